@@ -1,0 +1,95 @@
+// swift-tools-version:6.1
+import PackageDescription
+
+/// Every module: Swift 6 language mode, explicit `any`, imports that do not leak.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "countersign",
+    products: [
+        .executable(name: "countersign", targets: ["CountersignCLI"]),
+        .library(name: "OCI", targets: ["OCI"]),
+        .library(name: "Sigstore", targets: ["Sigstore"]),
+    ],
+    dependencies: [
+        // traits: [] leaves Foundation, BoringSSL and swift-nio-ssl out of the build
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // C libraries: one module map each, one Swift owner each
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "Curl", dependencies: ["CCurl"], swiftSettings: strict),
+        .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: strict),
+        .target(name: "Postgres", dependencies: ["CPostgres"], swiftSettings: strict),
+
+        // Protocols: neither knows the other, nor Postgres, nor jobs
+        .target(name: "OCI", dependencies: ["Curl", "OpenSSL"], swiftSettings: strict),
+        .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL"], swiftSettings: strict),
+
+        // A whole Sigstore in one process, for demo, tests and offline work
+        .target(
+            name: "SigstoreLab",
+            dependencies: [
+                "Sigstore", "OpenSSL",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: strict),
+
+        // The service
+        .target(
+            name: "Countersign",
+            dependencies: [
+                "OCI", "Sigstore", "Postgres", "Curl", "OpenSSL",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ], swiftSettings: strict),
+        .executableTarget(
+            name: "CountersignCLI",
+            dependencies: [
+                "Countersign", "SigstoreLab", "OCI", "Sigstore", "Postgres", "Curl", "OpenSSL",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], swiftSettings: strict),
+
+        // Tests
+        .target(name: "Support", dependencies: ["Postgres", "OpenSSL"], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(name: "CurlTests", dependencies: ["Curl", "Support"], swiftSettings: strict),
+        .testTarget(name: "OpenSSLTests", dependencies: ["OpenSSL", "Support"], swiftSettings: strict),
+        .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Support"], swiftSettings: strict),
+        .testTarget(name: "OCITests", dependencies: ["OCI", "Curl", "OpenSSL", "Support"], swiftSettings: strict),
+        .testTarget(
+            name: "SigstoreTests", dependencies: ["Sigstore", "Curl", "OpenSSL", "Support"], swiftSettings: strict),
+        .testTarget(
+            name: "SigstoreLabTests",
+            dependencies: ["SigstoreLab", "Sigstore", "Curl", "OpenSSL", "Support"], swiftSettings: strict),
+        .testTarget(
+            name: "CountersignTests",
+            dependencies: [
+                "Countersign", "SigstoreLab", "OCI", "Sigstore", "Postgres", "Curl", "OpenSSL", "Support",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,4 @@
+@main
+struct CountersignCommand {
+    static func main() {}
+}
