@@ -1,0 +1,69 @@
+# Countersign. `make demo` and `make test` do everything on a fresh machine.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+SWIFT ?= swift
+STRICT := --explicit-target-dependency-import-check error -Xswiftc -warnings-as-errors
+RELEASE := .build/release/countersign
+DEMO := .demo
+
+.PHONY: help
+help: ## What each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: release ## Start everything on loopback, push samples, print what was signed, stop; exit 0 only if all verify
+	@scripts/demo run $(DEMO)
+
+.PHONY: demo-up
+demo-up: release ## The same, left running; .demo/demo.env says where everything is
+	@scripts/demo up $(DEMO)
+
+.PHONY: demo-down
+demo-down: ## Stop what demo-up started
+	@scripts/stack down $(DEMO)
+
+.PHONY: test
+test: deps ## Every test, against a real PostgreSQL and docker-registry that the tests start themselves
+	$(SWIFT) build --build-tests --disable-xctest $(STRICT)
+	$(SWIFT) test --skip-build --disable-xctest $(STRICT)
+
+.PHONY: build
+build: deps ## Debug build
+	$(SWIFT) build $(STRICT)
+
+.PHONY: release
+release: deps ## Release build, Swift runtime linked in
+	$(SWIFT) build -c release --static-swift-stdlib $(STRICT)
+
+.PHONY: lint
+lint: ## swift-format, findings as errors
+	$(SWIFT) format lint -r --strict Package.swift Sources Tests
+
+.PHONY: format
+format: ## Format all Swift code
+	$(SWIFT) format -i -r Package.swift Sources Tests
+
+.PHONY: interop
+interop: release ## Stock cosign, crane, rekor-cli and sigstore-python judge what we published
+	@scripts/interop $(DEMO)-interop
+
+.PHONY: load
+load: release ## 600 images at 20 a second, then 1,000 as fast as they go; latencies, CPU, memory, requests
+	@scripts/load $(DEMO)-load
+
+.PHONY: crash
+crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry restarted; an independent check at the end
+	@scripts/crash $(DEMO)-crash
+
+.PHONY: faults
+faults: release ## Each dependency broken in turn: the job waits with a named error and is signed once the cause is gone
+	@scripts/faults $(DEMO)-faults
+
+.PHONY: deps
+deps: ## System packages for building, testing and the demo (apt; asks nothing)
+	@scripts/install-dependencies
+
+.PHONY: clean
+clean: ## Stop demos, remove what they and the builds left
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults; do scripts/stack down $$d; rm -rf $$d; done
+	rm -rf .build
