@@ -1,0 +1,301 @@
+import FoundationEssentials
+import Yams
+
+/// Where secrets come from while a configuration is read.
+package struct SecretSources: Sendable {
+    package var environment: [String: String]
+    /// The content of a file; throws what the operator should read.
+    package var file: @Sendable (String) throws -> [UInt8]
+
+    /// The process's own environment and file system.
+    package static var process: SecretSources {
+        SecretSources(environment: ProcessInfo.processInfo.environment) { path in
+            try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
+        }
+    }
+
+    package init(environment: [String: String], file: @escaping @Sendable (String) throws -> [UInt8]) {
+        self.environment = environment
+        self.file = file
+    }
+}
+
+extension Configuration {
+    /// Reads a configuration file. Relative paths inside it start at the file's own folder.
+    /// - Throws: every problem of the file at once.
+    package static func read(path: String, sources: SecretSources = .process) throws(ConfigurationError)
+        -> Configuration
+    {
+        let file = URL(fileURLWithPath: path)
+        guard let bytes = try? Data(contentsOf: file), let text = String(bytes: bytes, encoding: .utf8) else {
+            throw ConfigurationError(problems: [.init("", "cannot read '\(path)' as UTF-8 text")])
+        }
+        return try parse(text, directory: file.deletingLastPathComponent().path, sources: sources)
+    }
+
+    /// Parses and validates the text of a configuration file.
+    /// - Throws: every problem at once: YAML, unknown keys, unreadable values and secrets, then `validate()`.
+    package static func parse(
+        _ text: String, directory: String, sources: SecretSources
+    ) throws(ConfigurationError) -> Configuration {
+        let log = ConfigurationSection.ProblemLog()
+        let configuration = parse(text, directory: directory, sources: sources, log: log)
+        guard let configuration, log.problems.isEmpty else { throw ConfigurationError(problems: log.problems) }
+        let problems = configuration.validate()
+        guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
+        return configuration
+    }
+
+    /// Reads without judging; the log collects problems and the keys that were asked for.
+    static func parse(
+        _ text: String, directory: String, sources: SecretSources, log: ConfigurationSection.ProblemLog
+    ) -> Configuration? {
+        do {
+            let node = try Yams.compose(yaml: text)
+            let root = ConfigurationSection(node, at: "", log: log)
+            let reading = Reading(directory: directory, sources: sources)
+            defer { root.finish() }
+            return reading.configuration(root)
+        } catch {
+            log.problems.append(.init("", "not YAML: \(String(describing: error).prefix(500))"))
+            return nil
+        }
+    }
+}
+
+/// The keys of the file, section by section, in the order of the example.
+private struct Reading {
+    let directory: String
+    let sources: SecretSources
+
+    func configuration(_ root: ConfigurationSection) -> Configuration {
+        var configuration = Configuration(
+            database: root.section("database", database), sigstore: root.section("sigstore", sigstore))
+        root.read("environment", into: &configuration.environment)
+        configuration.listeners = root.section("listeners", listeners)
+        configuration.intake = root.section("intake", intake)
+        configuration.registries = root.sections("registries", registry)
+        configuration.endpoints = root.sections("endpoints", endpoint)
+        configuration.policy = root.section("policy") { PolicyConfiguration(rules: $0.sections("rules", rule)) }
+        configuration.worker = root.section("worker", worker)
+        configuration.api = root.section("api", api)
+        configuration.log = root.section("log", log)
+        return configuration
+    }
+
+    private func listeners(_ section: ConfigurationSection) -> ListenerConfiguration {
+        var listeners = ListenerConfiguration()
+        let form = "an address such as 127.0.0.1:8080 or [::1]:8080"
+        section.read("webhooks", into: &listeners.webhooks, form) { ListenAddress($0) }
+        section.read("api", into: &listeners.api, form) { ListenAddress($0) }
+        section.read("operations", into: &listeners.operations, form) { ListenAddress($0) }
+        section.read("read_timeout", into: &listeners.readTimeout)
+        section.read("max_connections", into: &listeners.maxConnections)
+        return listeners
+    }
+
+    private func intake(_ section: ConfigurationSection) -> IntakeConfiguration {
+        var intake = IntakeConfiguration()
+        section.read("commit_delay", into: &intake.commitDelay)
+        section.read("commit_events", into: &intake.commitEvents)
+        section.read("max_waiting", into: &intake.maxWaiting)
+        section.read("commit_timeout", into: &intake.commitTimeout)
+        section.read("retry_after", into: &intake.retryAfter)
+        return intake
+    }
+
+    private func database(_ section: ConfigurationSection) -> DatabaseConfiguration {
+        var database = DatabaseConfiguration(url: requiredSecret(section, "url", "the postgresql:// address"))
+        database.password = secret(section, "password")
+        section.read("worker_connections", into: &database.workerConnections)
+        section.read("intake_connections", into: &database.intakeConnections)
+        section.read("connect_timeout", into: &database.connectTimeout)
+        section.read("statement_timeout", into: &database.statementTimeout)
+        return database
+    }
+
+    private func sigstore(_ section: ConfigurationSection) -> SigstoreConfiguration {
+        var sigstore = SigstoreConfiguration(
+            trustedRoot: path(section.required("trusted_root", "the file our own output must verify against")),
+            fulcio: section.section("fulcio", upstream),
+            timestampAuthority: section.section("timestamp_authority", upstream),
+            rekor: section.section("rekor", upstream),
+            identity: section.section("identity", identity))
+        sigstore.window = section.section("window") { section in
+            var window = WindowConfiguration()
+            section.read("max_age", into: &window.maxAge)
+            section.read("margin", into: &window.margin)
+            section.read("max_signatures", into: &window.maxSignatures)
+            return window
+        }
+        section.read("public_log", into: &sigstore.publicLog)
+        return sigstore
+    }
+
+    private func identity(_ section: ConfigurationSection) -> IdentityConfiguration {
+        let token = section.section("token") { section -> IdentityConfiguration.TokenSource in
+            let file = section.string("file").map(path)
+            let variable = section.string("env")
+            switch (file, variable) {
+            case (let file?, nil): return .file(file)
+            case (nil, let variable?): return .environment(variable)
+            default:
+                section.complain("file", "give exactly one of 'file' and 'env': where the identity token comes from")
+                return .file("")
+            }
+        }
+        var identity = IdentityConfiguration(
+            token: token,
+            subjectAlternativeName: section.required(
+                "subject_alternative_name", "who our certificates must say we are"),
+            issuer: section.required("issuer", "the OIDC issuer our certificates must name"))
+        section.read("audience", into: &identity.audience, "text") { $0 }
+        return identity
+    }
+
+    private func upstream(_ section: ConfigurationSection) -> UpstreamConfiguration {
+        var upstream = UpstreamConfiguration(url: section.required("url", "the address that is dialled"))
+        section.read("connect_timeout", into: &upstream.connectTimeout)
+        section.read("timeout", into: &upstream.timeout)
+        upstream.caFile = section.string("ca_file").map(path)
+        section.read("proxy", into: &upstream.proxy, "environment, none or a URL") { text in
+            switch text {
+            case "environment": .environment
+            case "none": UpstreamConfiguration.Proxy.none
+            default: text.contains("://") ? .url(text) : nil
+            }
+        }
+        section.read("private_network", into: &upstream.privateNetwork)
+        section.read("plain_http", into: &upstream.plainHTTP)
+        return upstream
+    }
+
+    private func registry(_ section: ConfigurationSection) -> RegistryConfiguration {
+        var registry = RegistryConfiguration(
+            name: section.required("name", "the canonical external name, host[:port]"), upstream: upstream(section))
+        registry.aliases = section.strings("aliases")
+        registry.credentials = section.section("credentials", credentials)
+        if section.has("token_realms") { registry.tokenRealms = section.strings("token_realms") }
+        return registry
+    }
+
+    private func credentials(_ section: ConfigurationSection) -> RegistryConfiguration.Credentials {
+        let dockerConfig = section.string("docker_config").map(path)
+        let username = section.string("username")
+        let password = secret(section, "password")
+        switch (dockerConfig, username, password) {
+        case (nil, nil, nil): return .anonymous
+        case (let file?, nil, nil): return .dockerConfig(path: file)
+        case (nil, let username?, let password?): return .basic(username: username, password: password)
+        default:
+            section.complain("username", "give either 'docker_config', or 'username' with 'password', or nothing")
+            return .anonymous
+        }
+    }
+
+    private func endpoint(_ section: ConfigurationSection) -> EndpointConfiguration {
+        var endpoint = EndpointConfiguration(
+            name: section.required("name", "the last segment of /webhooks/{name}"),
+            registry: section.required("registry", "the canonical name of the registry it speaks for"),
+            secrets: [requiredSecret(section, "secret", "what the Authorization header must be")])
+        section.read("kind", into: &endpoint.kind)
+        if let previous = secret(section, "previous_secret") { endpoint.secrets.append(previous) }
+        endpoint.repositories = section.globs("repositories")
+        section.read("trust_host", into: &endpoint.trustHost)
+        endpoint.ignoredUserAgents = section.globs("ignored_user_agents")
+        endpoint.ignoredActors = section.strings("ignored_actors")
+        section.readSize("max_body", into: &endpoint.maxBodyBytes)
+        section.read("max_events", into: &endpoint.maxEvents)
+        return endpoint
+    }
+
+    private func rule(_ section: ConfigurationSection) -> PolicyConfiguration.Rule {
+        var rule = PolicyConfiguration.Rule(
+            name: section.required("name", "how records call this rule"), repositories: section.globs("repositories"))
+        section.read("effect", into: &rule.effect)
+        section.read("untagged", into: &rule.untagged)
+        section.read("index", into: &rule.index)
+        return rule
+    }
+
+    private func worker(_ section: ConfigurationSection) -> WorkerConfiguration {
+        var worker = WorkerConfiguration()
+        section.read("concurrency", into: &worker.concurrency)
+        section.read("lease", into: &worker.lease)
+        section.read("heartbeat", into: &worker.heartbeat)
+        section.read("poll", into: &worker.poll)
+        section.read("rescue", into: &worker.rescue)
+        section.read("retry_base", into: &worker.retryBase)
+        section.read("retry_ceiling", into: &worker.retryCeiling)
+        section.read("permanent_attempts", into: &worker.permanentAttempts)
+        section.read("crashes_before_alone", into: &worker.crashesBeforeAlone)
+        section.read("missing_manifest_patience", into: &worker.missingManifestPatience)
+        section.read("shutdown_grace", into: &worker.shutdownGrace)
+        return worker
+    }
+
+    private func api(_ section: ConfigurationSection) -> APIConfiguration {
+        var api = APIConfiguration()
+        section.read("anonymous_read", into: &api.anonymousRead)
+        section.read("max_wait", into: &api.maxWait)
+        return api
+    }
+
+    private func log(_ section: ConfigurationSection) -> LogConfiguration {
+        var log = LogConfiguration()
+        section.read("level", into: &log.level)
+        section.read("format", into: &log.format)
+        return log
+    }
+
+    // MARK: Paths and secrets
+
+    private func path(_ text: String) -> String {
+        text.isEmpty || text.hasPrefix("/") ? text : "\(directory)/\(text)"
+    }
+
+    /// A secret is never in the file itself: a plain value is a problem, so that it is not committed by mistake.
+    private func secret(_ section: ConfigurationSection, _ key: String) -> Secret? {
+        guard section.has(key) else { return section.section(key, secretValue) }
+        return section.section(key, secretValue) ?? Secret("")
+    }
+
+    private func requiredSecret(_ section: ConfigurationSection, _ key: String, _ meaning: String) -> Secret {
+        if !section.has(key) { section.complain(key, "is missing: \(meaning), as {file: path} or {env: NAME}") }
+        return secret(section, key) ?? Secret("")
+    }
+
+    private func secretValue(_ section: ConfigurationSection) -> Secret? {
+        let file = section.string("file").map(path)
+        let variable = section.string("env")
+        switch (file, variable) {
+        case (nil, nil): return nil
+        case (let file?, nil):
+            guard let bytes = try? sources.file(file), bytes.count <= 64 << 10 else {
+                section.complain("file", "cannot read '\(file)' (or it is larger than 64 KiB)")
+                return nil
+            }
+            return usable(String(decoding: bytes, as: UTF8.self), section, "file")
+        case (nil, let variable?):
+            guard let value = sources.environment[variable] else {
+                section.complain("env", "the environment has no \(variable)")
+                return nil
+            }
+            return usable(value, section, "env")
+        default:
+            section.complain("file", "give exactly one of 'file' and 'env'")
+            return nil
+        }
+    }
+
+    /// The value without the line end that editors add; an empty secret would let everybody in.
+    private func usable(_ value: String, _ section: ConfigurationSection, _ key: String) -> Secret? {
+        var value = value[...]
+        while value.last?.isNewline == true { value.removeLast() }
+        guard !value.isEmpty else {
+            section.complain(key, "the secret is empty")
+            return nil
+        }
+        return Secret(String(value))
+    }
+}

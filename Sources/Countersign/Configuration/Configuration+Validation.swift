@@ -1,0 +1,200 @@
+extension Configuration {
+    /// What cannot work or must not be, all of it at once; empty means the configuration may be used.
+    ///
+    /// Checked without a look at the network or the disk. The lab's trust root in production is refused at `serve`,
+    /// where the file is read.
+    package func validate() -> [ConfigurationProblem] {
+        listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
+            + policyProblems() + workerProblems()
+    }
+
+    private func listenerProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        problems.positive("listeners.read_timeout", listeners.readTimeout)
+        problems.positive("listeners.max_connections", listeners.maxConnections)
+        problems.positive("intake.commit_events", intake.commitEvents)
+        problems.positive("intake.max_waiting", intake.maxWaiting)
+        problems.positive("intake.commit_timeout", intake.commitTimeout)
+        problems.check(
+            intake.commitDelay < .seconds(1), "intake.commit_delay",
+            "registries give up after about a second; stay well below it")
+        return problems.found
+    }
+
+    private func databaseProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        let url = database.url.exposed
+        problems.check(
+            url.hasPrefix("postgresql://") || url.hasPrefix("postgres://"), "database.url",
+            "must begin with postgresql://")
+        problems.positive("database.worker_connections", database.workerConnections)
+        problems.positive("database.intake_connections", database.intakeConnections)
+        problems.positive("database.connect_timeout", database.connectTimeout)
+        problems.positive("database.statement_timeout", database.statementTimeout)
+        return problems.found
+    }
+
+    private func sigstoreProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        let identity = sigstore.identity
+        problems.check(!sigstore.trustedRoot.isEmpty, "sigstore.trusted_root", "must name a file")
+        problems.check(
+            !identity.subjectAlternativeName.isEmpty, "sigstore.identity.subject_alternative_name",
+            "must be set: our own output is compared with it before it is published")
+        problems.check(
+            !identity.issuer.isEmpty, "sigstore.identity.issuer", "must be set, with the subject alternative name")
+        problems.check(!identity.audience.isEmpty, "sigstore.identity.audience", "must not be empty")
+        problems.upstream("sigstore.fulcio", sigstore.fulcio)
+        problems.upstream("sigstore.timestamp_authority", sigstore.timestampAuthority)
+        problems.upstream("sigstore.rekor", sigstore.rekor)
+        problems.positive("sigstore.window.max_age", sigstore.window.maxAge)
+        problems.positive("sigstore.window.max_signatures", sigstore.window.maxSignatures)
+        problems.check(
+            sigstore.window.margin >= .seconds(10), "sigstore.window.margin",
+            "leave at least 10s: a certificate must outlive the log entry made with it")
+        let publicHosts = [".sigstore.dev", ".sigstage.dev"]
+        for (key, upstream) in [("fulcio", sigstore.fulcio), ("rekor", sigstore.rekor)]
+        where sigstore.publicLog == .unacknowledged {
+            let host = upstream.host ?? ""
+            problems.check(
+                !publicHosts.contains { host.hasSuffix($0) }, "sigstore.\(key).url",
+                "\(host) writes to a public log: names of repositories and identities become public for ever. "
+                    + "Set 'sigstore.public_log: acknowledged' if that is meant")
+        }
+        return problems.found
+    }
+
+    private func registryProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        var seen: [String: String] = [:]
+        for (position, registry) in registries.enumerated() {
+            let path = "registries[\(position)]"
+            problems.upstream(path, registry.upstream)
+            for (key, name) in [("name", registry.name)] + registry.aliases.map({ ("aliases", $0) }) {
+                problems.check(
+                    name.isRegistryName, "\(path).\(key)",
+                    "'\(name)' is not a registry name: lower-case host[:port], without scheme or path")
+                if let other = seen.updateValue("\(path).\(key)", forKey: name) {
+                    problems.add("\(path).\(key)", "'\(name)' is already taken by \(other)")
+                }
+            }
+        }
+        return problems.found
+    }
+
+    private func endpointProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        var seen: Set<String> = []
+        for (position, endpoint) in endpoints.enumerated() {
+            let path = "endpoints[\(position)]"
+            problems.check(
+                endpoint.name.isLabel(extra: "-"), "\(path).name",
+                "'\(endpoint.name)' must be lower-case letters, digits and '-', at most 63")
+            problems.check(seen.insert(endpoint.name).inserted, "\(path).name", "'\(endpoint.name)' is used twice")
+            problems.check(
+                registries.contains { $0.name == endpoint.registry }, "\(path).registry",
+                "'\(endpoint.registry)' is not the name of a configured registry")
+            problems.check(
+                (1...2).contains(endpoint.secrets.count), "\(path).secret", "one secret, or two while it is rotated")
+            for secret in endpoint.secrets {
+                problems.check(
+                    secret.exposed.utf8.count >= 16 || environment == .development, "\(path).secret",
+                    "shorter than 16 bytes: a guessable secret is none")
+            }
+            problems.check(
+                !endpoint.repositories.isEmpty, "\(path).repositories",
+                "names no repository: every event would be refused")
+            problems.positive("\(path).max_events", endpoint.maxEvents)
+            problems.check(
+                (1024...(64 << 20)).contains(endpoint.maxBodyBytes), "\(path).max_body",
+                "must be between 1KiB and 64MiB")
+        }
+        return problems.found
+    }
+
+    private func policyProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        var seen: Set<String> = []
+        for (position, rule) in policy.rules.enumerated() {
+            let path = "policy.rules[\(position)]"
+            problems.check(
+                rule.name.isLabel(extra: "-._"), "\(path).name",
+                "'\(rule.name)' must be lower-case letters, digits, '.', '_' and '-', at most 63")
+            problems.check(seen.insert(rule.name).inserted, "\(path).name", "'\(rule.name)' is used twice")
+            problems.check(!rule.repositories.isEmpty, "\(path).repositories", "matches nothing")
+        }
+        return problems.found
+    }
+
+    private func workerProblems() -> [ConfigurationProblem] {
+        var problems = Problems()
+        problems.positive("worker.concurrency", worker.concurrency)
+        problems.positive("worker.poll", worker.poll)
+        problems.positive("worker.rescue", worker.rescue)
+        problems.positive("worker.retry_base", worker.retryBase)
+        problems.positive("worker.permanent_attempts", worker.permanentAttempts)
+        problems.positive("worker.crashes_before_alone", worker.crashesBeforeAlone)
+        problems.check(
+            worker.heartbeat > .zero && worker.heartbeat * 3 <= worker.lease, "worker.heartbeat",
+            "must be above 0 and at most a third of worker.lease: two beats may be lost")
+        problems.check(
+            worker.retryCeiling >= worker.retryBase, "worker.retry_ceiling", "must not be below worker.retry_base")
+        return problems.found
+    }
+}
+
+/// Collects problems by path.
+private struct Problems {
+    var found: [ConfigurationProblem] = []
+
+    mutating func add(_ path: String, _ message: String) { found.append(.init(path, message)) }
+
+    mutating func check(_ holds: Bool, _ path: String, _ message: @autoclosure () -> String) {
+        if !holds { add(path, message()) }
+    }
+
+    mutating func positive(_ path: String, _ value: Int) { check(value > 0, path, "must be above 0") }
+    mutating func positive(_ path: String, _ value: Duration) { check(value > .zero, path, "must be above 0") }
+
+    mutating func upstream(_ path: String, _ upstream: UpstreamConfiguration) {
+        positive("\(path).connect_timeout", upstream.connectTimeout)
+        positive("\(path).timeout", upstream.timeout)
+        guard upstream.host != nil else {
+            return add("\(path).url", "'\(upstream.url)' is not an http(s) URL without user, query and fragment")
+        }
+        check(
+            upstream.url.hasPrefix("https://") || upstream.plainHTTP, "\(path).url",
+            "http:// sends everything in clear; set 'plain_http: true' if that is meant")
+    }
+}
+
+extension UpstreamConfiguration {
+    /// The host of the URL without its port; nil if it is not a plain http(s) URL.
+    var host: String? {
+        guard let scheme = ["https://", "http://"].first(where: { url.hasPrefix($0) }) else { return nil }
+        guard !url.contains(where: { "@?# ".contains($0) }) else { return nil }
+        let authority = url.dropFirst(scheme.count).prefix { $0 != "/" }
+        let host =
+            authority.hasPrefix("[") ? authority.prefix { $0 != "]" }.dropFirst() : authority.prefix { $0 != ":" }
+        return host.isEmpty ? nil : host.lowercased()
+    }
+}
+
+extension String {
+    /// Lower-case letters, digits and some more, 1 to 63.
+    fileprivate func isLabel(extra: String) -> Bool {
+        (1...63).contains(utf8.count)
+            && allSatisfy { ($0.isASCII && ($0.isLowercase || $0.isNumber)) || extra.contains($0) }
+    }
+
+    /// `host[:port]`, lower case.
+    fileprivate var isRegistryName: Bool {
+        guard let colon = lastIndex(of: ":") else { return isHostName }
+        return String(self[..<colon]).isHostName && UInt16(self[index(after: colon)...]) != nil
+    }
+
+    private var isHostName: Bool {
+        !isEmpty && utf8.count <= 253 && !hasPrefix(".") && !hasPrefix("-")
+            && allSatisfy { ($0.isASCII && ($0.isLowercase || $0.isNumber)) || "-._".contains($0) }
+    }
+}

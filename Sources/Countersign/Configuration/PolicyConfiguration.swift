@@ -1,0 +1,42 @@
+/// What we sign: the first rule whose globs match decides; without a match nothing is signed.
+package struct PolicyConfiguration: Sendable, Equatable {
+    /// In order. Default none: nothing is signed.
+    package var rules: [Rule] = []
+
+    package init(rules: [Rule] = []) { self.rules = rules }
+
+    package struct Rule: Sendable, Equatable {
+        /// Its name in records and in the signed statement (`dev.countersign/rule`): `[a-z0-9._-]`, at most 63.
+        package var name: String
+        /// What becomes of a match. Default `sign`.
+        package var effect: Effect = .sign
+        /// Globs over `registry/repository`, the canonical name included.
+        package var repositories: [Glob]
+        /// What becomes of a push without a tag. Default `sign`. The children of an index arrive as such pushes, before the
+        /// index: `refuse` leaves them unsigned (recorded as refused), and also whatever is pushed by digest alone.
+        package var untagged: Effect = .sign
+        /// What is signed of a multi-arch index. Default `index`.
+        package var index: IndexSigning = .index
+
+        package init(name: String, repositories: [Glob], index: IndexSigning = .index) {
+            self.name = name
+            self.repositories = repositories
+            self.index = index
+        }
+    }
+
+    package enum Effect: String, Sendable, CaseIterable {
+        case sign
+        /// Ends the search: recorded as refused with this rule's name.
+        case refuse
+    }
+
+    /// What is signed when the pushed manifest is an index. BuildKit's `unknown/unknown` children never are.
+    package enum IndexSigning: String, Sendable, CaseIterable {
+        /// The index itself.
+        case index
+        /// Each manifest it lists.
+        case children
+        case both
+    }
+}

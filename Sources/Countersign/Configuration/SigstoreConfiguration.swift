@@ -1,0 +1,69 @@
+/// Whose certificates, timestamps and log entries we use, and as whom we sign.
+package struct SigstoreConfiguration: Sendable {
+    /// `trusted_root.json` that our own output must verify against before it is published. A lab root is refused in production.
+    package var trustedRoot: String
+    /// Issues the signing certificates.
+    package var fulcio: UpstreamConfiguration
+    /// RFC 3161 authority; the URL is the one that is posted to.
+    package var timestampAuthority: UpstreamConfiguration
+    /// The transparency log (v1).
+    package var rekor: UpstreamConfiguration
+    /// As whom we sign.
+    package var identity: IdentityConfiguration
+    /// How long one certificate serves.
+    package var window = WindowConfiguration()
+    /// Whether the operator knows that entries of a public log show the names of repositories to everybody, for ever.
+    /// Default `unacknowledged`: a log of the public good instance is then refused.
+    package var publicLog: PublicLog = .unacknowledged
+
+    package init(
+        trustedRoot: String, fulcio: UpstreamConfiguration, timestampAuthority: UpstreamConfiguration,
+        rekor: UpstreamConfiguration, identity: IdentityConfiguration
+    ) {
+        self.trustedRoot = trustedRoot
+        self.fulcio = fulcio
+        self.timestampAuthority = timestampAuthority
+        self.rekor = rekor
+        self.identity = identity
+    }
+
+    package enum PublicLog: String, Sendable, CaseIterable { case unacknowledged, acknowledged }
+}
+
+/// As whom we sign: the identity token and what the certificate made from it must say.
+package struct IdentityConfiguration: Sendable, Equatable {
+    /// Where the identity token comes from. Read anew for every certificate.
+    package var token: TokenSource
+    /// The audience the token must name. Default `sigstore`.
+    package var audience = "sigstore"
+    /// The subject alternative name our certificates must carry, exactly. Compared before anything is published and never
+    /// derived from the token just used: a token of somebody else's is noticed, not obeyed.
+    package var subjectAlternativeName: String
+    /// The OIDC issuer our certificates must carry, exactly.
+    package var issuer: String
+
+    package init(token: TokenSource, subjectAlternativeName: String, issuer: String) {
+        self.token = token
+        self.subjectAlternativeName = subjectAlternativeName
+        self.issuer = issuer
+    }
+
+    package enum TokenSource: Sendable, Equatable {
+        /// A file that rotates, such as a projected Kubernetes service-account token.
+        case file(String)
+        /// An environment variable: cannot rotate, so only for runs shorter than the token.
+        case environment(String)
+    }
+}
+
+/// How long one signing certificate and its key serve (the key stays in memory and dies with the window).
+package struct WindowConfiguration: Sendable, Equatable {
+    /// The longest use after issue. Default 5 min. Longer = fewer certificates, more signatures under one key.
+    package var maxAge: Duration = .seconds(300)
+    /// How long before `notAfter` a certificate is given up. Default 2 min: time for the timestamp and the log entry.
+    package var margin: Duration = .seconds(120)
+    /// Signatures under one certificate. Default 1,000.
+    package var maxSignatures = 1000
+
+    package init() {}
+}

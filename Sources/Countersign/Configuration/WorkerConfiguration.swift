@@ -1,0 +1,27 @@
+/// How jobs are worked off. The ceilings are here so that a chaos run can set them to seconds.
+package struct WorkerConfiguration: Sendable, Equatable {
+    /// Jobs worked on at once. Default 16; each holds at most one connection to the registry and the log.
+    package var concurrency = 16
+    /// How long a claim stands without a heartbeat. Default 30 s: the delay before another daemon takes over a dead one's jobs.
+    package var lease: Duration = .seconds(30)
+    /// How often claims are renewed. Default 10 s; at most a third of the lease.
+    package var heartbeat: Duration = .seconds(10)
+    /// How often the queue is looked at without being woken. Default 1 s; never switched off.
+    package var poll: Duration = .seconds(1)
+    /// How often expired claims are taken back. Default 5 s.
+    package var rescue: Duration = .seconds(5)
+    /// First wait after a failure, doubled each time, drawn at random below it. Default 2 s.
+    package var retryBase: Duration = .seconds(2)
+    /// The longest wait between attempts. Default 15 min.
+    package var retryCeiling: Duration = .seconds(900)
+    /// Confirmations of a permanent refusal before a job is given up. Default 3.
+    package var permanentAttempts = 3
+    /// Crashes of a worker holding a job before that job runs alone. Default 3; buried only after it crashed alone.
+    package var crashesBeforeAlone = 3
+    /// How long a manifest that is not (yet) there is asked for. Default 60 s; then the artifact is gone.
+    package var missingManifestPatience: Duration = .seconds(60)
+    /// From the stop signal to the end. Default 25 s; what is unfinished then is released for others.
+    package var shutdownGrace: Duration = .seconds(25)
+
+    package init() {}
+}

@@ -1,0 +1,180 @@
+import FoundationEssentials
+import Testing
+
+@testable import Countersign
+
+@Suite struct ConfigurationReadingTests {
+    @Test func `the example sets every key the reader knows, and nothing else`() throws {
+        let log = ConfigurationSection.ProblemLog()
+        let text = try Example.text()
+        _ = Configuration.parse(text, directory: "/etc/countersign", sources: .example, log: log)
+        #expect(log.problems == [])
+        let written = Example.paths(in: text)
+        let missing = log.keys.filter { key in
+            // The two ways to give a secret or a token are shown by one of them
+            if key.hasSuffix(".file") || key.hasSuffix(".env") {
+                return !text.contains("{file:") || !text.contains("{env:")
+            }
+            return !written.contains(key.split(separator: ".").last.map(String.init) ?? "")
+        }
+        #expect(missing == [])
+        #expect(log.keys.count > 90)
+    }
+
+    @Test func `the example is valid and shows the defaults`() throws {
+        let configuration = try Configuration.parse(
+            Example.text(), directory: "/etc/countersign", sources: .example)
+        #expect(configuration.environment == .production)
+        #expect(configuration.listeners == ListenerConfiguration())
+        #expect(configuration.intake == IntakeConfiguration())
+        #expect(configuration.worker == WorkerConfiguration())
+        #expect(configuration.api == APIConfiguration())
+        #expect(configuration.log == LogConfiguration())
+        #expect(configuration.sigstore.window == WindowConfiguration())
+        #expect(configuration.sigstore.identity.token == .file("/var/run/secrets/tokens/sigstore"))
+        #expect(configuration.sigstore.trustedRoot == "/etc/countersign/trusted_root.json")
+        #expect(
+            configuration.endpoints[0].secrets.map(\.exposed) == Array(repeating: "content of a secret file", count: 2))
+        #expect(configuration.database.url.exposed == "postgresql://example/countersign")
+        let basic = RegistryConfiguration.Credentials.basic(
+            username: "countersign", password: Secret("content of a secret file"))
+        #expect(configuration.registries[1].credentials == basic)
+    }
+
+    @Test func `a misspelt key is an error that names its path, line and nearest known key`() {
+        #expect(
+            problems(in: minimal + "worker:\n  concurency: 4\n")
+                == [.init("worker.concurency", "unknown key; did you mean 'concurrency'?", line: 21)])
+    }
+
+    @Test func `all problems are told at once`() {
+        let paths = problems(in: "environment: prod\nlisteners: {webhooks: nowhere, read_timeout: 5}\nfoo: 1\n").map(
+            \.path)
+        for path in [
+            "environment", "listeners.webhooks", "listeners.read_timeout", "foo", "database.url", "sigstore.fulcio.url",
+        ] {
+            #expect(paths.contains(path), "\(path) in \(paths)")
+        }
+    }
+
+    @Test(arguments: [
+        ("database: {url: 'postgresql://in/clear'}", "database.url"),
+        ("database: {url: {env: ABSENT}}", "database.url.env"),
+        ("database: {url: {file: a, env: DATABASE_URL}}", "database.url.file"),
+        ("database: {url: {env: EMPTY}}", "database.url.env"),
+        ("database: {url: {file: /absent}}", "database.url.file"),
+        ("database: {url: [a, b]}", "database.url"),
+        ("database: postgresql", "database"),
+        ("endpoints: {name: a}", "endpoints"),
+        ("policy: {rules: [{name: a, repositories: ['a***']}]}", "policy.rules[0].repositories"),
+        ("policy: {rules: [{name: a, repositories: [[a]]}]}", "policy.rules[0].repositories"),
+        (
+            "registries: [{name: a.example, url: https://a, credentials: {username: u}}]",
+            "registries[0].credentials.username"
+        ),
+        ("worker: {lease: 30}", "worker.lease"),
+        ("worker: {lease: -3s}", "worker.lease"),
+        ("worker: {concurrency: many}", "worker.concurrency"),
+        ("worker: {lease: 30s, lease: 20s}", ""),
+        ("log: {level: loud}", "log.level"),
+        ("a: [", ""),
+        ("- list", ""),
+    ]) func `malformed text is refused at its path`(text: String, path: String) {
+        #expect(problems(in: text + "\n").map(\.path).contains(path))
+    }
+
+    @Test func `a secret never shows itself`() {
+        let secret = Secret("hunter2")
+        var dumped = ""
+        dump(secret, to: &dumped)
+        for text in ["\(secret)", String(reflecting: secret), String(describing: [secret]), dumped] {
+            #expect(!text.contains("hunter2"))
+        }
+    }
+
+    @Test(arguments: [
+        ("0", Duration.zero), ("500ms", .milliseconds(500)), ("30s", .seconds(30)), ("5m", .seconds(300)),
+        ("1h", .seconds(3600)),
+    ]) func `durations have units`(text: String, expected: Duration) {
+        #expect(Duration(configured: text) == expected)
+    }
+
+    @Test(arguments: ["", "5", "s", "1.5s", "5 s", "-1s", "9223372036854775807h", "5sec"])
+    func `a duration that is not one is refused`(text: String) {
+        #expect(Duration(configured: text) == nil)
+    }
+
+    @Test func `sizes are powers of two with a unit, or bytes`() {
+        #expect(Int(configuredBytes: "1MiB") == 1_048_576)
+        #expect(Int(configuredBytes: "4096") == 4096)
+        #expect(Int(configuredBytes: "1MB") == nil)
+        #expect(Int(configuredBytes: "9223372036854775807GiB") == nil)
+    }
+
+    @Test(arguments: [
+        ("127.0.0.1:80", "127.0.0.1:80"), ("[::1]:0", "[::1]:0"), ("localhost:8080", "localhost:8080"), ("::1:80", nil),
+        ("127.0.0.1", nil), (":80", nil), ("a:70000", nil), ("a b:80", nil), ("", nil),
+    ]) func `listen addresses have a host and a port`(text: String, expected: String?) {
+        #expect(ListenAddress(text)?.description == expected)
+    }
+
+    private func problems(in text: String) -> [ConfigurationProblem] {
+        do {
+            _ = try Configuration.parse(text, directory: "/etc", sources: .example)
+            return []
+        } catch {
+            return error.problems
+        }
+    }
+}
+
+extension SecretSources {
+    static var example: SecretSources {
+        SecretSources(environment: ["DATABASE_URL": "postgresql://example/countersign", "EMPTY": ""]) { path in
+            guard path != "/absent" else { throw CocoaError(.fileReadNoSuchFile) }
+            return Array("content of a secret file\n".utf8)
+        }
+    }
+}
+
+enum Example {
+    static func text() throws -> String {
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        return try String(contentsOf: root.appendingPathComponent("config/countersign.example.yaml"), encoding: .utf8)
+    }
+
+    /// The names of all keys that the text sets (comments do not count).
+    static func paths(in text: String) -> Set<String> {
+        var names: Set<String> = []
+        for line in text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("#") {
+            for part in line.split(separator: ":").dropLast(0) {
+                names.insert(String(part.drop { " -{".contains($0) }))
+            }
+        }
+        return names
+    }
+}
+
+let minimal = """
+    environment: development
+    database:
+      url: {env: DATABASE_URL}
+    sigstore:
+      trusted_root: root.json
+      fulcio: {url: https://fulcio.example.com}
+      timestamp_authority: {url: https://tsa.example.com}
+      rekor: {url: https://rekor.example.com}
+      identity:
+        token: {env: TOKEN}
+        subject_alternative_name: a@example.com
+        issuer: https://issuer.example.com
+    registries: [{name: registry.example.com, url: https://registry.example.com}]
+    endpoints:
+      - name: main
+        registry: registry.example.com
+        secret: {file: secret}
+        repositories: ["**"]
+    policy: {rules: [{name: all, repositories: ["**"]}]}
+
+    """
