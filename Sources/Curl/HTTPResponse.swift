@@ -1,0 +1,22 @@
+/// A whole answer, of whatever status: an HTTP error status is an answer, not an HTTPError.
+public struct HTTPResponse: Sendable {
+    /// Three-digit status of the final answer.
+    public let status: Int
+    /// Fields of the final answer's header section; trailers are not merged in (RFC 9110 §6.5.1).
+    public let headers: HTTPHeaders
+    /// Body with the transfer coding removed; no content coding is asked for and none is undone.
+    public let body: [UInt8]
+    /// The address that answered, after redirects. May hold a signed query: not for logs.
+    public let url: String
+    /// From the call to the last byte, redirects included.
+    public let elapsed: Duration
+
+    /// An answer made by hand, for the tests of those who use this client.
+    public init(status: Int, headers: HTTPHeaders, body: [UInt8], url: String, elapsed: Duration) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.url = url
+        self.elapsed = elapsed
+    }
+}
