@@ -1,0 +1,75 @@
+import FoundationEssentials
+
+/// One block of RFC 7468 textual encoding: a label and the DER it carries.
+public struct PEM: Sendable, Equatable {
+    /// The words after `BEGIN`, such as `CERTIFICATE`.
+    public let label: String
+    /// The decoded bytes.
+    public let der: [UInt8]
+
+    /// A block to be written.
+    public init(label: String, der: [UInt8]) {
+        self.label = label
+        self.der = der
+    }
+
+    /// The block as text: base64 in lines of 64 characters, with a final newline (RFC 7468 §2).
+    public var text: String {
+        let encoded = Array(Data(der).base64EncodedString().utf8)
+        var text = "-----BEGIN \(label)-----\n"
+        for start in stride(from: 0, to: encoded.count, by: 64) {
+            text += String(decoding: encoded[start..<min(start + 64, encoded.count)], as: UTF8.self) + "\n"
+        }
+        return text + "-----END \(label)-----\n"
+    }
+
+    /// All blocks of a text, in order; text between blocks is explanation and is skipped (RFC 7468 §5.2).
+    ///
+    /// Throws `.malformed` for a block that is not closed by its own label, for anything but base64 inside one, and for
+    /// text over 1 MiB. A text without any block is an empty list.
+    public static func blocks(in text: String) throws(CryptoError) -> [PEM] {
+        guard text.utf8.count <= 1 << 20 else { throw .malformed(what: "PEM", detail: "longer than 1 MiB") }
+        var blocks: [PEM] = []
+        var open: (label: String, base64: String)?
+        for line in text.split(whereSeparator: \.isNewline).map(trimmed) {
+            if let label = boundary(line, "BEGIN") {
+                guard open == nil else { throw .malformed(what: "PEM", detail: "BEGIN \(label) inside a block") }
+                open = (label, "")
+            } else if let label = boundary(line, "END") {
+                guard let block = open, block.label == label else {
+                    throw .malformed(what: "PEM", detail: "END \(label) closes nothing")
+                }
+                guard !block.base64.isEmpty, let der = Data(base64Encoded: block.base64) else {
+                    throw .malformed(what: "PEM", detail: "\(label) block is not base64")
+                }
+                blocks.append(PEM(label: label, der: [UInt8](der)))
+                open = nil
+            } else {
+                open?.base64 += line
+            }
+        }
+        if let open { throw .malformed(what: "PEM", detail: "\(open.label) block has no END") }
+        return blocks
+    }
+
+    /// The only block with that label; none or several are an error.
+    static func single(_ label: String, in text: String) throws(CryptoError) -> [UInt8] {
+        let found = try blocks(in: text)
+        guard found.count == 1, let block = found.first, block.label == label else {
+            let seen = found.isEmpty ? "no block" : found.map(\.label).joined(separator: ", ")
+            throw .malformed(what: "PEM", detail: "expected one \(label) block, found \(seen)")
+        }
+        return block.der
+    }
+
+    private static func boundary(_ line: String, _ word: String) -> String? {
+        let prefix = "-----\(word) "
+        guard line.hasPrefix(prefix), line.hasSuffix("-----") else { return nil }
+        let label = String(line.dropFirst(prefix.count).dropLast(5))
+        return label.isEmpty || label.contains("-----") ? nil : label
+    }
+
+    private static func trimmed(_ line: Substring) -> String {
+        String(line.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+    }
+}
