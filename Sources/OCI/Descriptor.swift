@@ -1,0 +1,69 @@
+/// A content descriptor (OCI image specification, "OCI Content Descriptors"): what, how long, and its digest.
+public struct Descriptor: Codable, Hashable, Sendable {
+    /// The platform an index entry is for.
+    public struct Platform: Codable, Hashable, Sendable {
+        public let architecture: String
+        public let os: String
+        public let variant: String?
+
+        public init(architecture: String, os: String, variant: String? = nil) {
+            self.architecture = architecture
+            self.os = os
+            self.variant = variant
+        }
+    }
+
+    /// The media type of the content described.
+    public let mediaType: String
+    /// The digest of the content.
+    public let digest: Digest
+    /// The length of the content in bytes.
+    public let size: Int
+    /// The type of the artifact, when the content is a manifest.
+    public let artifactType: String?
+    /// Arbitrary metadata; in a referrers listing the annotations of the manifest described.
+    public let annotations: [String: String]?
+    /// For which machines the content is.
+    public let platform: Platform?
+
+    public init(
+        mediaType: String, digest: Digest, size: Int, artifactType: String? = nil, annotations: [String: String]? = nil,
+        platform: Platform? = nil
+    ) {
+        self.mediaType = mediaType
+        self.digest = digest
+        self.size = size
+        self.artifactType = artifactType
+        self.annotations = annotations
+        self.platform = platform
+    }
+
+    /// Whether this entry is a BuildKit attestation: platform `unknown/unknown`, not an image anyone runs.
+    public var isBuildKitAttestation: Bool {
+        (platform?.os == "unknown" && platform?.architecture == "unknown")
+            || annotations?["vnd.docker.reference.type"] == "attestation-manifest"
+    }
+
+    /// The members in the order Go's clients write them; annotations sorted, so that equal descriptors are equal bytes.
+    var json: JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("mediaType", .string(mediaType)),
+            .init("size", .number("\(size)")),
+            .init("digest", .string("\(digest)")),
+        ]
+        if let annotations { members.append(.init("annotations", .sortedStrings(annotations))) }
+        if let platform {
+            var parts = [("architecture", platform.architecture), ("os", platform.os)]
+            if let variant = platform.variant { parts.append(("variant", variant)) }
+            members.append(.init("platform", .strings(parts)))
+        }
+        if let artifactType { members.append(.init("artifactType", .string(artifactType))) }
+        return .object(members)
+    }
+}
+
+extension JSONValue {
+    static func sortedStrings(_ values: [String: String]) -> JSONValue {
+        .strings(values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+    }
+}

@@ -1,0 +1,75 @@
+/// The index under a referrers fallback tag (distribution specification, "Referrers Tag Schema"), as it was read.
+///
+/// It belongs to everyone who attaches something to the subject. So what other clients wrote stays as they wrote it,
+/// member for member, and what is not such an index is never written over.
+struct FallbackIndex: Sendable {
+    /// The most referrers of one subject.
+    static let entryLimit = 10_000
+
+    let descriptors: [Descriptor]
+    /// For a conditional write; `nil` when the tag did not exist or the registry gave none.
+    let entityTag: String?
+    private let document: JSONValue
+
+    /// The index of a tag that does not exist yet.
+    static let empty = FallbackIndex(
+        descriptors: [], entityTag: nil,
+        document: .object([
+            .init("schemaVersion", .number("2")),
+            .init("mediaType", .string(MediaType.ociIndex)),
+            .init("manifests", .array([])),
+        ]))
+
+    private init(descriptors: [Descriptor], entityTag: String?, document: JSONValue) {
+        self.descriptors = descriptors
+        self.entityTag = entityTag
+        self.document = document
+    }
+
+    /// Reads what the tag holds.
+    /// - Throws: `fallbackNotAnIndex` for anything but an OCI index other than the subject itself: a registry may read
+    ///   the tag `sha256-<hex>` as the digest and serve the subject (GitLab does, oras-go#1396).
+    init(
+        bytes: [UInt8], mediaType: String?, entityTag: String?, subject: Digest
+    ) throws(OCIError) {
+        let tag = SignatureTag.fallback(for: subject)
+        guard !subject.matches(bytes) else {
+            throw .fallbackNotAnIndex(tag: tag, saw: "the subject itself")
+        }
+        let manifest: Manifest
+        do {
+            manifest = try Manifest(bytes: bytes, mediaType: mediaType, expecting: nil, entryLimit: Self.entryLimit)
+        } catch .tooLarge(let what, let limit, let unit) {
+            throw .tooLarge(what: what, limit: limit, unit: unit)
+        } catch {
+            throw .fallbackNotAnIndex(tag: tag, saw: "\(error)")
+        }
+        guard case .index(let index) = manifest.content, manifest.descriptor.mediaType == MediaType.ociIndex,
+            let document = try? JSONParser.parse(bytes)
+        else { throw .fallbackNotAnIndex(tag: tag, saw: manifest.descriptor.mediaType) }
+        self.init(descriptors: index.manifests, entityTag: entityTag, document: document)
+    }
+
+    /// The bytes of this index with `entry` in it, or `nil` when it already is, exactly so and once.
+    ///
+    /// An entry of the same digest is corrected in its place (other clients list bundles under the config's type and
+    /// without annotations); repeated digests are dropped after the first.
+    func adding(_ entry: Descriptor) -> [UInt8]? {
+        guard case .object(var members) = document, case .array(let values) = document["manifests"] ?? .array([]) else {
+            return nil
+        }
+        var seen: Set<Digest> = []
+        var merged: [JSONValue] = []
+        for (value, descriptor) in zip(values, descriptors) where seen.insert(descriptor.digest).inserted {
+            merged.append(descriptor.digest == entry.digest && descriptor != entry ? entry.json : value)
+        }
+        if !seen.contains(entry.digest) { merged.append(entry.json) }
+        guard merged != values else { return nil }
+        if let position = members.firstIndex(where: { $0.name == "manifests" }) {
+            members[position].value = .array(merged)
+        } else {
+            members.append(.init("manifests", .array(merged)))
+        }
+        return JSONValue.object(members).encoded
+    }
+}

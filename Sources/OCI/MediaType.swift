@@ -1,0 +1,63 @@
+/// The media types this module speaks, by the specifications' names.
+public enum MediaType {
+    public static let ociManifest = "application/vnd.oci.image.manifest.v1+json"
+    public static let ociIndex = "application/vnd.oci.image.index.v1+json"
+    public static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+    public static let dockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
+    /// Docker schema 1: its digest is not the hash of its bytes, so it cannot be signed by digest. Refused by name.
+    public static let dockerSchema1 = "application/vnd.docker.distribution.manifest.v1+json"
+    /// Docker schema 1 with an embedded signature.
+    public static let dockerSchema1Signed = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+
+    /// The config of an artifact that has none: the two bytes `{}` (image specification, "Guidance for an empty descriptor").
+    public static let emptyConfig = "application/vnd.oci.empty.v1+json"
+    /// A Sigstore bundle, version 0.3.
+    public static let sigstoreBundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    /// Every version and both spellings (`bundle+json;version=0.3` is the old one) of a Sigstore bundle begin so.
+    public static let sigstoreBundlePrefix = "application/vnd.dev.sigstore.bundle"
+
+    public static let cosignSimpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json"
+    public static let dsseEnvelope = "application/vnd.dsse.envelope.v1+json"
+    public static let inTotoStatement = "application/vnd.in-toto+json"
+    public static let notationSignature = "application/vnd.cncf.notary.signature"
+    public static let buildKitAttestation = "application/vnd.docker.attestation.manifest.v1+json"
+
+    /// Whether `mediaType` lists other manifests.
+    public static func isIndex(_ mediaType: String) -> Bool {
+        mediaType == ociIndex || mediaType == dockerManifestList
+    }
+
+    /// Whether `mediaType` is a manifest or an index this module reads.
+    public static func isManifest(_ mediaType: String) -> Bool {
+        mediaType == ociManifest || mediaType == dockerManifest || isIndex(mediaType)
+    }
+
+    /// The `Accept` field of a manifest request. Schema 1 is absent on purpose: a registry that converts would
+    /// otherwise hand out bytes whose digest nobody pushed.
+    static let manifestAccept = [ociManifest, ociIndex, dockerManifest, dockerManifestList].joined(separator: ", ")
+
+    /// Whether a manifest with this artifact or config type signs or attests something else.
+    static func namesSignatureMaterial(_ mediaType: String) -> Bool {
+        mediaType.hasPrefix(sigstoreBundlePrefix)
+            || mediaType.hasPrefix("application/vnd.dev.cosign.")
+            || mediaType == notationSignature
+            || mediaType == buildKitAttestation
+            || mediaType == dsseEnvelope
+    }
+
+    /// Whether a layer of this type is signature material: a bundle, a legacy cosign payload, a DSSE or in-toto document.
+    static func isSignatureLayer(_ mediaType: String) -> Bool {
+        namesSignatureMaterial(mediaType) || mediaType == inTotoStatement
+    }
+
+    /// The layer types `cosign attach sbom` writes under an image config.
+    static func isSBOMLayer(_ mediaType: String) -> Bool {
+        switch mediaType {
+        case "text/spdx", "text/spdx+json", "text/spdx+xml", "application/spdx+json",
+            "application/vnd.cyclonedx", "application/vnd.cyclonedx+json", "application/vnd.cyclonedx+xml",
+            "application/vnd.syft+json":
+            true
+        default: false
+        }
+    }
+}

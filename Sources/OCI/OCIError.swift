@@ -1,0 +1,154 @@
+public import Curl
+
+/// Everything that can go wrong between us and a registry, or in what it served.
+public enum OCIError: Error, Sendable {
+    // What was written is not in the grammar.
+    case referenceMalformed(String, String)
+    case digestMalformed(String, String)
+    /// The configured address of a registry, or one of its allowed token realms.
+    case endpointMalformed(String, String)
+
+    // What was served is not what it should be.
+    case manifestMalformed(String)
+    case tooLarge(what: String, limit: Int, unit: String)
+    case unsupportedMediaType(String)
+    case digestMismatch(expected: Digest, actual: Digest)
+    /// The fallback tag holds something that is not a referrers index. It is never overwritten.
+    case fallbackNotAnIndex(tag: String, saw: String)
+    /// A status or field outside the protocol, such as an upload without `Location`.
+    case unexpectedAnswer(RegistryAnswer, String)
+
+    // What the registry answered.
+    /// 401 although the credentials were presented anew.
+    case unauthorized(RegistryAnswer)
+    case forbidden(RegistryAnswer)
+    case notFound(RegistryAnswer)
+    case throttled(RegistryAnswer)
+    case unavailable(RegistryAnswer)
+    /// The manifest names a blob the registry does not have (`MANIFEST_BLOB_UNKNOWN`).
+    case blobUnknown(RegistryAnswer)
+    /// Any other 4xx.
+    case refused(RegistryAnswer)
+
+    // Credentials.
+    case challengeMalformed(String, String)
+    /// A token realm that must not be asked, or must not see our credentials.
+    case tokenRealmRefused(realm: String, String)
+    case tokenAnswerMalformed(String)
+    case credentials(String)
+    /// `credsStore` or `credHelpers` would have to be executed.
+    case credentialHelper(host: String, helper: String)
+
+    // Publishing.
+    /// Another writer replaced the fallback index each time.
+    case fallbackIndexContended(tag: String, attempts: Int)
+    /// The registry accepted the referrer and does not list it (yet).
+    case referrerNotListed(subject: Digest, referrer: Digest)
+
+    /// No answer at all.
+    case transport(operation: String, HTTPError)
+}
+
+extension OCIError {
+    /// The stable code of API, logs and metrics.
+    public var code: String {
+        switch self {
+        case .referenceMalformed: "reference.malformed"
+        case .digestMalformed: "digest.malformed"
+        case .endpointMalformed: "registry.endpoint_malformed"
+        case .manifestMalformed: "manifest.malformed"
+        case .tooLarge: "manifest.too_large"
+        case .unsupportedMediaType: "registry.unsupported_media_type"
+        case .digestMismatch: "registry.digest_mismatch"
+        case .fallbackNotAnIndex: "registry.fallback_not_an_index"
+        case .unexpectedAnswer: "registry.unexpected_answer"
+        case .unauthorized: "registry.unauthorized"
+        case .forbidden: "registry.forbidden"
+        case .notFound: "registry.not_found"
+        case .throttled: "registry.throttled"
+        case .unavailable, .transport: "registry.unavailable"
+        case .blobUnknown: "registry.blob_unknown"
+        case .refused: "registry.refused"
+        case .challengeMalformed: "registry.challenge_malformed"
+        case .tokenRealmRefused: "registry.token_realm_refused"
+        case .tokenAnswerMalformed: "registry.token_malformed"
+        case .credentials: "registry.credentials_malformed"
+        case .credentialHelper: "registry.credential_helper"
+        case .fallbackIndexContended: "registry.fallback_contended"
+        case .referrerNotListed: "registry.referrer_not_listed"
+        }
+    }
+
+    /// Whether the same request may succeed later without anyone changing anything.
+    public var isTransient: Bool {
+        switch self {
+        case .throttled, .unavailable, .blobUnknown, .fallbackIndexContended, .referrerNotListed: true
+        case .transport(_, let error): error.isTransient
+        default: false
+        }
+    }
+
+    /// How long the registry asked us to wait (429, 503).
+    public var retryAfter: Duration? { answer?.retryAfter }
+
+    /// The HTTP status, when there was an answer.
+    public var status: Int? { answer?.status }
+
+    /// Whether a write may have reached the registry although no answer came.
+    public var answerMayBeLost: Bool {
+        if case .transport(_, let error) = self { error.answerMayBeLost } else { false }
+    }
+
+    private var answer: RegistryAnswer? {
+        switch self {
+        case .unauthorized(let answer), .forbidden(let answer), .notFound(let answer), .throttled(let answer),
+            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer), .unexpectedAnswer(let answer, _):
+            answer
+        default: nil
+        }
+    }
+}
+
+extension OCIError: CustomStringConvertible {
+    /// What was seen, for an operator. Never contains a credential or a token.
+    public var description: String {
+        switch self {
+        case .referenceMalformed(let text, let reason): "not a reference: \"\(text.legible)\": \(reason.legible)"
+        case .digestMalformed(let text, let reason): "not a digest: \"\(text.legible)\": \(reason)"
+        case .endpointMalformed(let text, let reason): "registry address \"\(text.legible)\": \(reason)"
+        case .manifestMalformed(let reason): reason.legible
+        case .tooLarge(let what, let limit, let unit): "\(what) is larger than \(limit) \(unit)"
+        case .unsupportedMediaType(let type): "unsupported: \(type.legible)"
+        case .digestMismatch(let expected, let actual): "asked for \(expected), the bytes served hash to \(actual)"
+        case .fallbackNotAnIndex(let tag, let saw): "tag \(tag) should hold a referrers index: \(saw.legible)"
+        case .unexpectedAnswer(let answer, let reason): "\(answer): \(reason.legible)"
+        case .unauthorized(let answer), .forbidden(let answer), .notFound(let answer), .throttled(let answer),
+            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer):
+            "\(answer)"
+        case .challengeMalformed(let field, let reason): "WWW-Authenticate \"\(field.legible)\": \(reason)"
+        case .tokenRealmRefused(let realm, let reason): "token realm \(realm.legible): \(reason)"
+        case .tokenAnswerMalformed(let reason): "token answer: \(reason.legible)"
+        case .credentials(let reason): "credentials: \(reason.legible)"
+        case .credentialHelper(let host, let helper):
+            "credentials of \(host.legible) are kept by the helper \(helper.legible), which is not executed; "
+                + "give a config.json with auths, or a username and password file"
+        case .fallbackIndexContended(let tag, let attempts):
+            "tag \(tag) was replaced by another writer after each of \(attempts) attempts"
+        case .referrerNotListed(let subject, let referrer): "\(referrer) was accepted and is not listed for \(subject)"
+        case .transport(let operation, let error): "\(operation): \(error)"
+        }
+    }
+}
+
+extension String {
+    /// Remote text fit for a log line: control characters as spaces, at most 2 kB.
+    var legible: String {
+        let scalars = unicodeScalars.prefix(2048).map { scalar in
+            scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+                || scalar.value == 0x2028 || scalar.value == 0x2029 ? " " : scalar
+        }
+        var text = String(String.UnicodeScalarView(scalars))
+        while text.utf8.count > 2048 { text.removeLast() }
+        return text
+    }
+}

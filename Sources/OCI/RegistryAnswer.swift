@@ -1,0 +1,63 @@
+internal import Curl
+
+/// A registry's answer that was not the hoped-for one.
+public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
+    /// What was asked, e.g. `PUT /v2/app/manifests/sha256:…`.
+    public let operation: String
+    /// The HTTP status.
+    public let status: Int
+    /// The codes of the distribution specification's error body, e.g. `MANIFEST_UNKNOWN`.
+    public let codes: [String]
+    /// The error messages, or the beginning of a body of another form; at most 2 kB, no control characters.
+    public let message: String
+    /// When the registry wants to be asked again.
+    public let retryAfter: Duration?
+
+    /// `PUT … answered 404 NAME_UNKNOWN: …`.
+    public var description: String {
+        "\(operation) answered \(status)" + codes.map { " \($0)" }.joined() + (message.isEmpty ? "" : ": \(message)")
+    }
+}
+
+extension RegistryAnswer {
+    /// Reads the distribution specification's error body, `{"errors":[{"code":…,"message":…}]}`, or what is there.
+    init(_ operation: String, _ response: HTTPResponse) {
+        let body = Array(response.body.prefix(64 << 10))
+        var codes: [String] = []
+        var messages: [String] = []
+        if let document = try? JSONParser.parse(body), case .array(let errors) = document["errors"] {
+            for error in errors.prefix(10) {
+                if let code = error["code"]?.text { codes.append(String(code.legible.prefix(64))) }
+                if let message = error["message"]?.text { messages.append(message) }
+            }
+        } else {
+            messages = [String(decoding: body.prefix(2048), as: UTF8.self)]
+        }
+        self.init(
+            operation: operation, status: response.status, codes: codes,
+            message: messages.joined(separator: "; ").withoutTokens.legible, retryAfter: response.retryAfter)
+    }
+
+    /// The error this answer is, where no other is more precise.
+    var error: OCIError {
+        if codes.contains("TOOMANYREQUESTS") { return .throttled(self) }
+        if codes.contains("MANIFEST_BLOB_UNKNOWN") { return .blobUnknown(self) }
+        return switch status {
+        case 401: .unauthorized(self)
+        case 403: .forbidden(self)
+        case 404: .notFound(self)
+        case 429: .throttled(self)
+        case 408, 500...599: .unavailable(self)
+        case 400...499: .refused(self)
+        default: .unexpectedAnswer(self, "status outside the protocol")
+        }
+    }
+}
+
+extension String {
+    /// Words that look like a token (a JWS begins with `eyJ`, base64url of `{"`) masked: servers echo what they refuse.
+    var withoutTokens: String {
+        split(omittingEmptySubsequences: false) { " \t\n\r\"',;=".contains($0) }.contains { $0.hasPrefix("eyJ") }
+            ? split(separator: " ").map { $0.contains("eyJ") ? "[redacted]" : String($0) }.joined(separator: " ") : self
+    }
+}

@@ -1,0 +1,143 @@
+/// Where a bundle has been attached, as the registry confirmed it.
+public struct Attachment: Sendable, Equatable {
+    /// By which of the two ways the registry lists the referrer.
+    public enum Listing: Sendable, Equatable {
+        case referrersAPI
+        case fallbackTag(String)
+    }
+
+    /// The manifest signed.
+    public let subject: Descriptor
+    /// The referrer manifest.
+    public let manifest: Descriptor
+    /// The bundle, the referrer's only layer.
+    public let bundle: Descriptor
+    public let listing: Listing
+}
+
+/// A bundle found among a subject's referrers. Nothing about it has been verified but its digest.
+public struct AttachedBundle: Sendable, Equatable {
+    /// The referrer manifest.
+    public let manifest: Descriptor
+    /// The bundle's bytes.
+    public let bytes: [UInt8]
+}
+
+/// What a search for bundles met.
+public struct AttachedBundles: Sendable, Equatable {
+    public let bundles: [AttachedBundle]
+    /// Referrers that are listed but no longer there.
+    public let missing: [Descriptor]
+    /// Referrers of other kinds.
+    public let others: [Descriptor]
+}
+
+extension RegistryClient {
+    /// Attaches a bundle: blobs, manifest by digest, and the fallback index where the registry needs it.
+    ///
+    /// Safe to repeat: all content is addressed by its digest. The caller holds the lease of the subject, because the
+    /// fallback index is read, changed and written. It returns only after the registry listed the referrer.
+    /// - Parameters:
+    ///   - referrer: from `BundleReferrer.render` over the same `bundle`.
+    ///   - name: the repository's name on this registry.
+    /// - Throws: `referrerNotListed` (transient) when the registry promised to list it and does not yet.
+    public func attach(_ referrer: BundleReferrer, bundle: [UInt8], to name: String) async throws(OCIError)
+        -> Attachment
+    {
+        guard referrer.bundle.digest.matches(bundle) else {
+            throw .digestMismatch(expected: referrer.bundle.digest, actual: .sha256(of: bundle))
+        }
+        let pushed: PushedManifest
+        do {
+            pushed = try await pushReferrer(referrer, bundle, name)
+        } catch .blobUnknown {
+            // The registry lost a blob that we remember, by garbage collection or a restored backup.
+            memory.forgetEmptyBlob(name)
+            pushed = try await pushReferrer(referrer, bundle, name)
+        }
+        return Attachment(
+            subject: referrer.subject, manifest: referrer.descriptor, bundle: referrer.bundle,
+            listing: try await list(referrer, pushed, name))
+    }
+
+    private func pushReferrer(
+        _ referrer: BundleReferrer, _ bundle: [UInt8], _ name: String
+    ) async throws(OCIError) -> PushedManifest {
+        try await pushEmptyBlob(name)
+        try await pushBlob(name, bundle)
+        return try await pushManifest(
+            name, bytes: referrer.manifest, mediaType: MediaType.ociManifest, reference: .digest)
+    }
+
+    /// Sees to it that a pushed referrer is listed. `OCI-Subject` alone is not believed (ECR sent it without the API).
+    private func list(
+        _ referrer: BundleReferrer, _ pushed: PushedManifest, _ name: String
+    ) async throws(OCIError) -> Attachment.Listing {
+        let subject = referrer.subject.digest
+        let acknowledged = pushed.acknowledgedSubject == subject
+        if acknowledged { memory.subjectAcknowledged() }
+        if let listed = try await listedByAPI(name, subject, acknowledged: acknowledged) {
+            if listed.contains(where: { $0.digest == pushed.digest }) { return .referrersAPI }
+            // Some registries list a moment later; one that never acknowledged it expects the tag from us.
+            guard !acknowledged else { throw .referrerNotListed(subject: subject, referrer: pushed.digest) }
+        }
+        try await addToFallbackIndex(name, subject: subject, entry: referrer.descriptor)
+        return .fallbackTag(SignatureTag.fallback(for: subject))
+    }
+
+    /// Fetches an attached bundle back from the registry, manifest and blob, both hashed; the listing was confirmed by
+    /// ``attach(_:bundle:to:)``.
+    /// - Returns: the bundle's bytes, for verification of what others will read.
+    public func readBack(_ attachment: Attachment, from name: String) async throws(OCIError) -> [UInt8] {
+        let manifest = try await manifest(name, attachment.manifest.digest)
+        guard manifest.subject?.digest == attachment.subject.digest, case .image(let image) = manifest.content,
+            image.layers.map(\.digest) == [attachment.bundle.digest]
+        else { throw .manifestMalformed("referrer: not the manifest that was attached") }
+        return try await blob(name, attachment.bundle.digest, limit: attachment.bundle.size)
+    }
+
+    /// Whether a referrer of ours is still served and listed; the question of a reconciler. One or two requests.
+    public func isAttached(_ referrer: Digest, to subject: Digest, in name: String) async throws(OCIError) -> Bool {
+        guard try await referrers(name, of: subject).descriptors.contains(where: { $0.digest == referrer }) else {
+            return false
+        }
+        do { return try await manifest(name, referrer).subject?.digest == subject } catch .notFound { return false }
+    }
+
+    /// Collects the Sigstore bundles attached to `subject`.
+    ///
+    /// Every referrer's manifest is read and judged by its layer, not by the `artifactType` of its listing.
+    /// - Parameters:
+    ///   - bundleLimit: the most bytes of one bundle.
+    ///   - referrerLimit: the most referrers looked at; more is an error, not a shorter answer.
+    public func bundles(
+        _ name: String, of subject: Digest, bundleLimit: Int = 16 << 20, referrerLimit: Int = 256
+    ) async throws(OCIError) -> AttachedBundles {
+        let listed = try await referrers(name, of: subject).descriptors
+        guard listed.count <= referrerLimit else {
+            throw .tooLarge(what: "referrers of \(subject)", limit: referrerLimit, unit: "entries")
+        }
+        var bundles: [AttachedBundle] = []
+        var missing: [Descriptor] = []
+        var others: [Descriptor] = []
+        for descriptor in listed {
+            do {
+                guard let layer = try await bundleLayer(name, descriptor) else {
+                    others.append(descriptor)
+                    continue
+                }
+                bundles.append(
+                    AttachedBundle(manifest: descriptor, bytes: try await blob(name, layer.digest, limit: bundleLimit)))
+            } catch .notFound {
+                missing.append(descriptor)
+            }
+        }
+        return AttachedBundles(bundles: bundles, missing: missing, others: others)
+    }
+
+    private func bundleLayer(_ name: String, _ descriptor: Descriptor) async throws(OCIError) -> Descriptor? {
+        guard !MediaType.isIndex(descriptor.mediaType) else { return nil }
+        guard case .image(let image) = try await manifest(name, descriptor.digest).content else { return nil }
+        return image.layers.first { $0.mediaType.hasPrefix(MediaType.sigstoreBundlePrefix) }
+    }
+}

@@ -1,0 +1,114 @@
+internal import Curl
+
+/// The referrers of a subject, and where they were read.
+public enum ReferrersListing: Sendable, Equatable {
+    /// From the referrers API.
+    case api([Descriptor])
+    /// From the fallback tag; `exists` is false when the registry answered that there is no such tag.
+    case fallback(index: [Descriptor], exists: Bool)
+
+    /// The referrers' descriptors. Clients disagree about `artifactType` (cosign lists bundles under
+    /// `application/vnd.oci.empty.v1+json`), so it is no filter: look into the manifests.
+    public var descriptors: [Descriptor] {
+        switch self {
+        case .api(let descriptors), .fallback(let descriptors, _): descriptors
+        }
+    }
+}
+
+extension RegistryClient {
+    /// The most pages of one referrers listing; with ``FallbackIndex/entryLimit`` entries in all.
+    static let pageLimit = 10
+
+    /// Lists the referrers of `subject`: the API first, the fallback tag when there is none.
+    ///
+    /// An empty answer means that the registry said so. Everything else throws.
+    public func referrers(_ name: String, of subject: Digest) async throws(OCIError) -> ReferrersListing {
+        if let listed = try await listedByAPI(name, subject) { return .api(listed) }
+        guard let index = try await fallbackIndex(name, subject) else { return .fallback(index: [], exists: false) }
+        return .fallback(index: index.descriptors, exists: true)
+    }
+
+    /// Lists `entry` in the fallback index of `subject`: read, merge, write, and read back until it is there.
+    ///
+    /// Writers have no lock on a tag and most registries ignore `If-Match`, so the caller holds the lease of the
+    /// subject against our own kind, and the read-back finds out about others: at most 5 rounds.
+    /// - Returns: whether anything had to be written.
+    /// - Throws: `fallbackNotAnIndex` when the tag holds something else, `fallbackIndexContended` after the last round.
+    @discardableResult
+    public func addToFallbackIndex(_ name: String, subject: Digest, entry: Descriptor) async throws(OCIError) -> Bool {
+        let rounds = 5
+        let tag = SignatureTag.fallback(for: subject)
+        for round in 0...rounds {
+            let index = try await fallbackIndex(name, subject) ?? .empty
+            guard let bytes = index.adding(entry) else { return round > 0 }
+            guard round < rounds else { break }
+            do {
+                _ = try await pushManifest(
+                    .fallbackPut, name, bytes: bytes, mediaType: MediaType.ociIndex, reference: .tag(tag),
+                    ifMatch: index.entityTag)
+            } catch .refused(let answer) where answer.status == 412 {
+                continue  // someone wrote in between, and this registry told us
+            }
+        }
+        throw .fallbackIndexContended(tag: tag, attempts: rounds)
+    }
+
+    /// The fallback index, or `nil` when the registry answers that there is no such tag.
+    private func fallbackIndex(_ name: String, _ subject: Digest) async throws(OCIError) -> FallbackIndex? {
+        let response: HTTPResponse
+        do {
+            response = try await manifestAnswer(.fallbackGet, name, SignatureTag.fallback(for: subject))
+        } catch .notFound {
+            return nil
+        }
+        return try FallbackIndex(
+            bytes: response.body, mediaType: response.headers["Content-Type"], entityTag: response.headers["ETag"],
+            subject: subject)
+    }
+
+    /// What the referrers API lists, or `nil` when this registry has none (specification, "Listing Referrers").
+    func listedByAPI(
+        _ name: String, _ subject: Digest, acknowledged: Bool = false
+    ) async throws(OCIError) -> [Descriptor]? {
+        if memory.knowsReferrersAPIMissing { return nil }
+        var descriptors: [Descriptor] = []
+        var page: RemoteURL?
+        for number in 1...Self.pageLimit {
+            let request = RegistryRequest(
+                .referrersGet, .get, path: try path(name, "referrers/\(subject)"), url: page, scope: pull(name),
+                headers: ["Accept": MediaType.ociIndex], responseLimit: Manifest.byteLimit)
+            // 404 is the specification's answer of a registry without the API; the others are seen in the field.
+            let response = try await send(request, accepting: [200, 404, 405, 406, 501])
+            guard response.status == 200 else {
+                guard number == 1 else { throw RegistryAnswer(request.operation, response).error }
+                rememberMissingAPI(RegistryAnswer(request.operation, response), acknowledged: acknowledged)
+                return nil
+            }
+            descriptors += try referrersPage(response, request)
+            guard descriptors.count <= FallbackIndex.entryLimit else {
+                throw .tooLarge(what: "referrers of \(subject)", limit: FallbackIndex.entryLimit, unit: "entries")
+            }
+            memory.referrersAPIAnswered()
+            page = try nextPage(response, request)
+            if page == nil { return descriptors }
+        }
+        throw .tooLarge(what: "referrers of \(subject)", limit: Self.pageLimit, unit: "pages")
+    }
+
+    private func referrersPage(_ response: HTTPResponse, _ request: RegistryRequest) throws(OCIError) -> [Descriptor] {
+        let manifest = try Manifest(
+            bytes: response.body, mediaType: response.headers["Content-Type"], expecting: nil,
+            entryLimit: FallbackIndex.entryLimit)
+        guard case .index(let index) = manifest.content, manifest.descriptor.mediaType == MediaType.ociIndex else {
+            throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "referrers are not an OCI index")
+        }
+        return index.manifests
+    }
+
+    /// "No such repository" says nothing about the API, so it is not remembered as its absence.
+    private func rememberMissingAPI(_ answer: RegistryAnswer, acknowledged: Bool) {
+        guard answer.codes.allSatisfy({ $0 != "NAME_UNKNOWN" && $0 != "MANIFEST_UNKNOWN" }) else { return }
+        memory.referrersAPIMissing(acknowledgesSubjects: acknowledged)
+    }
+}

@@ -1,0 +1,54 @@
+internal import Curl
+
+/// Where a Bearer challenge sends us for a token, after the decision whether we go, and with what.
+///
+/// A registry chooses this URL, and a hostile one would choose an address that collects credentials or reaches into
+/// our network (CVE-2020-15157 and its relatives). So: https, or plain http only at the registry's own origin or at a
+/// listed one; credentials only at those two; any other host is asked anonymously and only at a public address.
+struct TokenRealm: Sendable, Equatable {
+    let url: RemoteURL
+    let service: String?
+    /// Never follows a redirect, whatever the registry's own route allows.
+    let route: HTTPRoute
+
+    init(_ challenge: Challenge, of endpoint: RegistryEndpoint) throws(OCIError) {
+        guard let realm = challenge.parameters["realm"] else {
+            throw .challengeMalformed(challenge.scheme, "Bearer without realm")
+        }
+        guard let url = RemoteURL(realm) else {
+            throw .tokenRealmRefused(realm: realm, "not an absolute http or https URL without user name")
+        }
+        let isTrusted = url.origin == endpoint.base.origin || endpoint.tokenRealms.contains(url.origin)
+        guard url.scheme == .https || isTrusted else {
+            throw .tokenRealmRefused(realm: realm, "plain http at another origin than the registry's")
+        }
+        guard isTrusted || endpoint.credentials == .anonymous else {
+            throw .tokenRealmRefused(
+                realm: realm,
+                "credentials are not shown to \(url.origin); list it as an allowed token realm if it is right")
+        }
+        var route = endpoint.route
+        route.redirects = .refuse
+        route.maxResponseBytes = 256 << 10
+        route.allowPlainHTTP = url.scheme == .http
+        if !isTrusted { route.addresses = .publicOnly }
+        self.url = url
+        self.service = challenge.parameters["service"]
+        self.route = route
+    }
+}
+
+/// What a token is good for (distribution "Token Scope Documentation"): `repository:<name>:pull[,push]`.
+///
+/// Always our own words, never the scope of the challenge: a registry does not decide what we ask for.
+struct TokenScope: Hashable, Sendable, CustomStringConvertible {
+    enum Access: String, Sendable {
+        case pull
+        case pullPush = "pull,push"
+    }
+
+    let repository: String
+    let access: Access
+
+    var description: String { "repository:\(repository):\(access.rawValue)" }
+}
