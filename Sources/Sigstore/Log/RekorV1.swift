@@ -1,0 +1,138 @@
+public import Curl
+public import OpenSSL
+
+/// Rekor v1 (`/api/v1`, rekor/openapi.yaml) for entries of kind `dsse` 0.0.1.
+public final class RekorV1: TransparencyLog {
+    private let upstream: Upstream
+    public let id: String
+
+    /// A client of the log at `url`.
+    public init(url: String, http: HTTPClient, route: HTTPRoute = .init()) {
+        upstream = Upstream(.rekor, url: url, http: http, route: route)
+        id = upstream.base
+    }
+
+    public func request(for envelope: Envelope, certificate: Certificate) throws(SigstoreError) -> [UInt8] {
+        guard envelope.signatures.count == 1 else { throw .unsupported("logging an envelope of several signatures") }
+        return DSSEEntry.request(envelope: envelope, verifierPEM: certificate.pem)
+    }
+
+    /// `POST /api/v1/log/entries`; 201 is a new entry, 409 names the one that exists, which is fetched.
+    public func submit(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry {
+        let expected = try DSSEEntry(request: request)
+        let response = try await upstream.post("/api/v1/log/entries", request, type: "application/json")
+        switch response.status {
+        case 201:
+            return try belonging(to: expected) { () throws(SigstoreError) in try RekorAnswer.entry(in: response.body) }
+        case 409:
+            return try await existing(response, expected)
+        default:
+            throw upstream.failure(response)
+        }
+    }
+
+    /// Finds the entry by the leaf hash it must have, else by asking the log which entry equals the request.
+    public func lookup(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry? {
+        let expected = try DSSEEntry(request: request)
+        let leaf = Hex.encode(Merkle.leafHash(expected.canonicalizedBody))
+        if let entry = try await entry(uuid: leaf) { return try belonging(to: expected) { entry } }
+        // a log that spells its bodies differently has another leaf hash; it still knows its own entry
+        let question = Array("{\"entries\":[".utf8) + request + Array("]}".utf8)
+        let response = try await upstream.post("/api/v1/log/entries/retrieve", question, type: "application/json")
+        guard response.status == 200 else { throw upstream.failure(response, posted: false) }
+        let found = try answer { () throws(SigstoreError) in try RekorAnswer.entries(in: response.body) }
+        guard let entry = found.first else { return nil }
+        return try belonging(to: expected) { entry }
+    }
+
+    /// `GET /api/v1/log/entries/{uuid}`: 80 hex digits, or the 64 of the leaf hash; nil for 404.
+    public func entry(uuid: String) async throws(SigstoreError) -> TlogEntry? {
+        guard [64, 80].contains(uuid.utf8.count), Hex.decode(uuid) != nil else {
+            throw .malformed("entry uuid", "neither 64 nor 80 hex digits")
+        }
+        return try await fetch("/api/v1/log/entries/\(uuid)")
+    }
+
+    /// `GET /api/v1/log/entries?logIndex=`: by global index; nil for 404.
+    public func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? {
+        try await fetch("/api/v1/log/entries?logIndex=\(index)")
+    }
+
+    /// The log's present state.
+    public struct LogInfo: Sendable, Equatable {
+        /// Leaves in the active shard.
+        public let treeSize: Int64
+        /// The root over them.
+        public let rootHash: [UInt8]
+        /// The signed note that says so.
+        public let checkpoint: String
+        /// The active shard's tree.
+        public let treeID: String
+    }
+
+    /// `GET /api/v1/log`.
+    public func logInfo() async throws(SigstoreError) -> LogInfo {
+        let response = try await upstream.get("/api/v1/log")
+        guard response.status == 200 else { throw upstream.failure(response, posted: false) }
+        return try answer { () throws(SigstoreError) in
+            let document = try JSONField(document: "log info", parsing: response.body)
+            return LogInfo(
+                treeSize: try document.required("treeSize").count(), rootHash: try document.required("rootHash").hex(),
+                checkpoint: try document.required("signedTreeHead").string(),
+                treeID: try document.optional("treeID")?.string() ?? "")
+        }
+    }
+
+    private func fetch(_ path: String) async throws(SigstoreError) -> TlogEntry? {
+        let response = try await upstream.get(path)
+        switch response.status {
+        case 200: return try answer { () throws(SigstoreError) in try RekorAnswer.entry(in: response.body) }
+        case 404: return nil
+        default: throw upstream.failure(response, posted: false)
+        }
+    }
+
+    /// A duplicate: only the uuid of `Location` is used, so that no answer can send us to another host.
+    private func existing(_ response: HTTPResponse, _ expected: DSSEEntry) async throws(SigstoreError) -> TlogEntry {
+        let uuid = response.headers["Location"].flatMap { $0.split(separator: "/").last }.map(String.init) ?? ""
+        let found: TlogEntry?
+        if [64, 80].contains(uuid.utf8.count), Hex.decode(uuid) != nil {
+            found = try await entry(uuid: uuid)
+        } else {
+            found = try await entry(uuid: Hex.encode(Merkle.leafHash(expected.canonicalizedBody)))
+        }
+        guard let found else {
+            // the log knows the entry and cannot show it yet: its signer has not merged it
+            throw .unavailable(
+                .rekor, detail: "409 for an entry that is not readable yet", retryAfter: nil, answerMayBeLost: true)
+        }
+        return try belonging(to: expected) { found }
+    }
+
+    /// The log may answer with any entry; only ours will do.
+    private func belonging(
+        to expected: DSSEEntry, _ read: () throws(SigstoreError) -> TlogEntry
+    ) throws(SigstoreError) -> TlogEntry {
+        try answer { () throws(SigstoreError) in
+            let entry = try read()
+            guard entry.kind == DSSEEntry.kind, entry.version == DSSEEntry.version else {
+                throw .malformed("tlog entry", "kind \(printable(entry.kind, limit: 40)) \(printable(entry.version, limit: 40))")
+            }
+            let body = try DSSEEntry(body: JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody))
+            // other JSON spelling of the envelope has another hash and is the same signature: compare what is signed
+            guard body.payloadHash == expected.payloadHash, body.signatures.count == expected.signatures.count,
+                zip(body.signatures, expected.signatures).allSatisfy({ $0.signature == $1.signature })
+            else { throw .malformed("tlog entry", "it is of another signature than the request's") }
+            return entry
+        }
+    }
+
+    /// Whatever cannot be read in an answer is the log's fault, not a malformed document of ours.
+    private func answer<Value>(_ read: () throws(SigstoreError) -> Value) throws(SigstoreError) -> Value {
+        do throws(SigstoreError) {
+            return try read()
+        } catch {
+            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: true)
+        }
+    }
+}

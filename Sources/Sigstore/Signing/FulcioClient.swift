@@ -1,0 +1,131 @@
+public import Curl
+import FoundationEssentials
+public import OpenSSL
+
+/// Fulcio's API v2: an identity token and proof of a key against a short-lived certificate.
+public final class FulcioClient: Sendable {
+    private let upstream: Upstream
+    private let audience: String
+    private let now: @Sendable () -> Date
+
+    /// A client of the Fulcio at `url`; `audience` is what its configuration demands of tokens.
+    public init(
+        url: String, http: HTTPClient, route: HTTPRoute = .init(), audience: String = "sigstore",
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        upstream = Upstream(.fulcio, url: url, http: http, route: route)
+        self.audience = audience
+        self.now = now
+    }
+
+    /// Obtains a certificate for `key`: `POST /api/v2/signingCert`.
+    ///
+    /// The proof of possession is a signature over the claim Fulcio challenges. Fulcio answers every token fault with one
+    /// 400, so the token's own claims are examined to name it.
+    /// - Throws: ``SigstoreError``; `identity.…` where the token explains the refusal.
+    public func issue(key: PrivateKey, token: IdentityToken) async throws(SigstoreError) -> SigningCertificate {
+        let body = try Self.request(key: key, challenge: token.proofSubject)
+        let response = try await upstream.post(
+            "/api/v2/signingCert", body, type: "application/json", authorization: token.withBearer { "Bearer \($0)" })
+        guard response.status == 200 || response.status == 201 else { throw refusal(response, of: token) }
+        let certificate = try Self.certificate(from: response.body)
+        guard certificate.leaf.publicKey == key.publicKey else {
+            throw .badAnswer(.fulcio, detail: "the certificate is for another key", answerMayBeLost: false)
+        }
+        return certificate
+    }
+
+    /// An OIDC issuer that a Fulcio accepts.
+    public struct AcceptedIssuer: Sendable, Equatable {
+        /// The issuer's URL, or with wildcards for a family of issuers.
+        public let url: String
+        /// The audience its tokens must have.
+        public let audience: String
+        /// The claim to sign as proof of possession: `sub` or `email`.
+        public let challengeClaim: String
+    }
+
+    /// The issuers this Fulcio accepts: `GET /api/v2/configuration`.
+    public func configuration() async throws(SigstoreError) -> [AcceptedIssuer] {
+        let response = try await upstream.get("/api/v2/configuration")
+        guard response.status == 200 else { throw upstream.failure(response, posted: false) }
+        let document = try JSONField(document: "Fulcio configuration", parsing: response.body)
+        var issuers: [AcceptedIssuer] = []
+        for field in try document.optional("issuers")?.elements(atMost: 1024) ?? [] {
+            issuers.append(
+                AcceptedIssuer(
+                    url: try Self.url(of: field), audience: try field.optional("audience")?.string() ?? "",
+                    challengeClaim: try field.optional("challengeClaim")?.string() ?? "sub"))
+        }
+        return issuers
+    }
+
+    private static func url(of field: JSONField) throws(SigstoreError) -> String {
+        if let url = try field.optional("issuerUrl")?.string(), !url.isEmpty { return url }
+        return try field.optional("wildcardIssuerUrl")?.string() ?? ""
+    }
+
+    private static func request(key: PrivateKey, challenge: String) throws(SigstoreError) -> [UInt8] {
+        let proof: [UInt8]
+        do throws(CryptoError) {
+            proof = try key.sign(Array(challenge.utf8))
+        } catch {
+            throw .crypto("proof of possession", error)
+        }
+        // Fulcio goes by the PEM; the name is informative
+        let algorithm =
+            switch key.algorithm {
+            case .rsa: "RSA_PSS"
+            case .ed25519: "ED25519"
+            default: "ECDSA"
+            }
+        return JSONValue.members(
+            (
+                "publicKeyRequest",
+                .members(
+                    (
+                        "publicKey",
+                        .members(("algorithm", .string(algorithm)), ("content", .string(key.publicKey.pem)))
+                    ), ("proofOfPossession", .string(Base64.encode(proof))))
+            )
+        ).encoded()
+    }
+
+    private static func certificate(from body: [UInt8]) throws(SigstoreError) -> SigningCertificate {
+        let answer: JSONField
+        do throws(SigstoreError) {
+            answer = try JSONField(document: "Fulcio's answer", parsing: body)
+            // with a certificate transparency log the SCT is inside the certificate, without one beside it (and empty)
+            let detached = try answer.optional("signedCertificateDetachedSct")
+            guard let signed = try answer.optional("signedCertificateEmbeddedSct") ?? detached else {
+                throw answer.malformed("neither signedCertificateEmbeddedSct nor signedCertificateDetachedSct")
+            }
+            var chain: [Certificate] = []
+            for field in try signed.required("chain").required("certificates").elements(atMost: 10) {
+                let pem = try field.string()
+                do throws(CryptoError) {
+                    chain.append(try Certificate(pem: pem))
+                } catch {
+                    throw field.malformed("\(error)")
+                }
+            }
+            let timestamp = try detached?.optional("signedCertificateTimestamp")?.bytes() ?? []
+            return try SigningCertificate(chain: chain, detachedSCT: timestamp.isEmpty ? nil : timestamp)
+        } catch {
+            throw .badAnswer(.fulcio, detail: error.observed, answerMayBeLost: false)
+        }
+    }
+
+    private func refusal(_ response: HTTPResponse, of token: IdentityToken) -> SigstoreError {
+        guard [400, 401, 403].contains(response.status) else { return upstream.failure(response, posted: false) }
+        do throws(SigstoreError) {
+            try token.checkUsable(at: now(), audience: audience)
+        } catch {
+            return error
+        }
+        return .refused(
+            .fulcio, status: response.status,
+            message: "\(upstream.message(response)) (the token is of \(token.claims.subject) from \(token.claims.issuer), "
+                + "expires \(token.claims.expires.rfc3339); our clock says \(now().rfc3339))")
+    }
+}

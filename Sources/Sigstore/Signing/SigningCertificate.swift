@@ -1,0 +1,83 @@
+public import FoundationEssentials
+public import OpenSSL
+
+/// A certificate from Fulcio with what it says about the signer.
+public struct SigningCertificate: Sendable {
+    /// The certificate of the ephemeral key.
+    public let leaf: Certificate
+    /// The rest of the chain as Fulcio gave it; verifiers take theirs from the trusted root.
+    public let chain: [Certificate]
+    /// The subject alternative name, as text.
+    public let identity: String
+    /// The OIDC issuer, from the extension.
+    public let issuer: String
+    /// A signed certificate timestamp delivered beside the certificate, by a Fulcio that does not embed it.
+    public let detachedSCT: [UInt8]?
+
+    /// The certificate's end.
+    public var notAfter: Date { leaf.notAfter }
+
+    /// A certificate with its chain, leaf first.
+    /// - Throws: ``SigstoreError/malformed(_:_:)`` if it names no identity or no issuer.
+    public init(chain: [Certificate], detachedSCT: [UInt8]? = nil) throws(SigstoreError) {
+        guard let leaf = chain.first else { throw .malformed("signing certificate", "an empty chain") }
+        self.leaf = leaf
+        self.chain = Array(chain.dropFirst())
+        self.detachedSCT = detachedSCT
+        identity = try leaf.signerIdentity()
+        issuer = try leaf.signerIssuer()
+    }
+}
+
+extension Certificate {
+    /// Fulcio's OID arc, 1.3.6.1.4.1.57264.1 (fulcio/docs/oid-info.md).
+    private static let issuerV1 = "1.3.6.1.4.1.57264.1.1"
+    private static let issuerV2 = "1.3.6.1.4.1.57264.1.8"
+    /// Fulcio's user names travel as an otherName.
+    private static let userNameOID = "1.3.6.1.4.1.57264.1.7"
+
+    /// The only subject alternative name, as text.
+    func signerIdentity() throws(SigstoreError) -> String {
+        let names = subjectAlternativeNames
+        // exactly one: with several, "an identity matches" and "the identity matches" would differ
+        guard names.count == 1, let name = names.first else {
+            throw .malformed("signing certificate", "\(names.count) subject alternative names instead of one")
+        }
+        switch name {
+        case .email(let text), .uri(let text): return text
+        case .otherName(let oid, let value):
+            guard oid == Self.userNameOID, let text = Self.utf8String(value) else {
+                throw .malformed("signing certificate", "an otherName of type \(oid)")
+            }
+            return text
+        default: throw .malformed("signing certificate", "a subject alternative name that is neither email, URI nor user name")
+        }
+    }
+
+    /// The OIDC issuer: extension .8 (a DER string), else .1 (raw bytes).
+    func signerIssuer() throws(SigstoreError) -> String {
+        if let value = extensionValue(Self.issuerV2) {
+            guard let text = Self.utf8String(value) else {
+                throw .malformed("signing certificate", "the issuer extension is not a UTF8String")
+            }
+            return text
+        }
+        guard let value = extensionValue(Self.issuerV1), let text = String(validating: value, as: UTF8.self) else {
+            throw .malformed("signing certificate", "no issuer extension")
+        }
+        return text
+    }
+
+    /// A DER UTF8String (tag 12), short or long form of length.
+    private static func utf8String(_ der: [UInt8]) -> String? {
+        guard der.count >= 2, der[0] == 0x0C else { return nil }
+        switch der[1] {
+        case 0..<0x80: return der.count == 2 + Int(der[1]) ? String(validating: der[2...], as: UTF8.self) : nil
+        case 0x81: return der.count > 2 && der.count == 3 + Int(der[2]) ? String(validating: der[3...], as: UTF8.self) : nil
+        case 0x82:
+            return der.count > 3 && der.count == 4 + Int(der[2]) << 8 + Int(der[3])
+                ? String(validating: der[4...], as: UTF8.self) : nil
+        default: return nil
+        }
+    }
+}

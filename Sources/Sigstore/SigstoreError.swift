@@ -1,0 +1,156 @@
+public import FoundationEssentials
+public import OpenSSL
+
+/// The services that one keyless signature needs.
+public enum SigstoreService: String, Sendable {
+    case fulcio
+    case timestampAuthority = "tsa"
+    case rekor
+}
+
+/// Why an identity token cannot be used.
+public enum IdentityFault: Sendable, Equatable {
+    /// The source has no token: the file or the variable is absent or empty.
+    case missing(source: String, detail: String)
+    /// Not a compact JWT, or a claim that every issuer sets is absent.
+    case malformed(String)
+    /// `exp` has passed.
+    case expired(at: Date, now: Date)
+    /// `nbf` or `iat` lies in the future.
+    case notYetValid(from: Date, now: Date)
+    /// `aud` does not contain what Fulcio expects.
+    case audience(expected: String, seen: [String])
+}
+
+/// Everything that stops signing, as facts; the words are for the edge.
+public enum SigstoreError: Error, Sendable {
+    /// The identity token itself is at fault.
+    case identity(IdentityFault)
+    /// The service answered and does not accept the request: repeating it unchanged will not help.
+    case refused(SigstoreService, status: Int, message: String)
+    /// 429, or 503 with a time: ask again later. `retryAfter` is nil when the service named no time.
+    case throttled(SigstoreService, status: Int, retryAfter: Duration?, answerMayBeLost: Bool)
+    /// No usable answer: 5xx or no connection. `answerMayBeLost` says the request may have taken effect.
+    case unavailable(SigstoreService, detail: String, retryAfter: Duration?, answerMayBeLost: Bool)
+    /// The service answered something that does not belong to the request, or that cannot be used.
+    case badAnswer(SigstoreService, detail: String, answerMayBeLost: Bool)
+    /// A new certificate is already outside its validity by our clock.
+    case clock(notBefore: Date, notAfter: Date, now: Date)
+    /// A document cannot be read: which one (with the path inside it), and why.
+    case malformed(String, String)
+    /// Understood and not supported.
+    case unsupported(String)
+    /// OpenSSL could not do what was asked.
+    case crypto(String, CryptoError)
+}
+
+extension SigstoreError {
+    /// A stable name for logs, metrics and the API.
+    public var code: String {
+        switch self {
+        case .identity(.missing): "identity.token_missing"
+        case .identity(.malformed): "identity.token_malformed"
+        case .identity(.expired): "identity.token_expired"
+        case .identity(.notYetValid): "identity.token_not_yet_valid"
+        case .identity(.audience): "identity.audience"
+        case .refused(let service, _, _): "\(service.rawValue).refused"
+        case .throttled(let service, _, _, _): "\(service.rawValue).throttled"
+        case .unavailable(let service, _, _, _): "\(service.rawValue).unavailable"
+        case .badAnswer(let service, _, _): "\(service.rawValue).bad_answer"
+        case .clock: "identity.clock"
+        case .malformed: "sigstore.malformed"
+        case .unsupported: "sigstore.unsupported"
+        case .crypto: "sigstore.crypto"
+        }
+    }
+
+    /// The part of signing that stopped: `identity`, `certificate`, `timestamp`, `log` or `document`.
+    public var stage: String {
+        switch self {
+        case .identity, .clock: "identity"
+        case .refused(let service, _, _), .throttled(let service, _, _, _), .unavailable(let service, _, _, _),
+            .badAnswer(let service, _, _):
+            switch service {
+            case .fulcio: "certificate"
+            case .timestampAuthority: "timestamp"
+            case .rekor: "log"
+            }
+        case .malformed, .unsupported, .crypto: "document"
+        }
+    }
+
+    /// Whether a later attempt can succeed although nothing changes on our side: tokens rotate, services come back,
+    /// a Fulcio that refuses an identity may be configured. Only our own malformed requests and documents are final.
+    public var isTransient: Bool {
+        switch self {
+        case .identity, .throttled, .unavailable, .badAnswer, .clock: true
+        case .refused(let service, let status, _): service == .fulcio || status == 401 || status == 403
+        case .malformed, .unsupported, .crypto: false
+        }
+    }
+
+    /// How long the service asked us to wait.
+    public var retryAfter: Duration? {
+        switch self {
+        case .throttled(_, _, let after, _), .unavailable(_, _, let after, _): after
+        default: nil
+        }
+    }
+
+    /// The request may have taken effect although no usable answer arrived: look before sending anything different.
+    public var answerMayBeLost: Bool {
+        switch self {
+        case .throttled(_, _, _, let lost), .unavailable(_, _, _, let lost), .badAnswer(_, _, let lost): lost
+        default: false
+        }
+    }
+}
+
+extension SigstoreError: CustomStringConvertible {
+    /// What was seen, in one line, without secrets; text from outside is cut and cleaned.
+    public var observed: String {
+        switch self {
+        case .identity(.missing(let source, let detail)): "no identity token in \(source): \(detail)"
+        case .identity(.malformed(let detail)): "the identity token cannot be read: \(detail)"
+        case .identity(.expired(let end, let now)):
+            "the identity token expired at \(end.rfc3339); our clock says \(now.rfc3339)"
+        case .identity(.notYetValid(let start, let now)):
+            "the identity token is valid from \(start.rfc3339); our clock says \(now.rfc3339)"
+        case .identity(.audience(let expected, let seen)):
+            "the identity token is for \(seen.map { "\"\(printable($0, limit: 200))\"" }.joined(separator: ", ")), not for \"\(expected)\""
+        case .refused(let service, let status, let message):
+            "\(service.rawValue) answered \(status): \(printable(message))"
+        case .throttled(let service, let status, let after, _):
+            "\(service.rawValue) answered \(status)" + (after.map { " and asks to wait \(Int($0.seconds)) s" } ?? "")
+        case .unavailable(let service, let detail, _, let lost):
+            "no answer from \(service.rawValue): \(printable(detail))" + (lost ? " (it may have acted)" : "")
+        case .badAnswer(let service, let detail, _): "\(service.rawValue) gave an unusable answer: \(printable(detail))"
+        case .clock(let start, let end, let now):
+            "a new certificate is valid from \(start.rfc3339) to \(end.rfc3339); our clock says \(now.rfc3339)"
+        case .malformed(let what, let why): "\(what): \(printable(why))"
+        case .unsupported(let what): "not supported: \(printable(what))"
+        case .crypto(let what, let error): "\(what): \(error)"
+        }
+    }
+
+    /// What an operator can do about it.
+    public var fix: String {
+        switch self {
+        case .identity(.missing): "see that the token file is mounted (or the variable set) and readable by this user"
+        case .identity(.malformed): "see that the source holds one compact JWT and nothing else"
+        case .identity(.expired): "see that whoever writes the token still renews it, and that this machine's clock is right"
+        case .identity(.notYetValid), .clock: "compare this machine's clock with the issuer's and Fulcio's"
+        case .identity(.audience): "request the token with the audience that Fulcio is configured for"
+        case .refused(.fulcio, _, _): "compare the token's issuer with Fulcio's /api/v2/configuration"
+        case .refused(.timestampAuthority, _, _): "see that the URL is the authority's full timestamp URL"
+        case .refused(.rekor, _, _): "see that the URL is a Rekor v1 log that takes entries of kind dsse"
+        case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
+        case .unavailable(let service, _, _, _): "see that \(service.rawValue) is up and reachable from here"
+        case .badAnswer(let service, _, _): "see that the URL configured for \(service.rawValue) is that service"
+        case .malformed(let what, _): "replace \(what) by a document of the named format"
+        case .unsupported, .crypto: "report this with the text above"
+        }
+    }
+
+    public var description: String { "\(code): \(observed)" }
+}

@@ -1,0 +1,129 @@
+/// An in-toto Statement v1: what is signed about which artifacts.
+///
+/// The same value always encodes to the same bytes (fixed member order, no white space), so that a restart signs and
+/// logs exactly what it would have signed before.
+public struct Statement: Sendable, Equatable {
+    /// One artifact that the statement is about (in-toto ResourceDescriptor).
+    public struct Subject: Sendable, Equatable {
+        /// A name for readers; for an image `host/repository` without a tag. Absent in cosign's own signatures.
+        public var name: String?
+        /// Lower-case hex by algorithm, without an algorithm prefix.
+        public var digest: [String: String]
+        /// Free text by key; ours are ``Statement/repositoryAnnotation`` and ``Statement/ruleAnnotation``.
+        public var annotations: [String: String]
+
+        /// One artifact.
+        public init(name: String? = nil, digest: [String: String], annotations: [String: String] = [:]) {
+            self.name = name
+            self.digest = digest
+            self.annotations = annotations
+        }
+    }
+
+    /// `https://sigstore.dev/cosign/sign/v1`: the predicate type of an image signature.
+    public static let cosignSignPredicateType = "https://sigstore.dev/cosign/sign/v1"
+    /// The repository for which approval was given; our verifier refuses the signature elsewhere.
+    public static let repositoryAnnotation = "dev.countersign/repository"
+    /// The policy rule that allowed the signature.
+    public static let ruleAnnotation = "dev.countersign/rule"
+    /// The type URI this module writes.
+    public static let typeV1 = "https://in-toto.io/Statement/v1"
+    /// The DSSE payload type of every in-toto statement.
+    public static let payloadType = "application/vnd.in-toto+json"
+    /// More subjects than this are refused, as sigstore-go does.
+    public static let maxSubjects = 1024
+
+    /// The artifacts.
+    public var subjects: [Subject]
+    /// What kind of claim is made.
+    public var predicateType: String
+    /// The claim itself, JSON.
+    public var predicate: JSONValue
+
+    /// A statement; for an image signature leave type and predicate as they are.
+    public init(
+        subjects: [Subject], predicateType: String = cosignSignPredicateType, predicate: JSONValue = .object(JSONObject())
+    ) {
+        self.subjects = subjects
+        self.predicateType = predicateType
+        self.predicate = predicate
+    }
+
+    /// The statement that approves one image in one repository: `repository` is `host/path` without tag or digest.
+    public static func approval(of digest: ArtifactDigest, in repository: String, rule: String) -> Statement {
+        Statement(subjects: [
+            Subject(
+                name: repository, digest: [digest.algorithm: digest.hex],
+                annotations: [repositoryAnnotation: repository, ruleAnnotation: rule])
+        ])
+    }
+
+    /// Compact JSON in the order `_type, subject, predicateType, predicate`, as cosign writes it.
+    public func encoded() -> [UInt8] {
+        JSONValue.members(
+            ("_type", .string(Self.typeV1)), ("subject", .array(subjects.map(\.json))),
+            ("predicateType", .string(predicateType)), ("predicate", predicate)
+        ).encoded()
+    }
+
+    /// Reads a statement v1 or v0.1 (which cosign still writes for attestations).
+    ///
+    /// - Throws: ``SigstoreError/malformed(_:_:)``, also for more than ``maxSubjects`` subjects.
+    public init(json: [UInt8], limits: JSONLimits = .init()) throws(SigstoreError) {
+        let document = try JSONField(document: "statement", parsing: json, limits: limits)
+        let type = try document.required("_type").string()
+        guard type == Self.typeV1 || type == "https://in-toto.io/Statement/v0.1" else {
+            throw document.malformed("_type is \"\(printable(type, limit: 100))\"")
+        }
+        subjects = []
+        for field in try document.required("subject").elements(atMost: Self.maxSubjects) {
+            subjects.append(try Subject(field))
+        }
+        guard !subjects.isEmpty else { throw document.malformed("no subject") }
+        predicateType = try document.required("predicateType").string()
+        predicate = try document.optional("predicate")?.value ?? .null
+    }
+}
+
+extension Statement.Subject {
+    fileprivate var json: JSONValue {
+        var object = JSONObject()
+        if let name { object.append("name", .string(name)) }
+        object.append("digest", Self.sorted(digest))
+        object.append("annotations", Self.sorted(annotations))
+        return .object(object)
+    }
+
+    private static func sorted(_ values: [String: String]) -> JSONValue {
+        .object(
+            JSONObject(
+                values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+                    .map { JSONObject.Member(key: $0.key, value: .string($0.value)) }))
+    }
+
+    fileprivate init(_ field: JSONField) throws(SigstoreError) {
+        name = try field.optional("name")?.string()
+        digest = try Self.texts(field.required("digest"), textOnly: true)
+        for (algorithm, hex) in digest where algorithm.hasPrefix("sha") {
+            guard Hex.decode(hex) != nil, !hex.utf8.contains(where: { (0x41...0x46).contains($0) }) else {
+                throw field.malformed("the \(printable(algorithm, limit: 20)) digest is not lower-case hex")
+            }
+        }
+        guard !digest.isEmpty else { throw field.malformed("no digest") }
+        annotations = try field.optional("annotations").map { (field) throws(SigstoreError) in try Self.texts(field, textOnly: false) } ?? [:]
+    }
+
+    /// Annotations of other signers may hold any JSON; only text ones are of use to us.
+    private static func texts(_ field: JSONField, textOnly: Bool) throws(SigstoreError) -> [String: String] {
+        guard case .object(let object) = field.value else { throw field.malformed("not an object") }
+        var texts: [String: String] = [:]
+        for member in object.members {
+            if let text = member.value.text {
+                texts[member.key] = text
+            } else if textOnly {
+                throw field.malformed("\(printable(member.key, limit: 40)) is not text")
+            }
+        }
+        return texts
+    }
+}

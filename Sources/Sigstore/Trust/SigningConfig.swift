@@ -1,0 +1,80 @@
+public import FoundationEssentials
+
+/// Where to sign: the services of an instance, version 0.2 (sigstore_trustroot.proto, `SigningConfig`).
+public struct SigningConfig: Sendable {
+    /// One service.
+    public struct Service: Sendable, Equatable {
+        /// Its URL; a timestamp authority's is the full one.
+        public let url: String
+        /// The API version it speaks.
+        public let majorApiVersion: Int
+        /// When to use it.
+        public let validity: ValidityWindow
+        /// Who runs it; at most one service per operator is used.
+        public let operatorName: String
+    }
+
+    /// How many of several services are used.
+    public enum Selector: Sendable, Equatable {
+        case any
+        case all
+        case exact(Int)
+    }
+
+    /// Fulcio instances.
+    public let certificateAuthorities: [Service]
+    /// OIDC issuers for interactive use.
+    public let identityProviders: [Service]
+    /// Rekor logs.
+    public let tlogs: [Service]
+    /// How many logs get an entry.
+    public let tlogSelector: Selector
+    /// Timestamp authorities.
+    public let timestampAuthorities: [Service]
+    /// How many authorities give a timestamp.
+    public let timestampSelector: Selector
+
+    /// Reads a signing configuration.
+    /// - Throws: ``SigstoreError/malformed(_:_:)`` with the path of the field.
+    public init(json: [UInt8]) throws(SigstoreError) {
+        let document = try JSONField(document: "signing config", parsing: json)
+        let mediaType = try document.required("mediaType")
+        guard try mediaType.string() == "application/vnd.dev.sigstore.signingconfig.v0.2+json" else {
+            throw mediaType.malformed("unknown media type \"\(printable(try mediaType.string(), limit: 100))\"")
+        }
+        certificateAuthorities = try Self.services(document, "caUrls")
+        identityProviders = try Self.services(document, "oidcUrls")
+        tlogs = try Self.services(document, "rekorTlogUrls")
+        timestampAuthorities = try Self.services(document, "tsaUrls")
+        tlogSelector = try Self.selector(document.optional("rekorTlogConfig"))
+        timestampSelector = try Self.selector(document.optional("tsaConfig"))
+    }
+
+    /// The service to use at `now`: of the valid ones with a supported version the newest version, then the newest start.
+    public static func choose(_ services: [Service], supporting versions: Set<Int>, at now: Date) -> Service? {
+        services.filter { versions.contains($0.majorApiVersion) && $0.validity.contains(now) }
+            .max { ($0.majorApiVersion, $0.validity.start) < ($1.majorApiVersion, $1.validity.start) }
+    }
+
+    private static func services(_ document: JSONField, _ name: String) throws(SigstoreError) -> [Service] {
+        var services: [Service] = []
+        for field in try document.optional(name)?.elements(atMost: 64) ?? [] {
+            services.append(
+                Service(
+                    url: try field.required("url").string(),
+                    majorApiVersion: Int(try field.optional("majorApiVersion")?.count() ?? 0),
+                    validity: try ValidityWindow(field), operatorName: try field.optional("operator")?.string() ?? ""))
+        }
+        return services
+    }
+
+    private static func selector(_ field: JSONField?) throws(SigstoreError) -> Selector {
+        guard let field else { return .any }
+        switch try field.optional("selector")?.string() {
+        case "ALL": return .all
+        case "ANY": return .any
+        case "EXACT": return .exact(Int(try field.required("count").count()))
+        case let other: throw field.malformed("unknown selector \(printable(other ?? "(none)", limit: 40))")
+        }
+    }
+}
