@@ -138,7 +138,8 @@ extension SigstoreError: CustomStringConvertible {
         switch self {
         case .identity(.missing): "see that the token file is mounted (or the variable set) and readable by this user"
         case .identity(.malformed): "see that the source holds one compact JWT and nothing else"
-        case .identity(.expired): "see that whoever writes the token still renews it, and that this machine's clock is right"
+        case .identity(.expired):
+            "see that whoever writes the token still renews it, and that this machine's clock is right"
         case .identity(.notYetValid), .clock: "compare this machine's clock with the issuer's and Fulcio's"
         case .identity(.audience): "request the token with the audience that Fulcio is configured for"
         case .refused(.fulcio, _, _): "compare the token's issuer with Fulcio's /api/v2/configuration"

@@ -34,7 +34,9 @@ extension UnverifiedBundle {
         case (.some(let certificate), nil, nil):
             return .certificate(try certificate.required("rawBytes").bytes())
         case (nil, .some(let chain), nil):
-            guard version < .v03 else { throw chain.malformed("a version 0.3 bundle holds one certificate, not a chain") }
+            guard version < .v03 else {
+                throw chain.malformed("a version 0.3 bundle holds one certificate, not a chain")
+            }
             return .certificate(try leaf(of: chain))
         case (nil, nil, .some(let key)):
             return .publicKey(hint: try key.optional("hint")?.string() ?? "")
@@ -85,7 +87,9 @@ extension UnverifiedBundle {
         for field in try material.optional("tlogEntries")?.elements(atMost: maxEntries) ?? [] {
             let entry = try TlogEntry(field)
             if version == .v01 {
-                guard entry.inclusionPromise != nil else { throw field.malformed("version 0.1 needs an inclusion promise") }
+                guard entry.inclusionPromise != nil else {
+                    throw field.malformed("version 0.1 needs an inclusion promise")
+                }
             } else {
                 guard let proof = entry.inclusionProof, !proof.checkpoint.isEmpty else {
                     throw field.malformed("version \(version.rawValue) needs an inclusion proof with a checkpoint")

@@ -77,7 +77,9 @@ public struct IdentityToken: Sendable, CustomStringConvertible, CustomDebugStrin
     public func withBearer<Result>(_ body: (String) throws -> Result) rethrows -> Result { try body(compact) }
 
     /// The issuer and subject only.
-    public var description: String { "identity token of \(printable(claims.subject, limit: 200)) from \(printable(claims.issuer, limit: 200))" }
+    public var description: String {
+        "identity token of \(printable(claims.subject, limit: 200)) from \(printable(claims.issuer, limit: 200))"
+    }
     public var debugDescription: String { description }
 
     private static func malformed(_ detail: String) -> SigstoreError { .identity(.malformed(detail)) }

@@ -44,7 +44,8 @@ struct JSONField {
     /// Refuses members that are not in `names`: what we do not understand may change what the rest means.
     func onlyMembers(_ names: String...) throws(SigstoreError) {
         guard case .object(let object) = value else { throw malformed("not an object") }
-        for member in object.members where !names.contains(where: { $0 == member.key || Self.snakeCase($0) == member.key }) {
+        for member in object.members
+        where !names.contains(where: { $0 == member.key || Self.snakeCase($0) == member.key }) {
             throw malformed("unknown field \"\(printable(member.key, limit: 64))\"")
         }
     }
@@ -102,6 +103,8 @@ struct JSONField {
 
 /// Text from outside made fit for a log line: control characters replaced, cut at `limit` characters.
 func printable(_ text: String, limit: Int = 2048) -> String {
-    let clean = text.unicodeScalars.prefix(limit).map { $0.properties.generalCategory == .control ? " " : Character($0) }
+    let clean = text.unicodeScalars.prefix(limit).map {
+        $0.properties.generalCategory == .control ? " " : Character($0)
+    }
     return String(clean) + (text.unicodeScalars.count > limit ? "…" : "")
 }

@@ -124,7 +124,7 @@ extension JSONValue {
             case 0x0A: out += "\\n".utf8
             case 0x0C: out += "\\f".utf8
             case 0x0D: out += "\\r".utf8
-            case 0..<0x20: out += "\\u00".utf8 + Hex.encode([byte]).utf8
+            case 0..<0x20: out += "\\u00\(Hex.encode([byte]))".utf8
             default: out.append(byte)
             }
         }

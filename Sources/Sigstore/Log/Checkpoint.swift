@@ -36,12 +36,18 @@ public struct Checkpoint: Sendable, Equatable {
             throw malformed("no empty line before the signatures")
         }
         signedText = Array(bytes[...blank])
-        let lines = signedText.split(separator: 0x0A, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+        let lines = signedText.split(separator: 0x0A, omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         guard lines.count >= 4 else { throw malformed("fewer than three lines of text") }
         origin = lines[0]
         guard !origin.isEmpty else { throw malformed("no origin") }
-        guard let size = UInt64(lines[1]), String(size) == lines[1] else { throw malformed("the second line is not a tree size") }
-        guard let root = Base64.decode(lines[2]), root.count == 32 else { throw malformed("the third line is not a root hash") }
+        guard let size = UInt64(lines[1]), String(size) == lines[1] else {
+            throw malformed("the second line is not a tree size")
+        }
+        guard let root = Base64.decode(lines[2]), root.count == 32 else {
+            throw malformed("the third line is not a root hash")
+        }
         (self.size, self.rootHash) = (size, root)
         guard bytes.last == 0x0A else { throw malformed("the last line does not end") }
         var signatures: [Signature] = []

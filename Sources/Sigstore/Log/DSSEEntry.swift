@@ -37,13 +37,16 @@ struct DSSEEntry: Equatable {
     /// What the entry for a request must say.
     init(request: [UInt8]) throws(SigstoreError) {
         let document = try JSONField(document: "log request", parsing: request)
-        guard try document.required("kind").string() == Self.kind, try document.required("apiVersion").string() == Self.version
+        guard try document.required("kind").string() == Self.kind,
+            try document.required("apiVersion").string() == Self.version
         else { throw .unsupported("a log request other than \(Self.kind) \(Self.version)") }
         let content = try document.required("spec").required("proposedContent")
         let text = Array(try content.required("envelope").string().utf8)
         let envelope = try Envelope(json: text)
         let verifiers = try content.required("verifiers").elements(atMost: 32)
-        guard verifiers.count == envelope.signatures.count else { throw document.malformed("one verifier per signature") }
+        guard verifiers.count == envelope.signatures.count else {
+            throw document.malformed("one verifier per signature")
+        }
         envelopeHash = Hash.sha256(text)
         payloadHash = Hash.sha256(envelope.payload)
         var signatures: [Signed] = []
@@ -66,7 +69,8 @@ struct DSSEEntry: Equatable {
         for field in try spec.required("signatures").elements(atMost: 32) {
             signatures.append(
                 Signed(
-                    signature: try field.required("signature").bytes(), verifierPEM: try field.required("verifier").bytes()))
+                    signature: try field.required("signature").bytes(),
+                    verifierPEM: try field.required("verifier").bytes()))
         }
         self.signatures = signatures
     }

@@ -20,7 +20,9 @@ enum RekorAnswer {
             throw .malformed("Rekor's answer", error.description)
         }
         var found: [TlogEntry] = []
-        for field in try JSONField(value, path: "Rekor's answer").elements(atMost: 64) { found += try entries(of: field) }
+        for field in try JSONField(value, path: "Rekor's answer").elements(atMost: 64) {
+            found += try entries(of: field)
+        }
         return found
     }
 

@@ -116,7 +116,8 @@ public final class RekorV1: TransparencyLog {
         try answer { () throws(SigstoreError) in
             let entry = try read()
             guard entry.kind == DSSEEntry.kind, entry.version == DSSEEntry.version else {
-                throw .malformed("tlog entry", "kind \(printable(entry.kind, limit: 40)) \(printable(entry.version, limit: 40))")
+                throw .malformed(
+                    "tlog entry", "kind \(printable(entry.kind, limit: 40)) \(printable(entry.version, limit: 40))")
             }
             let body = try DSSEEntry(body: JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody))
             // other JSON spelling of the envelope has another hash and is the same signature: compare what is signed

@@ -92,7 +92,8 @@ extension TlogEntry {
 
     init(_ field: JSONField) throws(SigstoreError) {
         try field.onlyMembers(
-            "logIndex", "logId", "kindVersion", "integratedTime", "inclusionPromise", "inclusionProof", "canonicalizedBody")
+            "logIndex", "logId", "kindVersion", "integratedTime", "inclusionPromise", "inclusionProof",
+            "canonicalizedBody")
         logIndex = try field.optional("logIndex")?.count() ?? 0
         logID = try field.required("logId").required("keyId").bytes()
         let kindVersion = try field.required("kindVersion")
@@ -100,7 +101,9 @@ extension TlogEntry {
         version = try kindVersion.required("version").string()
         integratedTime = try field.optional("integratedTime")?.count() ?? 0
         inclusionPromise = try field.optional("inclusionPromise")?.required("signedEntryTimestamp").bytes()
-        inclusionProof = try field.optional("inclusionProof").map { (proof) throws(SigstoreError) in try InclusionProof(proof) }
+        inclusionProof = try field.optional("inclusionProof").map { (proof) throws(SigstoreError) in
+            try InclusionProof(proof)
+        }
         canonicalizedBody = try field.required("canonicalizedBody").bytes()
         uuid = nil
     }

@@ -1,5 +1,5 @@
 public import Curl
-import FoundationEssentials
+public import FoundationEssentials
 public import OpenSSL
 
 /// Fulcio's API v2: an identity token and proof of a key against a short-lived certificate.
@@ -125,7 +125,8 @@ public final class FulcioClient: Sendable {
         }
         return .refused(
             .fulcio, status: response.status,
-            message: "\(upstream.message(response)) (the token is of \(token.claims.subject) from \(token.claims.issuer), "
+            message:
+                "\(upstream.message(response)) (the token is of \(token.claims.subject) from \(token.claims.issuer), "
                 + "expires \(token.claims.expires.rfc3339); our clock says \(now().rfc3339))")
     }
 }

@@ -50,7 +50,9 @@ extension Certificate {
                 throw .malformed("signing certificate", "an otherName of type \(oid)")
             }
             return text
-        default: throw .malformed("signing certificate", "a subject alternative name that is neither email, URI nor user name")
+        default:
+            throw .malformed(
+                "signing certificate", "a subject alternative name that is neither email, URI nor user name")
         }
     }
 
@@ -73,7 +75,8 @@ extension Certificate {
         guard der.count >= 2, der[0] == 0x0C else { return nil }
         switch der[1] {
         case 0..<0x80: return der.count == 2 + Int(der[1]) ? String(validating: der[2...], as: UTF8.self) : nil
-        case 0x81: return der.count > 2 && der.count == 3 + Int(der[2]) ? String(validating: der[3...], as: UTF8.self) : nil
+        case 0x81:
+            return der.count > 2 && der.count == 3 + Int(der[2]) ? String(validating: der[3...], as: UTF8.self) : nil
         case 0x82:
             return der.count > 3 && der.count == 4 + Int(der[2]) << 8 + Int(der[3])
                 ? String(validating: der[4...], as: UTF8.self) : nil

@@ -63,7 +63,9 @@ struct Upstream: Sendable {
 
     /// The `message` of an error answer (all three services answer `{"code":…,"message":…}`), or its text.
     func message(_ response: HTTPResponse) -> String {
-        if let json = try? JSONValue(parsing: response.body), let text = json["message"]?.text { return printable(text) }
+        if let json = try? JSONValue(parsing: response.body), let text = json["message"]?.text {
+            return printable(text)
+        }
         return printable(String(decoding: response.body.prefix(2048), as: UTF8.self))
     }
 }

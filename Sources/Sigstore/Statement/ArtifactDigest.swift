@@ -20,7 +20,8 @@ public struct ArtifactDigest: Sendable, Hashable, CustomStringConvertible {
         guard let length = lengths[algorithm] else {
             throw .malformed("digest", "unknown algorithm \"\(printable(algorithm, limit: 20))\"")
         }
-        guard hex.utf8.count == length, hex.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        guard hex.utf8.count == length,
+            hex.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
         else { throw .malformed("digest", "not \(length) lower-case hex digits") }
         self.algorithm = algorithm
         self.hex = hex

@@ -42,7 +42,8 @@ public struct Statement: Sendable, Equatable {
 
     /// A statement; for an image signature leave type and predicate as they are.
     public init(
-        subjects: [Subject], predicateType: String = cosignSignPredicateType, predicate: JSONValue = .object(JSONObject())
+        subjects: [Subject], predicateType: String = cosignSignPredicateType,
+        predicate: JSONValue = .object(JSONObject())
     ) {
         self.subjects = subjects
         self.predicateType = predicateType
@@ -110,7 +111,10 @@ extension Statement.Subject {
             }
         }
         guard !digest.isEmpty else { throw field.malformed("no digest") }
-        annotations = try field.optional("annotations").map { (field) throws(SigstoreError) in try Self.texts(field, textOnly: false) } ?? [:]
+        annotations =
+            try field.optional("annotations").map { (field) throws(SigstoreError) in
+                try Self.texts(field, textOnly: false)
+            } ?? [:]
     }
 
     /// Annotations of other signers may hold any JSON; only text ones are of use to us.
