@@ -1,0 +1,110 @@
+public import FoundationEssentials
+
+/// Brings a database's schema to where this program needs it. Forward only: files are applied in order, each in a
+/// transaction of its own, and never again.
+public struct Migrator: Sendable {
+    private let files: [MigrationFile]
+    /// How long all of it may take, the wait for another migrator included.
+    private let deadline: Duration
+
+    /// Reads the folder's `NNN_name.up.sql`.
+    /// - Throws: ``MigrationFault/malformed(_:)`` or ``MigrationFault/gap(missing:)``.
+    public init(directory: String, deadline: Duration = .seconds(600)) throws(PostgresError) {
+        files = try MigrationFile.all(in: directory)
+        self.deadline = deadline
+    }
+
+    /// Applies what is missing, under an advisory lock that all migrators of the database share, and returns what this
+    /// call applied. Needs a direct connection: behind a transaction pooler a session lock holds nothing.
+    /// - Throws: ``PostgresError/migration(_:)``; what was applied before the fault stays applied.
+    public func migrate(using configuration: PostgresConfiguration) async throws(PostgresError) -> [AppliedMigration] {
+        try await onOwnConnection(configuration) { session, ledger throws(PostgresError) in
+            // The lock goes with the connection, whatever happens.
+            _ = try session.query("SELECT pg_advisory_lock(\(Ledger.lockKey))")
+            try ledger.create(session)
+            let applied = try ledger.read(session)
+            let pending = try check(applied, checksums: checksums(session))
+            var done: [AppliedMigration] = []
+            for (file, checksum) in pending { done.append(try ledger.apply(file, checksum, session)) }
+            return done
+        }
+    }
+
+    /// What `migrate` would find and do; changes nothing.
+    public func status(using configuration: PostgresConfiguration) async throws(PostgresError) -> MigrationStatus {
+        try await onOwnConnection(configuration) { session, ledger throws(PostgresError) in
+            let applied = try ledger.exists(session) ? ledger.read(session) : []
+            do throws(PostgresError) {
+                let pending = try check(applied, checksums: checksums(session))
+                return MigrationStatus(applied: applied, pending: pending.map(\.0.name), fault: nil)
+            } catch .migration(let fault) {
+                return MigrationStatus(applied: applied, pending: [], fault: fault)
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    /// SHA-256 of each file, by the server: this module has no cryptography, and needs none for a single sum.
+    private func checksums(_ session: Session) throws(PostgresError) -> [String] {
+        try session.query(
+            """
+            SELECT encode(sha256(sql), 'hex') FROM unnest(\(files.map(\.sql))) WITH ORDINALITY AS f (sql, n) ORDER BY n
+            """
+        ).map { row throws(PostgresError) in try row.decode(0) }
+    }
+
+    /// What is left to apply, if the database's past is the beginning of ours.
+    private func check(
+        _ applied: [AppliedMigration], checksums: [String]
+    ) throws(PostgresError) -> [(MigrationFile, String)] {
+        if let last = applied.last, last.number > files.count {
+            throw .migration(.newer(database: last.number, code: files.count))
+        }
+        for (index, migration) in applied.enumerated() {
+            guard migration.number == index + 1 else { throw .migration(.gap(missing: index + 1)) }
+            guard migration.checksum == checksums[index] else {
+                throw .migration(.checksum(file: files[index].name))
+            }
+        }
+        return Array(zip(files, checksums).dropFirst(applied.count))
+    }
+
+    private func onOwnConnection<R: Sendable>(
+        _ configuration: PostgresConfiguration,
+        _ body: @escaping @Sendable (Session, Ledger) throws(PostgresError) -> R
+    ) async throws(PostgresError) -> R {
+        let pool = ConnectionPool(configuration, size: 1, waitLimit: configuration.connectTimeout)
+        let ledger = Ledger(configuration)
+        let result = await pool.result(deadline: deadline) { session throws(PostgresError) in
+            try body(session, ledger)
+        }
+        await pool.close()
+        return try result.get()
+    }
+}
+
+/// A migration that the database has.
+public struct AppliedMigration: Sendable, Equatable {
+    /// From 1.
+    public let number: Int
+    /// The file's name when it was applied.
+    public let name: String
+    /// SHA-256 of the file, in hex.
+    public let checksum: String
+    /// By the database's clock.
+    public let appliedAt: Date
+}
+
+/// Where a database stands.
+public struct MigrationStatus: Sendable, Equatable {
+    /// In order.
+    public let applied: [AppliedMigration]
+    /// The names of the files that `migrate` would apply.
+    public let pending: [String]
+    /// Why it would refuse.
+    public let fault: MigrationFault?
+
+    /// Whether this program can work on this database.
+    public var isCurrent: Bool { pending.isEmpty && fault == nil }
+}

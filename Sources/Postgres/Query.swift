@@ -1,0 +1,84 @@
+/// One SQL statement with its parameters. Interpolated values are bound, never spliced:
+///
+/// ```swift
+/// try await pool.query("SELECT id FROM target WHERE digest = \(digest) AND state <> \(State.gone)")
+/// ```
+public struct Query: ExpressibleByStringInterpolation, Sendable {
+    /// The statement, with `$1`… where values were interpolated.
+    public let sql: String
+    let parameters: [Parameter]
+    /// The SQL between the parameters: one piece more than there are parameters.
+    fileprivate let pieces: [String]
+
+    public init(stringLiteral sql: String) {
+        self.init(pieces: [sql], parameters: [])
+    }
+
+    public init(stringInterpolation: StringInterpolation) {
+        self.init(pieces: stringInterpolation.pieces, parameters: stringInterpolation.parameters)
+    }
+
+    /// SQL that was put together at run time. For names, which cannot be parameters; never for values.
+    package init(unsafeSQL sql: String) {
+        self.init(pieces: [sql], parameters: [])
+    }
+
+    private init(pieces: [String], parameters: [Parameter]) {
+        self.pieces = pieces
+        self.parameters = parameters
+        self.sql = pieces.dropFirst().enumerated().reduce(into: pieces.first ?? "") { sql, piece in
+            sql += "$\(piece.offset + 1)\(piece.element)"
+        }
+    }
+
+    /// A value as it will be sent, or why it cannot be.
+    struct Parameter: Sendable {
+        let type: PostgresType
+        let content: Result<[UInt8]?, PostgresEncodingError>
+    }
+
+    public struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate var pieces: [String] = [""]
+        fileprivate var parameters: [Parameter] = []
+
+        public init(literalCapacity: Int, interpolationCount: Int) {
+            parameters.reserveCapacity(interpolationCount)
+        }
+
+        public mutating func appendLiteral(_ literal: String) {
+            pieces[pieces.count - 1] += literal
+        }
+
+        /// Binds the value as the next parameter.
+        public mutating func appendInterpolation<Value: PostgresValue>(_ value: Value) {
+            let content = Result { () throws(PostgresEncodingError) in try value.encode() }
+            parameters.append(Parameter(type: Value.postgresType, content: content))
+            pieces.append("")
+        }
+
+        /// Inserts another query with its parameters, as for a filter that is present only sometimes.
+        public mutating func appendInterpolation(_ fragment: Query) {
+            pieces[pieces.count - 1] += fragment.pieces.first ?? ""
+            pieces += fragment.pieces.dropFirst()
+            parameters += fragment.parameters
+        }
+
+        /// Splices SQL that stands in the source code. A `StaticString` cannot carry input.
+        public mutating func appendInterpolation(unescaped sql: StaticString) {
+            pieces[pieces.count - 1] += sql.description
+        }
+    }
+}
+
+extension Query {
+    /// The statement for people, in an error: its first words, on one line. Values are not part of it.
+    var label: String {
+        let words = sql.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return words.count > 100 ? words.prefix(100) + "…" : words
+    }
+}
+
+/// A name as PostgreSQL reads it back unchanged. For the few statements that take a name at run time.
+package func quotedIdentifier(_ name: String) -> String {
+    "\"" + name.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+}

@@ -1,0 +1,124 @@
+import FoundationEssentials
+import Glibc
+public import Postgres
+
+/// A private PostgreSQL of this test process: a fresh cluster in a temporary folder, reached through a Unix socket and a
+/// loopback port, gone when the process ends.
+public actor PostgresCluster {
+    /// The cluster all tests of this process share. Started when it is first asked for.
+    public static func shared() async throws -> PostgresCluster { try await start.value }
+
+    private static let start = Task { try await PostgresCluster() }
+
+    /// A new database of the shared cluster. With a folder of migrations (relative to the package) it is a copy of a
+    /// template to which they were applied once.
+    public static func database(migratedFrom directory: String? = nil) async throws -> PostgresConfiguration {
+        try await shared().database(migratedFrom: directory)
+    }
+
+    /// The superuser's way to the maintenance database.
+    public nonisolated let administrator: PostgresConfiguration
+    /// The loopback port; `127.0.0.1` accepts every role without a password.
+    public nonisolated let port: Int
+    private let folder: String
+    private let supervisor: ChildProcess
+    private let pool: ConnectionPool
+    private var templates: [String: Task<String, any Error>] = [:]
+    private var count = 0
+
+    /// A cluster of its own, for tests that restart it. Others take ``shared()``.
+    public init() async throws {
+        let port = try freePort()
+        let folder = "/tmp/cs-pg-" + UUID().uuidString.prefix(8).lowercased()
+        supervisor = try ChildProcess(
+            Self.asServerUser + ["sh", "-c", Self.script, "sh", folder, "\(port)", try Self.programs()])
+        try await supervisor.waitForOutput("READY")
+        var configuration = try PostgresConfiguration(
+            url: "host=\(folder) port=\(port) user=postgres dbname=postgres sslmode=disable")
+        configuration.applicationName = "tests"
+        (self.port, self.folder, administrator) = (port, folder, configuration)
+        pool = ConnectionPool(configuration, size: 2, waitLimit: .seconds(60))
+    }
+
+    /// Makes the cluster, starts it and waits for the end of standard input, which comes with the end of the test
+    /// process even when that is killed. Durability is off: nothing here outlives the process.
+    private static let script = """
+        folder=$1; port=$2; PATH=$3:$PATH
+        trap '' INT TERM HUP
+        mkdir -m 700 "$folder" || exit 1
+        cd "$folder"
+        {
+            initdb -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync &&
+            printf '%s\\n' "unix_socket_directories = '$folder'" "port = $port" "listen_addresses = '127.0.0.1'" \\
+                'fsync = off' 'full_page_writes = off' 'max_connections = 200' >>data/postgresql.conf &&
+            pg_ctl -D data -l log -w -t 60 -s start
+        } </dev/null >start.log 2>&1 && echo READY || cat start.log
+        read -r _
+        pg_ctl -D data -m immediate -s stop </dev/null >/dev/null 2>&1
+        cd /; rm -rf "$folder"
+        """
+
+    // MARK: Databases
+
+    public func database(migratedFrom directory: String? = nil) async throws -> PostgresConfiguration {
+        let template = if let directory { try await template(directory) } else { "template0" }
+        count += 1
+        let name = "test_\(count)"
+        try await create(name, from: template)
+        return administrator.with(database: name)
+    }
+
+    private func template(_ directory: String) async throws -> String {
+        let path = directory.hasPrefix("/") ? directory : packageRoot + "/" + directory
+        if let task = templates[path] { return try await task.value }
+        let name = "migrated_\(templates.count + 1)"
+        let task = Task {
+            try await create(name, from: "template0")
+            _ = try await Migrator(directory: path).migrate(using: administrator.with(database: name))
+            return name
+        }
+        templates[path] = task
+        return try await task.value
+    }
+
+    private func create(_ name: String, from template: String) async throws {
+        try await pool.withSession(deadline: .seconds(60)) { session in
+            _ = try session.execute(Query(unsafeSQL: "CREATE DATABASE \(name) TEMPLATE \(template)"))
+        }
+    }
+
+    // MARK: Mishaps
+
+    /// Stops the server as a power cut would, and starts it again.
+    public func restartImmediately() async throws {
+        try await control("-m", "immediate", "-w", "-t", "60", "restart")
+    }
+
+    /// Stops the server as a power cut would.
+    public func stopImmediately() async throws { try await control("-m", "immediate", "-w", "stop") }
+
+    /// Starts the server again.
+    public func startAgain() async throws { try await control("-w", "-t", "60", "start") }
+
+    private func control(_ arguments: String...) async throws {
+        let words = [try Self.programs() + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-s"] + arguments
+        _ = try await ChildProcess(Self.asServerUser + words).finish()
+    }
+
+    // MARK: The machine
+
+    /// PostgreSQL refuses to run as root.
+    private static var asServerUser: [String] { geteuid() == 0 ? ["runuser", "-u", "postgres", "--"] : [] }
+
+    /// The folder of `initdb` and `pg_ctl`: Debian's newest version, else one on the PATH.
+    private static func programs() throws -> String {
+        let debian = "/usr/lib/postgresql"
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? []
+        let onPath = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
+        let folders = versions.sorted { (Int($0) ?? 0) > (Int($1) ?? 0) }.map { "\(debian)/\($0)/bin" } + onPath
+        guard let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: $0 + "/initdb") }) else {
+            throw SupportError("no PostgreSQL server programs (initdb) on this machine: apt install postgresql")
+        }
+        return folder
+    }
+}
