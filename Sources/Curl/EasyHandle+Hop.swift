@@ -13,15 +13,21 @@ extension EasyHandle {
         try set(CURLOPT_FOLLOWLOCATION, false)
         try set(CURLOPT_USERAGENT, userAgent)
         try set(CURLOPT_NOSIGNAL, true)
+        try setVersion(hop.address)
         try setConnection(hop.route)
         try setRequest(hop)
         try setCallbacks(transfer)
     }
 
+    private func setVersion(_ address: HTTPAddress) throws(HTTPError) {
+        let isTLS = address.scheme == "https"
+        try set(CURLOPT_HTTP_VERSION, Int(isTLS ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+        // Wait for a handshake under way, which may bring HTTP/2, rather than open one more connection. Not over plain
+        // http: there libcurl would wait for the first *answer* to learn the version.
+        try set(CURLOPT_PIPEWAIT, isTLS)
+    }
+
     private func setConnection(_ route: HTTPRoute) throws(HTTPError) {
-        try set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-        // wait for a connection that may turn out to be HTTP/2 rather than open one more
-        try set(CURLOPT_PIPEWAIT, true)
         try set(CURLOPT_CONNECTTIMEOUT_MS, max(1, route.connectTimeout.milliseconds))
         // a transfer that ends while its name is being resolved must not hold up the thread until getaddrinfo returns
         try set(CURLOPT_QUICK_EXIT, true)
