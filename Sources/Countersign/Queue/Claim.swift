@@ -1,0 +1,53 @@
+package import FoundationEssentials
+package import OCI
+
+/// A job that this process holds for one attempt, until its lease runs out.
+///
+/// Every write of the attempt carries ``leaseToken``: once another worker took the job over, this one's writes change
+/// nothing and throw ``QueueError/leaseLost(jobID:)``.
+package struct Claim: Sendable {
+    package let jobID: Int64
+    package let leaseToken: Int64
+    package let work: Work
+    package let lane: Lane
+    /// 1 for the first; failures that do not count (an upstream was down) do not raise it.
+    package let attempt: Int
+    /// Failures in a row so far, counted or not: what the backoff grows with.
+    package let failures: Int
+    /// How often a process died holding it. From ``JobQueue/Settings/crashLimit`` on it must run alone.
+    package let crashes: Int
+    /// Database clock.
+    package let firstFailedAt: Date?
+    /// When the push arrived, by the database's clock.
+    package let receivedAt: Date
+    /// How long ago that was when it was claimed, also by the database's clock: safe under a skewed local one.
+    package let age: Duration
+    /// Until when this process may believe in its lease without a heartbeat: taken before the claim was sent, on the
+    /// monotonic clock, so that neither a slow answer nor a wrong wall clock can stretch it.
+    package let trustedUntil: ContinuousClock.Instant
+
+    package enum Work: Sendable {
+        /// `recheck`: it is signed already; see that its attachments still stand.
+        case sign(Target, recheck: Bool)
+        case resolve(Repository, repositoryID: Int32, tag: String, actor: String?)
+    }
+
+    package var kind: JobKind {
+        switch work {
+        case .sign: .sign
+        case .resolve: .resolve
+        }
+    }
+
+    /// `nil` for a tag that is not resolved yet.
+    package var target: Target? {
+        if case .sign(let target, _) = work { target } else { nil }
+    }
+
+    package var repository: Repository {
+        switch work {
+        case .sign(let target, _): target.repository
+        case .resolve(let repository, _, _, _): repository
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package import OCI
+
+/// One thing that intake (or a job) hands to the queue: a push that policy let in, or one that it only records.
+package struct EnqueueRequest: Sendable {
+    /// Endpoint that received it, or what derived it (`index`, `resolve`).
+    package var source: String
+    /// Canonical registry name when accepted; what the payload claimed otherwise. Recorded, never dialled.
+    package var registry: String
+    package var repository: String
+    /// Absent when the event named only a tag: it becomes a ``JobKind/resolve`` job.
+    package var digest: Digest?
+    package var tag: String?
+    package var mediaType: String?
+    package var actor: String?
+    package var purpose: Purpose
+    package var lane: Lane
+    package var verdict: Verdict
+    /// What arrived. Absent for work derived from other work: no event row is written for it.
+    package var delivery: RecordedDelivery?
+
+    package init(
+        source: String, registry: String, repository: String, digest: Digest?, tag: String? = nil,
+        mediaType: String? = nil, actor: String? = nil, purpose: Purpose = .signature, lane: Lane = .live,
+        verdict: Verdict, delivery: RecordedDelivery?
+    ) {
+        self.source = source
+        self.registry = registry
+        self.repository = repository
+        self.digest = digest
+        self.tag = tag
+        self.mediaType = mediaType
+        self.actor = actor
+        self.purpose = purpose
+        self.lane = lane
+        self.verdict = verdict
+        self.delivery = delivery
+    }
+
+    /// What intake decided, before anything was dialled. Policy is evaluated again when the job runs.
+    package enum Verdict: Sendable, Equatable {
+        case accepted(rule: String, policyVersion: String)
+        /// Understood and not a push of something to sign (a pull, a signature, a fallback tag).
+        case filtered(reason: String)
+        /// Understood and not ours to sign (unknown host, repository outside the list, no rule).
+        case refused(reason: String)
+    }
+}
+
+/// The delivery that an event came in, kept for the record.
+package struct RecordedDelivery: Sendable, Equatable {
+    /// At most 64 bytes; names the event in logs and in the table. Not the dedupe authority: that is the target's key.
+    package let key: [UInt8]
+    /// The event's own JSON without URLs, tokens and addresses; at most 1 MiB.
+    package let body: [UInt8]
+
+    package init(key: [UInt8], body: [UInt8]) {
+        self.key = key
+        self.body = body
+    }
+}

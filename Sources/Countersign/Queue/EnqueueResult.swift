@@ -1,0 +1,24 @@
+/// What became of each request, in the order given.
+package struct EnqueueResult: Sendable, Equatable {
+    package let items: [Item]
+
+    package struct Item: Sendable, Equatable {
+        package let verdict: Verdict
+        /// The target that it became or joined; `nil` for tag-only, filtered and refused requests.
+        package let targetID: Int64?
+
+        package init(verdict: Verdict, targetID: Int64?) {
+            self.verdict = verdict
+            self.targetID = targetID
+        }
+    }
+
+    /// The four words of the `event` table.
+    package enum Verdict: String, Sendable {
+        case accepted, known, filtered, refused
+    }
+
+    package init(items: [Item]) { self.items = items }
+
+    package func count(_ verdict: Verdict) -> Int { items.count { $0.verdict == verdict } }
+}

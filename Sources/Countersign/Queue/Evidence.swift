@@ -1,0 +1,91 @@
+package import FoundationEssentials
+package import OCI
+
+/// One signed envelope as it is stored, and how far it got.
+package struct Evidence: Sendable {
+    package let id: Int64
+    package let format: Format
+    package let prepared: Prepared
+    /// `nil`: the log's answer is not known. Send `prepared.logRequest` again, byte for byte.
+    package let logged: Logged?
+    /// Rendered with the log entry; `nil` until then.
+    package let attachment: Attachment?
+
+    package enum Format: String, Sendable { case bundle, legacy }
+
+    /// Commit point 1: everything that is about to become public, before it does.
+    package struct Prepared: Sendable, Equatable {
+        package var format: Format
+        /// The statement (DSSE payload).
+        package var payload: [UInt8]
+        package var signature: [UInt8]
+        /// DER, leaf first; empty for a managed key.
+        package var certificateChain: [[UInt8]]
+        package var certificateNotAfter: Date?
+        /// RFC 3161 `TimeStampResp`, as received.
+        package var timestampToken: [UInt8]?
+        /// Configured name of the log it goes to.
+        package var log: String
+        /// The exact request body for that log.
+        package var logRequest: [UInt8]
+
+        package init(
+            format: Format = .bundle, payload: [UInt8], signature: [UInt8], certificateChain: [[UInt8]],
+            certificateNotAfter: Date?, timestampToken: [UInt8]?, log: String, logRequest: [UInt8]
+        ) {
+            self.format = format
+            self.payload = payload
+            self.signature = signature
+            self.certificateChain = certificateChain
+            self.certificateNotAfter = certificateNotAfter
+            self.timestampToken = timestampToken
+            self.log = log
+            self.logRequest = logRequest
+        }
+    }
+
+    /// Commit point 2: the log's answer.
+    package struct Logged: Sendable, Equatable {
+        /// The entry in the form that the `Sigstore` module encodes and decodes.
+        package var entry: [UInt8]
+        /// 64 hex digits.
+        package var logID: String
+        package var logIndex: Int64
+        package var logUUID: String?
+        package var integratedAt: Date?
+        /// The whole bundle (bundle format), as it will be published.
+        package var bundle: [UInt8]?
+
+        package init(
+            entry: [UInt8], logID: String, logIndex: Int64, logUUID: String?, integratedAt: Date?, bundle: [UInt8]?
+        ) {
+            self.entry = entry
+            self.logID = logID
+            self.logIndex = logIndex
+            self.logUUID = logUUID
+            self.integratedAt = integratedAt
+            self.bundle = bundle
+        }
+    }
+
+    /// The manifest that carries the evidence, rendered once: pushing it again is the same bytes under the same digest.
+    package struct Attachment: Sendable, Equatable {
+        package var manifest: [UInt8]
+        package var mediaType: String
+        package var digest: Digest
+        /// When the registry last accepted it.
+        package var pushedAt: Date?
+        /// When the registry's copy last passed our verifier.
+        package var verifiedAt: Date?
+
+        package init(
+            manifest: [UInt8], mediaType: String, digest: Digest, pushedAt: Date? = nil, verifiedAt: Date? = nil
+        ) {
+            self.manifest = manifest
+            self.mediaType = mediaType
+            self.digest = digest
+            self.pushedAt = pushedAt
+            self.verifiedAt = verifiedAt
+        }
+    }
+}

@@ -1,0 +1,28 @@
+/// What went wrong, for the person who has to mend it. Stored as `last_error` and shown by the API as it is.
+package struct Failure: Codable, Sendable, Hashable {
+    /// Stable, for machines: `registry.unauthorized`.
+    package let code: String
+    /// The step of the line that failed: `resolve`, `sign`, `log`, `publish`, …
+    package let stage: String
+    /// What was seen, without secrets; at most 2,000 characters.
+    package let observed: String
+    /// What to do about it.
+    package let fix: String
+
+    /// Remote text may be in `observed`: it is cut and freed of control characters here, at the only door.
+    package init(code: String, stage: String, observed: String, fix: String) {
+        self.code = code
+        self.stage = stage
+        self.observed = Self.printable(observed, limit: 2_000)
+        self.fix = Self.printable(fix, limit: 500)
+    }
+
+    /// `text` in at most `limit` characters, control characters (PostgreSQL refuses NUL) replaced by spaces.
+    static func printable(_ text: String, limit: Int) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(limit) {
+            result.append(scalar.properties.generalCategory == .control ? " " : scalar)
+        }
+        return String(result)
+    }
+}

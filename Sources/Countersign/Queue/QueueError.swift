@@ -1,0 +1,45 @@
+package import Postgres
+
+/// What the queue cannot do.
+package enum QueueError: Error, Sendable {
+    /// Another worker holds the job now, or it ended: whatever this attempt did must not be recorded. Stop; do not retry.
+    case leaseLost(jobID: Int64)
+    /// More deliveries wait than the daemon promises to hold. The sender should come again.
+    case overloaded(waiting: Int)
+    /// A row that the database refuses whatever is tried; `code` is the constraint's or the SQLSTATE.
+    case unstorable(code: String)
+    /// A stored row that the code cannot read: a newer daemon wrote it, or somebody's hand.
+    case unreadable(table: String, what: String)
+    case database(PostgresError)
+
+    package var code: String {
+        switch self {
+        case .leaseLost: "queue.lease_lost"
+        case .overloaded: "queue.overloaded"
+        case .unstorable: "queue.unstorable"
+        case .unreadable: "queue.unreadable"
+        case .database(let error): error.code
+        }
+    }
+
+    /// Whether the same call may succeed a moment later.
+    package var isTransient: Bool {
+        switch self {
+        case .overloaded: true
+        case .database(let error): error.isTransient
+        case .leaseLost, .unstorable, .unreadable: false
+        }
+    }
+}
+
+extension QueueError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .leaseLost(let jobID): "job \(jobID) is no longer held by this attempt"
+        case .overloaded(let waiting): "\(waiting) deliveries are waiting to be stored"
+        case .unstorable(let code): "the database refuses the row (\(code))"
+        case .unreadable(let table, let what): "a row of \(table) cannot be read: \(what)"
+        case .database(let error): "\(error)"
+        }
+    }
+}
