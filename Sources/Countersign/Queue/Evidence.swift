@@ -4,12 +4,13 @@ package import OCI
 /// One signed envelope as it is stored, and how far it got.
 package struct Evidence: Sendable {
     package let id: Int64
-    package let format: Format
     package let prepared: Prepared
     /// `nil`: the log's answer is not known. Send `prepared.logRequest` again, byte for byte.
     package let logged: Logged?
     /// Rendered with the log entry; `nil` until then.
     package let attachment: Attachment?
+
+    package var format: Format { prepared.format }
 
     package enum Format: String, Sendable { case bundle, legacy }
 

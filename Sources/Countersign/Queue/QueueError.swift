@@ -43,3 +43,21 @@ extension QueueError: CustomStringConvertible {
         }
     }
 }
+
+extension QueueError {
+    /// What a session or a row threw, in the queue's words.
+    init(_ error: any Error) {
+        switch error {
+        case let error as QueueError: self = error
+        case let error as PostgresError: self = Self.refusesRow(error) ?? .database(error)
+        default: self = .unreadable(table: "", what: "\(error)")
+        }
+    }
+
+    /// Classes 22 (data exception) and 23 (constraint) blame the row, not the database.
+    private static func refusesRow(_ error: PostgresError) -> QueueError? {
+        if case .unrepresentable = error { return .unstorable(code: error.code) }
+        guard let state = error.sqlState, state.hasPrefix("22") || state.hasPrefix("23") else { return nil }
+        return .unstorable(code: state)
+    }
+}

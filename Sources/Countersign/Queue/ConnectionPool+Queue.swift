@@ -1,0 +1,39 @@
+import Postgres
+
+/// The pool as the queue and the records use it: every failure is a ``QueueError``.
+extension ConnectionPool {
+    /// One statement in its own transaction, repeated once if PostgreSQL chose it as the victim of a deadlock.
+    func rows(_ query: Query) async throws(QueueError) -> [Row] {
+        do {
+            do {
+                return try await self.query(query)
+            } catch let error where error.code == "postgres.serialization" {
+                return try await self.query(query)
+            }
+        } catch {
+            throw QueueError(error)
+        }
+    }
+
+    /// Several statements that take effect together, in one hop.
+    func together<Value: Sendable>(
+        _ body: @escaping @Sendable (Session) throws -> Value
+    ) async throws(QueueError) -> Value {
+        do {
+            return try await transaction(body)
+        } catch {
+            throw QueueError(error)
+        }
+    }
+}
+
+extension [Row] {
+    /// Each row as a value; a row that cannot be read is an error, never left out.
+    func values<Value>(_ make: (Row) throws -> Value) throws(QueueError) -> [Value] {
+        do {
+            return try map(make)
+        } catch {
+            throw QueueError(error)
+        }
+    }
+}

@@ -1,0 +1,101 @@
+package import FoundationEssentials
+import OCI
+import Postgres
+
+extension JobQueue {
+    /// Takes up to `limit` due jobs for this process. Claim no more than free slots: what is held but not run waits for
+    /// nothing, and after a crash for its whole lease.
+    ///
+    /// - Parameters:
+    ///   - kinds: what this process can do; other kinds stay for those who can.
+    ///   - registries: canonical names that are paused or behind an open breaker.
+    package func claim(
+        limit: Int, kinds: [JobKind] = JobKind.allCases, excluding registries: [String] = [], cursor: ClaimCursor
+    ) async throws(QueueError) -> [Claim] {
+        guard limit > 0 else { return [] }
+        let starts = cursor.next()
+        let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
+        let statement = Self.claimStatement(
+            limit: limit, kinds: kinds, excluding: registries, starts: starts, worker: worker, lease: settings.lease)
+        let claims = try await pool.together { session in
+            try session.query(statement).map { try ClaimedRow($0, trustedUntil: trustedUntil) }
+        }
+        cursor.claimed(claims.map { ($0.claim.lane, $0.runAt) })
+        return claims.sorted { ($0.runAt, $0.claim.jobID) < ($1.runAt, $1.claim.jobID) }.map(\.claim)
+    }
+
+    /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
+    /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
+    static func claimStatement(
+        limit: Int, kinds: [JobKind], excluding registries: [String], starts: [ClaimCursor.Start], worker: UUID,
+        lease: Duration
+    ) -> Query {
+        """
+        WITH due AS MATERIALIZED (
+            SELECT pick.id
+            FROM unnest(\(starts.map(\.lane.rawValue))::smallint[], \(starts.map(\.since))::timestamptz[]) AS l(lane, since)
+            CROSS JOIN LATERAL (
+                SELECT j.id FROM countersign.job j
+                WHERE NOT j.leased AND j.lane = l.lane AND j.run_at >= l.since AND j.run_at <= now()
+                    AND j.kind = ANY(\(kinds.map(\.rawValue))::text[]) AND j.registry <> ALL(\(registries)::text[])
+                ORDER BY j.lane, j.run_at, j.id LIMIT \(limit)::int
+                FOR NO KEY UPDATE SKIP LOCKED) AS pick
+            LIMIT \(limit)::int),
+        claimed AS (
+            UPDATE countersign.job j
+            SET leased = true, lease_token = nextval('countersign.lease_token'), worker = \(worker)::uuid,
+                lease_expires_at = now() + \(lease)::interval, attempt = j.attempt + 1
+            WHERE j.id = ANY(ARRAY(SELECT id FROM due))
+            RETURNING j.*),
+        marked AS (
+            UPDATE countersign.target t
+            SET state = CASE WHEN t.state IN ('queued', 'waiting') THEN 'signing' ELSE t.state END,
+                attempts = t.attempts + 1, updated_at = now()
+            WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
+            RETURNING t.id, t.digest, t.purpose, t.generation, t.state)
+        SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.first_failed_at, c.run_at,
+            c.received_at, extract(epoch FROM now() - c.received_at)::float8 AS age, c.tag, c.actor,
+            c.repository_id, r.registry, r.name,
+            m.id AS target_id, m.digest, m.purpose, m.generation, m.state
+        FROM claimed c
+        JOIN countersign.repository r ON r.id = c.repository_id
+        LEFT JOIN marked m ON m.id = c.target_id
+        """
+    }
+}
+
+private struct ClaimedRow: Sendable {
+    let claim: Claim
+    let runAt: Date
+
+    init(_ row: Row, trustedUntil: ContinuousClock.Instant) throws {
+        let id: Int64 = try row.decode("id")
+        let repository = try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
+        let repositoryID: Int32 = try row.decode("repository_id")
+        let work: Claim.Work
+        switch JobKind(rawValue: try row.decode("kind")) {
+        case .sign:
+            let target = Target(
+                id: try row.decode("target_id"), repositoryID: repositoryID, repository: repository,
+                digest: try Digest(try row.decode("digest", as: String.self)),
+                purpose: Purpose(rawValue: try row.decode("purpose")), generation: try row.decode("generation"))
+            work = .sign(target, recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
+        case .resolve:
+            work = .resolve(
+                repository, repositoryID: repositoryID, tag: try row.decode("tag"), actor: try row.decode("actor"))
+        case nil:
+            throw QueueError.unreadable(table: "job", what: "kind of job \(id)")
+        }
+        guard let lane = Lane(rawValue: try row.decode("lane")) else {
+            throw QueueError.unreadable(table: "job", what: "lane of job \(id)")
+        }
+        claim = Claim(
+            jobID: id, leaseToken: try row.decode("lease_token"), work: work, lane: lane,
+            attempt: Int(try row.decode("attempt", as: Int32.self)),
+            failures: Int(try row.decode("failures", as: Int32.self)),
+            crashes: Int(try row.decode("crash_count", as: Int32.self)),
+            firstFailedAt: try row.decode("first_failed_at"), receivedAt: try row.decode("received_at"),
+            age: .seconds(try row.decode("age", as: Double.self)), trustedUntil: trustedUntil)
+        runAt = try row.decode("run_at")
+    }
+}

@@ -1,0 +1,58 @@
+package import FoundationEssentials
+import Postgres
+
+extension JobQueue {
+    /// What a heartbeat found.
+    package struct Heartbeat: Sendable, Equatable {
+        /// Jobs that somebody else holds now, or that ended: stop before the next outside call.
+        package let lost: Set<Int64>
+        /// Jobs that an operator wants stopped: end them at the next step.
+        package let cancelled: Set<Int64>
+        /// New limit of trust for all others.
+        package let trustedUntil: ContinuousClock.Instant
+    }
+
+    /// Extends the leases of everything this process holds, in one statement.
+    package func heartbeat(_ held: [Claim]) async throws(QueueError) -> Heartbeat {
+        let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
+        let (worker, lease) = (worker, settings.lease)
+        // in id order, as every other statement that locks several jobs
+        let jobs = held.sorted { $0.jobID < $1.jobID }
+        let beats = try await pool.together { session in
+            try session.query(
+                """
+                WITH seen AS (
+                    UPDATE countersign.worker SET seen_at = now() WHERE id = \(worker)::uuid RETURNING 1)
+                UPDATE countersign.job j SET lease_expires_at = now() + \(lease)::interval
+                FROM unnest(\(jobs.map(\.jobID))::bigint[], \(jobs.map(\.leaseToken))::bigint[]) AS h(id, lease_token)
+                WHERE j.id = h.id AND j.leased AND j.lease_token = h.lease_token
+                RETURNING j.id, j.cancel_requested
+                """
+            ).map { (id: try $0.decode("id", as: Int64.self), cancel: try $0.decode("cancel_requested", as: Bool.self)) }
+        }
+        return Heartbeat(
+            lost: Set(held.map(\.jobID)).subtracting(beats.map(\.id)),
+            cancelled: Set(beats.filter(\.cancel).map(\.id)), trustedUntil: trustedUntil)
+    }
+
+    /// Says that this process runs nothing but this job now, so that a crash from here on is the job's own. Called for
+    /// claims with `crashes ≥ settings.crashLimit`, once everything else has ended.
+    package func markAlone(_ claim: Claim) async throws(QueueError) {
+        let marked = try await pool.together { session in
+            try session.execute(
+                """
+                UPDATE countersign.job SET alone = true
+                WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
+                """)
+        }
+        guard marked == 1 else { throw .leaseLost(jobID: claim.jobID) }
+    }
+
+    /// Gives jobs back untouched (shutdown): due at once for others, the attempt not counted. Jobs that are not held any
+    /// more are left alone.
+    package func release(_ claims: [Claim]) async throws(QueueError) {
+        let returns = claims.map { JobReturn($0, error: nil, uncountedAttempts: 1) }
+        let released = try await pool.together { session in try Self.putBack(returns, in: session) }
+        if !released.isEmpty { notifier.jobsAreDue() }
+    }
+}

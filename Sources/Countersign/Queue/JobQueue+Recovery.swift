@@ -1,0 +1,106 @@
+package import FoundationEssentials
+import Postgres
+
+extension JobQueue {
+    package struct Rescued: Sendable, Equatable {
+        package let jobID: Int64
+        package let crashes: Int
+        /// Proven poison: it crashed while it ran alone, after as many crashes as are allowed.
+        package let isBuried: Bool
+    }
+
+    /// Takes jobs back whose holder stopped beating. Any replica may do this at any time: what one sweep holds the next
+    /// one skips, and the lease is looked at again on the row that is locked.
+    package func rescue(limit: Int = 500) async throws(QueueError) -> [Rescued] {
+        let settings = settings
+        let rescued = try await pool.together { session in
+            let expired = try session.query(
+                """
+                SELECT id, lease_token, crash_count, alone FROM countersign.job
+                WHERE leased AND lease_expires_at < now()
+                ORDER BY lease_expires_at LIMIT \(limit)::int FOR UPDATE SKIP LOCKED
+                """
+            ).map(ExpiredLease.init)
+            for lease in expired where lease.isPoison(limit: settings.crashLimit) {
+                _ = try Self.conclude(
+                    jobID: lease.jobID, leaseToken: lease.leaseToken, as: .failed, lease.poison, in: session)
+            }
+            let innocent = expired.filter { !$0.isPoison(limit: settings.crashLimit) }
+            _ = try Self.putBack(innocent.map { $0.back(ceiling: settings.crashBackoffCeiling) }, in: session)
+            return expired.map {
+                Rescued(
+                    jobID: $0.jobID, crashes: $0.crashes + 1, isBuried: $0.isPoison(limit: settings.crashLimit))
+            }
+        }
+        if !rescued.isEmpty { notifier.jobsAreDue() }
+        return rescued
+    }
+
+    /// Once an hour: partitions for the days to come, old ones dropped, leases and workers that nobody will miss.
+    /// - Returns: events that had no partition of their own. More than 0 means that maintenance did not run for days.
+    @discardableResult
+    package func maintain() async throws(QueueError) -> Int {
+        let (ahead, retention) = (Int32(clamping: settings.partitionsAhead), settings.eventRetention)
+        let strayed = try await pool.together { session in
+            try session.query("SELECT countersign.create_event_partitions(\(ahead)::int) AS strayed")
+                .first?.decode("strayed", as: Int64.self) ?? 0
+        }
+        _ = try await pool.together { session in
+            _ = try session.query("SELECT countersign.drop_event_partitions(\(retention)::interval)")
+            _ = try session.execute("DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
+            _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
+        }
+        return Int(strayed)
+    }
+
+    /// Shows this process in the `worker` table; repeated calls move `seen_at` on. `draining` from the moment of SIGTERM.
+    package func announce(host: String, version: String, draining: Bool = false) async throws(QueueError) {
+        let worker = worker
+        _ = try await pool.together { session in
+            try session.execute(
+                """
+                INSERT INTO countersign.worker (id, host, version, draining)
+                VALUES (\(worker)::uuid, \(host)::text, \(version)::text, \(draining))
+                ON CONFLICT (id) DO UPDATE SET seen_at = now(), draining = excluded.draining
+                """)
+        }
+    }
+}
+
+private struct ExpiredLease: Sendable {
+    let jobID: Int64
+    let leaseToken: Int64
+    let crashes: Int
+    let alone: Bool
+
+    init(_ row: Row) throws {
+        jobID = try row.decode("id")
+        leaseToken = try row.decode("lease_token")
+        crashes = Int(try row.decode("crash_count", as: Int32.self))
+        alone = try row.decode("alone")
+    }
+
+    /// Many jobs are held when a process dies, and only one of them may have killed it: none is buried for that.
+    func isPoison(limit: Int) -> Bool { alone && crashes >= limit }
+
+    func back(ceiling: Duration) -> JobReturn {
+        let span = min(ceiling, .seconds(1 << min(crashes + 1, 20)))
+        return JobReturn(
+            jobID: jobID, leaseToken: leaseToken, error: crashed, delay: span * Double.random(in: 0..<1),
+            uncountedAttempts: 0, failures: 1, crashes: 1)
+    }
+
+    private var crashed: Failure {
+        Failure(
+            code: "queue.lease_expired", stage: "claim",
+            observed: "the worker that held this job stopped answering (crash \(crashes + 1))",
+            fix: "nothing; it is tried again. If workers keep dying, read the daemon's log")
+    }
+
+    var poison: Failure {
+        Failure(
+            code: "queue.poison", stage: "claim",
+            observed: "the worker died \(crashes + 1) times with this job, the last time while it ran nothing else",
+            fix: "report the daemon's log; after an upgrade: push again, or redrive job \(jobID)")
+    }
+}

@@ -1,0 +1,74 @@
+import FoundationEssentials
+import OCI
+package import Postgres
+
+/// The right to write the referrers, the fallback index or the `.sig` tag of one subject, for a short time.
+///
+/// Registries merge nothing: two writers of a fallback index lose one entry, and both are told it worked. So one attempt
+/// writes at a time. It is a lease and not a lock, because it is held across calls to the registry.
+package struct SubjectLease: Sendable {
+    /// Drawn at each acquisition from the queue's one sequence; a holder of an older one is a zombie.
+    package let token: Int64
+    /// Until when to believe in it, on the monotonic clock, taken before it was asked for.
+    package let trustedUntil: ContinuousClock.Instant
+    private let target: Target
+    private let jobID: Int64
+    private let pool: ConnectionPool
+
+    /// Takes the subject's lease if it is free, run out, or held by this attempt already.
+    /// - Returns: `nil` when another attempt writes the subject now: try again shortly
+    ///   (``RetryPolicy/Class/contended``).
+    /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost.
+    package static func acquire(
+        for claim: Claim, of target: Target, lasting ttl: Duration = .seconds(15), in pool: ConnectionPool
+    ) async throws(QueueError) -> SubjectLease? {
+        let trustedUntil = ContinuousClock.now + ttl
+        let rows = try await pool.rows(
+            """
+            WITH own AS MATERIALIZED (
+                SELECT id, lease_token FROM countersign.job
+                WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
+                    AND lease_expires_at > clock_timestamp()
+                FOR KEY SHARE),
+            taken AS (
+                INSERT INTO countersign.subject_lease AS l (repository_id, digest, token, job_id, lease_token, expires_at)
+                SELECT \(target.repositoryID)::int, \(target.digest.description)::text,
+                    nextval('countersign.lease_token'), id, lease_token, clock_timestamp() + \(ttl)::interval
+                FROM own
+                ON CONFLICT (repository_id, digest) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
+                    lease_token = excluded.lease_token, expires_at = excluded.expires_at
+                WHERE l.expires_at <= clock_timestamp() OR l.lease_token = excluded.lease_token
+                RETURNING token)
+            SELECT (SELECT token FROM taken) AS token, id FROM own
+            """
+        ).values { try $0.decode("token", as: Int64?.self) }
+        guard let row = rows.first else { throw .leaseLost(jobID: claim.jobID) }
+        return row.map {
+            SubjectLease(token: $0, trustedUntil: trustedUntil, target: target, jobID: claim.jobID, pool: pool)
+        }
+    }
+
+    /// Makes it last `ttl` from now, as long as nobody else has taken it.
+    package func renewed(lasting ttl: Duration = .seconds(15)) async throws(QueueError) -> SubjectLease {
+        let trustedUntil = ContinuousClock.now + ttl
+        let rows = try await pool.rows(
+            """
+            UPDATE countersign.subject_lease SET expires_at = clock_timestamp() + \(ttl)::interval
+            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
+                AND token = \(token) AND expires_at > clock_timestamp()
+            RETURNING 1
+            """)
+        guard !rows.isEmpty else { throw .leaseLost(jobID: jobID) }
+        return SubjectLease(token: token, trustedUntil: trustedUntil, target: target, jobID: jobID, pool: pool)
+    }
+
+    /// Gives it up. If it was lost meanwhile nothing happens: the new holder's is not touched.
+    package func release() async throws(QueueError) {
+        _ = try await pool.rows(
+            """
+            DELETE FROM countersign.subject_lease
+            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
+                AND token = \(token)
+            """)
+    }
+}
