@@ -56,6 +56,13 @@ public struct Query: ExpressibleByStringInterpolation, Sendable {
             pieces.append("")
         }
 
+        /// Binds the value, or NULL. Spelled out, because the compiler takes an optional for a mistake in a string.
+        public mutating func appendInterpolation<Value: PostgresValue>(_ value: Value?) {
+            let content = Result { () throws(PostgresEncodingError) in try value.encode() }
+            parameters.append(Parameter(type: Value.postgresType, content: content))
+            pieces.append("")
+        }
+
         /// Inserts another query with its parameters, as for a filter that is present only sometimes.
         public mutating func appendInterpolation(_ fragment: Query) {
             pieces[pieces.count - 1] += fragment.pieces.first ?? ""

@@ -1,5 +1,5 @@
 package import Logging
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Takes back what dead workers held and keeps the tables in order. Every daemon runs one; they do not disturb each
 /// other, so nobody has to be elected.

@@ -1,6 +1,6 @@
 package import Logging
 package import Postgres
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Tells workers that jobs are due: those of this process directly, those of other daemons through `NOTIFY`.
 ///

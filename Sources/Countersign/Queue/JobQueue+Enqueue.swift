@@ -1,5 +1,5 @@
 import FoundationEssentials
-package import OCI
+import OCI
 import Postgres
 
 extension JobQueue {

@@ -1,4 +1,4 @@
-package import FoundationEssentials
+import FoundationEssentials
 import Postgres
 
 extension JobQueue {
@@ -28,7 +28,9 @@ extension JobQueue {
                 WHERE j.id = h.id AND j.leased AND j.lease_token = h.lease_token
                 RETURNING j.id, j.cancel_requested
                 """
-            ).map { (id: try $0.decode("id", as: Int64.self), cancel: try $0.decode("cancel_requested", as: Bool.self)) }
+            ).map {
+                (id: try $0.decode("id", as: Int64.self), cancel: try $0.decode("cancel_requested", as: Bool.self))
+            }
         }
         return Heartbeat(
             lost: Set(held.map(\.jobID)).subtracting(beats.map(\.id)),

@@ -1,4 +1,4 @@
-package import FoundationEssentials
+import FoundationEssentials
 import Postgres
 
 extension JobQueue {
@@ -47,7 +47,8 @@ extension JobQueue {
         }
         _ = try await pool.together { session in
             _ = try session.query("SELECT countersign.drop_event_partitions(\(retention)::interval)")
-            _ = try session.execute("DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
+            _ = try session.execute(
+                "DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
             _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
         }
         return Int(strayed)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OCI
 import Postgres
 
 extension JobQueue {
@@ -67,7 +68,8 @@ extension JobQueue {
 
 extension JobQueue {
     /// Ends signed jobs, many in one commit. A job id that is missing from the answer lost its lease.
-    package func complete(_ signed: [(claim: Claim, record: SignedRecord)]) async throws(QueueError) -> [Int64: Settlement]
+    package func complete(_ signed: [(claim: Claim, record: SignedRecord)]) async throws(QueueError) -> [Int64:
+        Settlement]
     {
         guard !signed.isEmpty else { return [:] }
         let settled = try await pool.together { session in

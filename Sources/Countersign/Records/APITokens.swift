@@ -1,0 +1,126 @@
+package import FoundationEssentials
+import OpenSSL
+package import Postgres
+
+/// Who may use the API. The database holds only the SHA-256 of a token: whoever reads it cannot use it.
+package struct APITokens: Sendable {
+    private let pool: ConnectionPool
+
+    package init(pool: ConnectionPool) { self.pool = pool }
+
+    package enum Role: String, Sendable, CaseIterable, Comparable {
+        /// Reads.
+        case viewer
+        /// Also retries, cancels, redrives, pauses.
+        case `operator`
+        /// Also tokens and configuration.
+        case admin
+
+        package static func < (left: Role, right: Role) -> Bool { left.rank < right.rank }
+
+        private var rank: Int {
+            switch self {
+            case .viewer: 0
+            case .operator: 1
+            case .admin: 2
+            }
+        }
+    }
+
+    /// Whom a request comes from.
+    package struct Principal: Sendable, Equatable {
+        package let tokenID: Int64
+        package let name: String
+        package let role: Role
+    }
+
+    /// A token as a list shows it: everything but the token.
+    package struct Entry: Sendable, Equatable {
+        package let id: Int64
+        package let name: String
+        package let role: Role
+        package let createdAt: Date
+        package let expiresAt: Date?
+        package let revokedAt: Date?
+        package let lastUsedAt: Date?
+    }
+
+    /// Makes a token, `cs_<role>_<64 hex digits>`. The answer is the only time it can be read.
+    /// - Parameters:
+    ///   - name: of whom or what it is for; unique among tokens that are not revoked.
+    ///   - lifetime: from now, by the database's clock; `nil` for one that never expires.
+    /// - Throws: ``QueueError/unstorable(code:)`` (23505) when the name is taken.
+    package func create(name: String, role: Role, lifetime: Duration?) async throws(QueueError) -> String {
+        let token = "cs_\(role.rawValue)_" + SecureRandom.bytes(32).hex
+        _ = try await pool.rows(
+            """
+            INSERT INTO countersign.api_token (name, role, hash, expires_at)
+            VALUES (\(name)::text, \(role.rawValue)::text, \(Self.hash(token)), now() + \(lifetime)::interval)
+            """)
+        return token
+    }
+
+    /// Whose token it is; `nil` when it is unknown, expired or revoked. Asked anew for each request, so that revoking
+    /// takes effect at once.
+    package func authenticate(_ token: String) async throws(QueueError) -> Principal? {
+        guard token.hasPrefix("cs_"), token.utf8.count <= 128 else { return nil }
+        return try await pool.rows(
+            """
+            WITH found AS MATERIALIZED (
+                SELECT id, name, role, last_used_at FROM countersign.api_token
+                WHERE hash = \(Self.hash(token)) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())),
+            -- to the minute is enough, and spares a write for each request
+            used AS (
+                UPDATE countersign.api_token SET last_used_at = now()
+                WHERE id = ANY(ARRAY(SELECT id FROM found
+                    WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 minute'))
+                RETURNING 1)
+            SELECT id, name, role FROM found
+            """
+        ).values { row in
+            Principal(tokenID: try row.decode("id"), name: try row.decode("name"), role: try Role(row))
+        }.first
+    }
+
+    package func list() async throws(QueueError) -> [Entry] {
+        try await pool.rows(
+            """
+            SELECT id, name, role, created_at, expires_at, revoked_at, last_used_at
+            FROM countersign.api_token ORDER BY id
+            """
+        ).values { row in
+            Entry(
+                id: try row.decode("id"), name: try row.decode("name"), role: try Role(row),
+                createdAt: try row.decode("created_at"), expiresAt: try row.decode("expires_at"),
+                revokedAt: try row.decode("revoked_at"), lastUsedAt: try row.decode("last_used_at"))
+        }
+    }
+
+    /// - Returns: whether there was a token of that name to revoke.
+    package func revoke(name: String) async throws(QueueError) -> Bool {
+        let revoked = try await pool.rows(
+            """
+            UPDATE countersign.api_token SET revoked_at = now()
+            WHERE name = \(name)::text AND revoked_at IS NULL RETURNING 1
+            """)
+        return !revoked.isEmpty
+    }
+
+    private static func hash(_ token: String) -> [UInt8] { Hash.sha256(Array(token.utf8)) }
+}
+
+extension APITokens.Role {
+    fileprivate init(_ row: Row) throws {
+        guard let role = APITokens.Role(rawValue: try row.decode("role")) else {
+            throw QueueError.unreadable(table: "api_token", what: "role")
+        }
+        self = role
+    }
+}
+
+extension [UInt8] {
+    fileprivate var hex: String {
+        let digits = Array("0123456789abcdef".utf8)
+        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,127 @@
+import OCI
+import Testing
+
+@testable import Countersign
+
+@Suite struct QueueEnqueueTests {
+    let digest = sampleDigest("app")
+
+    @Test func `a push becomes one event, one target and one job that is due`() async throws {
+        let fixture = try await QueueFixture()
+        let result = try await fixture.push(samplePush(digest, tag: "1.0"))
+        #expect(result.items.map(\.verdict) == [.accepted])
+        let claim = try await fixture.claimOne()
+        #expect(claim.target?.digest == digest)
+        #expect(claim.target?.id == result.items[0].targetID)
+        #expect(claim.repository.description == "registry.example/team/app")
+        #expect(claim.attempt == 1 && claim.lane == .live && claim.kind == .sign)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 1)
+        #expect(try await fixture.text("SELECT verdict FROM countersign.event") == "accepted")
+        #expect(try await fixture.state(digest) == "signing")
+        #expect(try await fixture.contradictions() == 0)
+    }
+
+    @Test func `pushing twice folds into one target and one job`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let again = try await fixture.push(samplePush(digest))
+        #expect(again.items.map(\.verdict) == [.known])
+        #expect(try await fixture.jobCount() == 1)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 2)
+        #expect(try await fixture.number("SELECT pushes::bigint FROM countersign.target") == 2)
+    }
+
+    @Test func `duplicates within a batch fold and each is answered in its place`() async throws {
+        let fixture = try await QueueFixture()
+        let other = sampleDigest("other")
+        let result = try await fixture.push(
+            samplePush(digest, tag: "a"), samplePush(other), samplePush(digest, tag: "b"),
+            samplePush(digest, repository: "team/copy"))
+        #expect(result.items.map(\.verdict) == [.accepted, .accepted, .known, .accepted])
+        #expect(result.items[0].targetID == result.items[2].targetID)
+        #expect(Set(result.items.compactMap(\.targetID)).count == 3)
+        #expect(try await fixture.jobCount() == 3)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.tag_history") == 2)
+    }
+
+    @Test func `refused and filtered pushes are recorded and nothing else`() async throws {
+        let fixture = try await QueueFixture()
+        var refused = samplePush(digest)
+        refused.registry = "evil.example\u{0}" + String(repeating: "x", count: 400)
+        refused.verdict = .refused(reason: "unknown host")
+        var filtered = samplePush(digest)
+        filtered.verdict = .filtered(reason: "pull")
+        let result = try await fixture.push(refused, filtered)
+        #expect(result.items.map(\.verdict) == [.refused, .filtered])
+        #expect(result.items.allSatisfy { $0.targetID == nil })
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 2)
+        for table in ["repository", "target", "job"] {
+            let count = try await fixture.number(
+                "SELECT count(*) FROM information_schema.tables t WHERE t.table_name = \(table)::text AND (xpath('/row/c/text()', query_to_xml('SELECT count(*) AS c FROM countersign.' || t.table_name, false, true, '')))[1]::text::int > 0"
+            )
+            #expect(count == 0, "\(table) is not empty")
+        }
+    }
+
+    @Test func `an event with only a tag becomes a resolve job each time`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(nil, tag: "latest"), samplePush(nil, tag: "latest"))
+        let claims = try await fixture.claim()
+        #expect(claims.count == 2)
+        guard case .resolve(let repository, _, let tag, let actor) = claims[0].work else {
+            Issue.record("not a resolve job")
+            return
+        }
+        #expect(repository.name == "team/app" && tag == "latest" && actor == "ci")
+    }
+
+    @Test func `a resolved tag becomes a target in the transaction that ends its job`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(nil, tag: "latest"))
+        let claim = try await fixture.claimOne()
+        var target = samplePush(digest, tag: "latest")
+        target.delivery = nil
+        _ = try await fixture.queue.settle(claim, as: .resolved([target]))
+        #expect(try await fixture.claimOne().target?.digest == digest)
+        #expect(try await fixture.text("SELECT source FROM countersign.tag_history") == "resolved")
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 1)
+        await #expect(throws: QueueError.self) { try await fixture.queue.settle(claim, as: .resolved([target])) }
+    }
+
+    @Test func `a tag that cannot be resolved stays visible as a dead letter`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(nil, tag: "latest"))
+        _ = try await fixture.queue.settle(fixture.claimOne(), as: .gone(sampleFailure))
+        let letters = try await fixture.records.deadLetters()
+        #expect(letters.items.map(\.tag) == ["latest"])
+        #expect(try await fixture.jobCount() == 0)
+    }
+
+    @Test func `pushes of the same images from many connections at once neither deadlock nor double`() async throws {
+        let fixture = try await QueueFixture()
+        let digests = (0..<20).map { sampleDigest($0) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for round in 0..<8 {
+                group.addTask {
+                    let order = round.isMultiple(of: 2) ? digests : digests.reversed()
+                    _ = try await fixture.queue.enqueue(order.map { samplePush($0) })
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await fixture.jobCount() == 20)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.target WHERE pushes = 8") == 20)
+    }
+
+    @Test func `a row that the database refuses is named as such and leaves nothing behind`() async throws {
+        let fixture = try await QueueFixture()
+        let tooLarge = samplePush(digest, body: [UInt8](repeating: 32, count: 1_048_577))
+        do {
+            try await fixture.push(samplePush(sampleDigest("innocent")), tooLarge)
+            Issue.record("it was stored")
+        } catch let error as QueueError {
+            #expect(error.code == "queue.unstorable" && !error.isTransient)
+        }
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.target") == 0)
+    }
+}

@@ -1,0 +1,137 @@
+import FoundationEssentials
+import Logging
+import OCI
+import OpenSSL
+import Postgres
+import Support
+
+@testable import Countersign
+
+/// A migrated database of its own, and the queue of one daemon on it.
+struct QueueFixture: Sendable {
+    let configuration: PostgresConfiguration
+    let pool: ConnectionPool
+    let signal = JobSignal()
+    let queue: JobQueue
+    let journal: Journal
+    let records: ArtifactRecords
+
+    init(settings: JobQueue.Settings = .init()) async throws {
+        var configuration = try await PostgresCluster.database(migratedFrom: "migrations")
+        configuration.sessionSettings = JobQueue.sessionSettings
+        self.configuration = configuration
+        pool = ConnectionPool(configuration, size: 8, waitLimit: .seconds(30))
+        let notifier = JobNotifier(signal: signal, pool: nil, logger: Logger(label: "test"))
+        queue = JobQueue(pool: pool, notifier: notifier, settings: settings)
+        journal = Journal(pool: pool)
+        records = ArtifactRecords(pool: pool)
+    }
+
+    /// Another daemon on the same database.
+    func anotherQueue(settings: JobQueue.Settings = .init()) -> JobQueue {
+        let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
+        return JobQueue(pool: pool, notifier: notifier, settings: settings)
+    }
+
+    @discardableResult
+    func push(_ requests: EnqueueRequest...) async throws -> EnqueueResult { try await queue.enqueue(requests) }
+
+    func claim(limit: Int = 100, cursor: ClaimCursor = ClaimCursor()) async throws -> [Claim] {
+        try await queue.claim(limit: limit, cursor: cursor)
+    }
+
+    /// The one job that is due.
+    func claimOne() async throws -> Claim {
+        let claims = try await claim()
+        guard claims.count == 1, let claim = claims.first else {
+            throw SupportError("\(claims.count) jobs were due, not 1")
+        }
+        return claim
+    }
+
+    // MARK: Looking at the tables
+
+    func text(_ query: Query) async throws -> String? {
+        try await pool.query(query).first?.decode(0, as: String?.self)
+    }
+
+    func number(_ query: Query) async throws -> Int {
+        Int(try await pool.query(query).first?.decode(0, as: Int64.self) ?? -1)
+    }
+
+    func state(_ digest: Digest) async throws -> String? {
+        try await text("SELECT state FROM countersign.target WHERE digest = \(digest.description)::text")
+    }
+
+    func errorCode(_ digest: Digest) async throws -> String? {
+        try await text(
+            "SELECT last_error->>'code' FROM countersign.target WHERE digest = \(digest.description)::text")
+    }
+
+    func jobCount() async throws -> Int { try await number("SELECT count(*) FROM countersign.job") }
+
+    /// Every target has a job exactly while its state says that there is work, and says `signing` exactly while held.
+    func contradictions() async throws -> Int {
+        try await number(
+            """
+            SELECT count(*) FROM countersign.target t LEFT JOIN countersign.job j ON j.target_id = t.id
+            WHERE (t.state IN ('queued', 'signing', 'waiting') AND j.id IS NULL)
+                OR (t.state IN ('failed', 'refused', 'gone', 'cancelled', 'revoked') AND j.id IS NOT NULL)
+                OR (t.state = 'signing' AND NOT j.leased) OR (t.state IN ('queued', 'waiting') AND j.leased)
+            """)
+    }
+
+    // MARK: What happens by itself in time
+
+    func expireLeases() async throws {
+        try await pool.execute(
+            "UPDATE countersign.job SET lease_expires_at = now() - interval '1 second' WHERE leased")
+    }
+
+    func makeDue() async throws {
+        try await pool.execute("UPDATE countersign.job SET run_at = now() WHERE NOT leased AND run_at > now()")
+    }
+}
+
+// MARK: Samples
+
+func sampleDigest(_ seed: some CustomStringConvertible) -> Digest { Digest.sha256(of: Array("\(seed)".utf8)) }
+
+func samplePush(
+    _ digest: Digest?, tag: String? = nil, repository: String = "team/app", lane: Lane = .live, rule: String = "all",
+    policyVersion: String = "v1", body: [UInt8] = Array("{}".utf8)
+) -> EnqueueRequest {
+    EnqueueRequest(
+        source: "demo", registry: "registry.example", repository: repository, digest: digest, tag: tag,
+        mediaType: "application/vnd.oci.image.manifest.v1+json", actor: "ci", lane: lane,
+        verdict: .accepted(rule: rule, policyVersion: policyVersion),
+        delivery: RecordedDelivery(key: [1, 2, 3], body: body))
+}
+
+func sampleRecord(_ index: Int64 = 1) -> SignedRecord {
+    SignedRecord(
+        identity: "https://ci.example/signer", issuer: "https://issuer.example", logID: sampleDigest("log").hex,
+        logIndex: index, logUUID: nil, integratedAt: Date(timeIntervalSince1970: 1_700_000_000),
+        referrer: sampleDigest("referrer \(index)"), rule: "all", policyVersion: "v1")
+}
+
+let sampleFailure = Failure(code: "rekor.unavailable", stage: "log", observed: "503", fix: "wait")
+
+func samplePrepared(_ seed: String = "a") -> Evidence.Prepared {
+    Evidence.Prepared(
+        payload: Array("payload \(seed)".utf8), signature: Array("signature \(seed)".utf8),
+        certificateChain: [[1, 2], [3]], certificateNotAfter: Date(timeIntervalSince1970: 1_800_000_000),
+        timestampToken: [9], log: "rekor", logRequest: Array("request \(seed)".utf8))
+}
+
+func sampleLogged(_ index: Int64 = 7) -> Evidence.Logged {
+    Evidence.Logged(
+        entry: Array("entry".utf8), logID: sampleDigest("log").hex, logIndex: index, logUUID: nil,
+        integratedAt: Date(timeIntervalSince1970: 1_700_000_000), bundle: Array("bundle".utf8))
+}
+
+func sampleAttachment(_ seed: String = "manifest") -> Evidence.Attachment {
+    Evidence.Attachment(
+        manifest: Array(seed.utf8), mediaType: "application/vnd.oci.image.manifest.v1+json",
+        digest: Digest.sha256(of: Array(seed.utf8)))
+}
