@@ -31,7 +31,10 @@ final class EasyHandle {
 
     /// What libcurl said about the last failure, else the general text of `code`.
     func failureText(_ code: CURLcode) -> String {
-        let text = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
+        let general = String(cString: curl_easy_strerror(code))
+        var text = errorText[0] == 0 ? general : String(cString: errorText)
+        // libcurl quotes whole a proxy address that it cannot use, password and all
+        if text.contains("@") || text.contains("://") { text = general }
         return String(
             text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7f }.prefix(256).map(Character.init))
     }

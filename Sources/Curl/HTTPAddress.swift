@@ -22,6 +22,9 @@ struct HTTPAddress: Sendable, Equatable {
             throw Malformed(reason: "user name or password in the address")
         }
         curl_url_set(handle, CURLUPART_FRAGMENT, nil, 0)
+        if let host = Self.part(CURLUPART_HOST, of: handle) {
+            curl_url_set(handle, CURLUPART_HOST, host.lowercased(), 0)
+        }
         guard let scheme = Self.part(CURLUPART_SCHEME, of: handle), scheme == "https" || scheme == "http" else {
             throw Malformed(reason: "neither https nor http")
         }
@@ -30,7 +33,7 @@ struct HTTPAddress: Sendable, Equatable {
             let whole = Self.part(CURLUPART_URL, of: handle)
         else { throw Malformed(reason: "no host") }
         self.scheme = scheme
-        self.host = host.lowercased()
+        self.host = host
         self.port = port
         self.text = whole
         let hasQuery = Self.part(CURLUPART_QUERY, of: handle) != nil

@@ -59,7 +59,6 @@ final class Transfer: @unchecked Sendable {
         case CURLE_COULDNT_RESOLVE_HOST:
             return .unresolved(url: url, detail: text)
         case CURLE_COULDNT_RESOLVE_PROXY:
-            // libcurl's own text quotes a malformed proxy address with its password
             return .unresolved(url: url, detail: "the proxy's address cannot be resolved or read")
         case CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_INVALIDCERTSTATUS:

@@ -128,6 +128,7 @@ final class LoopbackServer: Sendable {
         while true {
             let socket = accept(listener, nil, nil)
             guard socket >= 0 else { break }
+            _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
             state.withLock {
                 $0.connections += 1
                 $0.open.insert(socket)
@@ -153,6 +154,8 @@ final class LoopbackServer: Sendable {
             guard perform(script(recorded), on: socket, for: recorded) else { break }
         }
         _ = state.withLock { $0.open.remove(socket) }
+        // a process spawned at the wrong moment may hold a copy: closing alone would then not end the connection
+        Glibc.shutdown(socket, Int32(SHUT_RDWR))
         close(socket)
     }
 

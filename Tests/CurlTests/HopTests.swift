@@ -1,0 +1,89 @@
+import Testing
+
+@testable import Curl
+
+@Suite struct HopTests {
+    private func hop(_ url: String, _ change: (inout HTTPRequest) -> Void = { _ in }) throws -> Hop {
+        var request = HTTPRequest(.get, url, headers: ["Authorization": "Bearer secret", "Accept": "*/*"])
+        request.route.redirects = .follow(limit: 5)
+        request.route.allowPlainHTTP = true
+        change(&request)
+        return try Hop(request)
+    }
+
+    @Test func `https is never left for http, whatever the route allows`() throws {
+        let start = try hop("https://registry.example/v2/?token=secret")
+        #expect(
+            throws: HTTPError.redirectRefused(
+                url: "https://registry.example/v2/?…", location: "http://registry.example/blob?…",
+                reason: "from https to http")
+        ) {
+            try start.next(status: 307, headers: ["Location": "http://registry.example/blob?sig=secret"], followed: 0)
+        }
+    }
+
+    @Test func `another origin is another scheme, host or port`() throws {
+        for (location, keeps) in [
+            ("https://registry.example/other", true), ("https://REGISTRY.example:443/other", true), ("/other", true),
+            ("//registry.example/other", true), ("https://registry.example:8443/other", false),
+            ("https://example/other", false), ("https://registry.example.evil/other", false), ("//evil/other", false),
+        ] {
+            let next = try #require(
+                try hop("https://registry.example/v2/").next(status: 302, headers: ["Location": location], followed: 0))
+            #expect((next.headers["Authorization"] != nil) == keeps, "\(location)")
+            #expect(next.headers["Accept"] == "*/*")
+        }
+        let upgraded = try #require(
+            try hop("http://registry.example/").next(
+                status: 301, headers: ["Location": "https://registry.example/"], followed: 0))
+        #expect(upgraded.headers["Authorization"] == nil)
+    }
+
+    @Test func `a private upstream's redirect elsewhere reaches no further than its network`() throws {
+        let start = try hop("https://registry.internal/") { $0.route.addresses = .privateAllowed }
+        #expect(start.reach == .anywhere)
+        let near = try #require(try start.next(status: 302, headers: ["Location": "/blob"], followed: 0))
+        #expect(near.reach == .anywhere)
+        let far = try #require(try start.next(status: 302, headers: ["Location": "https://other/"], followed: 0))
+        #expect(far.reach == .privateNetwork)
+        let back = try #require(
+            try far.next(status: 302, headers: ["Location": "https://registry.internal/"], followed: 1))
+        #expect(back.reach == .privateNetwork)
+    }
+
+    @Test func `what is not a redirect to follow is final`() throws {
+        let start = try hop("https://registry.example/")
+        for status in [200, 300, 304, 305, 306, 404] {
+            #expect(try start.next(status: status, headers: ["Location": "/x"], followed: 0) == nil)
+        }
+        #expect(try start.next(status: 302, headers: [:], followed: 0) == nil)
+    }
+}
+
+@Suite struct HTTPAddressTests {
+    @Test func `queries and fragments are not repeated in messages`() throws {
+        #expect(
+            try HTTPAddress("https://Host:8443/a/b?X-Amz-Signature=secret#part").redacted == "https://host:8443/a/b?…")
+        #expect(try HTTPAddress("https://host").redacted == "https://host/")
+    }
+
+    @Test func `what is dialled is what was checked`() throws {
+        let address = try HTTPAddress("HTTPS://Registry.Example/a/../b%2Fc?d=e%20f#g")
+        #expect(address.text == "https://registry.example/b%2Fc?d=e%20f")
+        #expect(address.port == "443")
+        #expect(try HTTPAddress("https://0x7f.1/").host == "127.0.0.1")
+        #expect(try HTTPAddress("https://[::1]:5000/").host == "[::1]")
+    }
+
+    @Test func `malformed addresses are refused, each without being quoted`() {
+        for text in [
+            "", " ", "/path", "host", "https://", "https://h:99999/", "https://h:x/", "https://a b/",
+            "https://h/\r\nX: y", "https://h/\0", "https://user@h/", "https://user:secret@h/", "https://:secret@h/",
+            "file:///secret", "ftp://h/", "javascript:secret", "https://[::1/", "https://h\\@evil/",
+            "https://exa%00mple/",
+        ] {
+            #expect(throws: HTTPAddress.Malformed.self, "\(text.debugDescription)") { try HTTPAddress(text) }
+            do { _ = try HTTPAddress(text) } catch { #expect(!error.reason.contains("secret")) }
+        }
+    }
+}
