@@ -9,7 +9,7 @@ public final class HTTPClient: Sendable {
     public struct Configuration: Sendable {
         /// `User-Agent` of every request. Default `countersign`.
         public var userAgent = "countersign"
-        /// Connections to one host and port at a time; further HTTP/1.1 requests wait for one. Default 32.
+        /// Connections to one host and port at a time; further HTTP/1.1 requests wait for a free one. Default 32.
         public var maxConnectionsPerHost = 32
         /// Connections in all, idle ones included. Default 128.
         public var maxConnections = 128

@@ -1,6 +1,7 @@
 /// How one upstream is reached: one value for each configured registry, Fulcio, Rekor or timestamp authority.
 public struct HTTPRoute: Sendable, Equatable {
-    /// From the start until a usable connection stands: a free connection slot, name, TCP, proxy and TLS. Default 5 s.
+    /// From the start of a hop until its connection stands: name, TCP, proxy and TLS. A request that waits for a free
+    /// connection is held to the total timeout only. Default 5 s.
     public var connectTimeout: Duration = .seconds(5)
     /// From the call until the last byte of the answer, redirects included. Default 30 s.
     public var totalTimeout: Duration = .seconds(30)
