@@ -180,7 +180,7 @@ final class LoopbackServer: Sendable {
                 var poller = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
                 if poll(&poller, 1, 5) > 0 { return false }
             }
-            return perform(.answer(200), on: socket, for: request)
+            return perform(.answer(200, [("Connection", "close")]), on: socket, for: request)
         }
     }
 
