@@ -1,0 +1,66 @@
+import FoundationEssentials
+package import HTTPTypes
+package import Hummingbird
+import NIOCore
+
+/// A refusal as an RFC 9457 problem document (`application/problem+json`), with a stable `code` for machines.
+package struct Problem: Error, Sendable, Equatable {
+    package let status: HTTPResponse.Status
+    /// Stable, dotted, as `api.unauthorized`.
+    package let code: String
+    /// For the reader of this occurrence; holds nothing secret.
+    package let detail: String
+    /// Seconds after which the request may succeed.
+    package var retryAfter: Duration?
+
+    package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, retryAfter: Duration? = nil) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retryAfter = retryAfter
+    }
+
+    private struct Document: Encodable {
+        let type = "about:blank"
+        let title: String
+        let status: Int
+        let code: String
+        let detail: String
+    }
+}
+
+extension Problem: HTTPResponseError {
+    package func response(from request: Request, context: some RequestContext) throws -> Response {
+        var headers = HTTPFields()
+        headers[.contentType] = "application/problem+json"
+        headers[.cacheControl] = "no-store"
+        if let retryAfter { headers[.retryAfter] = "\(max(1, Int(retryAfter.inSeconds.rounded(.up))))" }
+        if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        let document = Document(title: status.reasonPhrase, status: status.code, code: code, detail: detail)
+        let body = try JSONEncoder.service.encode(document)
+        return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+/// Turns everything that is thrown below it into a problem document; nothing of an unknown error reaches the caller.
+struct ProblemMiddleware: RouterMiddleware {
+    typealias Context = ServiceContext
+
+    func handle(
+        _ request: Request, context: ServiceContext, next: (Request, ServiceContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let problem as Problem {
+            return try problem.response(from: request, context: context)
+        } catch let error as HTTPError {
+            let code = error.status == .notFound ? "http.not_found" : "http.\(error.status.code)"
+            return try Problem(error.status, code, error.body ?? error.status.reasonPhrase)
+                .response(from: request, context: context)
+        } catch {
+            context.logger.error("request failed", metadata: ["observed": "\(String(describing: error).prefix(2000))"])
+            return try Problem(.internalServerError, "http.internal", "the request failed; the log says why")
+                .response(from: request, context: context)
+        }
+    }
+}

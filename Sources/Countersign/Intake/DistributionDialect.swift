@@ -1,0 +1,47 @@
+package import OCI
+
+/// Notifications of CNCF distribution 2.x (`…events.v1+json`) and 3.x (`…events.v2+json`), and of GitLab, which embeds it.
+///
+/// Both envelopes are `{"events": […]}`; the types differ only in name, and proxies rewrite them, so the body decides.
+/// Which manifest it is follows from `target.mediaType` alone: blobs too have URLs with `/manifests/` (seen in 2.1), and the
+/// URL never carries the tag.
+package struct DistributionDialect: WebhookDialect {
+    package init() {}
+
+    package func events(in body: JSONValue) throws(IntakeError) -> [ReceivedEvent] {
+        guard case .object = body else { throw .malformed("the body is not a JSON object") }
+        switch body["events"] {
+        // The documentation prints events without their envelope; nothing to do is not an error.
+        case nil, .null?: return []
+        case .array(let events)?: return events.map(received)
+        default: throw .malformed("'events' is not a list")
+        }
+    }
+
+    private func received(_ event: JSONValue) -> ReceivedEvent {
+        guard let action = event["action"]?.text else { return .ignored(.incomplete) }
+        guard action == "push" else { return .ignored(.action) }
+        guard let target = event["target"], let mediaType = target["mediaType"]?.text else {
+            return .ignored(.notAManifest)
+        }
+        guard mediaType != MediaType.dockerSchema1, mediaType != MediaType.dockerSchema1Signed else {
+            return .ignored(.schema1)
+        }
+        guard MediaType.isManifest(mediaType) else { return .ignored(.notAManifest) }
+        guard let repository = target["repository"]?.text, let host = event["request"]?["host"]?.text else {
+            return .ignored(.incomplete)
+        }
+        var push = PushEvent(registryHost: host, repository: repository)
+        push.id = event["id"]?.text
+        push.digest = target["digest"]?.text
+        push.tag = target["tag"]?.text
+        push.mediaType = mediaType
+        if case .array(let references)? = target["references"] {
+            push.references = references.compactMap { $0["mediaType"]?.text }
+        }
+        push.actor = event["actor"]?["name"]?.text
+        push.userAgent = event["request"]?["useragent"]?.text
+        push.record = ScrubbedRecord.render(event)
+        return .push(push)
+    }
+}

@@ -1,0 +1,42 @@
+import OCI
+
+/// What is kept of an event's own text: enough to explain a decision later, nothing that opens or traces anything.
+///
+/// Members that hold URLs, addresses or credentials are left out by name; strings that look like them anywhere else are
+/// masked; strings, lists and the whole are bounded.
+enum ScrubbedRecord {
+    /// A manifest's event with its references is about 2 kB.
+    static let maxBytes = 16 << 10
+    private static let maxString = 512
+    private static let maxEntries = 64
+
+    private static let unwanted: Set<String> = [
+        "url", "urls", "uri", "callback_url", "addr", "address", "ip", "remoteaddr", "authorization", "cookie", "token",
+        "access_token", "password", "secret", "email",
+    ]
+
+    static func render(_ event: JSONValue) -> [UInt8] {
+        let bytes = scrub(event).encoded
+        guard bytes.count > maxBytes else { return bytes }
+        return Array(#"{"left_out":"larger than \#(maxBytes) bytes"}"#.utf8)
+    }
+
+    private static func scrub(_ value: JSONValue) -> JSONValue {
+        switch value {
+        case .null, .bool, .number: return value
+        case .string(let text): return .string(masked(text))
+        case .array(let values): return .array(values.prefix(maxEntries).map(scrub))
+        case .object(let members):
+            let kept = members.prefix(maxEntries).filter { !unwanted.contains($0.name.lowercased()) }
+            return .object(kept.map { .init(masked($0.name), scrub($0.value)) })
+        }
+    }
+
+    /// `eyJ` begins every JWT; a scheme or a user:password before an `@` begins everything that can be called.
+    private static func masked(_ text: String) -> String {
+        let lower = text.lowercased()
+        let marks = ["://", "bearer ", "basic ", "eyj", "token=", "password=", "secret=", "signature="]
+        if marks.contains(where: { lower.contains($0) }) { return "[left out]" }
+        return text.utf8.count > maxString ? String(text.prefix(maxString)) + "…" : text
+    }
+}
