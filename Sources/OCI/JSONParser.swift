@@ -1,5 +1,5 @@
 /// Reads one RFC 8259 document into a ``JSONValue``.
-struct JSONParser {
+package struct JSONParser {
     /// Deeper nesting is refused; a manifest needs four levels.
     static let maximumDepth = 32
 
@@ -11,7 +11,7 @@ struct JSONParser {
     }
 
     /// Parses the whole of `bytes`; anything after the value is a fault.
-    static func parse(_ bytes: [UInt8]) throws(JSONValue.Fault) -> JSONValue {
+    package static func parse(_ bytes: [UInt8]) throws(JSONValue.Fault) -> JSONValue {
         var parser = JSONParser(bytes)
         let value = try parser.value(depth: 0)
         parser.skipWhitespace()

@@ -3,7 +3,7 @@
 ///
 /// Written here because the input is hostile: nesting is bounded, and a name that occurs twice is refused
 /// (RFC 8259 §4 leaves the choice to the parser, so two parsers would see two different manifests).
-indirect enum JSONValue: Sendable, Equatable {
+package indirect enum JSONValue: Sendable, Equatable {
     case null
     case bool(Bool)
     case number(String)
@@ -11,35 +11,35 @@ indirect enum JSONValue: Sendable, Equatable {
     case array([JSONValue])
     case object([Member])
 
-    struct Member: Sendable, Equatable {
-        var name: String
-        var value: JSONValue
-        init(_ name: String, _ value: JSONValue) {
+    package struct Member: Sendable, Equatable {
+        package var name: String
+        package var value: JSONValue
+        package init(_ name: String, _ value: JSONValue) {
             self.name = name
             self.value = value
         }
     }
 
     /// What is wrong with a document, and where.
-    struct Fault: Error, Equatable, CustomStringConvertible {
-        let reason: String
-        let offset: Int
-        var description: String { "\(reason) at byte \(offset)" }
+    package struct Fault: Error, Equatable, CustomStringConvertible {
+        package let reason: String
+        package let offset: Int
+        package var description: String { "\(reason) at byte \(offset)" }
     }
 
     /// The member of that name; `nil` also when this is not an object.
-    subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.name == name }?.value
     }
 
     /// The integer this number is, when it is one and fits.
-    var integer: Int? {
+    package var integer: Int? {
         guard case .number(let text) = self else { return nil }
         return Int(text)
     }
 
-    var text: String? {
+    package var text: String? {
         guard case .string(let text) = self else { return nil }
         return text
     }
@@ -50,7 +50,7 @@ indirect enum JSONValue: Sendable, Equatable {
     }
 
     /// The compact form: no whitespace, members in their order, only what RFC 8259 §7 demands escaped.
-    var encoded: [UInt8] {
+    package var encoded: [UInt8] {
         var bytes: [UInt8] = []
         encode(into: &bytes)
         return bytes

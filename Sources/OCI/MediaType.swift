@@ -46,7 +46,7 @@ public enum MediaType {
     }
 
     /// Whether a layer of this type is signature material: a bundle, a legacy cosign payload, a DSSE or in-toto document.
-    static func isSignatureLayer(_ mediaType: String) -> Bool {
+    package static func isSignatureLayer(_ mediaType: String) -> Bool {
         namesSignatureMaterial(mediaType) || mediaType == inTotoStatement
     }
 

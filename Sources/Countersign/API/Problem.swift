@@ -1,6 +1,7 @@
 import FoundationEssentials
 package import HTTPTypes
 package import Hummingbird
+import Logging
 import NIOCore
 
 /// A refusal as an RFC 9457 problem document (`application/problem+json`), with a stable `code` for machines.

@@ -1,6 +1,6 @@
 package import FoundationEssentials
 package import Hummingbird
-package import NIOCore
+import NIOCore
 
 /// What every request carries through our routers: Hummingbird's core and the connection it came by.
 package struct ServiceContext: RequestContext {

@@ -96,10 +96,9 @@ private struct Reading {
 
     private func intake(_ section: ConfigurationSection) -> IntakeConfiguration {
         var intake = IntakeConfiguration()
-        section.read("commit_delay", into: &intake.commitDelay)
         section.read("commit_events", into: &intake.commitEvents)
         section.read("max_waiting", into: &intake.maxWaiting)
-        section.read("commit_timeout", into: &intake.commitTimeout)
+        section.read("connection_wait", into: &intake.connectionWait)
         section.read("retry_after", into: &intake.retryAfter)
         return intake
     }

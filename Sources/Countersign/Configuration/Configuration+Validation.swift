@@ -14,10 +14,7 @@ extension Configuration {
         problems.positive("listeners.max_connections", listeners.maxConnections)
         problems.positive("intake.commit_events", intake.commitEvents)
         problems.positive("intake.max_waiting", intake.maxWaiting)
-        problems.positive("intake.commit_timeout", intake.commitTimeout)
-        problems.check(
-            intake.commitDelay < .seconds(1), "intake.commit_delay",
-            "registries give up after about a second; stay well below it")
+        problems.positive("intake.connection_wait", intake.connectionWait)
         return problems.found
     }
 

@@ -48,15 +48,12 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
 
 /// How deliveries are gathered into commits, and when the sender is told to come back.
 package struct IntakeConfiguration: Sendable, Equatable {
-    /// How long a delivery waits for others to share its commit. Default 5 ms; 0 commits each as soon as the
-    /// one before is done.
-    package var commitDelay: Duration = .milliseconds(5)
-    /// Events that close a commit early. Default 100.
+    /// Events of one commit. Default 100; what arrives while a commit is on its way shares the next one.
     package var commitEvents = 100
     /// Deliveries that may wait for their commit. Default 1,000; one more is answered 503 at once.
     package var maxWaiting = 1000
-    /// The longest a commit may take, waiting for a connection included. Default 2 s; then 503, and the registry retries.
-    package var commitTimeout: Duration = .seconds(2)
+    /// The longest a commit waits for a database connection. Default 2 s; then 503, and the registry retries.
+    package var connectionWait: Duration = .seconds(2)
     /// `Retry-After` of a 503. Default 5 s.
     package var retryAfter: Duration = .seconds(5)
 

@@ -1,5 +1,5 @@
 package import Logging
-package import OCI
+import OCI
 import OpenSSL
 
 /// The door of the signing daemon: authenticate first, parse second, answer only when it is durable.
@@ -45,8 +45,8 @@ package struct Intake: Sendable {
         self.endpoints = endpoints
     }
 
-    /// What became of a delivery that was taken.
-    package struct Receipt: Sendable, Equatable {
+    /// What became of a delivery that was taken; also its answer, for whoever tries an endpoint by hand.
+    package struct Receipt: Sendable, Equatable, Encodable {
         package var accepted = 0
         package var known = 0
         package var refused = 0

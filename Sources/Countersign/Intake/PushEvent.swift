@@ -1,5 +1,3 @@
-package import OCI
-
 /// One push as a registry told it, in the words of no particular dialect.
 ///
 /// It is a hint, never evidence: registry, repository, digest and tag in it select configured things and are looked up

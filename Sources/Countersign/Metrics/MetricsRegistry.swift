@@ -89,10 +89,3 @@ package struct Histogram: Sendable {
     package func observe(_ span: Duration, _ labels: String...) { family.observe(span.inSeconds, labels) }
     package func count(_ labels: String...) -> Int { family.count(labels) }
 }
-
-extension Duration {
-    /// As Prometheus counts time.
-    package var inSeconds: Double {
-        Double(components.seconds) + Double(components.attoseconds) / 1e18
-    }
-}

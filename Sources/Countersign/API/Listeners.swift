@@ -1,0 +1,73 @@
+package import Hummingbird
+package import Logging
+import NIOCore
+package import ServiceLifecycle
+
+/// One of the three doors of the daemon.
+package enum Door: String, Sendable, CaseIterable { case webhooks, api, operations }
+
+/// What a door offers.
+package protocol RouteSet: Sendable {
+    func addRoutes(to router: Router<ServiceContext>)
+}
+
+/// The listeners of the daemon: one for each distinct address, with the routes of every door that shares it.
+package struct Listeners: Sendable {
+    private let configuration: ListenerConfiguration
+    private let routes: [Door: [any RouteSet]]
+    private let logger: Logger
+
+    package init(_ configuration: ListenerConfiguration, routes: [Door: [any RouteSet]], logger: Logger) {
+        self.configuration = configuration
+        self.routes = routes
+        self.logger = logger
+    }
+
+    /// Largest header block of a request; ours need less than 8 KiB.
+    private static let maxHeaderBytes = 32 << 10
+    /// Connections that say nothing for so long are closed; above the 90 s after which Go's client, a registry's, drops its own.
+    private static let idleTimeout = TimeAmount.seconds(120)
+
+    /// - Parameter onBound: told for each door once it listens, with the port that was bound (it was chosen when the
+    ///   configuration says 0).
+    /// - Returns: services that listen until they are shut down gracefully: then no new connections, and requests under way end.
+    package func services(onBound: @escaping @Sendable (Door, Int) async -> Void) -> [any Service] {
+        let byAddress = Dictionary(grouping: Door.allCases, by: address)
+        return byAddress.sorted { $0.key.description < $1.key.description }.map { address, doors in
+            application(address, doors, onBound)
+        }
+    }
+
+    private func address(of door: Door) -> ListenAddress {
+        switch door {
+        case .webhooks: configuration.webhooks
+        case .api: configuration.api
+        case .operations: configuration.operations
+        }
+    }
+
+    private func application(
+        _ address: ListenAddress, _ doors: [Door], _ onBound: @escaping @Sendable (Door, Int) async -> Void
+    ) -> any Service {
+        let router = Router(context: ServiceContext.self)
+        router.add(middleware: ProblemMiddleware())
+        for door in doors {
+            for set in routes[door] ?? [] { set.addRoutes(to: router) }
+        }
+        let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
+            maxHeaderFieldSize: Self.maxHeaderBytes, maxHeaderListSize: Self.maxHeaderBytes, maxHeaderFieldCount: 100)
+        return Application(
+            router: router,
+            server: .http1(configuration: .init(idleTimeout: Self.idleTimeout, httpDecoderConfiguration: decoder)),
+            configuration: .init(
+                address: .hostname(address.host, port: address.port),
+                availableConnectionsDelegate: .maximum(configuration.maxConnections, logger: logger)),
+            onServerRunning: { [logger] channel in
+                let port = channel.localAddress?.port ?? address.port
+                let names = doors.map(\.rawValue).joined(separator: ", ")
+                logger.notice("listening", metadata: ["address": "\(address.host):\(port)", "doors": "\(names)"])
+                for door in doors { await onBound(door, port) }
+            },
+            logger: logger)
+    }
+}

@@ -1,0 +1,52 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// Why a body was not read whole.
+enum BodyError: Error, Equatable {
+    case tooLarge, interrupted
+}
+
+extension Request {
+    /// Reads the body and gives up at `limit`, whatever the sender promised or goes on to send, and after `span`, so that a
+    /// slow sender cannot hold the connection.
+    func collect(
+        upTo limit: Int, within span: Duration, on channel: any Channel
+    ) async throws(BodyError) -> [UInt8] {
+        let promised = headers[.contentLength].flatMap { Int($0) }
+        if let promised, promised > limit { throw Self.tooLarge(channel) }
+        let deadline = channel.eventLoop.scheduleTask(in: .init(span)) { channel.close(promise: nil) }
+        defer { deadline.cancel() }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(promised ?? 4096, limit))
+        do {
+            for try await chunk in body {
+                guard bytes.count + chunk.readableBytes <= limit else { throw Self.tooLarge(channel) }
+                bytes.append(contentsOf: chunk.readableBytesView)
+            }
+        } catch let error as BodyError {
+            throw error
+        } catch {
+            throw .interrupted
+        }
+        guard promised == nil || promised == bytes.count else { throw .interrupted }
+        return bytes
+    }
+
+    /// The rest of the body is on its way. The sender gets a moment to read the answer, then the connection ends.
+    private static func tooLarge(_ channel: any Channel) -> BodyError {
+        channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+        return .tooLarge
+    }
+}
+
+extension Response {
+    /// A value as JSON with sorted keys.
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        let body = try JSONEncoder.service.encode(value)
+        return Response(
+            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}

@@ -1,0 +1,165 @@
+import FoundationEssentials
+import OCI
+import Testing
+
+@testable import Countersign
+
+/// The recorded and documented deliveries of CNCF distribution, against the verdicts written beside them.
+@Suite struct DistributionDialectTests {
+    @Test(.enabled(if: Shared.exists), arguments: Shared.cases("webhooks/distribution"))
+    func `each sample has its events, in order, with the expected verdict`(name: String) throws {
+        let body = try JSONParser.parse(Shared.bytes("webhooks/distribution/\(name).json"))
+        let expected = try #require(
+            JSONParser.parse(Shared.bytes("webhooks/distribution/\(name).expect.json"))["events"])
+        guard case .array(let cases) = expected else { return }
+        let events = try DistributionDialect().events(in: body)
+        #expect(events.count == cases.count)
+        for (received, wanted) in zip(events, cases) {
+            let verdict = verdict(received, speakingFor: wanted["registry"]?.text ?? "")
+            switch wanted["action"]?.text {
+            case "sign":
+                guard case .sign(let repository, let digest, _) = verdict else {
+                    Issue.record("\(verdict) instead of a signature")
+                    continue
+                }
+                #expect(repository.name == wanted["repository"]?.text)
+                #expect(digest.description == wanted["digest"]?.text)
+            case "resolve":
+                guard case .resolve = verdict else {
+                    Issue.record("\(verdict) instead of a look at the tag")
+                    continue
+                }
+            default:
+                guard case .ignored = verdict else {
+                    Issue.record("\(verdict) instead of nothing: \(wanted["reason"]?.text ?? "")")
+                    continue
+                }
+            }
+            if case .push(let push) = received, wanted["action"]?.text == "sign" {
+                #expect(push.tag == wanted["tag"]?.text)
+                #expect(push.id == wanted["eventId"]?.text)
+                #expect(push.mediaType == wanted["mediaType"]?.text)
+            }
+        }
+    }
+
+    @Test(.enabled(if: Shared.exists)) func `a registry's own traffic gives one verdict for each pushed manifest`()
+        throws
+    {
+        var counts: [String: Int] = [:]
+        for body in Shared.bodies("vectors/webhook-distribution") {
+            for received in try DistributionDialect().events(in: JSONParser.parse(body)) {
+                counts[verdict(received, speakingFor: "127.0.0.1:47000").label, default: 0] += 1
+            }
+        }
+        // Manifests of 01, 02, 03, 04 (4), 05, 06, 07, 09, 10, 12; the fallback index of 07 is a signer's
+        #expect(counts["sign"] == 13)
+        #expect(counts["signer_tag"] == 1)
+        #expect(counts["refused"] == nil)
+        #expect((counts["action"] ?? 0) > 20)
+    }
+
+    @Test(.enabled(if: Shared.exists)) func `what cosign pushes is never signed, what others push is`() throws {
+        var signed: [String] = []
+        for body in Shared.bodies("vectors/webhook-cosign-pushes") {
+            for received in try DistributionDialect().events(in: JSONParser.parse(body)) {
+                guard case .push(let push) = received else { continue }
+                let verdict = verdict(received, speakingFor: push.registryHost)
+                let isCosigns = push.userAgent?.hasPrefix("cosign/") == true
+                if isCosigns {
+                    guard case .ignored = verdict else {
+                        Issue.record("\(verdict) for a push of cosign: \(push)")
+                        continue
+                    }
+                } else if case .sign = verdict {
+                    signed.append(push.repository)
+                }
+            }
+        }
+        #expect(signed.count == 9)
+    }
+
+    @Test(arguments: [
+        ("[]", "the body is not a JSON object"), ("\"x\"", "the body is not a JSON object"),
+        ("7", "the body is not a JSON object"),
+        (#"{"events": {}}"#, "'events' is not a list"), (#"{"events": "x"}"#, "'events' is not a list"),
+    ]) func `a body that is no envelope is malformed`(text: String, reason: String) throws {
+        let body = try JSONParser.parse(Array(text.utf8))
+        #expect(throws: IntakeError.malformed(reason)) { try DistributionDialect().events(in: body) }
+    }
+
+    @Test(arguments: [
+        ("{}", IgnoredReason.incomplete), ("[]", .incomplete), ("null", .incomplete), (#"{"action": 1}"#, .incomplete),
+        (#"{"action": "pull"}"#, .action), (#"{"action": "push"}"#, .notAManifest),
+        (#"{"action": "push", "target": {"mediaType": "application/octet-stream"}}"#, .notAManifest),
+        (
+            #"{"action": "push", "target": {"mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws"}}"#,
+            .schema1
+        ),
+        (#"{"action": "push", "target": {"mediaType": "application/vnd.oci.image.manifest.v1+json"}}"#, .incomplete),
+        (
+            #"{"action": "push", "target": {"mediaType": "application/vnd.oci.image.manifest.v1+json", "repository": "a"}}"#,
+            .incomplete
+        ),
+    ]) func `what is wrong with one event does not refuse the delivery`(event: String, reason: IgnoredReason) throws {
+        let body = try JSONParser.parse(Array(#"{"events": [\#(event)]}"#.utf8))
+        #expect(try DistributionDialect().events(in: body) == [.ignored(reason)])
+    }
+
+    private func verdict(_ received: ReceivedEvent, speakingFor host: String) -> EventVerdict {
+        switch received {
+        case .ignored(let reason): .ignored(reason)
+        case .push(let push): rules(registry: host).verdict(on: push)
+        }
+    }
+
+    private func rules(registry: String) -> EndpointRules {
+        var endpoint = EndpointConfiguration(name: "main", registry: registry, secrets: [])
+        endpoint.repositories = [glob("**")]
+        return EndpointRules(
+            endpoint: endpoint, registry: .init(name: registry, upstream: .init(url: "http://\(registry)")),
+            policy: SigningPolicy(.init(rules: [.init(name: "all", repositories: [glob("**")])])))
+    }
+}
+
+/// A pattern the test itself wrote.
+func glob(_ pattern: String) -> Glob {
+    do { return try Glob(pattern) } catch { preconditionFailure("\(pattern): \(error)") }
+}
+
+extension EventVerdict {
+    var label: String {
+        switch self {
+        case .sign: "sign"
+        case .resolve: "resolve"
+        case .ignored(let reason): reason.rawValue
+        case .refused: "refused"
+        }
+    }
+}
+
+/// The recorded material beside the project, where it is present.
+enum Shared {
+    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+            "shared"
+        ).path
+
+    static var exists: Bool { FileManager.default.fileExists(atPath: "\(root)/webhooks/INDEX.tsv") }
+
+    static func bytes(_ path: String) -> [UInt8] {
+        FileManager.default.contents(atPath: "\(root)/\(path)").map { [UInt8]($0) } ?? []
+    }
+
+    static func files(_ folder: String) -> [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)")) ?? []).sorted()
+    }
+
+    static func cases(_ folder: String) -> [String] {
+        files(folder).filter { $0.hasSuffix(".expect.json") }.map { String($0.dropLast(".expect.json".count)) }
+    }
+
+    static func bodies(_ folder: String) -> [[UInt8]] {
+        files(folder).filter { $0.hasSuffix(".body") }.map { bytes("\(folder)/\($0)") }
+    }
+}
