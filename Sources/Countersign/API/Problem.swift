@@ -54,6 +54,11 @@ struct ProblemMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let problem as Problem {
             return try problem.response(from: request, context: context)
+        } catch let error as QueueError where error.isTransient {
+            return try Problem(
+                .serviceUnavailable, "api.unavailable", "the database does not answer", retryAfter: .seconds(5)
+            )
+            .response(from: request, context: context)
         } catch let error as HTTPError {
             let code = error.status == .notFound ? "http.not_found" : "http.\(error.status.code)"
             return try Problem(error.status, code, error.body ?? error.status.reasonPhrase)

@@ -8,8 +8,9 @@ package enum EventVerdict: Sendable, Equatable {
     case resolve(Repository, tag: String, rule: String)
     /// Counted, not written down.
     case ignored(IgnoredReason)
-    /// Not ours to sign: written down with the reason, never dialled.
-    case refused(reason: String)
+    /// Not ours to sign: written down with the reason, under the canonical name where the host is ours, else under the
+    /// name that was claimed. Never dialled.
+    case refused(registry: String, reason: String)
 }
 
 /// What one endpoint may say, and what we do about it. Pure: the whole table can be tested without a server.
@@ -29,20 +30,21 @@ package struct EndpointRules: Sendable {
         // A tag that holds a digest (Harbor, zot) is no tag.
         let tag = event.tag.flatMap { $0.isTag ? $0 : nil }
         if let reason = signersPush(event) { return .ignored(reason) }
-        guard !endpoint.trustHost || speaksFor(event.registryHost) else {
+        guard !endpoint.trustHost || registry.isCalled(event.registryHost) else {
             return .refused(
+                registry: event.registryHost,
                 reason: "host '\(event.registryHost.prefix(100))' is not \(registry.name) or an alias of it")
         }
         guard let repository = try? Repository(registry: registry.name, name: event.repository) else {
-            return .refused(reason: "'\(event.repository.prefix(100))' is not a repository name")
+            return refused("'\(event.repository.prefix(100))' is not a repository name")
         }
         guard endpoint.repositories.contains(where: { $0.matches(repository.name) }) else {
-            return .refused(reason: "repository is outside the list of endpoint '\(endpoint.name)'")
+            return refused("repository is outside the list of endpoint '\(endpoint.name)'")
         }
         let digest = event.digest.flatMap { try? Digest($0) }
         guard digest != nil || tag != nil else { return .ignored(.nothingToResolve) }
         switch policy.decide(repository, tagged: tag != nil) {
-        case .refuse(let reason): return .refused(reason: reason)
+        case .refuse(let reason): return refused(reason)
         case .sign(let rule, _):
             if let digest { return .sign(repository, digest, rule: rule) }
             if let tag { return .resolve(repository, tag: tag, rule: rule) }
@@ -63,14 +65,19 @@ package struct EndpointRules: Sendable {
         return nil
     }
 
-    /// Names are compared without case, and without a port that the scheme implies.
-    private func speaksFor(_ host: String) -> Bool {
+    private func refused(_ reason: String) -> EventVerdict { .refused(registry: registry.name, reason: reason) }
+}
+
+extension RegistryConfiguration {
+    /// Whether this is the registry that `host` names: its name or an alias, compared without case and without a port that
+    /// the scheme implies.
+    package func isCalled(_ host: String) -> Bool {
         let host = normal(host)
-        return ([registry.name] + registry.aliases).contains { normal($0) == host }
+        return ([name] + aliases).contains { normal($0) == host }
     }
 
     private func normal(_ host: String) -> String {
-        let implied = registry.upstream.url.hasPrefix("http://") ? ":80" : ":443"
+        let implied = upstream.url.hasPrefix("http://") ? ":80" : ":443"
         let lower = host.lowercased()
         return lower.hasSuffix(implied) ? String(lower.dropLast(implied.count)) : lower
     }

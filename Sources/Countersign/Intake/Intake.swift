@@ -161,9 +161,9 @@ extension EnqueueRequest {
                 source: endpoint, registry: repository.registry, repository: repository.name, digest: nil, tag: tag,
                 mediaType: event.mediaType, actor: event.actor,
                 verdict: .accepted(rule: rule, policyVersion: policyVersion), delivery: delivery)
-        case .refused(let reason):
+        case .refused(let registry, let reason):
             self.init(
-                source: endpoint, registry: event.registryHost, repository: event.repository,
+                source: endpoint, registry: registry, repository: event.repository,
                 digest: event.digest.flatMap { try? Digest($0) }, tag: event.tag, mediaType: event.mediaType,
                 actor: event.actor, verdict: .refused(reason: reason), delivery: delivery)
         case .ignored(let reason):

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 package import Hummingbird
+import Logging
 import NIOCore
 
 /// `POST /webhooks/{endpoint}`: the HTTP side of ``Intake``.

@@ -17,12 +17,14 @@ package struct ServiceMetrics: Sendable {
 
     // Queue
     package let databaseUp: Gauge
-    /// Jobs by state (`queued`, `signing`, `waiting`).
+    /// Unfinished jobs by lane and state (`queued`: due now, `waiting`: due later, `signing`: held).
     package let queueDepth: Gauge
-    /// Age of the oldest unfinished job.
+    /// Since the push that made the oldest unfinished job, by lane.
     package let queueOldest: Gauge
-    /// Targets by state.
-    package let targets: Gauge
+    /// How long the oldest due job has been due, by lane: the number a user feels.
+    package let queueLongestDue: Gauge
+    /// Jobs that were given up and wait for somebody.
+    package let deadLetters: Gauge
 
     // Signing
     /// Time in each stage of a signing (`fetch`, `certificate`, `sign`, `timestamp`, `log`, `verify`, `publish`, `read_back`).
@@ -52,9 +54,13 @@ package struct ServiceMetrics: Sendable {
         apiRefused = registry.counter(
             "countersign_api_refused_total", "API requests that were refused, by code.", labels: ["code"])
         databaseUp = registry.gauge("countersign_database_up", "Whether the database answered this scrape.")
-        queueDepth = registry.gauge("countersign_queue_jobs", "Unfinished jobs by state.", labels: ["state"])
-        queueOldest = registry.gauge("countersign_queue_oldest_age_seconds", "Age of the oldest unfinished job.")
-        targets = registry.gauge("countersign_targets", "Artifacts by state.", labels: ["state"])
+        queueDepth = registry.gauge(
+            "countersign_queue_jobs", "Unfinished jobs by lane and state.", labels: ["lane", "state"])
+        queueOldest = registry.gauge(
+            "countersign_queue_oldest_age_seconds", "Since the push that made the oldest job.", labels: ["lane"])
+        queueLongestDue = registry.gauge(
+            "countersign_queue_longest_due_seconds", "How long the oldest due job has been due.", labels: ["lane"])
+        deadLetters = registry.gauge("countersign_dead_letters", "Jobs that were given up.")
         stageSeconds = registry.histogram(
             "countersign_stage_seconds", "Time in each stage of a signing.", labels: ["stage"])
         pushToSigned = registry.histogram(
@@ -65,5 +71,30 @@ package struct ServiceMetrics: Sendable {
         outcomes = registry.counter("countersign_outcomes_total", "Ended attempts by outcome.", labels: ["outcome"])
         registryRequests = registry.counter(
             "countersign_registry_requests_total", "Requests to registries.", labels: ["registry", "method"])
+    }
+}
+
+extension ServiceMetrics {
+    /// Asks the queue at each scrape. What cannot be asked is absent, not old.
+    package func collectQueue(from records: ArtifactRecords) {
+        registry.collect { [self] in
+            queueDepth.clear()
+            queueOldest.clear()
+            queueLongestDue.clear()
+            deadLetters.clear()
+            do {
+                var oldest: [Lane: Duration] = [:]
+                for depth in try await records.queueDepth() {
+                    queueDepth.set(Double(depth.jobs), depth.lane.name, depth.state.rawValue)
+                    oldest[depth.lane] = max(oldest[depth.lane] ?? .zero, depth.oldestAge)
+                    if depth.state == .queued { queueLongestDue.set(depth.longestDue.inSeconds, depth.lane.name) }
+                }
+                for (lane, age) in oldest { queueOldest.set(age.inSeconds, lane.name) }
+                deadLetters.set(Double(try await records.deadLetterCount()))
+                databaseUp.set(1)
+            } catch {
+                databaseUp.set(0)
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Support
 import Testing
 
 @testable import Countersign
@@ -139,9 +140,7 @@ extension SecretSources {
 
 enum Example {
     static func text() throws -> String {
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        return try String(contentsOf: root.appendingPathComponent("config/countersign.example.yaml"), encoding: .utf8)
+        try String(contentsOfFile: packageRoot + "/config/countersign.example.yaml", encoding: .utf8)
     }
 
     /// The names of all keys that the text sets (comments do not count).

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import Support
 import Testing
 
 @testable import Countersign
@@ -140,12 +141,9 @@ extension EventVerdict {
 
 /// The recorded material beside the project, where it is present.
 enum Shared {
-    static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-            "shared"
-        ).path
+    private static let root = packageRoot + "/../shared"
 
-    static var exists: Bool { FileManager.default.fileExists(atPath: "\(root)/webhooks/INDEX.tsv") }
+    static var exists: Bool { sharedMaterial("webhooks/INDEX.tsv") != nil }
 
     static func bytes(_ path: String) -> [UInt8] {
         FileManager.default.contents(atPath: "\(root)/\(path)").map { [UInt8]($0) } ?? []

@@ -1,0 +1,87 @@
+import FoundationEssentials
+import OCI
+
+/// An artifact as the API shows it. Absent members are not known (yet).
+struct ArtifactAnswer: Encodable {
+    let reference: String
+    let registry: String
+    let repository: String
+    let digest: String
+    let tag: String?
+    /// Since when our ledger has the tag at this digest; the registry may know better.
+    let resolvedAt: Date?
+    let state: String
+    /// A signed artifact whose attachments are being looked at again.
+    let recheck: Bool
+    let mediaType: String?
+    let rule: String?
+    let policyVersion: String?
+    let generation: Int32
+    let attempts: Int
+    let receivedAt: Date
+    let pushedAt: Date
+    let nextAttemptAt: Date?
+    let lastError: Failure?
+    let signature: Signature?
+
+    struct Signature: Encodable {
+        let identity: String
+        let issuer: String
+        let logID: String
+        let logIndex: Int64
+        let logUUID: String?
+        let integratedAt: Date?
+        /// Where the signature lies: the referrer that carries the bundle.
+        let referrer: String
+        let signedAt: Date
+        let verifiedAt: Date
+
+        enum CodingKeys: String, CodingKey {
+            case identity, issuer, referrer
+            case logID = "log_id"
+            case logIndex = "log_index"
+            case logUUID = "log_uuid"
+            case integratedAt = "integrated_at"
+            case signedAt = "signed_at"
+            case verifiedAt = "verified_at"
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case reference, registry, repository, digest, tag, state, recheck, rule, generation, attempts, signature
+        case resolvedAt = "resolved_at"
+        case mediaType = "media_type"
+        case policyVersion = "policy_version"
+        case receivedAt = "received_at"
+        case pushedAt = "pushed_at"
+        case nextAttemptAt = "next_attempt_at"
+        case lastError = "last_error"
+    }
+
+    init(_ status: ArtifactStatus) {
+        reference = "\(status.repository)@\(status.digest)"
+        registry = status.repository.registry
+        repository = status.repository.name
+        digest = status.digest.description
+        tag = status.tag?.name
+        resolvedAt = status.tag?.resolvedAt
+        state = status.state.rawValue
+        recheck = status.recheck
+        mediaType = status.mediaType
+        rule = status.rule
+        policyVersion = status.policyVersion
+        generation = status.generation
+        attempts = status.attempts
+        receivedAt = status.receivedAt
+        pushedAt = status.pushedAt
+        nextAttemptAt = status.nextAttemptAt
+        lastError = status.lastError
+        signature = status.signature.map { signature in
+            Signature(
+                identity: signature.identity, issuer: signature.issuer, logID: signature.logID,
+                logIndex: signature.logIndex, logUUID: signature.logUUID, integratedAt: signature.integratedAt,
+                referrer: "\(status.repository)@\(signature.referrer)", signedAt: signature.signedAt,
+                verifiedAt: signature.verifiedAt)
+        }
+    }
+}

@@ -1,0 +1,56 @@
+package import Hummingbird
+import OCI
+
+/// `GET /v1/artifacts?ref=host/repository@digest` (or `:tag`), with `&wait=30s` to be answered when the state is final.
+package struct ArtifactsController: RouteSet {
+    private let records: ArtifactRecords
+    private let registries: [RegistryConfiguration]
+    private let authority: Authority
+    private let maxWait: Duration
+
+    /// A reader asks the database at most so often.
+    private static let shortestPause: Duration = .milliseconds(50)
+    private static let longestPause: Duration = .milliseconds(500)
+
+    package init(records: ArtifactRecords, configuration: Configuration, authority: Authority) {
+        self.records = records
+        self.authority = authority
+        registries = configuration.registries
+        maxWait = configuration.api.maxWait
+    }
+
+    package func addRoutes(to router: Router<ServiceContext>) {
+        router.get("/v1/artifacts") { request, _ in
+            _ = try await authority.require(.viewer, for: request)
+            guard let text = request.parameter("ref") else {
+                throw Problem(.badRequest, "api.bad_parameter", "'ref' is missing: host/repository@digest or :tag")
+            }
+            let reference = try RequestedReference(text, registries: registries)
+            let wait = try request.parameter("wait", "a duration such as 30s") { Duration(configured: $0) }
+            guard let status = try await status(of: reference, waiting: min(wait ?? .zero, maxWait)) else {
+                throw Problem(.notFound, "artifact.unknown", "no push of \(text.prefix(300)) was seen")
+            }
+            return try Response.json(ArtifactAnswer(status))
+        }
+    }
+
+    /// The present status, or the one at the end of the wait. A reference that is not known yet is waited for too: the push
+    /// may have overtaken its webhook.
+    private func status(of reference: RequestedReference, waiting span: Duration) async throws -> ArtifactStatus? {
+        let deadline = ContinuousClock.now + span
+        var pause = Self.shortestPause
+        while true {
+            let status = try await look(at: reference)
+            let left = deadline - ContinuousClock.now
+            if status?.state.isFinal == true || left <= .zero { return status }
+            try await Task.sleep(for: min(pause, left))
+            pause = min(pause * 3 / 2, Self.longestPause)
+        }
+    }
+
+    private func look(at reference: RequestedReference) async throws(QueueError) -> ArtifactStatus? {
+        if let digest = reference.digest { return try await records.status(of: digest, in: reference.repository) }
+        guard let tag = reference.tag else { return nil }
+        return try await records.status(ofTag: tag, in: reference.repository)
+    }
+}

@@ -1,0 +1,54 @@
+import HTTPTypes
+import Hummingbird
+
+/// Who may do what over the API: bearer tokens with roles, anonymous reading only where the configuration says so.
+package struct Authority: Sendable {
+    /// Looks a token up, each time anew.
+    package typealias Authenticate = @Sendable (String) async throws(QueueError) -> APITokens.Principal?
+
+    private let authenticate: Authenticate
+    private let anonymousRead: Bool
+    private let refused: Counter
+
+    package init(anonymousRead: Bool, refused: Counter, authenticate: @escaping Authenticate) {
+        self.anonymousRead = anonymousRead
+        self.refused = refused
+        self.authenticate = authenticate
+    }
+
+    /// The principal of a request that may act as `role`; nil for an anonymous reader.
+    /// - Throws: 401 without a usable token, 403 with one of a lesser role. A token that is shown must be good, even where
+    ///   nobody asks for one: an expired token in a pipeline is noticed before anonymous reading ends.
+    func require(_ role: APITokens.Role, for request: Request) async throws -> APITokens.Principal? {
+        guard let header = request.headers[.authorization] else {
+            if role == .viewer && anonymousRead { return nil }
+            throw refusal(.unauthorized, "api.token_missing", "this needs a token: Authorization: Bearer cs_…")
+        }
+        guard let token = header.bearerToken else {
+            throw refusal(.unauthorized, "api.token_malformed", "the Authorization header is not 'Bearer <token>'")
+        }
+        guard let principal = try await authenticate(token) else {
+            throw refusal(.unauthorized, "api.token_unknown", "the token is unknown, expired or revoked")
+        }
+        guard principal.role >= role else {
+            throw refusal(
+                .forbidden, "api.forbidden",
+                "this needs the role \(role.rawValue); the token has \(principal.role.rawValue)")
+        }
+        return principal
+    }
+
+    private func refusal(_ status: HTTPResponse.Status, _ code: String, _ detail: String) -> Problem {
+        refused.increment(code)
+        return Problem(status, code, detail)
+    }
+}
+
+extension String {
+    /// The token of `Bearer <token>` (RFC 6750 §2.1); the scheme's case does not matter.
+    fileprivate var bearerToken: String? {
+        let parts = split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer", !parts[1].contains(" ") else { return nil }
+        return String(parts[1])
+    }
+}

@@ -1,0 +1,117 @@
+import HTTPTypes
+package import Hummingbird
+import Logging
+import OCI
+import OpenSSL
+
+/// `POST /v1/sign` with `{"references": ["host/repository@digest", …]}`: puts references into the queue by hand.
+///
+/// An operator may ask for what a push would have been granted, and for nothing else: the registry must be configured, the
+/// repository on the list of one of its endpoints, and the policy must allow it. What is refused is written down like a push.
+package struct SignController: RouteSet {
+    private let configuration: Configuration
+    private let policy: SigningPolicy
+    private let authority: Authority
+    private let commit: Intake.Commit
+
+    private static let maxReferences = 100
+    private static let maxBody = 64 << 10
+
+    package init(
+        configuration: Configuration, policy: SigningPolicy, authority: Authority, commit: @escaping Intake.Commit
+    ) {
+        self.configuration = configuration
+        self.policy = policy
+        self.authority = authority
+        self.commit = commit
+    }
+
+    package func addRoutes(to router: Router<ServiceContext>) {
+        router.post("/v1/sign") { request, context in
+            guard let principal = try await authority.require(.operator, for: request) else {
+                throw Problem(.unauthorized, "api.token_missing", "this needs a token")
+            }
+            let references = try await references(of: request, context)
+            let requests = references.map { enqueueRequest($0.text, $0.reference, by: principal) }
+            let result = try await commit(requests)
+            context.logger.notice(
+                "signing requested",
+                metadata: ["principal": "\(principal.name)", "references": "\(references.count)"])
+            let items = zip(zip(references, requests), result.items).map { pair, item in
+                Answer.Item(reference: pair.0.text, verdict: item.verdict.rawValue, reason: pair.1.verdict.refusal)
+            }
+            return try Response.json(Answer(items: items), status: .accepted)
+        }
+    }
+
+    private struct Answer: Encodable {
+        struct Item: Encodable {
+            let reference: String
+            /// `accepted`, `known` or `refused`.
+            let verdict: String
+            let reason: String?
+        }
+        let items: [Item]
+    }
+
+    private func references(
+        of request: Request, _ context: ServiceContext
+    ) async throws -> [(text: String, reference: RequestedReference)] {
+        let body: [UInt8]
+        do {
+            body = try await request.collect(
+                upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
+        } catch {
+            switch error {
+            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(Self.maxBody) bytes")
+            case .interrupted: throw Problem(.badRequest, "api.interrupted", "the body did not arrive whole")
+            }
+        }
+        let document: JSONValue
+        do { document = try JSONParser.parse(body) } catch {
+            throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
+        }
+        guard case .array(let values)? = document["references"], !values.isEmpty, values.count <= Self.maxReferences
+        else {
+            throw Problem(
+                .badRequest, "api.malformed", "'references' must be a list of 1 to \(Self.maxReferences) references")
+        }
+        return try values.map { value in
+            guard let text = value.text else {
+                throw Problem(.badRequest, "api.malformed", "every reference must be text")
+            }
+            return (text, try RequestedReference(text, registries: configuration.registries))
+        }
+    }
+
+    private func enqueueRequest(
+        _ text: String, _ reference: RequestedReference, by principal: APITokens.Principal
+    ) -> EnqueueRequest {
+        let record = JSONValue.object([
+            .init("reference", .string(text)), .init("requested_by", .string(principal.name)),
+        ]).encoded
+        let key = Hash.sha256(Array("api\u{0}".utf8) + SecureRandom.bytes(16))
+        return EnqueueRequest(
+            source: "api", registry: reference.repository.registry, repository: reference.repository.name,
+            digest: reference.digest, tag: reference.tag, actor: principal.name, lane: .default,
+            verdict: verdict(on: reference.repository), delivery: RecordedDelivery(key: key, body: record))
+    }
+
+    private func verdict(on repository: Repository) -> EnqueueRequest.Verdict {
+        guard configuration.registries.contains(where: { $0.name == repository.registry }) else {
+            return .refused(reason: "registry '\(repository.registry)' is not configured")
+        }
+        let isListed = configuration.endpoints.contains { endpoint in
+            endpoint.registry == repository.registry && endpoint.repositories.contains { $0.matches(repository.name) }
+        }
+        guard isListed else { return .refused(reason: "no endpoint lists repository \(repository)") }
+        switch policy.decide(repository, tagged: nil) {
+        case .refuse(let reason): return .refused(reason: reason)
+        case .sign(let rule, _): return .accepted(rule: rule, policyVersion: policy.version)
+        }
+    }
+}
+
+extension EnqueueRequest.Verdict {
+    fileprivate var refusal: String? { if case .refused(let reason) = self { reason } else { nil } }
+}
