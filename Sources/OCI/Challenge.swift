@@ -45,7 +45,10 @@ private struct ChallengeReader {
         }
         var parameters: [String: String] = [:]
         skipBlanks()
-        if skipToken68() { return Challenge(scheme: scheme, parameters: [:]) }
+        if atEnd || bytes[position] == UInt8(ascii: ",") || skipToken68() {
+            skipSeparators()
+            return Challenge(scheme: scheme, parameters: [:])
+        }
         while let (name, value) = try parameter() {
             guard parameters.updateValue(value, forKey: name) == nil else {
                 throw Fault(reason: "parameter \(name) occurs twice")
@@ -83,10 +86,7 @@ private struct ChallengeReader {
         guard position > start else { return false }
         while !atEnd, bytes[position] == UInt8(ascii: "=") { position += 1 }
         skipBlanks()
-        if atEnd || bytes[position] == UInt8(ascii: ",") {
-            skipSeparators()
-            return true
-        }
+        if atEnd || bytes[position] == UInt8(ascii: ",") { return true }
         position = start
         return false
     }

@@ -5,10 +5,12 @@ extension RegistryClient {
     /// - Parameter limit: the most bytes accepted.
     /// - Throws: `notFound`, `tooLarge`, `digestMismatch`.
     public func blob(_ name: String, _ digest: Digest, limit: Int) async throws(OCIError) -> [UInt8] {
+        // Room for an error body or a challenge, however small the blob.
         let request = RegistryRequest(
-            .blobGet, .get, path: try path(name, "blobs/\(digest)"), scope: pull(name), responseLimit: limit,
-            followsRedirects: true)
+            .blobGet, .get, path: try path(name, "blobs/\(digest)"), scope: pull(name),
+            responseLimit: max(limit, 64 << 10), followsRedirects: true)
         let bytes = try await send(request, accepting: [200]).body
+        guard bytes.count <= limit else { throw .tooLarge(what: "blob \(digest)", limit: limit, unit: "bytes") }
         guard digest.matches(bytes) else {
             throw .digestMismatch(expected: digest, actual: .computed(digest.algorithm, of: bytes))
         }

@@ -1,0 +1,162 @@
+import Curl
+import OCI
+import Testing
+
+@Suite struct RegistryClientAuthTests {
+    static let user = Credentials.basic(username: "robot", password: .init("s3cret"))
+
+    @Test func `nothing is presented before the registry asks`() async throws {
+        let registry = try FakeRegistry()
+        try await registry.client(credentials: Self.user).ping()
+        #expect(registry.requests.allSatisfy { $0.headers["authorization"] == nil })
+    }
+
+    @Test func `basic credentials are presented once asked, and then at once`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .basic(user: "robot", password: "s3cret") }
+        let client = try registry.client(credentials: Self.user)
+        try await client.ping()
+        try await client.pushBlob("app", [1])
+        #expect(
+            registry.log == [
+                "GET /v2/", "GET /v2/", "POST /v2/app/blobs/uploads/", "PUT /v2/app/blobs/uploads/session",
+            ])
+    }
+
+    @Test func `wrong basic credentials end after one repetition`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .basic(user: "robot", password: "other") }
+        let client = try registry.client(credentials: Self.user)
+        await #expect { try await client.ping() } throws: { error in
+            (error as? OCIError)?.code == "registry.unauthorized" && !"\(error)".contains("s3cret")
+        }
+        #expect(registry.log.count == 2)
+    }
+
+    @Test func `one token serves all requests of its scope`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .bearer() }
+        let client = try registry.client(credentials: Self.user)
+        for byte in 0..<3 as Range<UInt8> { try await client.pushBlob("app", [byte]) }
+        #expect(client.requestCounts == [.token: 1, .uploadStart: 4, .uploadPut: 3])
+        let tokenRequest = try #require(registry.requests.first { $0.path == "/token" })
+        #expect(tokenRequest.target.contains("scope=repository%3Aapp%3Apull%2Cpush"))
+        #expect(!tokenRequest.target.contains("evil"))
+        #expect(tokenRequest.headers["authorization"] == "Basic cm9ib3Q6czNjcmV0")
+    }
+
+    @Test func `a push token also pulls, a pull token does not push`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .bearer() }
+        let client = try registry.client()
+        let digest = try await client.pushBlob("app", [1])
+        _ = try await client.blob("app", digest, limit: 10)
+        #expect(client.requestCounts[.token] == 1)
+        try await client.pushBlob("other", [1])
+        #expect(client.requestCounts[.token] == 2)
+    }
+
+    @Test func `concurrent requests share one token call`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .bearer() }
+        let client = try registry.client()
+        // the registry is met first, so that the scheme is known and all of them need the same token
+        try await client.ping()
+        let digest = registry.change { state -> Digest in
+            let digest = Digest.sha256(of: [1])
+            state.blobs["\(digest)"] = [1]
+            return digest
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<20 { group.addTask { _ = try await client.blob("app", digest, limit: 10) } }
+            try await group.waitForAll()
+        }
+        #expect(client.requestCounts[.token] == 2)
+    }
+
+    @Test func `an expired token is replaced without a 401`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .bearer(expiresIn: 0) }
+        let client = try registry.client()
+        try await client.pushBlob("app", [1])
+        // one challenge; then each request of a token that lives 0 s brings its own
+        #expect(client.requestCounts == [.token: 2, .uploadStart: 2, .uploadPut: 1])
+    }
+
+    @Test func `a token refused before its end is replaced once`() async throws {
+        let registry = try FakeRegistry { $0.authentication = .bearer() }
+        let client = try registry.client()
+        try await client.pushBlob("app", [1])
+        registry.change { $0.tokens.removeAll() }
+        try await client.pushBlob("app", [2])
+        #expect(client.requestCounts[.token] == 2)
+    }
+
+    @Test func `a registry that refuses every token is unauthorized`() async throws {
+        let registry = try FakeRegistry {
+            $0.script = { request, _ in
+                request.path == "/token"
+                    ? .init(body: Array(#"{"token":"never-good"}"#.utf8))
+                    : FakeRegistry.error(
+                        401, "UNAUTHORIZED",
+                        [("WWW-Authenticate", #"Bearer realm="http://\#(request.headers["host"] ?? "")/token""#)])
+            }
+        }
+        let client = try registry.client()
+        for _ in 0..<2 {
+            await #expect { try await client.ping() } throws: { error in
+                (error as? OCIError)?.code == "registry.unauthorized" && (error as? OCIError)?.isTransient == false
+                    && !"\(error)".contains("never-good")
+            }
+        }
+    }
+
+    @Test func `credentials do not follow the challenge to a foreign realm`() async throws {
+        let foreign = try FakeRegistry()
+        let registry = try FakeRegistry { [url = foreign.url] in $0.authentication = .bearer(realm: url + "/token") }
+        let client = try registry.client(credentials: Self.user)
+        await #expect { try await client.ping() } throws: { ($0 as? OCIError)?.code == "registry.token_realm_refused" }
+        #expect(foreign.log.isEmpty)
+    }
+
+    @Test func `a listed realm is asked with credentials`() async throws {
+        let foreign = try FakeRegistry()
+        let registry = try FakeRegistry { [url = foreign.url] in
+            $0.authentication = .bearer(realm: url + "/token")
+            $0.tokens = ["Bearer token-1"]
+        }
+        try await registry.client(credentials: Self.user, realms: [foreign.url]).ping()
+        #expect(foreign.requests.first?.headers["authorization"]?.hasPrefix("Basic ") == true)
+    }
+
+    @Test func `a token server's redirect is not followed`() async throws {
+        let registry = try FakeRegistry {
+            $0.authentication = .bearer()
+            $0.script = { request, _ in
+                request.path == "/token" ? .init(status: 307, headers: [("Location", "/elsewhere")]) : nil
+            }
+        }
+        await #expect { try await registry.client().ping() } throws: { ($0 as? OCIError)?.status == 307 }
+        #expect(!registry.log.contains("GET /elsewhere"))
+    }
+
+    @Test(arguments: [
+        (429, "registry.throttled", true), (503, "registry.unavailable", true), (403, "registry.forbidden", false),
+    ])
+    func `a token server's refusal keeps its kind`(status: Int, code: String, isTransient: Bool) async throws {
+        let registry = try FakeRegistry {
+            $0.authentication = .bearer()
+            $0.script = { request, _ in
+                request.path == "/token" ? .init(status: status, headers: [("Retry-After", "7")]) : nil
+            }
+        }
+        await #expect { try await registry.client().ping() } throws: { error in
+            let error = error as? OCIError
+            return error?.code == code && error?.isTransient == isTransient && error?.retryAfter == .seconds(7)
+        }
+    }
+
+    @Test func `a scheme we do not speak is unauthorized`() async throws {
+        let registry = try FakeRegistry {
+            $0.script = { _, _ in FakeRegistry.error(401, "UNAUTHORIZED", [("WWW-Authenticate", "Negotiate")]) }
+        }
+        await #expect { try await registry.client(credentials: Self.user).ping() } throws: {
+            ($0 as? OCIError)?.code == "registry.unauthorized"
+        }
+        #expect(registry.log.count == 1)
+    }
+}

@@ -1,0 +1,309 @@
+import Curl
+import FoundationEssentials
+import OCI
+import Testing
+
+/// Attaching and finding bundles, against a registry that plays the known ones' habits.
+@Suite struct RegistryClientReferrersTests {
+    static let bundle = Array(#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}"#.utf8)
+    static let image = ManifestTests.image()
+    static let subject = Descriptor(mediaType: MediaType.ociManifest, digest: .sha256(of: image), size: image.count)
+    static let tag = SignatureTag.fallback(for: subject.digest)
+
+    static func registry(_ configure: @escaping @Sendable (inout FakeRegistry.State) -> Void = { _ in }) throws
+        -> FakeRegistry
+    {
+        try FakeRegistry {
+            $0.manifests["\(subject.digest)"] = (image, MediaType.ociManifest)
+            configure(&$0)
+        }
+    }
+
+    static func referrer(_ bundle: [UInt8] = bundle) -> BundleReferrer {
+        BundleReferrer.render(
+            bundle: bundle, subject: subject, predicateType: BundleReferrerTests.signPredicate,
+            created: .init(timeIntervalSince1970: 1_795_461_596))
+    }
+
+    @Test func `without referrers API a signature costs nine requests after the first`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        for number in 1...2 {
+            let before = client.requestCount
+            let bundle = Self.bundle + [UInt8](repeating: 0x20, count: number)
+            let image = try await client.manifest("app", Self.subject.digest)
+            #expect(image.descriptor == Self.subject)
+            let attachment = try await client.attach(Self.referrer(bundle), bundle: bundle, to: "app")
+            #expect(attachment.listing == .fallbackTag(Self.tag))
+            #expect(try await client.readBack(attachment, from: "app") == bundle)
+            // the first also pushes the empty config and learns that there is no API
+            #expect(client.requestCount - before == (number == 1 ? 12 : 9))
+        }
+        #expect(try await client.referrers("app", of: Self.subject.digest).descriptors.count == 2)
+        #expect(client.requestCounts[.referrersGet] == 1)
+    }
+
+    @Test func `with referrers API no fallback tag is written`() async throws {
+        let registry = try Self.registry {
+            $0.referrersAPI = true
+            $0.sendsSubjectField = true
+        }
+        let client = try registry.client()
+        let attachment = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        #expect(attachment.listing == .referrersAPI)
+        #expect(try await client.readBack(attachment, from: "app") == Self.bundle)
+        #expect(registry.change { $0.manifests[Self.tag] == nil })
+        #expect(client.requestCount == 8)
+    }
+
+    @Test func `attaching twice changes nothing`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let first = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        let index = registry.change { $0.manifests[Self.tag]?.bytes }
+        #expect(try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app") == first)
+        #expect(registry.change { $0.manifests[Self.tag]?.bytes } == index)
+        #expect(client.requestCounts[.fallbackPut] == 1)
+    }
+
+    @Test func `a forgotten empty blob is pushed again`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        _ = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        registry.change { $0.blobs.removeAll() }
+        let other = Self.bundle + [0x0A]
+        let attachment = try await client.attach(Self.referrer(other), bundle: other, to: "app")
+        #expect(try await client.readBack(attachment, from: "app") == other)
+        #expect(client.requestCounts[.manifestPut] == 3)
+    }
+
+    @Test func `a blob that stays unknown is an error, not a loop`() async throws {
+        let registry = try Self.registry {
+            $0.script = { request, _ in
+                request.method == "PUT" && request.path.contains("/manifests/sha256:")
+                    ? FakeRegistry.error(404, "MANIFEST_BLOB_UNKNOWN") : nil
+            }
+        }
+        let client = try registry.client()
+        await #expect { try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app") } throws: {
+            ($0 as? OCIError)?.code == "registry.blob_unknown"
+        }
+        #expect(client.requestCounts[.manifestPut] == 2)
+    }
+
+    @Test func `foreign entries stay, and ours is found beside them`() async throws {
+        let registry = try Self.registry {
+            $0.manifests[Self.tag] = (ManifestTests.index([FallbackIndexTests.foreign]), MediaType.ociIndex)
+        }
+        let client = try registry.client()
+        _ = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        let index = String(decoding: registry.change { $0.manifests[Self.tag]?.bytes ?? [] }, as: UTF8.self)
+        #expect(index.contains(FallbackIndexTests.foreign))
+        let found = try await client.bundles("app", of: Self.subject.digest)
+        #expect(found.bundles.map(\.bytes) == [Self.bundle])
+        #expect(found.missing.count == 1)
+    }
+
+    @Test func `an update lost to another writer is made again`() async throws {
+        let registry = try Self.registry {
+            // the first write of the tag is replaced at once by someone who read before us
+            $0.afterPut = { state, name in
+                guard name == Self.tag else { return }
+                state.manifests[Self.tag] = (ManifestTests.index([FallbackIndexTests.foreign]), MediaType.ociIndex)
+                state.afterPut = { _, _ in }
+            }
+        }
+        let client = try registry.client()
+        _ = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        let listed = try await client.referrers("app", of: Self.subject.digest).descriptors
+        #expect(listed.count == 2)
+        #expect(listed.contains { $0.digest == Self.referrer().descriptor.digest })
+        #expect(client.requestCounts[.fallbackPut] == 2)
+    }
+
+    @Test func `a tag that is always replaced ends as contended`() async throws {
+        let registry = try Self.registry {
+            $0.afterPut = { state, name in
+                if name == Self.tag { state.manifests[Self.tag] = (ManifestTests.index([]), MediaType.ociIndex) }
+            }
+        }
+        let client = try registry.client()
+        await #expect { try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app") } throws: {
+            ($0 as? OCIError)?.code == "registry.fallback_contended" && ($0 as? OCIError)?.isTransient == true
+        }
+        #expect(client.requestCounts[.fallbackPut] == 5)
+    }
+
+    @Test func `a conditional write that fails is repeated on the new content`() async throws {
+        let registry = try Self.registry {
+            $0.manifests[Self.tag] = (ManifestTests.index([FallbackIndexTests.foreign]), MediaType.ociIndex)
+            $0.script = { request, number in
+                request.method == "PUT" && request.path.hasSuffix(Self.tag) && number == 1
+                    && request.headers["if-match"] != nil
+                    ? .init(status: 412) : nil
+            }
+        }
+        let client = try registry.client()
+        _ = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        #expect(client.requestCounts[.fallbackPut] == 2)
+    }
+
+    @Test(arguments: [
+        (image, MediaType.ociManifest), (Array("<html>".utf8), "text/html"),
+        (ManifestTests.index([], mediaType: MediaType.dockerManifestList), MediaType.dockerManifestList),
+    ])
+    func `what is no index under the tag is never overwritten`(bytes: [UInt8], type: String) async throws {
+        let registry = try Self.registry { $0.manifests[Self.tag] = (bytes, type) }
+        let client = try registry.client()
+        await #expect { try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app") } throws: {
+            ($0 as? OCIError)?.code == "registry.fallback_not_an_index"
+        }
+        #expect(registry.change { $0.manifests[Self.tag]?.bytes } == bytes)
+        #expect(client.requestCounts[.fallbackPut] == nil)
+    }
+
+    @Test(arguments: [500, 503, 429, 403, 400]) func `a listing that failed is not an empty one`(status: Int)
+        async throws
+    {
+        let registry = try Self.registry {
+            $0.script = { request, _ in request.path.contains("/referrers/") ? .init(status: status) : nil }
+        }
+        let client = try registry.client()
+        await #expect { try await client.referrers("app", of: Self.subject.digest) } throws: {
+            ($0 as? OCIError)?.status == status
+        }
+        #expect(registry.log.count == 1)
+    }
+
+    @Test func `a failed fallback read is not an empty index`() async throws {
+        let registry = try Self.registry {
+            $0.script = { request, _ in request.path.hasSuffix(Self.tag) ? .init(status: 500) : nil }
+        }
+        let client = try registry.client()
+        await #expect { try await client.referrers("app", of: Self.subject.digest) } throws: {
+            ($0 as? OCIError)?.code == "registry.unavailable"
+        }
+        await #expect { try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app") } throws: {
+            ($0 as? OCIError)?.code == "registry.unavailable"
+        }
+        #expect(registry.change { $0.manifests[Self.tag] == nil })
+    }
+
+    @Test func `no such tag is an answer`() async throws {
+        let registry = try Self.registry()
+        #expect(
+            try await registry.client().referrers("app", of: Self.subject.digest) == .fallback(index: [], exists: false)
+        )
+    }
+
+    @Test func `the absence of the API is asked again after its time`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client(referrersMemory: .zero)
+        for _ in 0..<2 { _ = try await client.referrers("app", of: Self.subject.digest) }
+        #expect(client.requestCounts[.referrersGet] == 2)
+    }
+
+    @Test func `a registry that gains the API is noticed by its OCI-Subject`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        _ = try await client.referrers("app", of: Self.subject.digest)
+        registry.change {
+            $0.referrersAPI = true
+            $0.sendsSubjectField = true
+        }
+        #expect(try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").listing == .referrersAPI)
+    }
+
+    @Test func `OCI-Subject without the API is not believed, and asked about once`() async throws {
+        let registry = try Self.registry { $0.sendsSubjectField = true }
+        let client = try registry.client()
+        for number in 0..<3 as Range<UInt8> {
+            let bundle = Self.bundle + [number]
+            #expect(
+                try await client.attach(Self.referrer(bundle), bundle: bundle, to: "app").listing
+                    == .fallbackTag(Self.tag))
+        }
+        #expect(client.requestCounts[.referrersGet] == 1)
+    }
+
+    @Test func `an unknown repository does not hide the API for later`() async throws {
+        let registry = try Self.registry {
+            $0.referrersAPI = true
+            $0.script = { request, _ in
+                request.path.hasPrefix("/v2/new/referrers") ? FakeRegistry.error(404, "NAME_UNKNOWN") : nil
+            }
+        }
+        let client = try registry.client()
+        #expect(try await client.referrers("new", of: Self.subject.digest) == .fallback(index: [], exists: false))
+        #expect(try await client.referrers("app", of: Self.subject.digest) == .api([]))
+    }
+
+    @Test func `an acknowledged referrer that is not listed yet is transient`() async throws {
+        let registry = try Self.registry {
+            $0.referrersAPI = true
+            $0.sendsSubjectField = true
+            $0.script = { request, _ in
+                request.path.contains("/referrers/")
+                    ? .init(headers: [("Content-Type", MediaType.ociIndex)], body: ManifestTests.index([])) : nil
+            }
+        }
+        await #expect { try await registry.client().attach(Self.referrer(), bundle: Self.bundle, to: "app") } throws: {
+            ($0 as? OCIError)?.code == "registry.referrer_not_listed" && ($0 as? OCIError)?.isTransient == true
+        }
+    }
+
+    @Test func `pages are followed, on this registry only, and not for ever`() async throws {
+        let registry = try Self.registry {
+            $0.script = { request, number in
+                guard request.path.contains("/referrers/") else { return nil }
+                let next = number < 3 ? [("Link", #"<\#(request.path)?last=\#(number)>; rel="next""#)] : []
+                let entry = FallbackIndexTests.foreign.replacing("9868e06d", with: "0000000\(number)")
+                return .init(headers: [("Content-Type", MediaType.ociIndex)] + next, body: ManifestTests.index([entry]))
+            }
+        }
+        #expect(try await registry.client().referrers("app", of: Self.subject.digest).descriptors.count == 3)
+        for link in [
+            #"</v2/app/referrers/x?again>; rel="next""#, #"<https://evil.example/>; rel="next""#,
+            #"<//evil.example/>; rel="next""#,
+        ] {
+            registry.change { state in
+                state.script = { request, _ in
+                    request.path.contains("/referrers/")
+                        ? .init(
+                            headers: [("Content-Type", MediaType.ociIndex), ("Link", link)],
+                            body: ManifestTests.index([])) : nil
+                }
+            }
+            await #expect(throws: OCIError.self) {
+                try await registry.client().referrers("app", of: Self.subject.digest)
+            }
+        }
+    }
+
+    @Test func `a listing that is HTML with status 200 is an error`() async throws {
+        let registry = try Self.registry {
+            $0.script = { request, _ in
+                request.path.contains("/referrers/")
+                    ? .init(headers: [("Content-Type", "text/html")], body: Array("<html>".utf8)) : nil
+            }
+        }
+        await #expect(throws: OCIError.self) { try await registry.client().referrers("app", of: Self.subject.digest) }
+    }
+
+    @Test func `a bundle other than the one rendered is refused before anything is pushed`() async throws {
+        let registry = try Self.registry()
+        await #expect(throws: OCIError.self) {
+            try await registry.client().attach(Self.referrer(), bundle: [1], to: "app")
+        }
+        #expect(registry.log.isEmpty)
+    }
+
+    @Test func `a referrer that vanished is not attached`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let attachment = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        #expect(try await client.isAttached(attachment.manifest.digest, to: Self.subject.digest, in: "app"))
+        registry.change { _ = $0.manifests.removeValue(forKey: "\(attachment.manifest.digest)") }
+        #expect(try await !client.isAttached(attachment.manifest.digest, to: Self.subject.digest, in: "app"))
+    }
+}
