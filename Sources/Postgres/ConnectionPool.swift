@@ -87,6 +87,9 @@ public final class ConnectionPool: Sendable {
         }
     }
 
+    /// How many calls wait for a connection now.
+    public var waiting: Int { state.withLock { $0.waiters.count } }
+
     // MARK: Handing out
 
     private struct State {

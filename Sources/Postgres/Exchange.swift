@@ -5,7 +5,7 @@ import Glibc
 /// One request and its answer: which statement, and how long we still wait. When the time is up the statement is
 /// cancelled, once, and the server gets a moment to confirm; then the socket is closed.
 struct Exchange {
-    let statement: String
+    var statement: String
     let limit: Duration
     private(set) var until: ContinuousClock.Instant
     private(set) var wasCancelled = false

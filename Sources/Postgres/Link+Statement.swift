@@ -60,19 +60,25 @@ extension Link {
             try sendPrepared(name, query)
             return try lastResult(&exchange)
         }
+        try dropRetired()
         let name = statements.freshName()
         try sendPrepare(name, query)
         let prepared = try lastResult(&exchange)
         guard !prepared.failed else { return prepared }
-        try remember(query.cacheKey, name)
+        statements.insert(query.cacheKey, name: name)
         try sendPrepared(name, query)
         return try lastResult(&exchange)
     }
 
-    /// Enters a prepared statement into the cache and drops from the server the one that has to leave.
-    func remember(_ key: StatementCache.Key, _ name: String) throws(PostgresError) {
-        guard let evicted = statements.insert(key, name: name) else { return }
-        try runScript("DEALLOCATE " + quotedIdentifier(evicted), limit: configuration.statementDeadline)
+    /// Frees on the server what the cache has let go. Names that a pooler already lost are no error: DEALLOCATE of an
+    /// unknown name fails harmlessly outside a transaction, and inside one this waits.
+    private func dropRetired() throws(PostgresError) {
+        guard !statements.retired.isEmpty, isIdle else { return }
+        for name in statements.takeRetired() {
+            var exchange = Exchange(statement: "DEALLOCATE", limit: configuration.statementDeadline)
+            guard PQsendQuery(raw, "DEALLOCATE " + quotedIdentifier(name)) == 1 else { throw lost(exchange) }
+            _ = try lastResult(&exchange)
+        }
     }
 
     /// Reads a command to its end. The first error counts: what follows it was not executed.
@@ -92,8 +98,7 @@ extension Link {
         return last
     }
 
-    private func checked(_ result: ResultSet, of query: Query, _ exchange: Exchange) throws(PostgresError) -> ResultSet
-    {
+    func checked(_ result: ResultSet, of query: Query, _ exchange: Exchange) throws(PostgresError) -> ResultSet {
         let error = result.failed ? failure(result, of: query, exchange) : nil
         if exchange.wasCancelled, error?.sqlState != "57014" { absorbLateCancellation() }
         if let error { throw error }
@@ -113,6 +118,22 @@ extension Link {
 
 extension Query {
     var cacheKey: StatementCache.Key { StatementCache.Key(sql: sql, types: parameters.map(\.type)) }
+
+    /// Everything that would only be noticed once half of the request is on its way.
+    func checkParameters() throws(PostgresError) {
+        guard parameters.count <= Int(UInt16.max) else {
+            throw .misuse("\(parameters.count) parameters in one statement; the protocol allows 65,535, use arrays")
+        }
+        for (index, parameter) in parameters.enumerated() {
+            switch parameter.content {
+            case .failure(let error): throw .unrepresentable(parameter: index + 1, reason: error.reason)
+            // The server takes no message of 1 GiB or more (MaxAllocSize).
+            case .success(let bytes?) where bytes.count >= 1 << 30:
+                throw .unrepresentable(parameter: index + 1, reason: "longer than 1 GiB")
+            case .success: break
+            }
+        }
+    }
 }
 
 extension ResultSet {
@@ -136,28 +157,20 @@ private struct Arguments {
     var count: Int32 { Int32(types.count) }
 
     init(_ query: Query) throws(PostgresError) {
-        guard query.parameters.count <= Int(UInt16.max) else {
-            throw .misuse(
-                "\(query.parameters.count) parameters in one statement; the protocol allows 65,535, use arrays")
-        }
+        try query.checkParameters()
         types = query.parameters.map(\.type.rawValue)
-        for (index, parameter) in query.parameters.enumerated() {
+        for parameter in query.parameters {
             // Inferred types are sent as text (0), all others in their binary format (1).
             formats.append(parameter.type == .inferred ? 0 : 1)
-            switch parameter.content {
-            case .failure(let error): throw .unrepresentable(parameter: index + 1, reason: error.reason)
-            case .success(nil):
+            guard case .success(let bytes?) = parameter.content else {
                 offsets.append(nil)
                 lengths.append(0)
-            case .success(let bytes?):
-                guard let length = Int32(exactly: bytes.count) else {
-                    throw .unrepresentable(parameter: index + 1, reason: "longer than 2 GiB")
-                }
-                offsets.append(buffer.count)
-                lengths.append(length)
-                buffer += bytes
-                buffer.append(0)  // libpq finds the end of a text value by its NUL
+                continue
             }
+            offsets.append(buffer.count)
+            lengths.append(Int32(bytes.count))
+            buffer += bytes
+            buffer.append(0)  // libpq finds the end of a text value by its NUL
         }
     }
 

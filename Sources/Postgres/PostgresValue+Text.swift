@@ -15,7 +15,8 @@ extension String: PostgresValue {
         let text: String? =
             switch cell.type {
             case .text, .varchar, .bpchar, .name, .char, .json, .xml, .unknown: Self.validated(bytes)
-            case .jsonb where bytes.first == 1: Self.validated(bytes.dropFirst())  // jsonb_send: version byte, then text
+            // jsonb_send: a version byte, then text
+            case .jsonb where bytes.first == 1: Self.validated(bytes.dropFirst())
             case .numeric: Numeric(bytes)?.text
             case _ where cell.type.isUserDefined: Self.validated(bytes)
             default: nil

@@ -9,13 +9,13 @@ struct StatementCache {
 
     static let capacity = 200
 
+    /// Names that the server still has and nobody uses any more.
+    private(set) var retired: [String] = []
     /// Behind a pooler another client may have prepared a statement of the same name on the server process we get;
     /// running *that* would be worse than an error. A random prefix makes the names ours alone.
     private let prefix = String(UInt64.random(in: .min ... .max), radix: 36)
     private var names: [Key: (name: String, usedAt: Int)] = [:]
     private var clock = 0
-
-    var count: Int { names.count }
 
     /// The name under which this statement stands prepared, if it does.
     mutating func name(for key: Key) -> String? {
@@ -31,17 +31,25 @@ struct StatementCache {
         return "\(prefix)_\(clock)"
     }
 
-    /// Remembers a statement that the server has accepted; returns the name of one to deallocate in exchange.
-    mutating func insert(_ key: Key, name: String) -> String? {
+    /// Remembers a statement that the server has accepted.
+    mutating func insert(_ key: Key, name: String) {
         clock += 1
         names[key] = (name, clock)
         guard names.count > Self.capacity, let oldest = names.min(by: { $0.value.usedAt < $1.value.usedAt }) else {
-            return nil
+            return
         }
-        return names.removeValue(forKey: oldest.key)?.name
+        names[oldest.key] = nil
+        retired.append(oldest.value.name)
     }
 
+    /// Forgets a statement that the server no longer has, or that it cannot run any more.
     mutating func remove(_ key: Key) {
-        names[key] = nil
+        guard let name = names.removeValue(forKey: key)?.name else { return }
+        retired.append(name)
+    }
+
+    mutating func takeRetired() -> [String] {
+        defer { retired = [] }
+        return retired
     }
 }

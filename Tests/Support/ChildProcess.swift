@@ -19,6 +19,8 @@ struct ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, inputRead, 0)
         posix_spawn_file_actions_adddup2(&actions, outputWrite, 1)
         posix_spawn_file_actions_adddup2(&actions, outputWrite, 2)
+        // A server that outlives a crashed test run must not hold on to what the runner waits for.
+        for descriptor in Int32(3)..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
 
         let copies = arguments.map { strdup($0) }
         defer { copies.forEach { free($0) } }

@@ -16,6 +16,11 @@ public actor PostgresCluster {
         try await shared().database(migratedFrom: directory)
     }
 
+    /// A pool on the shared cluster's maintenance database, for tests that make no tables.
+    public static func pool() async throws -> ConnectionPool {
+        ConnectionPool(try await shared().administrator, size: 1, waitLimit: .seconds(10))
+    }
+
     /// The superuser's way to the maintenance database.
     public nonisolated let administrator: PostgresConfiguration
     /// The loopback port; `127.0.0.1` accepts every role without a password.
@@ -52,9 +57,10 @@ public actor PostgresCluster {
             printf '%s\\n' "unix_socket_directories = '$folder'" "port = $port" "listen_addresses = '127.0.0.1'" \\
                 'fsync = off' 'full_page_writes = off' 'max_connections = 200' >>data/postgresql.conf &&
             pg_ctl -D data -l log -w -t 60 -s start
-        } </dev/null >start.log 2>&1 && echo READY || cat start.log
+        } </dev/null >start.log 2>&1 || { cat start.log; cd /; rm -rf "$folder"; exit 1; }
+        echo READY
         read -r _
-        pg_ctl -D data -m immediate -s stop </dev/null >/dev/null 2>&1
+        pg_ctl -D data -m immediate -s stop </dev/null >stop.log 2>&1
         cd /; rm -rf "$folder"
         """
 
@@ -99,6 +105,16 @@ public actor PostgresCluster {
 
     /// Starts the server again.
     public func startAgain() async throws { try await control("-w", "-t", "60", "start") }
+
+    /// Stops one server process where it stands, so that it neither answers nor goes away.
+    public nonisolated func freeze(pid: Int) throws { try signal(pid, SIGSTOP) }
+
+    /// Lets a frozen server process go on.
+    public nonisolated func thaw(pid: Int) throws { try signal(pid, SIGCONT) }
+
+    private nonisolated func signal(_ pid: Int, _ signal: Int32) throws {
+        guard kill(pid_t(pid), signal) == 0 else { throw SupportError("cannot signal \(pid): errno \(errno)") }
+    }
 
     private func control(_ arguments: String...) async throws {
         let words = [try Self.programs() + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-s"] + arguments

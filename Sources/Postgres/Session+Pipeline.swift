@@ -1,0 +1,97 @@
+import CPostgres
+
+extension Session {
+    /// Sends all statements at once and then reads all answers: one round trip for many statements. Outside a
+    /// transaction they form one: all take effect or none does.
+    /// - Returns: the rows of each statement, in order.
+    /// - Throws: the first statement's error; those after it were not executed.
+    public func pipeline(_ queries: [Query]) throws(PostgresError) -> [[Row]] {
+        guard !queries.isEmpty else { return [] }
+        let limit = try nextLimit()
+        return try noting { () throws(PostgresError) in try link.pipeline(queries, limit: limit).map(\.rows) }
+    }
+}
+
+extension Link {
+    fileprivate func pipeline(_ queries: [Query], limit: Duration) throws(PostgresError) -> [ResultSet] {
+        // Before anything is queued: a pipeline that was begun must be ended, or the connection is lost.
+        for query in queries { try query.checkParameters() }
+        var exchange = Exchange(statement: "pipeline", limit: limit)
+        let mayRepeat = !isInTransaction
+        var answers = try exchangeAll(queries, &exchange)
+        if let stale = answers.first(where: \.result.isStaleStatement) {
+            statements.remove(stale.query.cacheKey)
+            if mayRepeat, isIdle { answers = try exchangeAll(queries, &exchange) }
+        }
+        if let decisive = answers.first(where: \.result.failed) ?? answers.last {
+            exchange.statement = decisive.query.label
+            _ = try checked(decisive.result, of: decisive.query, exchange)
+        }
+        return answers.filter { !$0.isPreparation }.map(\.result)
+    }
+
+    /// What the server will answer next.
+    private struct Expected {
+        let query: Query
+        /// The name under which the statement is being prepared; nil where it is executed.
+        let preparing: String?
+    }
+
+    private struct Answer {
+        let query: Query
+        let isPreparation: Bool
+        let result: ResultSet
+    }
+
+    private func exchangeAll(_ queries: [Query], _ exchange: inout Exchange) throws(PostgresError) -> [Answer] {
+        guard PQenterPipelineMode(raw) == 1 else { throw lost(exchange) }
+        // Left in the middle, after an error, the connection is of no use to anyone.
+        defer { if PQexitPipelineMode(raw) != 1 { close() } }
+        let expected = try sendAll(queries)
+        guard PQpipelineSync(raw) == 1 else { throw lost(exchange) }
+        try flush(&exchange)
+        return try readAll(expected, &exchange)
+    }
+
+    private func sendAll(_ queries: [Query]) throws(PostgresError) -> [Expected] {
+        var expected: [Expected] = []
+        var fresh: [StatementCache.Key: String] = [:]
+        for query in queries {
+            let key = query.cacheKey
+            if !configuration.preparesStatements {
+                try sendUnprepared(query)
+            } else if let name = statements.name(for: key) ?? fresh[key] {
+                try sendPrepared(name, query)
+            } else {
+                let name = statements.freshName()
+                fresh[key] = name
+                try sendPrepare(name, query)
+                expected.append(Expected(query: query, preparing: name))
+                try sendPrepared(name, query)
+            }
+            expected.append(Expected(query: query, preparing: nil))
+        }
+        return expected
+    }
+
+    /// Reads every answer and the sync that ends them. After an error the rest come as "aborted"; they are read too, or
+    /// the connection could not be used again.
+    private func readAll(_ expected: [Expected], _ exchange: inout Exchange) throws(PostgresError) -> [Answer] {
+        var answers: [Answer] = []
+        for command in expected {
+            guard let result = try nextResult(&exchange) else { throw lost(exchange) }
+            answers.append(Answer(query: command.query, isPreparation: command.preparing != nil, result: result))
+            guard isUsable else { return answers }
+            if let name = command.preparing, result.status == PGRES_COMMAND_OK {
+                statements.insert(command.query.cacheKey, name: name)
+            }
+            while try nextResult(&exchange) != nil {}
+        }
+        // The sync commits. What fails only then, such as a deferred constraint, comes before it.
+        while let result = try nextResult(&exchange), result.status != PGRES_PIPELINE_SYNC {
+            answers.append(Answer(query: "COMMIT", isPreparation: false, result: result))
+            guard isUsable else { return answers }
+        }
+        return answers
+    }
+}
