@@ -37,9 +37,15 @@ public final class Certificate: @unchecked Sendable {
     public init(der: [UInt8]) throws(CryptoError) {
         let fields = try CertificateFields(der: der)
         let keyInfo = try SubjectPublicKeyInfo(der: fields.spki)
-        let names = try fields.value(of: "2.5.29.17").map { value throws(CryptoError) in try GeneralName.list(value) }
-        let usages = try fields.value(of: "2.5.29.37").map { value throws(CryptoError) in try Self.oidList(value) }
-        let keyUsage = try fields.value(of: "2.5.29.15").map { value throws(CryptoError) in try KeyUsage(der: value) }
+        let names = try fields.value(of: ObjectIdentifier.subjectAlternativeName).map { value throws(CryptoError) in
+            try GeneralName.list(value)
+        }
+        let usages = try fields.value(of: ObjectIdentifier.extendedKeyUsage).map { value throws(CryptoError) in
+            try Self.oidList(value)
+        }
+        let keyUsage = try fields.value(of: ObjectIdentifier.keyUsage).map { value throws(CryptoError) in
+            try KeyUsage(der: value)
+        }
         let raw = try Self.decode(der)  // from here on nothing throws before `self.raw` owns it
         guard let subject = Self.text(X509_get_subject_name(raw)), let issuer = Self.text(X509_get_issuer_name(raw)),
             let key = X509_get_pubkey(raw)
