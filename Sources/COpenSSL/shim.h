@@ -26,8 +26,6 @@ static inline int cossl_sk_X509_num(const STACK_OF(X509) *s) { return sk_X509_nu
 static inline X509 *cossl_sk_X509_value(const STACK_OF(X509) *s, int i) { return sk_X509_value(s, i); }
 /* Frees the stack, not the certificates in it. */
 static inline void cossl_sk_X509_free(STACK_OF(X509) *s) { sk_X509_free(s); }
-/* Frees the stack and drops the reference that it holds on each certificate. */
-static inline void cossl_sk_X509_pop_free(STACK_OF(X509) *s) { sk_X509_pop_free(s, X509_free); }
 
 /* RFC 2253 text that leaves UTF-8 readable; the flag is a cast expression, which does not import. */
 static inline unsigned long cossl_name_flags(void) { return XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB; }

@@ -21,18 +21,28 @@ enum ObjectIdentifier {
     static let contentType = "1.2.840.113549.1.9.3"
     static let messageDigest = "1.2.840.113549.1.9.4"
     static let signingTime = "1.2.840.113549.1.9.5"
-    static let signingCertificate = "1.2.840.113549.1.9.16.2.12"
     static let signingCertificateV2 = "1.2.840.113549.1.9.16.2.47"
 }
 
 extension DigestAlgorithm {
-    /// The OID of FIPS 180 digests (RFC 8017 appendix B.1).
-    var objectIdentifier: String {
+    /// OID in dotted form (RFC 8017 appendix B.1).
+    var dottedIdentifier: String {
         switch self {
         case .sha1: "1.3.14.3.2.26"
         case .sha256: "2.16.840.1.101.3.4.2.1"
         case .sha384: "2.16.840.1.101.3.4.2.2"
         case .sha512: "2.16.840.1.101.3.4.2.3"
+        }
+    }
+
+    /// The same OID in DER.
+    var objectIdentifier: [UInt8] {
+        let nist: [UInt8] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02]  // 2.16.840.1.101.3.4.2
+        return switch self {
+        case .sha1: DER.element(DER.Tag.objectIdentifier, [0x2B, 0x0E, 0x03, 0x02, 0x1A])
+        case .sha256: DER.element(DER.Tag.objectIdentifier, nist + [1])
+        case .sha384: DER.element(DER.Tag.objectIdentifier, nist + [2])
+        case .sha512: DER.element(DER.Tag.objectIdentifier, nist + [3])
         }
     }
 }

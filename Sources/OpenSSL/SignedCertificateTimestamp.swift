@@ -69,8 +69,8 @@ public struct SignedCertificateTimestamp: Sendable, Equatable {
     private static func signedData(
         _ milliseconds: UInt64, extensions: [UInt8], issuer: Certificate, tbs: [UInt8]
     ) -> [UInt8] {
-        let header: [UInt8] = [0 /* v1 */, 0 /* certificate_timestamp */]
-        let entry: [UInt8] = [0, 1 /* precert_entry */] + Hash.sha256(issuer.publicKey.spki)
+        let header: [UInt8] = [0, 0]  // v1, certificate_timestamp
+        let entry: [UInt8] = [0, 1] + Hash.sha256(issuer.publicKey.spki)  // precert_entry
         return header + bigEndian(milliseconds, 8) + entry + bigEndian(UInt64(tbs.count), 3) + tbs + vector(extensions)
     }
 

@@ -1,5 +1,7 @@
 /// A TimeStampReq, RFC 3161 §2.4.1.
 public struct TimestampRequest: Sendable, Equatable {
+    /// The DER of the request.
+    public let der: [UInt8]
     /// How the message was hashed; never SHA-1.
     public let digestAlgorithm: DigestAlgorithm
     /// Digest of the message.
@@ -18,6 +20,9 @@ public struct TimestampRequest: Sendable, Equatable {
         policy = nil
         self.nonce = nonce.map { Array($0.drop { $0 == 0 }) }
         self.requestsCertificates = requestsCertificates
+        der = DER.sequence(
+            DER.integer(1), MessageImprint(algorithm: digestAlgorithm, digest: imprint).der,
+            self.nonce.map { DER.integer($0) } ?? [], requestsCertificates ? DER.boolean(true) : [])
     }
 
     /// Decodes a DER request.
@@ -36,17 +41,7 @@ public struct TimestampRequest: Sendable, Equatable {
         requestsCertificates = request.nextTag == DER.Tag.boolean ? try request.readBoolean() : false
         if request.nextTag == DER.Tag.constructed(0) { throw .unsupported("timestamp request with extensions") }
         try request.finish()
-    }
-
-    /// The DER of the request.
-    public var der: [UInt8] {
-        get throws(CryptoError) {
-            let imprint = try MessageImprint(algorithm: digestAlgorithm, digest: imprint).der()
-            return DER.sequence(
-                DER.integer(1), imprint,
-                try policy.map { oid throws(CryptoError) in try DER.objectIdentifier(oid) } ?? [],
-                nonce.map { DER.integer($0) } ?? [], requestsCertificates ? DER.boolean(true) : [])
-        }
+        self.der = der
     }
 }
 
@@ -70,16 +65,12 @@ struct MessageImprint {
         }
     }
 
-    func der() throws(CryptoError) -> [UInt8] {
-        DER.sequence(try algorithm.algorithmIdentifier(), DER.octetString(digest))
-    }
+    var der: [UInt8] { DER.sequence(algorithm.algorithmIdentifier, DER.octetString(digest)) }
 }
 
 extension DigestAlgorithm {
     /// With the NULL parameter, as RFC 3161 authorities and Go write it.
-    func algorithmIdentifier() throws(CryptoError) -> [UInt8] {
-        DER.sequence(try DER.objectIdentifier(objectIdentifier), DER.null)
-    }
+    var algorithmIdentifier: [UInt8] { DER.sequence(objectIdentifier, DER.null) }
 
     /// Reads an AlgorithmIdentifier; the NULL parameter may be missing (RFC 5754 §2). SHA-1 and MD5 are refused.
     init(_ reader: inout DERReader) throws(CryptoError) {
@@ -87,8 +78,8 @@ extension DigestAlgorithm {
         let oid = try fields.readObjectIdentifier()
         _ = try fields.readIfPresent(DER.Tag.null)
         try fields.finish()
-        guard let known = Self.allCases.first(where: { $0.objectIdentifier == oid }), known != .sha1 else {
-            throw .unsupported(oid == Self.sha1.objectIdentifier ? "digest algorithm SHA-1" : "digest algorithm \(oid)")
+        guard let known = Self.allCases.first(where: { $0.dottedIdentifier == oid }), known != .sha1 else {
+            throw .unsupported(oid == Self.sha1.dottedIdentifier ? "digest algorithm SHA-1" : "digest algorithm \(oid)")
         }
         self = known
     }

@@ -24,7 +24,7 @@ extension TimestampResponse {
         guard key.publicKey == certificate.publicKey else { throw .signatureInvalid }
         let scheme = key.algorithm.defaultScheme
         guard let digest = scheme.digest else { throw .unsupported("timestamps signed with Ed25519") }
-        let digestIdentifier = DER.sequence(try DER.objectIdentifier(digest.objectIdentifier))
+        let digestIdentifier = DER.sequence(digest.objectIdentifier)
         let contentType = try DER.objectIdentifier(ObjectIdentifier.timestampInfo)
         let info = try encodeInfo(request, certificate, policy, serialNumber, time)
         let issuerAndSerial = DER.sequence(certificate.fields.issuer, DER.integer(certificate.serialNumber))
@@ -61,7 +61,7 @@ extension TimestampResponse {
     private static func encodeInfo(
         _ request: TimestampRequest, _ certificate: Certificate, _ policy: String, _ serialNumber: [UInt8], _ time: Date
     ) throws(CryptoError) -> [UInt8] {
-        let imprint = try MessageImprint(algorithm: request.digestAlgorithm, digest: request.imprint).der()
+        let imprint = MessageImprint(algorithm: request.digestAlgorithm, digest: request.imprint).der
         let authority = DER.element(
             DER.Tag.constructed(0), DER.element(DER.Tag.constructed(4), certificate.fields.subject))
         return DER.sequence(
