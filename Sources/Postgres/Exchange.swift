@@ -52,7 +52,8 @@ extension Link {
     func nextResult(_ exchange: inout Exchange) throws(PostgresError) -> ResultSet? {
         while PQisBusy(raw) == 1 {
             try wait(POLLIN, &exchange)
-            guard PQconsumeInput(raw) == 1 else { throw lost(exchange) }
+            // On a broken connection the server's last words may already be read: PQgetResult has them, or an error.
+            guard PQconsumeInput(raw) == 1 else { break }
         }
         return PQgetResult(raw).map(ResultSet.init(owning:))
     }
@@ -66,7 +67,8 @@ extension Link {
     /// The error of a result that is one.
     func failure(_ result: ResultSet, of query: Query, _ exchange: Exchange) -> PostgresError {
         let report = result.report(statement: exchange.statement, parameters: query.parameters)
-        if !isUsable {
+        // Without a SQLSTATE it is libpq that speaks: the connection broke and the server said nothing.
+        if !result.isFromServer {
             close()
             return .connectionLost(reason: result.clientMessage, sqlState: nil, statement: exchange.statement)
         }

@@ -122,7 +122,9 @@ private struct ConnectFailure {
     init(_ message: String) {
         let text = message.split(separator: " LOCATION:").first.map(String.init) ?? message
         let state = text.split(separator: " ").first { word in
-            word.count == 6 && word.last == ":" && word.dropLast().allSatisfy { $0.isNumber || $0.isUppercase }
+            // "FATAL:" has the same form but for the digit.
+            word.count == 6 && word.last == ":" && word.contains(where: \.isNumber)
+                && word.dropLast().allSatisfy { $0.isNumber || $0.isUppercase }
         }.map { String($0.dropLast()) }
         // 28: authorization; 3D: no such database; 42501: no CONNECT privilege. All else may pass.
         if let state, state.hasPrefix("28") || state.hasPrefix("3D") || state == "42501" {

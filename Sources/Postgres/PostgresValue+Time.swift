@@ -40,7 +40,8 @@ extension Duration: PostgresValue {
     public func encode() throws(PostgresEncodingError) -> [UInt8]? {
         let (seconds, attoseconds) = components
         let (micros, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
-        let (total, overflowAgain) = micros.addingReportingOverflow((attoseconds + 500_000_000_000) / 1_000_000_000_000)
+        let (total, overflowAgain) = micros.addingReportingOverflow(
+            (attoseconds + attoseconds.signum() * 500_000_000_000) / 1_000_000_000_000)
         guard !overflow, !overflowAgain else {
             throw PostgresEncodingError(reason: "a duration outside the range of interval")
         }

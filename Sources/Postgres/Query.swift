@@ -77,6 +77,12 @@ public struct Query: ExpressibleByStringInterpolation, Sendable {
     }
 }
 
+/// Shows the statement and hides the values, also from `dump`: queries end up in logs.
+extension Query: CustomStringConvertible, CustomReflectable {
+    public var description: String { sql }
+    public var customMirror: Mirror { Mirror(self, children: ["sql": sql]) }
+}
+
 extension Query {
     /// The statement for people, in an error: its first words, on one line. Values are not part of it.
     var label: String {

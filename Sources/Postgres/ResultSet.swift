@@ -17,6 +17,9 @@ final class ResultSet: @unchecked Sendable {
 
     var failed: Bool { status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE || status == PGRES_NONFATAL_ERROR }
 
+    /// Whether the server reported this error, not libpq.
+    var isFromServer: Bool { field(pgDiagSQLState) != nil }
+
     /// FATAL and PANIC end the connection; ERROR ends only the statement.
     var endsConnection: Bool {
         field(pgDiagSeverity).map { $0 == "FATAL" || $0 == "PANIC" } ?? true

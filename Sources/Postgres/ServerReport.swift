@@ -35,11 +35,11 @@ extension ServerReport: CustomStringConvertible {
 }
 
 extension ServerReport {
-    /// Classes whose primary message is about names, states and resources, not about values. Not among them: 22 (it
-    /// quotes the offending input) and P0 (whatever a function chose to raise).
-    private static let classesWithoutValues: Set<Substring> = [
-        "08", "0A", "23", "25", "26", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "XX",
-    ]
+    /// Classes whose message is about states, resources and constraints by name, never about values.
+    private static let safeClasses: Set<Substring> = ["08", "23", "25", "40", "53", "55", "57", "58"]
+    /// Classes whose message quotes the statement. That is ours and static, unless a function put it together. In
+    /// neither set: 22, which quotes the offending input, and P0, whatever a function chose to raise.
+    private static let quotingClasses: Set<Substring> = ["0A", "26", "28", "3D", "3F", "42", "54", "XX"]
 
     init(_ result: OpaquePointer, statement: String, parameters: [Query.Parameter]) {
         func field(_ code: Int32) -> String? {
@@ -53,7 +53,10 @@ extension ServerReport {
         self.statement = statement
 
         let message = field(pgDiagMessage) ?? "no message"
-        let mayQuote = !parameters.isEmpty && !Self.classesWithoutValues.contains(sqlState.prefix(2))
+        let isSafe =
+            Self.safeClasses.contains(sqlState.prefix(2))
+            || (Self.quotingClasses.contains(sqlState.prefix(2)) && field(pgDiagContext) == nil)
+        let mayQuote = !parameters.isEmpty && !isSafe
         let withheld = mayQuote || Self.quotes(message, parameters)
         self.message = withheld ? "message withheld, it may repeat a value" : message
     }
@@ -70,7 +73,8 @@ extension ServerReport {
 }
 
 // The PG_DIAG_* macros are character constants, which Swift imports with a type of their own choosing.
-private let pgDiagSQLState = Int32(UInt8(ascii: "C"))
+private let pgDiagContext = Int32(UInt8(ascii: "W"))
+let pgDiagSQLState = Int32(UInt8(ascii: "C"))
 private let pgDiagMessage = Int32(UInt8(ascii: "M"))
 private let pgDiagPosition = Int32(UInt8(ascii: "P"))
 private let pgDiagTable = Int32(UInt8(ascii: "t"))

@@ -19,8 +19,9 @@ extension Link {
         var exchange = Exchange(statement: "pipeline", limit: limit)
         let mayRepeat = !isInTransaction
         var answers = try exchangeAll(queries, &exchange)
-        if let stale = answers.first(where: \.result.isStaleStatement) {
-            statements.remove(stale.query.cacheKey)
+        if answers.contains(where: \.result.isStaleStatement) {
+            // Only the first is known to be stale, but what took it away has hardly spared the others.
+            for query in queries { statements.remove(query.cacheKey) }
             if mayRepeat, isIdle { answers = try exchangeAll(queries, &exchange) }
         }
         if let decisive = answers.first(where: \.result.failed) ?? answers.last {
@@ -90,7 +91,7 @@ extension Link {
         // The sync commits. What fails only then, such as a deferred constraint, comes before it.
         while let result = try nextResult(&exchange), result.status != PGRES_PIPELINE_SYNC {
             answers.append(Answer(query: "COMMIT", isPreparation: false, result: result))
-            guard isUsable else { return answers }
+            guard isUsable, try nextResult(&exchange) == nil else { return answers }
         }
         return answers
     }

@@ -56,7 +56,7 @@ public actor PostgresCluster {
             initdb -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync &&
             printf '%s\\n' "unix_socket_directories = '$folder'" "port = $port" "listen_addresses = '127.0.0.1'" \\
                 'fsync = off' 'full_page_writes = off' 'max_connections = 200' >>data/postgresql.conf &&
-            pg_ctl -D data -l log -w -t 60 -s start
+            pg_ctl -D "$folder/data" -l log -w -t 60 -s start
         } </dev/null >start.log 2>&1 || { cat start.log; cd /; rm -rf "$folder"; exit 1; }
         echo READY
         read -r _
@@ -118,7 +118,12 @@ public actor PostgresCluster {
 
     private func control(_ arguments: String...) async throws {
         let words = [try Self.programs() + "/pg_ctl", "-D", folder + "/data", "-l", folder + "/log", "-s"] + arguments
-        _ = try await ChildProcess(Self.asServerUser + words).finish()
+        do {
+            _ = try await ChildProcess(Self.asServerUser + words).finish()
+        } catch {
+            let log = FileManager.default.contents(atPath: folder + "/log").map { String(decoding: $0, as: UTF8.self) }
+            throw SupportError("\(error)\n\(log?.suffix(1_000) ?? "no log")")
+        }
     }
 
     // MARK: The machine
