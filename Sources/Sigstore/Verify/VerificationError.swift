@@ -1,0 +1,79 @@
+/// Why a bundle is not believed: which check, and what was seen.
+public struct VerificationError: Error, Sendable, Equatable {
+    /// The checks, in the order in which they are made.
+    public enum Check: String, Sendable, CaseIterable {
+        /// The bundle's key material is not of the kind that was asked for, or cannot be read.
+        case material
+        /// The signature is not over this content by this key.
+        case signature
+        /// The statement cannot be read, or is not one.
+        case statement
+        /// The artifact is not what was signed.
+        case subject
+        /// The statement makes another kind of claim.
+        case predicateType = "predicate_type"
+        /// The approval was given for another repository.
+        case repository
+        /// A timestamp is not over this signature, or not by a trusted authority.
+        case timestamp
+        /// A signed entry timestamp is not the log's.
+        case signedEntryTimestamp = "set"
+        /// An entry's log is not in the trusted root, or not at that time.
+        case log
+        /// Nothing trustworthy says when the signature was made.
+        case time
+        /// The certificate does not chain to the trusted root, or not at that time.
+        case chain
+        /// No trusted certificate transparency log vouches for the certificate.
+        case certificateTimestamp = "sct"
+        /// The certificate is someone else's.
+        case identity
+        /// The identity is vouched for by another issuer.
+        case issuer
+        /// There is no log entry.
+        case tlogEntry = "tlog_entry"
+        /// An entry is of another signature, certificate or artifact.
+        case tlogBody = "tlog_body"
+        /// An entry is not under the root it claims.
+        case inclusionProof = "inclusion_proof"
+        /// The root is not signed by the log.
+        case checkpoint
+    }
+
+    /// The check that failed.
+    public let check: Check
+    /// What was seen, in one line; text from outside is cut and cleaned.
+    public let observed: String
+
+    /// A failed check.
+    public init(_ check: Check, _ observed: String) {
+        self.check = check
+        self.observed = printable(observed)
+    }
+
+    /// A stable name: `verify.` and the check.
+    public var code: String { "verify.\(check.rawValue)" }
+
+    /// Always `verify`.
+    public var stage: String { "verify" }
+
+    /// Verification is a pure function of bundle and trusted root: trying again changes nothing.
+    public var isTransient: Bool { false }
+
+    /// What an operator can do about it.
+    public var fix: String {
+        switch check {
+        case .identity, .issuer:
+            "compare the expected identity and issuer with those seen; if they are right, so is the refusal"
+        case .log, .certificateTimestamp, .chain, .timestamp:
+            "see that the trusted root is that of the instance that signed, and is up to date"
+        case .repository: "sign the image in this repository; an approval does not travel"
+        case .predicateType, .subject: "look for another bundle of this artifact"
+        default: "treat the bundle as altered; sign the artifact again"
+        }
+    }
+}
+
+extension VerificationError: CustomStringConvertible {
+    public var description: String { "\(code): \(observed)" }
+}

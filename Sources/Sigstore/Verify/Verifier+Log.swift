@@ -1,0 +1,105 @@
+import FoundationEssentials
+import OpenSSL
+
+extension Verifier {
+    /// One log entry: of this signature, in the log, under a signed root, while the certificate was valid.
+    func verifyEntry(
+        _ entry: TlogEntry, of bundle: UnverifiedBundle, _ artifact: ArtifactDigest, _ material: VerificationMaterial,
+        _ times: [VerifiedBundle.ObservedTime], _ checks: inout [String]
+    ) throws(VerificationError) {
+        let isV2 = entry.kind == "hashedrekord" && entry.version == "0.0.2"
+        let claimed = isV2 ? [] : [Date(unixSeconds: entry.integratedTime)]
+        let (log, key) = try trustedLog(of: entry, at: isV2 ? times.map(\.time) : claimed)
+
+        do throws(SigstoreError) {
+            try TlogBody(entry).check(against: bundle.content, artifact, material)
+        } catch {
+            throw .init(.tlogBody, error.observed)
+        }
+        checks.append("log entry: \(entry.kind) \(entry.version) of this signature and signer")
+
+        if let proof = entry.inclusionProof {
+            let checkpoint = try verifyCheckpoint(proof, of: log, key)
+            try verifyInclusion(entry, proof, checkpoint)
+            checks.append(
+                "inclusion: leaf \(proof.logIndex) of \(checkpoint.size) in \(log.baseURL), checkpoint signed by the log"
+            )
+        } else {
+            // version 0.1 bundles may rest on the promise alone; later ones are refused when they are read
+            guard entry.inclusionPromise != nil else { throw .init(.inclusionProof, "neither proof nor promise") }
+            checks.append("inclusion: promised by \(log.baseURL)")
+        }
+        if case .certificate(let certificate) = material, let time = claimed.first {
+            guard certificate.notBefore <= time, time <= certificate.notAfter else {
+                throw .init(
+                    .time,
+                    "logged at \(time.rfc3339), the certificate is valid from \(certificate.notBefore.rfc3339) to \(certificate.notAfter.rfc3339)"
+                )
+            }
+        }
+    }
+
+    /// The root is under a note that the log signed. Size and root of the proof must be the note's: alone they prove nothing.
+    private func verifyCheckpoint(
+        _ proof: TlogEntry.InclusionProof, of log: TrustedLog, _ key: PublicKey
+    ) throws(VerificationError) -> Checkpoint {
+        let checkpoint: Checkpoint
+        do throws(SigstoreError) {
+            checkpoint = try Checkpoint(note: proof.checkpoint)
+        } catch {
+            throw .init(.checkpoint, error.observed)
+        }
+        guard checkpoint.rootHash == proof.rootHash else {
+            throw .init(
+                .checkpoint,
+                "its root \(Hex.encode(checkpoint.rootHash)) is not the proof's \(Hex.encode(proof.rootHash))")
+        }
+        guard UInt64(exactly: proof.treeSize) == checkpoint.size else {
+            throw .init(.checkpoint, "its size \(checkpoint.size) is not the proof's \(proof.treeSize)")
+        }
+        let candidates = checkpoint.signatures.filter { log.signs(as: $0, origin: checkpoint.origin) }
+        guard !candidates.isEmpty else {
+            throw .init(.checkpoint, "no signature by \(log.baseURL) under \"\(checkpoint.origin)\"")
+        }
+        for candidate in candidates where (try? key.verify(candidate.signature, of: checkpoint.signedText)) != nil {
+            return checkpoint
+        }
+        throw .init(.checkpoint, "the signature in the name of \(log.baseURL) is not its own")
+    }
+
+    private func verifyInclusion(
+        _ entry: TlogEntry, _ proof: TlogEntry.InclusionProof, _ checkpoint: Checkpoint
+    ) throws(VerificationError) {
+        guard let index = UInt64(exactly: proof.logIndex) else { throw .init(.inclusionProof, "a negative index") }
+        do throws(Merkle.ProofError) {
+            try Merkle.verifyInclusion(
+                leafHash: Merkle.leafHash(entry.canonicalizedBody), index: index, size: checkpoint.size,
+                path: proof.hashes, root: checkpoint.rootHash)
+        } catch {
+            throw .init(.inclusionProof, "\(error)")
+        }
+    }
+}
+
+extension TrustedLog {
+    /// Whether a note's signature line can be this log's: its key hint, and its name.
+    ///
+    /// A Rekor v1 id is the hash of the key alone, and the note's name is whatever the log calls itself (the origin adds
+    /// the tree). A tiled log's id is the hash of name and key (C2SP signed-note), which settles the name as well; where
+    /// an instance keeps another id, the name must be the host of its URL.
+    fileprivate func signs(as line: Checkpoint.Signature, origin: String) -> Bool {
+        guard line.keyHint == Array(logID.prefix(4)) else { return false }
+        guard let key, case .ed25519 = key.algorithm else {
+            return origin == line.name || origin.hasPrefix(line.name + " - ")
+        }
+        // the raw key is the end of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4)
+        let named = Hash.sha256(Array(line.name.utf8) + [0x0A, 0x01] + key.spki.suffix(32))
+        return origin == line.name && (named == logID || line.name == host)
+    }
+
+    private var host: String? {
+        guard let start = baseURL.firstRange(of: "://")?.upperBound else { return nil }
+        let authority = baseURL[start...].prefix { $0 != "/" }
+        return String(authority.prefix { $0 != ":" })
+    }
+}

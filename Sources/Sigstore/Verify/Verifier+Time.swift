@@ -1,0 +1,79 @@
+import FoundationEssentials
+import OpenSSL
+
+extension Verifier {
+    /// The times at which a timestamp authority or a log of the trusted root saw the signature; at least one.
+    func observerTimes(
+        of bundle: UnverifiedBundle, _ checks: inout [String]
+    ) throws(VerificationError) -> [VerifiedBundle.ObservedTime] {
+        var times: [VerifiedBundle.ObservedTime] = []
+        for timestamp in bundle.timestamps {
+            times.append(try timestampTime(timestamp, over: bundle.content.signature))
+        }
+        for entry in bundle.tlogEntries {
+            if let time = try integratedTime(of: entry) { times.append(time) }
+        }
+        guard !times.isEmpty else { throw .init(.time, "neither a timestamp nor a signed integrated time") }
+        for time in times {
+            checks.append(
+                "time: \(time.time.rfc3339) by \(time.isTimestamp ? "timestamp authority" : "log") \(time.observer)")
+        }
+        return times
+    }
+
+    /// RFC 3161: over the raw signature, by an authority of the trusted root whose chain was valid at that moment.
+    private func timestampTime(
+        _ der: [UInt8], over signature: [UInt8]
+    ) throws(VerificationError) -> VerifiedBundle.ObservedTime {
+        var reason = "no timestamp authority in the trusted root"
+        for authority in root.timestampAuthorities {
+            do throws(CryptoError) {
+                let chain = authority.intermediates.isEmpty ? [authority.root] : authority.intermediates
+                let time = try TimestampResponse(der: der)
+                    .verify(imprintOf: signature, chain: chain, roots: [authority.root])
+                guard authority.validity.contains(time) else {
+                    reason = "\(time.rfc3339) is outside the trusted root's validity of \(authority.uri)"
+                    continue
+                }
+                return .init(time: time, observer: authority.uri, isTimestamp: true)
+            } catch {
+                reason = "\(error)"
+            }
+        }
+        throw .init(.timestamp, reason)
+    }
+
+    /// Rekor v1's promise authenticates its integrated time. Without one the time is merely claimed, and Rekor v2 has none.
+    private func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedBundle.ObservedTime? {
+        guard let promise = entry.inclusionPromise, entry.integratedTime > 0 else { return nil }
+        let time = Date(unixSeconds: entry.integratedTime)
+        let (log, key) = try trustedLog(of: entry, at: [time])
+        let signed = Self.signedEntryTimestampPayload(entry)
+        do throws(CryptoError) {
+            try key.verify(promise, of: signed)
+        } catch {
+            throw .init(.signedEntryTimestamp, "not a signature of \(log.baseURL): \(error)")
+        }
+        return .init(time: time, observer: log.baseURL, isTimestamp: false)
+    }
+
+    /// The RFC 8785 form of `{body, integratedTime, logID, logIndex}`, which is what Rekor v1 signs.
+    static func signedEntryTimestampPayload(_ entry: TlogEntry) -> [UInt8] {
+        JSONValue.members(
+            ("body", .string(Base64.encode(entry.canonicalizedBody))),
+            ("integratedTime", .integer(entry.integratedTime)),
+            ("logID", .string(Hex.encode(entry.logID))), ("logIndex", .integer(entry.logIndex))
+        ).encoded()
+    }
+
+    /// The log that an entry names, if the trusted root trusts it at one of these times.
+    func trustedLog(of entry: TlogEntry, at times: [Date]) throws(VerificationError) -> (TrustedLog, PublicKey) {
+        let logs = root.tlogs(withID: entry.logID)
+        guard !logs.isEmpty else { throw .init(.log, "no log with id \(Hex.encode(entry.logID)) in the trusted root") }
+        guard let log = logs.first(where: { log in times.contains { log.validity.contains($0) } }) else {
+            throw .init(.log, "\(logs[0].baseURL) is not trusted at \(times.map(\.rfc3339).joined(separator: ", "))")
+        }
+        guard let key = log.key else { throw .init(.log, "\(log.baseURL) has a key of kind \(log.keyDetails)") }
+        return (log, key)
+    }
+}

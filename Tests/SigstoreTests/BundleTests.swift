@@ -1,0 +1,73 @@
+import Testing
+
+@testable import Sigstore
+
+@Suite struct BundleTests {
+    @Test(arguments: ["rekor1", "rekor1-tsa"])
+    func `writing what was read gives cosign's very bytes`(scenario: String) throws {
+        let bytes = try Fixture.bytes("\(scenario)/bundle.sigstore.json")
+        #expect(
+            String(decoding: try UnverifiedBundle(json: bytes).json(), as: UTF8.self)
+                == String(decoding: bytes, as: UTF8.self))
+    }
+
+    @Test func `snake case is read, as ProtoJSON demands`() throws {
+        let text = try Fixture.text("rekor1/bundle.sigstore.json")
+            .replacing("verificationMaterial", with: "verification_material").replacing(
+                "integratedTime", with: "integrated_time")
+        #expect(try UnverifiedBundle(json: Array(text.utf8)) == Fixture.bundle("rekor1"))
+    }
+
+    /// Each row replaces one text in a good bundle.
+    @Test(arguments: [
+        ("bundle.v0.3+json", "bundle.v0.4+json"), ("bundle.v0.3+json", "bundle+json;version=99.9"),
+        ("\"mediaType\"", "\"type\""), ("{\"mediaType\"", "{\"extra\":1,\"mediaType\""),
+        ("\"certificate\":{", "\"certificate\":null,\"c\":{"),
+        ("\"certificate\":{", "\"publicKey\":{},\"certificate\":{"),
+        ("\"certificate\":{\"rawBytes\"", "\"certificate\":{\"raw\""),
+        ("\"integratedTime\":\"1", "\"integratedTime\":\"-1"), ("\"integratedTime\":\"1", "\"integratedTime\":\"01"),
+        ("\"integratedTime\":\"1", "\"integratedTime\":\"99999999999999999999"),
+        ("\"treeSize\":\"", "\"treeSize\":\"0x"),
+        ("\"rootHash\":\"", "\"rootHash\":\"-"), ("\"checkpoint\":{", "\"x\":{"),
+        ("\"inclusionProof\":{", "\"inclusionProof\":null,\"y\":{"),
+        ("\"tlogEntries\":[", "\"tlogEntries\":[{},"), ("\"tlogEntries\":[", "\"tlogEntries\":{},\"t\":["),
+        ("\"dsseEnvelope\":{", "\"messageSignature\":{\"signature\":\"AA==\"},\"dsseEnvelope\":{"),
+        ("\"signatures\":[", "\"signatures\":[{\"sig\":\"AA==\"},"),
+        ("\"signatures\":[{\"sig\"", "\"signatures\":[],\"s\":[{\"sig\""),
+        ("\"payload\":\"", "\"payload\":\"="), ("\"payloadType\"", "\"payload\""),
+        ("\"kindVersion\":{\"kind\":\"dsse\",", "\"kindVersion\":{"),
+        ("\"canonicalizedBody\"", "\"canonicalisedBody\""),
+    ])
+    func `a malformed bundle is refused with the place`(good: String, bad: String) throws {
+        let text = try Fixture.text("rekor1/bundle.sigstore.json")
+        try #require(text.contains(good))
+        let error = #expect(throws: SigstoreError.self) {
+            try UnverifiedBundle(json: Array(text.replacing(good, with: bad).utf8))
+        }
+        #expect(error?.code == "sigstore.malformed")
+        #expect(error?.observed.hasPrefix("bundle") == true)
+    }
+
+    @Test func `more than 32 entries are refused`() throws {
+        let bundle = try Fixture.bundle("rekor1")
+        let many = UnverifiedBundle(
+            version: .v03, material: bundle.material, content: bundle.content,
+            tlogEntries: Array(repeating: bundle.tlogEntries[0], count: 33), timestamps: [])
+        #expect(throws: SigstoreError.self) { try UnverifiedBundle(json: many.json()) }
+    }
+
+    @Test func `no prefix of a bundle is read, and none crashes`() throws {
+        let bytes = try Fixture.bytes("rekor1-tsa/bundle.sigstore.json")
+        for length in stride(from: 0, to: bytes.count, by: 7) {
+            #expect(throws: SigstoreError.self) { try UnverifiedBundle(json: Array(bytes[..<length])) }
+        }
+    }
+
+    @Test func `a stored entry comes back whole`() throws {
+        var entry = try Fixture.bundle().tlogEntries[0]
+        entry.uuid = String(repeating: "ab", count: 40)
+        entry.inclusionProof?.hashes = [[UInt8](repeating: 3, count: 32)]
+        #expect(try TlogEntry(json: entry.encoded()) == entry)
+        #expect(throws: SigstoreError.self) { try TlogEntry(json: Array("{}".utf8)) }
+    }
+}
