@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// A fixed number of connections, opened when they are needed and shared in order of arrival.
@@ -54,6 +55,8 @@ public final class ConnectionPool: Sendable {
             do {
                 return try session.transaction { try body(session) }
             } catch PostgresError.server(let report) where report.isSerializationFailure {
+                // At once, it might take its locks again before the other side wakes, and deadlock again.
+                usleep(.random(in: 5_000...50_000))
                 return try session.transaction { try body(session) }
             }
         }

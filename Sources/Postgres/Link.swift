@@ -33,8 +33,18 @@ final class Link {
     }
 
     private func shakeHands(by limit: ContinuousClock.Instant) throws(PostgresError) {
-        // The default receiver prints the server's notices on our stderr.
-        PQsetNoticeReceiver(raw, { _, _ in }, nil)
+        // The default receiver prints the server's notices on our stderr. One of them matters: what ends an idle
+        // connection comes as a notice. The pointer lives as long as the connection, which is as long as we do.
+        PQsetNoticeReceiver(
+            raw,
+            { link, notice in
+                guard let link, let severity = notice.flatMap({ PQresultErrorField($0, pgDiagSeverity) }) else {
+                    return
+                }
+                if ["FATAL", "PANIC"].contains(String(cString: severity)) {
+                    Unmanaged<Link>.fromOpaque(link).takeUnretainedValue().close()
+                }
+            }, Unmanaged.passUnretained(self).toOpaque())
         // libpq keeps the SQLSTATE of a refused connection to itself; at this verbosity it is part of the text.
         PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
         var next = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
@@ -79,6 +89,7 @@ final class Link {
     func survivedIdling() -> Bool {
         while isUsable, pollSocket(POLLIN, milliseconds: 0) {
             guard PQconsumeInput(raw) == 1 else { return false }
+            _ = PQisBusy(raw)  // parses what was read
         }
         return isIdle
     }

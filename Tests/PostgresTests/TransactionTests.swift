@@ -67,7 +67,7 @@ import Testing
         async let two: Void = transfer(2, 1)
         try await one
         try await two
-        #expect(attempts.withLock { $0 } == 3)
+        #expect((3...4).contains(attempts.withLock { $0 }))
         #expect(try await balance(pool, 1) == 100)
         #expect(try await balance(pool, 2) == 100)
         await pool.close()
