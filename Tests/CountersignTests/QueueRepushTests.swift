@@ -1,4 +1,5 @@
 import OCI
+import Postgres
 import Testing
 
 @testable import Countersign

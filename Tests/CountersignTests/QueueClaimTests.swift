@@ -1,0 +1,161 @@
+import FoundationEssentials
+import OCI
+import Postgres
+import Testing
+
+@testable import Countersign
+
+@Suite struct QueueClaimTests {
+    @Test func `four workers claiming at once never hold the same job`() async throws {
+        let fixture = try await QueueFixture()
+        for batch in 0..<4 {
+            _ = try await fixture.queue.enqueue((0..<100).map { samplePush(sampleDigest("\(batch)-\($0)")) })
+        }
+        let claimed = try await withThrowingTaskGroup(of: [Claim].self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    let queue = fixture.anotherQueue()
+                    let cursor = ClaimCursor(sweepInterval: .zero)
+                    var mine: [Claim] = []
+                    while true {
+                        let batch = try await queue.claim(limit: 7, cursor: cursor)
+                        if batch.isEmpty { return mine }
+                        #expect(batch.count <= 7)
+                        mine += batch
+                    }
+                }
+            }
+            return try await group.reduce(into: [Claim]()) { $0 += $1 }
+        }
+        // a worker stops when all that is left is locked by another's claim: those are claimed by the other
+        #expect(claimed.count == 400)
+        #expect(Set(claimed.map(\.jobID)).count == 400)
+        #expect(Set(claimed.map(\.leaseToken)).count == 400)
+        #expect(try await fixture.contradictions() == 0)
+    }
+
+    @Test func `a claim takes no more than its limit, oldest first`() async throws {
+        let fixture = try await QueueFixture()
+        for index in 0..<5 { try await fixture.push(samplePush(sampleDigest(index))) }
+        #expect(try await fixture.claim(limit: 3).map { $0.target?.digest } == (0..<3).map { sampleDigest($0) })
+        #expect(try await fixture.claim(limit: 0).isEmpty)
+        #expect(try await fixture.claim(limit: 3).count == 2)
+    }
+
+    @Test func `a paused registry and an unknown kind of job are left alone`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("a")), samplePush(nil, tag: "latest"))
+        let cursor = ClaimCursor()
+        #expect(try await fixture.queue.claim(limit: 9, excluding: ["registry.example"], cursor: cursor).isEmpty)
+        let resolve = try await fixture.queue.claim(limit: 9, kinds: [.resolve], cursor: cursor)
+        #expect(resolve.map(\.kind) == [.resolve])
+        try await fixture.pool.execute("UPDATE countersign.job SET kind = 'from_the_future' WHERE NOT leased")
+        #expect(try await fixture.claim().isEmpty)
+    }
+
+    @Test func `a claim starts near the last one and a sweep finds what lies before`() async throws {
+        let fixture = try await QueueFixture()
+        let cursor = ClaimCursor(sweepInterval: .seconds(3_600))
+        try await fixture.push(samplePush(sampleDigest("a")))
+        #expect(try await fixture.claim(cursor: cursor).count == 1)
+        // as an insert that committed late: due long before what was claimed last
+        try await fixture.push(samplePush(sampleDigest("late")))
+        try await fixture.pool.execute(
+            "UPDATE countersign.job SET run_at = now() - interval '10 minutes' WHERE NOT leased")
+        #expect(try await fixture.claim(cursor: cursor).isEmpty)
+        try await fixture.push(samplePush(sampleDigest("b")))
+        #expect(try await fixture.claim(cursor: cursor).map { $0.target?.digest } == [sampleDigest("b")])
+        #expect(try await fixture.claim().map { $0.target?.digest } == [sampleDigest("late")])
+    }
+
+    @Test func `the cursor sweeps at its interval and otherwise starts 200 ms before the last claim`() {
+        let cursor = ClaimCursor(slack: .milliseconds(200), sweepInterval: .seconds(1))
+        let start = ContinuousClock.now
+        let seen = Date(timeIntervalSince1970: 1_000)
+        #expect(cursor.next(at: start).allSatisfy { $0.since < seen })
+        cursor.claimed([(.live, seen + 5), (.live, seen)])
+        let next = cursor.next(at: start + .milliseconds(500)).first { $0.lane == .live }
+        #expect(next?.since == seen.addingTimeInterval(-0.2))
+        #expect(cursor.next(at: start + .milliseconds(1_000)).allSatisfy { $0.since < seen.addingTimeInterval(-1) })
+    }
+
+    @Test func `lanes are looked into first as 8 to 3 to 1, evenly spread, and all are looked into`() {
+        var schedule = LaneSchedule()
+        let orders = (0..<24).map { _ in schedule.next() }
+        #expect(orders.allSatisfy { Set($0) == Set(Lane.allCases) })
+        let first = orders.map { $0[0] }
+        #expect(first.count { $0 == .live } == 16)
+        #expect(first.count { $0 == .default } == 6)
+        #expect(first.count { $0 == .bulk } == 2)
+        #expect(!zip(first, first.dropFirst()).contains { $0 != .live && $1 != .live })
+    }
+
+    @Test func `a push overtakes a backfill`() async throws {
+        let fixture = try await QueueFixture()
+        for index in 0..<20 { try await fixture.push(samplePush(sampleDigest(index), lane: .bulk)) }
+        try await fixture.push(samplePush(sampleDigest("live")))
+        #expect(try await fixture.claim(limit: 5).contains { $0.target?.digest == sampleDigest("live") })
+    }
+
+    /// The plan that a connection prepared while the tables were empty is the plan it keeps.
+    @Test func `a claim prepared on the empty tables reads the index after they have grown`() async throws {
+        let fixture = try await QueueFixture()
+        let statement = JobQueue.claimStatement(
+            limit: 10, kinds: JobKind.allCases, excluding: [], starts: ClaimCursor().next(), worker: UUID(),
+            lease: .seconds(30))
+        let plan = try await fixture.genericPlan(of: statement) { session in
+            try session.execute(
+                "INSERT INTO countersign.repository (registry, name) SELECT 'r.example', 'app' || n FROM generate_series(1, 100) n"
+            )
+            try session.execute(
+                """
+                INSERT INTO countersign.target (digest, repository_id, rule, policy_version)
+                SELECT 'sha256:' || lpad(to_hex(n), 64, '0'), 1 + n % 100, 'all', 'v1' FROM generate_series(1, 20000) n
+                """)
+            try session.execute(
+                """
+                INSERT INTO countersign.job (kind, target_id, repository_id, registry)
+                SELECT 'sign', id, repository_id, 'r.example' FROM countersign.target
+                """)
+        }
+        #expect(plan.contains("job_claim"))
+        #expect(plan.contains("job_pkey"))
+        #expect(!plan.contains("Seq Scan"), "\(plan)")
+        #expect(!plan.contains("Hash Join") && !plan.contains("Merge Join"), "\(plan)")
+    }
+
+    @Test func `completing many jobs reads only their rows`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("a")))
+        let claim = try await fixture.claimOne()
+        let plan = try await fixture.genericPlan(of: JobQueue.completeStatement([(claim, sampleRecord())])) { _ in }
+        #expect(!plan.contains("Seq Scan"), "\(plan)")
+        #expect(!plan.contains("Hash Join") && !plan.contains("Merge Join"), "\(plan)")
+    }
+}
+
+extension QueueFixture {
+    /// Plan of a statement prepared now, after `grow` filled the tables, with a plan that is independent of parameters.
+    func genericPlan(
+        of statement: Query, after grow: @escaping @Sendable (Session) throws -> Void
+    ) async throws -> String {
+        try await pool.withSession(deadline: .seconds(60)) { session in
+            _ = try session.execute("SET plan_cache_mode = force_generic_plan")
+            let arguments = (1...statement.parameterCount).map { _ in "NULL" }.joined(separator: ", ")
+            _ = try session.execute(Query(unsafeSQL: "PREPARE probe AS " + statement.sql))
+            _ = try session.query(Query(unsafeSQL: "EXPLAIN EXECUTE probe(\(arguments))"))
+            try grow(session)
+            return try session.query(Query(unsafeSQL: "EXPLAIN EXECUTE probe(\(arguments))"))
+                .map { try $0.decode(0, as: String.self) }.joined(separator: "\n")
+        }
+    }
+}
+
+extension Query {
+    /// `$1`… as they stand in the text.
+    fileprivate var parameterCount: Int {
+        var count = 0
+        while sql.contains("$\(count + 1)") { count += 1 }
+        return count
+    }
+}

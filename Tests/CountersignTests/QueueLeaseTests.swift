@@ -1,0 +1,186 @@
+import OCI
+import Postgres
+import Testing
+
+@testable import Countersign
+
+/// Who may write: only the attempt that holds the job now.
+@Suite struct QueueLeaseTests {
+    let digest = sampleDigest("app")
+
+    @Test func `a rescued job cannot be settled by its first worker`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let zombie = try await fixture.claimOne()
+        try await fixture.expireLeases()
+        let rescued = try await fixture.queue.rescue()
+        #expect(rescued == [.init(jobID: zombie.jobID, crashes: 1, isBuried: false)])
+        #expect(try await fixture.state(digest) == "waiting")
+        #expect(try await fixture.errorCode(digest) == "queue.lease_expired")
+        try await fixture.makeDue()
+        let heir = try await fixture.claimOne()
+        #expect(heir.crashes == 1 && heir.attempt == 2)
+
+        let outcomes: [Outcome] = [
+            .signed(sampleRecord()), .refused(sampleFailure), .gone(sampleFailure), .failed(sampleFailure), .released,
+            .retry(sampleFailure, after: .zero, counts: true), .resolved([]),
+        ]
+        for outcome in outcomes {
+            await #expect(throws: QueueError.self, "\(outcome)") {
+                try await fixture.queue.settle(zombie, as: outcome)
+            }
+        }
+        try await fixture.queue.release([zombie])
+        #expect(try await fixture.queue.complete([(zombie, sampleRecord())]).isEmpty)
+        await #expect(throws: QueueError.self) { try await fixture.queue.markAlone(zombie) }
+        #expect(try await fixture.state(digest) == "signing")
+        let settled = try await fixture.queue.settle(heir, as: .signed(sampleRecord()))
+        guard case .ended(.signed, let age) = settled else {
+            Issue.record("\(settled)")
+            return
+        }
+        #expect(age > .zero && age < .seconds(60))
+    }
+
+    @Test func `a heartbeat extends what is held and names what is lost or to be cancelled`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest), samplePush(sampleDigest("b")), samplePush(sampleDigest("c")))
+        let claims = try await fixture.claim()
+        let (lost, cancelled, kept) = (claims[0], claims[1], claims[2])
+        try await fixture.pool.execute(
+            "UPDATE countersign.job SET lease_token = lease_token + 1000 WHERE id = \(lost.jobID)")
+        #expect(try await fixture.queue.cancel(targets: [cancelled.target?.id ?? 0]) == 1)
+        try await fixture.expireLeases()
+        let beat = try await fixture.queue.heartbeat(claims)
+        #expect(beat.lost == [lost.jobID])
+        #expect(beat.cancelled == [cancelled.jobID])
+        #expect(try await fixture.queue.rescue().map(\.jobID) == [lost.jobID])
+        _ = try await fixture.queue.settle(kept, as: .signed(sampleRecord()))
+    }
+
+    @Test func `work that is cancelled while it runs ends as cancelled when it would be tried again`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let claim = try await fixture.claimOne()
+        _ = try await fixture.queue.cancel(targets: [claim.target?.id ?? 0])
+        let settled = try await fixture.queue.settle(claim, as: .retry(sampleFailure, after: .zero, counts: false))
+        guard case .ended(.cancelled, _) = settled else {
+            Issue.record("\(settled)")
+            return
+        }
+        #expect(try await fixture.state(digest) == "cancelled")
+        #expect(try await fixture.jobCount() == 0)
+    }
+
+    @Test func `a push takes a cancellation back`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let claim = try await fixture.claimOne()
+        _ = try await fixture.queue.cancel(targets: [claim.target?.id ?? 0])
+        try await fixture.push(samplePush(digest))
+        _ = try await fixture.queue.settle(claim, as: .retry(sampleFailure, after: .seconds(60), counts: false))
+        #expect(try await fixture.claimOne().target?.digest == digest)
+    }
+
+    @Test func `released jobs are due at once and the attempt does not count`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest), samplePush(sampleDigest("b")))
+        let claims = try await fixture.claim()
+        try await fixture.queue.release(claims)
+        #expect(try await fixture.state(digest) == "queued")
+        let again = try await fixture.claim()
+        #expect(again.map(\.attempt) == [1, 1] && again.map(\.crashes) == [0, 0])
+        #expect(try await fixture.contradictions() == 0)
+    }
+
+    @Test func `attempts count only where the job is to blame, failures always`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        for counts in [false, false, true] {
+            _ = try await fixture.queue.settle(
+                fixture.claimOne(), as: .retry(sampleFailure, after: .zero, counts: counts))
+        }
+        let claim = try await fixture.claimOne()
+        #expect(claim.attempt == 2 && claim.failures == 3 && claim.firstFailedAt != nil)
+    }
+
+    @Test func `several signed jobs end in one commit and only those that are held`() async throws {
+        let fixture = try await QueueFixture()
+        for index in 0..<5 { try await fixture.push(samplePush(sampleDigest(index))) }
+        let claims = try await fixture.claim()
+        try await fixture.pool.execute(
+            "UPDATE countersign.job SET lease_token = lease_token + 1000 WHERE id = \(claims[2].jobID)")
+        let settled = try await fixture.queue.complete(
+            claims.enumerated().map { ($1, sampleRecord(Int64($0))) })
+        #expect(Set(settled.keys) == Set(claims.map(\.jobID)).subtracting([claims[2].jobID]))
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.target WHERE state = 'signed'") == 4)
+        #expect(try await fixture.jobCount() == 1)
+    }
+
+    @Test func `a state without its evidence cannot be stored`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        for contradiction: (String) in ["signed", "failed", "waiting", "nonsense"] {
+            await #expect(throws: (any Error).self, "\(contradiction)") {
+                try await fixture.pool.execute("UPDATE countersign.target SET state = \(contradiction)::text")
+            }
+        }
+    }
+
+    // MARK: Poison
+
+    @Test func `jobs that crash together are not buried, a job that crashes alone is`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest), samplePush(sampleDigest("innocent")))
+        for crash in 1...5 {
+            #expect(try await fixture.claim().count == 2)
+            try await fixture.expireLeases()
+            let rescued = try await fixture.queue.rescue()
+            #expect(rescued.allSatisfy { $0.crashes == crash && !$0.isBuried })
+            try await fixture.makeDue()
+        }
+        let claims = try await fixture.claim()
+        let poison = try #require(claims.first { $0.target?.digest == digest })
+        let innocent = try #require(claims.first { $0.target?.digest != digest })
+        #expect(poison.crashes >= fixture.queue.settings.crashLimit)
+
+        // run alone, it ends well: its record is clean
+        try await fixture.queue.markAlone(innocent)
+        _ = try await fixture.queue.settle(innocent, as: .retry(sampleFailure, after: .zero, counts: false))
+        #expect(try await fixture.claimOne().crashes == 0)
+
+        try await fixture.queue.markAlone(poison)
+        try await fixture.expireLeases()
+        #expect(try await fixture.queue.rescue().contains { $0.jobID == poison.jobID && $0.isBuried })
+        #expect(try await fixture.state(digest) == "failed")
+        #expect(try await fixture.errorCode(digest) == "queue.poison")
+        let letters = try await fixture.records.deadLetters()
+        #expect(letters.items.map(\.jobID) == [poison.jobID])
+        #expect(try await fixture.contradictions() == 0)
+    }
+
+    @Test func `a redriven job is a new row that no zombie of the old one can settle`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let zombie = try await fixture.claimOne()
+        _ = try await fixture.queue.settle(zombie, as: .failed(sampleFailure))
+        #expect(try await fixture.queue.redrive(jobs: [zombie.jobID]) == 1)
+        #expect(try await fixture.queue.redrive(jobs: [zombie.jobID]) == 0)
+        #expect(try await fixture.state(digest) == "queued")
+        let heir = try await fixture.claimOne()
+        #expect(heir.jobID != zombie.jobID && heir.leaseToken > zombie.leaseToken && heir.attempt == 1)
+        await #expect(throws: QueueError.self) { try await fixture.queue.settle(zombie, as: .gone(sampleFailure)) }
+    }
+
+    @Test func `two sweeps at once rescue each job once`() async throws {
+        let fixture = try await QueueFixture()
+        _ = try await fixture.queue.enqueue((0..<50).map { samplePush(sampleDigest($0)) })
+        #expect(try await fixture.claim().count == 50)
+        try await fixture.expireLeases()
+        async let first = fixture.queue.rescue()
+        async let second = fixture.anotherQueue().rescue()
+        let rescued = try await first + second
+        #expect(rescued.count == 50 && Set(rescued.map(\.jobID)).count == 50)
+        #expect(try await fixture.number("SELECT max(crash_count)::bigint FROM countersign.job") == 1)
+    }
+}
