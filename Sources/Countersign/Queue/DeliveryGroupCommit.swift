@@ -47,6 +47,9 @@ package actor DeliveryGroupCommit {
         return try result.get()
     }
 
+    /// Deliveries that are not in a commit yet.
+    package var waitingCount: Int { waiting.count }
+
     private func commitWaiting() async {
         while !waiting.isEmpty { await commit(nextBatch()) }
         isCommitting = false

@@ -1,7 +1,8 @@
 package import Postgres
-package import ServiceLifecycle
+import ServiceLifecycle
 
-/// Hears what other daemons' ``JobNotifier`` says and passes it on to this process's workers.
+/// Hears what other daemons' ``JobNotifier`` says and passes it on to this process's workers. While the connection is
+/// away nothing is lost: workers poll.
 package struct JobListener: Service {
     private let listener: Listener
     private let signal: JobSignal
@@ -12,10 +13,11 @@ package struct JobListener: Service {
     }
 
     package func run() async throws {
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await listener.run() }
-                for await _ in listener.notifications { signal.raise() }
+        try await cancelWhenGracefulShutdown {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await listener.run() }
+                group.addTask { for await _ in listener.notifications { signal.raise() } }
+                try await group.next()
                 group.cancelAll()
             }
         }

@@ -13,6 +13,8 @@ package final class JobSignal: Sendable {
 
     package init() {}
 
+    var waitingCount: Int { state.withLock { $0.waiting.count } }
+
     package func raise() {
         let waiting = state.withLock { state in
             defer { state.waiting = [:] }

@@ -1,0 +1,63 @@
+import Logging
+import OCI
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+@Suite struct QueueSignalTests {
+    @Test func `a signal that finds nobody waiting is remembered once`() async {
+        let signal = JobSignal()
+        signal.raise()
+        signal.raise()
+        let start = ContinuousClock.now
+        await signal.wait(upTo: .seconds(60))
+        #expect(ContinuousClock.now - start < .seconds(30))
+        await signal.wait(upTo: .milliseconds(1))
+    }
+
+    @Test func `a signal wakes all who wait`() async throws {
+        let signal = JobSignal()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<3 { group.addTask { await signal.wait(upTo: .seconds(60)) } }
+            try await eventually { signal.waitingCount == 3 }
+            signal.raise()
+            try await group.waitForAll()
+        }
+        #expect(signal.waitingCount == 0)
+    }
+
+    @Test func `a cancelled wait returns`() async {
+        let signal = JobSignal()
+        let waiting = Task { await signal.wait(upTo: .seconds(60)) }
+        waiting.cancel()
+        await waiting.value
+    }
+
+    @Test func `a push to one daemon wakes the workers of another`() async throws {
+        let fixture = try await QueueFixture()
+        let heard = JobSignal()
+        let listener = JobListener(fixture.configuration, signal: heard)
+        let notifier = JobNotifier(
+            signal: JobSignal(), pool: ConnectionPool(fixture.configuration, size: 1), logger: Logger(label: "test"))
+        let queue = JobQueue(pool: fixture.pool, notifier: notifier)
+        let services = Task {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { try? await listener.run() }
+                group.addTask { try? await notifier.run() }
+            }
+        }
+        try await eventually("LISTEN") {
+            try await fixture.number(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'LISTEN%'")
+                > 0
+        }
+        let start = ContinuousClock.now
+        _ = try await queue.enqueue([samplePush(sampleDigest("app"))])
+        await heard.wait(upTo: .seconds(30))
+        #expect(ContinuousClock.now - start < .seconds(20))
+        services.cancel()
+        await services.value
+    }
+}
