@@ -1,0 +1,101 @@
+/// The four parts of the lab that listen on a port of their own. The CT log lives under Fulcio's, at `/ct`.
+public enum LabService: String, Sendable, CaseIterable, Codable {
+    /// The OpenID Connect issuers.
+    case oidc
+    /// The certificate authority, and its certificate transparency log.
+    case fulcio
+    /// The transparency log, Rekor v1.
+    case rekor
+    /// The RFC 3161 timestamp authority.
+    case tsa
+}
+
+/// What a lab is started with. Every field has a default except the folder.
+public struct LabConfiguration: Sendable {
+    /// One port for each service; 0 lets the kernel choose.
+    ///
+    /// A lab that must be found again after a restart needs fixed ports: they stand in the issuer URL of every token
+    /// and certificate, and in `trusted_root.json`.
+    public struct Ports: Sendable, Equatable {
+        /// Port of the issuers.
+        public var oidc: Int
+        /// Port of Fulcio and the CT log.
+        public var fulcio: Int
+        /// Port of Rekor.
+        public var rekor: Int
+        /// Port of the timestamp authority.
+        public var tsa: Int
+
+        /// Ports as given; whatever is left out is chosen by the kernel.
+        public init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, tsa: Int = 0) {
+            self.oidc = oidc
+            self.fulcio = fulcio
+            self.rekor = rekor
+            self.tsa = tsa
+        }
+    }
+
+    /// Folder of keys, logs, trust material and the token file. Made if missing; what is in it is continued.
+    public var directory: String
+    /// Address to listen on. Anything but loopback lends the lab's identities to the network.
+    public var host: String
+    /// Listening ports.
+    public var ports: Ports
+    /// Host that the written URLs name; `nil` means `host`.
+    public var externalHost: String?
+    /// How long each service waits before it answers its signing call (`signingCert`, `log/entries`, `timestamp`).
+    /// Reads are not slowed: of the real servers only these calls are slow. Requests wait side by side.
+    public var latency: [LabService: Duration]
+    /// `sub` of the tokens that are written to the token file.
+    public var tokenSubject: String
+    /// `aud` of those tokens, and the audience that Fulcio demands.
+    public var audience: String
+    /// Lifetime of those tokens.
+    public var tokenLifetime: Duration
+    /// How often the token file is written anew.
+    public var tokenRotation: Duration
+    /// First word of the Rekor checkpoint's origin and the name of its signer.
+    public var logHost: String
+
+    /// A lab in `directory`, on loopback, on free ports, answering at once.
+    public init(
+        directory: String, host: String = "127.0.0.1", ports: Ports = Ports(), externalHost: String? = nil,
+        latency: [LabService: Duration] = [:], tokenSubject: String = "system:serviceaccount:ci:signer",
+        audience: String = "sigstore", tokenLifetime: Duration = .seconds(600), tokenRotation: Duration = .seconds(60),
+        logHost: String = "rekor.countersign.lab"
+    ) {
+        self.directory = directory
+        self.host = host
+        self.ports = ports
+        self.externalHost = externalHost
+        self.latency = latency
+        self.tokenSubject = tokenSubject
+        self.audience = audience
+        self.tokenLifetime = tokenLifetime
+        self.tokenRotation = tokenRotation
+        self.logHost = logHost
+    }
+
+    /// Reads `fulcio=5ms,rekor=160ms,tsa=1ms`. Units are `ms` and `s`; an empty text is no latency.
+    ///
+    /// - Throws: `LabError.configuration` naming the part that cannot be read.
+    public static func latency(parsing text: String) throws(LabError) -> [LabService: Duration] {
+        var latency: [LabService: Duration] = [:]
+        for part in text.split(separator: ",") {
+            let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+            guard pair.count == 2, let service = LabService(rawValue: pair[0]), let delay = duration(pair[1]) else {
+                throw LabError.configuration("latency \"\(part)\": expected SERVICE=TIME, such as rekor=160ms")
+            }
+            latency[service] = delay
+        }
+        return latency
+    }
+
+    private static func duration(_ text: String) -> Duration? {
+        if text.hasSuffix("ms"), let count = Int64(text.dropLast(2)), count >= 0 { return .milliseconds(count) }
+        if text.hasSuffix("s"), let count = Double(text.dropLast()), count >= 0, count < 86_400 {
+            return .seconds(count)
+        }
+        return nil
+    }
+}

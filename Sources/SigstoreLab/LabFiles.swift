@@ -1,0 +1,74 @@
+import Dispatch
+import FoundationEssentials
+import Logging
+import ServiceLifecycle
+
+/// Writes what others find the lab by, once it listens, and then a fresh token every minute.
+struct LabFiles: Service {
+    let configuration: LabConfiguration
+    let start: LabStart
+    let trust: TrustMaterial
+    let issuers: IssuerSite
+    let board: FaultBoard
+    let ready: Gate<LabEndpoints>
+    let logger: Logger
+
+    func run() async throws {
+        do {
+            let endpoints = try await start.endpoints
+            let folder = configuration.directory
+            let root = try trust.trustedRoot(endpoints)
+            let config = try trust.signingConfig(endpoints)
+            try await write(String(decoding: root, as: UTF8.self), to: "\(folder)/trusted_root.json")
+            try await write(String(decoding: config, as: UTF8.self), to: "\(folder)/signing_config.json")
+            try await write(environment(endpoints), to: "\(folder)/lab.env")
+            try await writeToken(endpoints)
+            ready.open(.success(endpoints))
+            logger.warning("lab ready: NOT FOR PRODUCTION", metadata: ["lab.folder": "\(folder)"])
+            try? await cancelWhenGracefulShutdown {
+                while !Task.isCancelled {
+                    try await Task.sleep(for: configuration.tokenRotation)
+                    try await writeToken(endpoints)
+                }
+            }
+        } catch {
+            ready.open(.failure(error))
+            throw error
+        }
+    }
+
+    private func writeToken(_ endpoints: LabEndpoints) async throws {
+        let issuer = Issuer(kind: .kubernetes, url: endpoints.issuer, origin: endpoints.oidc)
+        let offset = board.clockOffset(of: .oidc) / .seconds(1)
+        let token = try issuers.token(
+            from: issuer, subject: nil, audience: nil, lifetime: configuration.tokenLifetime,
+            now: Date().addingTimeInterval(offset))
+        try await write(token, to: "\(configuration.directory)/token")
+    }
+
+    /// Shell assignments; values are URLs and paths, single-quoted.
+    private func environment(_ endpoints: LabEndpoints) -> String {
+        let folder = configuration.directory
+        let account = configuration.tokenSubject.split(separator: ":")
+        let identity =
+            account.count == 4
+            ? "https://kubernetes.io/namespaces/\(account[2])/serviceaccounts/\(account[3])"
+            : configuration.tokenSubject
+        return [
+            ("OIDC_URL", endpoints.oidc), ("OIDC_ISSUER", endpoints.issuer), ("FULCIO_URL", endpoints.fulcio),
+            ("REKOR_URL", endpoints.rekor), ("TSA_URL", endpoints.tsa), ("CT_URL", endpoints.ctLog),
+            ("TRUSTED_ROOT", "\(folder)/trusted_root.json"), ("SIGNING_CONFIG", "\(folder)/signing_config.json"),
+            ("TOKEN_FILE", "\(folder)/token"), ("CERT_IDENTITY", identity), ("CERT_ISSUER", endpoints.issuer),
+        ].map { "\($0)='\($1.replacing("'", with: "'\\''"))'\n" }.joined()
+    }
+
+    private static let queue = DispatchQueue(label: "lab.files")
+
+    private func write(_ text: String, to path: String) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            Self.queue.async {
+                continuation.resume(with: Result { try AtomicFile.write(text, to: path) })
+            }
+        }
+    }
+}

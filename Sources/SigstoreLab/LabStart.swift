@@ -1,0 +1,65 @@
+import Synchronization
+
+/// Where the services of a running lab answer. Base URLs without a slash at the end, except `tsa`.
+public struct LabEndpoints: Sendable, Equatable {
+    /// Issuer server; the issuers are below it.
+    public let oidc: String
+    /// Fulcio.
+    public let fulcio: String
+    /// Rekor v1.
+    public let rekor: String
+    /// The timestamp call itself, `…/api/v1/timestamp`, as signing configs name it.
+    public let tsa: String
+    /// Base of the CT log, `…/ct`.
+    public let ctLog: String
+
+    init(host: String, ports: [LabService: Int]) {
+        func url(_ service: LabService) -> String {
+            "http://\(host.contains(":") ? "[\(host)]" : host):\(ports[service] ?? 0)"
+        }
+        oidc = url(.oidc)
+        fulcio = url(.fulcio)
+        rekor = url(.rekor)
+        tsa = "\(url(.tsa))/api/v1/timestamp"
+        ctLog = "\(url(.fulcio))/ct"
+    }
+
+    /// `iss` of the Kubernetes issuer, which the token file's tokens are from.
+    public var issuer: String { issuer(.kubernetes) }
+
+    /// `iss` of an issuer.
+    public func issuer(_ kind: IssuerKind) -> String { "\(oidc)/\(kind.pathComponent)" }
+}
+
+/// Turns four listening ports into endpoints. Requests that come before all four are known wait here.
+final class LabStart: Sendable {
+    private let host: String
+    private let ports = Mutex<[LabService: Int]>([:])
+    private let bound = Gate<LabEndpoints>()
+
+    init(host: String) { self.host = host }
+
+    func listening(_ service: LabService, port: Int) {
+        let known = ports.withLock { ports in
+            ports[service] = port
+            return ports
+        }
+        if known.count == LabService.allCases.count { bound.open(.success(LabEndpoints(host: host, ports: known))) }
+    }
+
+    func fail(_ error: any Error) { bound.open(.failure(error)) }
+
+    var endpoints: LabEndpoints {
+        get async throws { try await bound.value }
+    }
+
+    /// The issuers that Fulcio trusts, in the order of `/api/v2/configuration`.
+    var issuers: [Issuer] {
+        get async throws {
+            let endpoints = try await endpoints
+            return IssuerKind.allCases.map { kind in
+                Issuer(kind: kind, url: endpoints.issuer(kind), origin: endpoints.oidc)
+            }
+        }
+    }
+}
