@@ -1,0 +1,65 @@
+package import Logging
+package import Postgres
+
+extension Listeners {
+    /// What the three doors of the daemon open to.
+    package struct Dependencies: Sendable {
+        package var commit: Intake.Commit
+        /// Reads for status and metrics, on connections that workers do not use.
+        package var pool: ConnectionPool
+        package var policy: SigningPolicy
+        package var metrics: ServiceMetrics
+        package var progress: any WorkerProgress
+
+        package init(
+            commit: @escaping Intake.Commit, pool: ConnectionPool, policy: SigningPolicy, metrics: ServiceMetrics,
+            progress: any WorkerProgress
+        ) {
+            self.commit = commit
+            self.pool = pool
+            self.policy = policy
+            self.metrics = metrics
+            self.progress = progress
+        }
+    }
+
+    /// The daemon's own doors. Its queue figures are asked for at each scrape from now on, so make it once.
+    package init(_ configuration: Configuration, _ dependencies: Dependencies, logger: Logger) {
+        let metrics = dependencies.metrics
+        let pool = dependencies.pool
+        let records = ArtifactRecords(pool: pool)
+        let tokens = APITokens(pool: pool)
+        metrics.collectQueue(from: records)
+
+        let intake = Intake(
+            configuration, policy: dependencies.policy, metrics: metrics, logger: logger, commit: dependencies.commit)
+        let authority = Authority(anonymousRead: configuration.api.anonymousRead, refused: metrics.apiRefused) {
+            token throws(QueueError) in try await tokens.authenticate(token)
+        }
+        self.init(
+            configuration.listeners,
+            routes: [
+                .webhooks: [WebhookController(intake: intake, metrics: metrics, configuration: configuration)],
+                .api: [
+                    ArtifactsController(records: records, configuration: configuration, authority: authority),
+                    JobsController(records: records, authority: authority),
+                    SignController(
+                        configuration: configuration, policy: dependencies.policy, authority: authority,
+                        commit: dependencies.commit),
+                    IntakeController(
+                        configuration: configuration, policy: dependencies.policy, metrics: metrics,
+                        authority: authority),
+                ],
+                .operations: [
+                    OperationsController(metrics: metrics, progress: dependencies.progress) {
+                        do throws(PostgresError) {
+                            _ = try await pool.query("SELECT 1")
+                            return nil
+                        } catch {
+                            return error.code
+                        }
+                    }
+                ],
+            ], logger: logger)
+    }
+}

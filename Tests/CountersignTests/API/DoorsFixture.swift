@@ -1,0 +1,164 @@
+import Curl
+import FoundationEssentials
+import Logging
+import OCI
+import Postgres
+import ServiceLifecycle
+import Support
+import Synchronization
+
+@testable import Countersign
+
+/// The three doors on loopback over a database of their own, driven with our HTTP client.
+struct DoorsFixture {
+    let queue: QueueFixture
+    let metrics: ServiceMetrics
+    let ports: [Door: Int]
+    let commits: CommitLog
+    private let http = HTTPClient()
+
+    /// Runs `body` while the doors are open.
+    static func withDoors(
+        cluster: PostgresConfiguration? = nil, _ change: (inout Configuration) -> Void = { _ in },
+        _ body: (DoorsFixture) async throws -> Void
+    ) async throws {
+        let queue = try await QueueFixture()
+        var configuration = Configuration.doors
+        change(&configuration)
+        try await withDoors(
+            configuration, queue: queue,
+            pool: cluster.map { ConnectionPool($0, size: 2, waitLimit: .milliseconds(300)) }, body)
+    }
+
+    private static func withDoors(
+        _ configuration: Configuration, queue: QueueFixture, pool: ConnectionPool?,
+        _ body: (DoorsFixture) async throws -> Void
+    ) async throws {
+        let metrics = ServiceMetrics()
+        let commits = CommitLog()
+        let pool = pool ?? queue.pool
+        let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
+        let jobs = JobQueue(pool: pool, notifier: notifier)
+        let group = DeliveryGroupCommit(limit: 1000, batchLimit: 100) { requests throws(QueueError) in
+            commits.append(requests.count)
+            return try await jobs.enqueue(requests)
+        }
+        let listeners = Listeners(
+            configuration,
+            .init(
+                commit: { requests throws(QueueError) in try await group.commit(requests) }, pool: pool,
+                policy: SigningPolicy(configuration.policy), metrics: metrics, progress: Idle()),
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
+        let services = listeners.services { door, port in continuation.yield((door, port)) }
+        let serviceGroup = ServiceGroup(
+            services: services, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let running = Task { try await serviceGroup.run() }
+        var ports: [Door: Int] = [:]
+        for await (door, port) in bound {
+            ports[door] = port
+            if ports.count == Door.allCases.count { break }
+        }
+        let fixture = DoorsFixture(queue: queue, metrics: metrics, ports: ports, commits: commits)
+        do { try await body(fixture) } catch {
+            await serviceGroup.triggerGracefulShutdown()
+            throw error
+        }
+        fixture.http.shutdown()
+        await serviceGroup.triggerGracefulShutdown()
+        try await running.value
+    }
+
+    struct Idle: WorkerProgress {
+        var sinceLastStep: Duration? { .milliseconds(20) }
+        var isStopping: Bool { false }
+    }
+
+    // MARK: Requests
+
+    func deliver(
+        _ body: String, to endpoint: String = "main", secret: String? = "Bearer first-secret"
+    ) async throws -> HTTPResponse {
+        var headers: HTTPHeaders = ["Content-Type": "application/vnd.docker.distribution.events.v1+json"]
+        if let secret { headers["Authorization"] = secret }
+        return try await send(.post, .webhooks, "/webhooks/\(endpoint)", headers: headers, body: Array(body.utf8))
+    }
+
+    func get(_ path: String, _ door: Door = .api, token: String? = nil) async throws -> HTTPResponse {
+        try await send(.get, door, path, headers: token.map { ["Authorization": "Bearer \($0)"] } ?? [:])
+    }
+
+    func send(
+        _ method: HTTPRequest.Method, _ door: Door, _ path: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil
+    ) async throws -> HTTPResponse {
+        var route = HTTPRoute()
+        route.addresses = .privateAllowed
+        route.allowPlainHTTP = true
+        let url = "http://127.0.0.1:\(ports[door] ?? 0)\(path)"
+        return try await http.send(HTTPRequest(method, url, headers: headers, body: body, route: route))
+    }
+
+    // MARK: Looking at the tables
+
+    func events() async throws -> Int { try await queue.number("SELECT count(*) FROM countersign.event") }
+    func events(_ verdict: String) async throws -> Int {
+        try await queue.number("SELECT count(*) FROM countersign.event WHERE verdict = \(verdict)::text")
+    }
+    func token(_ role: APITokens.Role) async throws -> String {
+        try await APITokens(pool: queue.pool).create(name: role.rawValue, role: role, lifetime: nil)
+    }
+}
+
+/// How many requests each commit had.
+final class CommitLog: Sendable {
+    private let sizes = Mutex<[Int]>([])
+    var all: [Int] { sizes.withLock { $0 } }
+    func append(_ size: Int) { sizes.withLock { $0.append(size) } }
+}
+
+extension Configuration {
+    /// One registry, one endpoint, everything under `team/` signed.
+    static var doors: Configuration {
+        let identity = IdentityConfiguration(
+            token: .environment("TOKEN"), subjectAlternativeName: "a@example.com", issuer: "https://issuer.example.com")
+        let upstream = UpstreamConfiguration(url: "https://sigstore.example.com")
+        var configuration = Configuration(
+            database: .init(url: Secret("postgresql://unused")),
+            sigstore: .init(
+                trustedRoot: "root.json", fulcio: upstream, timestampAuthority: upstream, rekor: upstream,
+                identity: identity))
+        configuration.environment = .development
+        let free = ListenAddress(host: "127.0.0.1", port: 0)
+        (configuration.listeners.webhooks, configuration.listeners.api, configuration.listeners.operations) = (
+            free, free, free
+        )
+        configuration.registries = [
+            .init(name: "registry.example.com", upstream: .init(url: "https://registry.example.com"))
+        ]
+        var endpoint = EndpointConfiguration(
+            name: "main", registry: "registry.example.com",
+            secrets: [Secret("Bearer first-secret"), Secret("second-secret")])
+        endpoint.repositories = [glob("team/**")]
+        endpoint.maxBodyBytes = 64 << 10
+        endpoint.maxEvents = 10
+        configuration.endpoints = [endpoint]
+        configuration.policy = .init(rules: [.init(name: "team", repositories: [glob("registry.example.com/team/**")])])
+        return configuration
+    }
+}
+
+/// One event of a distribution registry, as text.
+func notification(
+    _ seed: String = "image", action: String = "push", host: String = "registry.example.com",
+    repository: String = "team/app",
+    tag: String? = "v1", mediaType: String = "application/vnd.oci.image.manifest.v1+json"
+) -> String {
+    let tag = tag.map { #", "tag": "\#($0)""# } ?? ""
+    return #"""
+        {"id": "\#(seed)", "action": "\#(action)", "target": {"mediaType": "\#(mediaType)", "digest": "\#(sampleDigest(seed))",
+         "repository": "\#(repository)", "url": "http://user:hunter2@\#(host)/v2/"\#(tag)},
+         "request": {"addr": "192.0.2.7:1", "host": "\#(host)", "useragent": "docker/27"}, "actor": {"name": "ci"}}
+        """#
+}
+
+func envelope(_ events: String...) -> String { #"{"events": [\#(events.joined(separator: ","))]}"# }
