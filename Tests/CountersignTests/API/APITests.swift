@@ -13,7 +13,7 @@ import Testing
         "/v1/artifacts?ref=registry.example.com/team/app:v1",
     ])
     func `reading needs a token, unless the configuration lets everybody read`(path: String) async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let answer = try await doors.get(path)
             #expect(answer.status == 401)
             #expect(answer.headers["WWW-Authenticate"] == "Bearer")
@@ -23,9 +23,7 @@ import Testing
             _ = try await doors.deliver(envelope(notification()))
             #expect(try await doors.get(path, token: doors.token(.viewer)).status == 200)
         }
-        try await DoorsFixture.withDoors {
-            $0.api.anonymousRead = true
-        } _: { doors in
+        try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = true }) { (doors) async throws in
             _ = try await doors.deliver(envelope(notification()))
             #expect(try await doors.get(path).status == 200)
             #expect(try await doors.get(path, token: "cs_viewer_unknown").status == 401)
@@ -33,9 +31,7 @@ import Testing
     }
 
     @Test func `commands need the operator, whatever may be read`() async throws {
-        try await DoorsFixture.withDoors {
-            $0.api.anonymousRead = true
-        } _: { doors in
+        try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = true }) { (doors) async throws in
             let body = Array(#"{"references": ["registry.example.com/team/app:v1"]}"#.utf8)
             #expect(try await doors.send(.post, .api, "/v1/sign", body: body).status == 401)
             let viewer = try await sign(doors, body, token: doors.token(.viewer))
@@ -49,7 +45,7 @@ import Testing
     }
 
     @Test func `signing by hand obeys the policy and the lists`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let digest = sampleDigest("by hand")
             let references = [
                 "registry.example.com/team/app@\(digest)", "registry.example.com/other/app:v1",
@@ -75,7 +71,7 @@ import Testing
         "", "{}", "[]", #"{"references": []}"#, #"{"references": [1]}"#, #"{"references": ["no reference"]}"#,
         #"{"references": ["registry.example.com/team/app"]}"#,
     ]) func `a request to sign that makes no sense is refused whole`(body: String) async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let answer = try await sign(doors, Array(body.utf8), token: doors.token(.operator))
             #expect(answer.status == 400)
             #expect(try await doors.events() == 0)
@@ -83,9 +79,7 @@ import Testing
     }
 
     @Test func `an artifact is found by digest and by tag, in any spelling of its registry`() async throws {
-        try await DoorsFixture.withDoors {
-            $0.registries[0].aliases = ["inside.example.com:5000"]
-        } _: { doors in
+        try await DoorsFixture.withDoors(.doors { $0.registries[0].aliases = ["inside.example.com:5000"] }) { (doors) async throws in
             _ = try await doors.deliver(envelope(notification()))
             let token = try await doors.token(.viewer)
             let digest = sampleDigest("image")
@@ -107,7 +101,7 @@ import Testing
     }
 
     @Test func `a refused push says why, and what to do`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             _ = try await doors.deliver(envelope(notification(repository: "other/app")))
             let reference = "registry.example.com/other/app@\(sampleDigest("image"))"
             let answer = try await doors.get("/v1/artifacts?ref=\(reference)", token: doors.token(.viewer))
@@ -127,7 +121,7 @@ import Testing
         ("/v1/jobs?before=x", 400, "api.bad_parameter"), ("/v1/jobs?repository=x", 400, "api.bad_parameter"),
         ("/v1/nothing", 404, "http.not_found"),
     ]) func `every refusal is a problem document with a code`(path: String, status: Int, code: String) async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let answer = try await doors.get(path, token: doors.token(.viewer))
             #expect(answer.status == status)
             #expect(answer.headers["Content-Type"] == "application/problem+json")
@@ -136,7 +130,7 @@ import Testing
     }
 
     @Test func `a waiting reader is answered when the state is final, also where the push comes later`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.viewer)
             let reference = "registry.example.com/team/app@\(sampleDigest("image"))"
             async let waited = doors.get("/v1/artifacts?ref=\(reference)&wait=20s", token: token)
@@ -150,7 +144,7 @@ import Testing
     }
 
     @Test func `jobs come in pages, newest first`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.viewer)
             for number in 0..<3 { _ = try await doors.deliver(envelope(notification("image \(number)"))) }
             let first = try JSONParser.parse(try await doors.get("/v1/jobs?limit=2", token: token).body)
@@ -170,7 +164,7 @@ import Testing
     }
 
     @Test func `endpoints show what was delivered and what failed`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             _ = try await doors.deliver(envelope(notification()))
             _ = try await doors.deliver("nonsense")
             _ = try await doors.deliver(envelope(notification(action: "pull")))
@@ -186,7 +180,7 @@ import Testing
     }
 
     @Test func `the queue can be read from the metrics`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             _ = try await doors.deliver(envelope(notification()))
             let text = String(decoding: try await doors.get("/metrics", .operations).body, as: UTF8.self)
             #expect(text.contains(#"countersign_queue_jobs{lane="live",state="queued"} 1"#))

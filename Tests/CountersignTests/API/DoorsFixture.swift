@@ -18,25 +18,15 @@ struct DoorsFixture {
     private let http = HTTPClient()
 
     /// Runs `body` while the doors are open.
+    /// - Parameter cluster: where the daemon stores, if that is not the fixture's own database.
     static func withDoors(
-        cluster: PostgresConfiguration? = nil, _ change: (inout Configuration) -> Void = { _ in },
+        _ configuration: Configuration = .doors, cluster: PostgresConfiguration? = nil,
         _ body: (DoorsFixture) async throws -> Void
     ) async throws {
         let queue = try await QueueFixture()
-        var configuration = Configuration.doors
-        change(&configuration)
-        try await withDoors(
-            configuration, queue: queue,
-            pool: cluster.map { ConnectionPool($0, size: 2, waitLimit: .milliseconds(300)) }, body)
-    }
-
-    private static func withDoors(
-        _ configuration: Configuration, queue: QueueFixture, pool: ConnectionPool?,
-        _ body: (DoorsFixture) async throws -> Void
-    ) async throws {
+        let pool = cluster.map { ConnectionPool($0, size: 2, waitLimit: .milliseconds(300)) } ?? queue.pool
         let metrics = ServiceMetrics()
         let commits = CommitLog()
-        let pool = pool ?? queue.pool
         let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
         let jobs = JobQueue(pool: pool, notifier: notifier)
         let group = DeliveryGroupCommit(limit: 1000, batchLimit: 100) { requests throws(QueueError) in
@@ -117,6 +107,12 @@ final class CommitLog: Sendable {
 }
 
 extension Configuration {
+    static func doors(_ change: (inout Configuration) -> Void) -> Configuration {
+        var configuration = Configuration.doors
+        change(&configuration)
+        return configuration
+    }
+
     /// One registry, one endpoint, everything under `team/` signed.
     static var doors: Configuration {
         let identity = IdentityConfiguration(

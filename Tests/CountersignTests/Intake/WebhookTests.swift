@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct WebhookTests {
     @Test func `a push is stored before it is answered, and nothing of the sender's links stays`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let answer = try await doors.deliver(envelope(notification()))
             #expect(answer.status == 202)
             #expect(
@@ -47,7 +47,7 @@ import Testing
     ]) func `a bad body is refused with its reason and stores nothing`(body: String, status: Int, code: String)
         async throws
     {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let answer = try await doors.deliver(body)
             #expect(answer.status == status)
             #expect(answer.headers["Content-Type"] == "application/problem+json")
@@ -65,7 +65,7 @@ import Testing
         nil, "", "Bearer wrong", "Bearer first-secre", "Bearer first-secret ", "bearer first-secret", "first-secret",
     ])
     func `without the whole secret a delivery is not even parsed`(secret: String?) async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             for body in [envelope(notification()), "not json"] {
                 #expect(try await doors.deliver(body, secret: secret).status == 401)
             }
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func `both secrets are good while one replaces the other`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             #expect(try await doors.deliver(envelope(notification("a"))).status == 202)
             #expect(try await doors.deliver(envelope(notification("b")), secret: "second-secret").status == 202)
             #expect(try await doors.events() == 2)
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test func `an unknown endpoint is no label and stores nothing`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             #expect(try await doors.deliver(envelope(notification()), to: "nobody").status == 404)
             #expect(try await doors.get("/webhooks/main", .webhooks).status >= 400)
             #expect(doors.metrics.deliveries.value("unknown", "intake.unknown_endpoint") == 1)
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func `what is understood and ignored is answered 202 and only counted`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let hex = sampleDigest("image").hex
             let ignored = [
                 notification(action: "pull"), notification(action: "mount"), notification(action: "delete"),
@@ -109,7 +109,7 @@ import Testing
     }
 
     @Test func `what is not ours to sign is answered 202 and recorded as refused, without a target`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let refused = [
                 notification("a", host: "evil.example.com"), notification("b", repository: "other/app"),
                 notification("c", repository: "team/../x"), notification("d", host: "169.254.169.254"),
@@ -125,7 +125,7 @@ import Testing
     }
 
     @Test func `several events of one delivery are one commit, each with its verdict`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             let answer = try await doors.deliver(
                 envelope(
                     notification("a"), notification("b", action: "pull"), notification("c", repository: "other/x"),
@@ -137,7 +137,7 @@ import Testing
     }
 
     @Test func `fifty deliveries at once share commits, and none is lost`() async throws {
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             try await withThrowingTaskGroup(of: Int.self) { group in
                 for number in 0..<50 {
                     group.addTask { try await doors.deliver(envelope(notification("image \(number)"))).status }
@@ -155,7 +155,7 @@ import Testing
     {
         let cluster = try await PostgresCluster()
         let database = try await cluster.database(migratedFrom: "migrations")
-        try await DoorsFixture.withDoors(cluster: database) { doors in
+        try await DoorsFixture.withDoors(cluster: database) { (doors) async throws in
             #expect(try await doors.get("/readyz", .operations).status == 200)
             try await cluster.stopImmediately()
             let answer = try await doors.deliver(envelope(notification()))
