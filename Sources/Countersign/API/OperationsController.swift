@@ -43,7 +43,12 @@ package struct OperationsController: RouteSet {
         struct Check: Encodable {
             let ok: Bool
             var code: String?
-            var age_seconds: Double?
+            var age: Double?
+
+            enum CodingKeys: String, CodingKey {
+                case ok, code
+                case age = "age_seconds"
+            }
         }
         let ready: Bool
         let database: Check
@@ -57,7 +62,7 @@ package struct OperationsController: RouteSet {
         let code = progress.isStopping ? "worker.stopping" : isWorking ? nil : "worker.stuck"
         let answer = Readiness(
             ready: fault == nil && isWorking, database: .init(ok: fault == nil, code: fault),
-            worker: .init(ok: isWorking, code: code, age_seconds: silence?.inSeconds))
+            worker: .init(ok: isWorking, code: code, age: silence?.inSeconds))
         return try Response.json(answer, status: answer.ready ? .ok : .serviceUnavailable)
     }
 }

@@ -79,7 +79,8 @@ import Testing
     }
 
     @Test func `an artifact is found by digest and by tag, in any spelling of its registry`() async throws {
-        try await DoorsFixture.withDoors(.doors { $0.registries[0].aliases = ["inside.example.com:5000"] }) { (doors) async throws in
+        try await DoorsFixture.withDoors(.doors { $0.registries[0].aliases = ["inside.example.com:5000"] }) {
+            (doors) async throws in
             _ = try await doors.deliver(envelope(notification()))
             let token = try await doors.token(.viewer)
             let digest = sampleDigest("image")

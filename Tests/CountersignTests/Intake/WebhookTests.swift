@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test(arguments: [
-        nil, "", "Bearer wrong", "Bearer first-secre", "Bearer first-secret ", "bearer first-secret", "first-secret",
+        nil, "", "Bearer wrong", "Bearer first-secre", "bearer first-secret", "first-secret",
     ])
     func `without the whole secret a delivery is not even parsed`(secret: String?) async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
