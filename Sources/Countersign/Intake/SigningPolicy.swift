@@ -1,7 +1,7 @@
 package import OCI
 import OpenSSL
 
-/// Decides what we sign: pure, without a clock or a network, so that intake and execution cannot disagree by accident.
+/// Decides what we sign: pure, without clock or network, so that intake and execution cannot disagree by accident.
 ///
 /// Evaluated at intake, to refuse early, and again when the job runs; that one counts and its `version` is stored.
 package struct SigningPolicy: Sendable {

@@ -136,6 +136,20 @@ import Testing
         }
     }
 
+    @Test func `a body of unknown length is refused while it streams`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let connection = try RawConnection(port: doors.ports[.webhooks] ?? 0)
+            connection.send("POST /webhooks/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first-secret\r\n")
+            connection.send("Transfer-Encoding: chunked\r\n\r\n")
+            for _ in 0..<20 { connection.send("1000\r\n" + String(repeating: " ", count: 4096) + "\r\n") }
+            // The last chunk never comes: an answer means that the daemon did not wait for it
+            let answer = connection.receive()
+            #expect(answer.hasPrefix("HTTP/1.1 413"))
+            #expect(try await doors.events() == 0)
+            #expect(doors.metrics.deliveries.value("main", "intake.too_large") == 1)
+        }
+    }
+
     @Test func `fifty deliveries at once share commits, and none is lost`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             try await withThrowingTaskGroup(of: Int.self) { group in
