@@ -85,7 +85,11 @@ struct QueueFixture: Sendable {
 
     func expireLeases() async throws {
         try await pool.execute(
-            "UPDATE countersign.job SET lease_expires_at = now() - interval '1 second' WHERE leased")
+            """
+            UPDATE countersign.job SET lease_expires_at = now() - interval '1 second'
+            WHERE leased AND id = ANY(ARRAY(
+                SELECT id FROM countersign.job WHERE leased ORDER BY id FOR UPDATE SKIP LOCKED))
+            """)
     }
 
     func makeDue() async throws {

@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 /// What went wrong, for the person who has to mend it. Stored as `last_error` and shown by the API as it is.
 package struct Failure: Codable, Sendable, Hashable {
     /// Stable, for machines: `registry.unauthorized`.
@@ -25,4 +27,10 @@ package struct Failure: Codable, Sendable, Hashable {
         }
         return String(result)
     }
+}
+
+extension Failure {
+    func json() throws -> String { String(decoding: try JSONEncoder().encode(self), as: UTF8.self) }
+
+    init(json: String) throws { self = try JSONDecoder().decode(Failure.self, from: Data(json.utf8)) }
 }

@@ -7,6 +7,9 @@ extension JobQueue {
     /// - Returns: how many jobs that concerned.
     package func cancel(targets ids: [Int64]) async throws(QueueError) -> Int {
         try await pool.together { session in
+            // first the locks, then a snapshot that knows what they protect
+            _ = try session.query(
+                "SELECT id FROM countersign.job WHERE target_id = ANY(\(ids)::bigint[]) ORDER BY id FOR UPDATE")
             let rows = try session.query(
                 """
                 WITH found AS MATERIALIZED (

@@ -72,8 +72,9 @@ extension JobQueue {
         Settlement]
     {
         guard !signed.isEmpty else { return [:] }
-        let settled = try await pool.together { session in
-            try Self.settlements(session.query(Self.completeStatement(signed)), ended: .signed)
+        let settled = try await pool.together { session -> [Int64: Settlement] in
+            try Self.lock(signed.map(\.claim.jobID), in: session)
+            return try Self.settlements(session.query(Self.completeStatement(signed)), ended: .signed)
         }
         if settled.values.contains(.requeued) { notifier.jobsAreDue() }
         return settled
@@ -130,6 +131,7 @@ extension JobQueue {
         jobID: Int64, leaseToken: Int64, as state: TargetState, _ failure: Failure, in session: Session
     ) throws -> Settlement? {
         let error = try failure.json()
+        try lock([jobID], in: session)
         let rows = try session.query(
             """
             WITH held AS MATERIALIZED (
@@ -141,7 +143,7 @@ extension JobQueue {
             requeued AS (
                 UPDATE countersign.job j
                 SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
-                    run_at = now(), received_at = now(), attempt = 0, failures = 0, first_failed_at = NULL,
+                    cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0, first_failed_at = NULL,
                     crash_count = 0, last_error = \(error)::jsonb
                 WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
             buried AS (
@@ -157,8 +159,8 @@ extension JobQueue {
             shown AS (
                 UPDATE countersign.target t
                 SET state = CASE
-                        WHEN h.cancel_requested AND t.state <> 'signed' THEN 'cancelled'
                         WHEN h.pushed_again AND t.state <> 'signed' THEN 'queued'
+                        WHEN h.cancel_requested AND t.state <> 'signed' THEN 'cancelled'
                         WHEN h.pushed_again OR h.cancel_requested THEN t.state
                         -- the signature stands and verifies; policy refuses to make another
                         WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused' THEN 'signed'
@@ -166,64 +168,21 @@ extension JobQueue {
                     last_error = \(error)::jsonb, updated_at = now()
                 FROM held h WHERE t.id = h.target_id AND t.state <> 'revoked'
                 RETURNING 1)
-            SELECT id, pushed_again, cancel_requested AS cancelled, now() - received_at AS age FROM held
+            SELECT id, pushed_again, cancel_requested AND NOT pushed_again AS cancelled, now() - received_at AS age FROM held
             """)
         return try settlements(rows, ended: state)[jobID]
     }
 
-    /// Returns jobs to the queue: retried, released or rescued. One whose cancelling was asked for ends here.
-    /// - Returns: how each that was still held went; `.ended(.cancelled, …)`, `.requeued` (due now) or `.postponed`.
-    static func putBack(_ returns: [JobReturn], in session: Session) throws -> [Int64: Settlement] {
-        guard !returns.isEmpty else { return [:] }
-        let jobs = returns.sorted { $0.jobID < $1.jobID }
-        let rows = try session.query(
-            """
-            WITH back AS MATERIALIZED (
-                SELECT * FROM unnest(
-                    \(jobs.map(\.jobID))::bigint[], \(jobs.map(\.leaseToken))::bigint[], \(jobs.map(\.delay))::interval[],
-                    \(jobs.map(\.uncountedAttempts))::int[], \(jobs.map(\.failures))::int[], \(jobs.map(\.crashes))::int[],
-                    \(try jobs.map { try $0.error?.json() })::text[])
-                AS b(id, lease_token, delay, uncounted, failures, crashes, error)),
-            held AS MATERIALIZED (
-                SELECT j.id, j.target_id, j.pushed_again, j.cancel_requested, j.received_at
-                FROM back b JOIN countersign.job j ON j.id = b.id AND j.lease_token = b.lease_token AND j.leased
-                ORDER BY j.id FOR UPDATE OF j),
-            ended AS (
-                DELETE FROM countersign.job
-                WHERE id = ANY(ARRAY(SELECT id FROM held WHERE cancel_requested)) RETURNING 1),
-            requeued AS (
-                UPDATE countersign.job j
-                SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
-                    -- an attempt that ended while it ran alone is proof of innocence
-                    crash_count = CASE WHEN j.alone THEN 0 ELSE j.crash_count END + b.crashes,
-                    attempt = greatest(j.attempt - b.uncounted, 0), failures = j.failures + b.failures,
-                    first_failed_at = CASE WHEN b.failures > 0 THEN coalesce(j.first_failed_at, now())
-                        ELSE j.first_failed_at END,
-                    run_at = CASE WHEN j.pushed_again THEN now() ELSE now() + b.delay END,
-                    last_error = coalesce(b.error::jsonb, j.last_error)
-                FROM back b
-                WHERE b.id = j.id AND j.id = ANY(ARRAY(SELECT id FROM held WHERE NOT cancel_requested))
-                RETURNING 1),
-            shown AS (
-                UPDATE countersign.target t
-                SET state = CASE
-                        WHEN t.state <> 'signing' THEN t.state
-                        WHEN h.cancel_requested THEN 'cancelled'
-                        WHEN h.pushed_again OR b.error IS NULL THEN 'queued'
-                        ELSE 'waiting' END,
-                    last_error = coalesce(b.error::jsonb, t.last_error), updated_at = now()
-                FROM held h JOIN back b ON b.id = h.id
-                WHERE t.id = h.target_id AND t.state <> 'revoked'
-                RETURNING 1)
-            SELECT h.id, h.pushed_again OR b.delay = '0' AS pushed_again, h.cancel_requested AS cancelled,
-                now() - h.received_at AS age
-            FROM held h JOIN back b ON b.id = h.id
-            """)
-        return try settlements(rows, ended: nil)
+    /// Locks jobs, in id order, before the statement that ends them: that one then starts with a snapshot in which they
+    /// cannot change. In one statement, a push or a cancellation that commits between its snapshot and its lock would be
+    /// seen by some parts of it and not by others.
+    static func lock(_ jobs: [Int64], in session: Session) throws {
+        _ = try session.query(
+            "SELECT id FROM countersign.job WHERE id = ANY(\(jobs.sorted())::bigint[]) ORDER BY id FOR UPDATE")
     }
 
     /// `ended`: the state of those that are neither cancelled nor due again; `nil` for those that are put back.
-    private static func settlements(_ rows: [Row], ended state: TargetState?) throws -> [Int64: Settlement] {
+    static func settlements(_ rows: [Row], ended state: TargetState?) throws -> [Int64: Settlement] {
         var settlements: [Int64: Settlement] = [:]
         for row in rows {
             let age: Duration = try row.decode("age")
@@ -240,41 +199,4 @@ extension JobQueue {
         }
         return settlements
     }
-}
-
-/// A job on its way back into the queue.
-struct JobReturn: Sendable {
-    let jobID: Int64
-    let leaseToken: Int64
-    let delay: Duration
-    /// Attempts to take back: 1 where the cause was not the job's.
-    let uncountedAttempts: Int32
-    let failures: Int32
-    let crashes: Int32
-    let error: Failure?
-
-    init(_ claim: Claim, error: Failure?, delay: Duration = .zero, uncountedAttempts: Int32, failures: Int32 = 0) {
-        self.init(
-            jobID: claim.jobID, leaseToken: claim.leaseToken, error: error, delay: delay,
-            uncountedAttempts: uncountedAttempts, failures: failures, crashes: 0)
-    }
-
-    init(
-        jobID: Int64, leaseToken: Int64, error: Failure?, delay: Duration, uncountedAttempts: Int32, failures: Int32,
-        crashes: Int32
-    ) {
-        self.jobID = jobID
-        self.leaseToken = leaseToken
-        self.error = error
-        self.delay = delay
-        self.uncountedAttempts = uncountedAttempts
-        self.failures = failures
-        self.crashes = crashes
-    }
-}
-
-extension Failure {
-    func json() throws -> String { String(decoding: try JSONEncoder().encode(self), as: UTF8.self) }
-
-    init(json: String) throws { self = try JSONDecoder().decode(Failure.self, from: Data(json.utf8)) }
 }

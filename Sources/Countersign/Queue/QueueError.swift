@@ -6,7 +6,7 @@ package enum QueueError: Error, Sendable {
     case leaseLost(jobID: Int64)
     /// More deliveries wait than the daemon promises to hold. The sender should come again.
     case overloaded(waiting: Int)
-    /// A row that the database refuses whatever is tried; `code` is the constraint's or the SQLSTATE.
+    /// A row that the database refuses whatever is tried; `code` is the SQLSTATE and, where there is one, the constraint.
     case unstorable(code: String)
     /// A stored row that the code cannot read: a newer daemon wrote it, or somebody's hand.
     case unreadable(table: String, what: String)
@@ -58,6 +58,9 @@ extension QueueError {
     private static func refusesRow(_ error: PostgresError) -> QueueError? {
         if case .unrepresentable = error { return .unstorable(code: error.code) }
         guard let state = error.sqlState, state.hasPrefix("22") || state.hasPrefix("23") else { return nil }
-        return .unstorable(code: state)
+        guard case .server(let report) = error, let constraint = report.constraint else {
+            return .unstorable(code: state)
+        }
+        return .unstorable(code: "\(state) \(constraint)")
     }
 }
