@@ -1,4 +1,50 @@
+import ArgumentParser
+import Glibc
+
+/// `countersign`: the daemon and everything a person does with it. Commands only wire and print.
+///
+/// Exit status: 0 yes · 1 no (not signed, not verified, a check failed) · 2 misuse · 3 could not be found out.
 @main
-struct CountersignCommand {
-    static func main() {}
+struct CountersignCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "countersign",
+        abstract: "Signs what is pushed to a registry, with Sigstore, before anyone asks.",
+        discussion: """
+            Exit status: 0 yes; 1 no (not signed, not verified, a check failed); 2 misuse; 3 could not be found out.
+            """,
+        version: BuildVersion.current,
+        subcommands: [
+            ServeCommand.self, MigrateCommand.self, SeedCommand.self, LabCommand.self,
+            SignCommand.self, VerifyCommand.self, StatusCommand.self, WaitCommand.self,
+            TokenCommand.self, ConfigCommand.self, DoctorCommand.self,
+        ])
+
+    /// As the library's, but misuse exits with 2 (the library's own is 64) and a failure is told in its own words.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let failure as CommandFailure {
+            failure.tell()
+            Glibc.exit(failure.status)
+        } catch {
+            let code = exitCode(for: error)
+            if code == .success || code.rawValue == 1 || code.rawValue == 2 || code.rawValue == 3 { exit(withError: error) }
+            if code == .validationFailure {
+                Console.error(fullMessage(for: error))
+                Glibc.exit(2)
+            }
+            CommandFailure(describing: error).tell()
+            Glibc.exit(3)
+        }
+    }
+}
+
+/// Which build this is.
+enum BuildVersion {
+    static let current = "0.1.0"
 }

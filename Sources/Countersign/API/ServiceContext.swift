@@ -18,11 +18,14 @@ package struct ServiceContext: RequestContext {
 }
 
 extension JSONEncoder {
-    /// Sorted keys, so that equal answers are equal bytes; times as `2026-01-02T15:04:05Z`.
+    /// Sorted keys, so that equal answers are equal bytes; times as `2026-01-02T15:04:05.678Z`.
     static var service: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
+        encoder.dateEncodingStrategy = .custom { date, encoder in
+            var container = encoder.singleValueContainer()
+            try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+        }
         return encoder
     }
 }

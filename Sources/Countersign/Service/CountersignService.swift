@@ -1,0 +1,120 @@
+import Curl
+import FoundationEssentials
+package import Logging
+import OCI
+import Postgres
+import ServiceLifecycle
+import Sigstore
+package import UnixSignals
+
+/// The daemon, put together from its configuration. Wiring only: what each part does is in its own file.
+package struct CountersignService: Sendable {
+    private let configuration: Configuration
+    private let logger: Logger
+    private let version: String
+
+    package init(_ configuration: Configuration, version: String, logger: Logger) {
+        self.configuration = configuration
+        self.version = version
+        self.logger = logger
+    }
+
+    /// Checks what must not be wrong, then runs until it is told to stop.
+    /// - Parameters:
+    ///   - migrations: folder of the migration files, to see that the database is of this version.
+    ///   - onBound: told for each door once it listens.
+    package func run(
+        migrations: String, stoppingOn signals: [UnixSignal],
+        onBound: @escaping @Sendable (Door, Int) async -> Void = { _, _ in }
+    ) async throws {
+        Preflight.forbidCoreDumps()
+        let preflight = Preflight(configuration)
+        let root = try preflight.trustedRoot()
+        try await preflight.database(migrations: migrations)
+
+        let http = HTTPClient(userAgent: "countersign/\(version)")
+        let pools = try Pools(configuration.database)
+        let services = try services(root: root, http: http, pools: pools, onBound: onBound)
+        // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
+        let group = ServiceGroup(
+            configuration: .init(services: services, gracefulShutdownSignals: signals, logger: logger))
+        logger.notice(
+            "starting",
+            metadata: [
+                "version": "\(version)", "environment": "\(configuration.environment.rawValue)",
+                "policy.version": "\(SigningPolicy(configuration.policy).version)",
+            ])
+        do {
+            try await group.run()
+        } catch {
+            http.shutdown()
+            await pools.close()
+            throw error
+        }
+        http.shutdown()
+        await pools.close()
+    }
+
+    private func services(
+        root: TrustedRoot, http: HTTPClient, pools: Pools, onBound: @escaping @Sendable (Door, Int) async -> Void
+    ) throws -> [any Service] {
+        let metrics = ServiceMetrics()
+        let policy = SigningPolicy(configuration.policy)
+        let signal = JobSignal()
+        let notifier = JobNotifier(signal: signal, pool: pools.notify, logger: logger)
+        let workQueue = JobQueue(pool: pools.work, notifier: notifier, settings: configuration.worker.queueSettings)
+        let intakeQueue = JobQueue(
+            pool: pools.intake, notifier: notifier, worker: workQueue.worker, settings: configuration.worker.queueSettings)
+        let registries = try Registries(configuration.registries, http: http)
+        let signer = try KeylessSigner(configuration.sigstore, root: root, http: http)
+
+        let attempt = Attempt(
+            sign: SignArtifact(
+                policy: policy, registries: registries, signer: signer, journal: Journal(pool: pools.work),
+                subjects: SubjectTurns(pool: pools.work), queue: workQueue),
+            queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, logger: logger)
+        let progress = WorkerHeartbeat()
+        let worker = Worker(
+            queue: workQueue, attempt: attempt, signal: signal, settings: configuration.worker.workerSettings,
+            progress: progress, version: version, logger: logger)
+
+        let deliveries = DeliveryGroupCommit(
+            queue: intakeQueue, limit: configuration.intake.maxWaiting, batchLimit: configuration.intake.commitEvents)
+        let listeners = Listeners(
+            configuration,
+            Listeners.Dependencies(
+                commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, pool: pools.intake,
+                policy: policy, metrics: metrics, progress: progress),
+            logger: logger)
+        SigningFigures(metrics: metrics, registries: registries, window: signer.window).register()
+        return [notifier, JobListener(pools.listener, signal: signal)]
+            + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
+            + listeners.services(onBound: onBound) + [worker]
+    }
+}
+
+/// The daemon's connections: workers and intake apart, so that a backlog cannot starve the webhooks; one to notify.
+struct Pools: Sendable {
+    let work: ConnectionPool
+    let intake: ConnectionPool
+    let notify: ConnectionPool
+    let listener: PostgresConfiguration
+
+    init(_ configuration: DatabaseConfiguration) throws(PostgresError) {
+        let settings = JobQueue.sessionSettings
+        work = ConnectionPool(
+            try configuration.connection(applicationName: "countersign worker", sessionSettings: settings),
+            size: configuration.workerConnections)
+        intake = ConnectionPool(
+            try configuration.connection(applicationName: "countersign intake", sessionSettings: settings),
+            size: configuration.intakeConnections)
+        notify = ConnectionPool(try configuration.connection(applicationName: "countersign notify"), size: 1)
+        listener = try configuration.connection(applicationName: "countersign listen")
+    }
+
+    func close() async {
+        await work.close()
+        await intake.close()
+        await notify.close()
+    }
+}

@@ -1,0 +1,32 @@
+package import Curl
+package import Sigstore
+
+extension KeylessSigner {
+    /// The signer of the configuration: token source, Fulcio behind one window, timestamp authority, log, verifier.
+    package init(_ configuration: SigstoreConfiguration, root: TrustedRoot, http: HTTPClient) throws {
+        let identity = configuration.identity
+        let fulcio = FulcioClient(url: configuration.fulcio.url, http: http, route: configuration.fulcio.route)
+        let limits = CertificateWindow.Limits(
+            maxAge: configuration.window.maxAge, margin: configuration.window.margin,
+            maxSignatures: configuration.window.maxSignatures)
+        self.init(
+            window: CertificateWindow(
+                fulcio: fulcio, source: identity.token.source, audience: identity.audience, limits: limits),
+            timestamps: TimestampClient(
+                url: configuration.timestampAuthority.url, http: http, route: configuration.timestampAuthority.route),
+            log: RekorV1(url: configuration.rekor.url, http: http, route: configuration.rekor.route),
+            verifier: Verifier(root: root),
+            identity: ExpectedIdentity(
+                subjectAlternativeName: identity.subjectAlternativeName, issuer: identity.issuer))
+    }
+}
+
+extension IdentityConfiguration.TokenSource {
+    /// Where tokens are taken from, read anew for each.
+    package var source: any IdentityTokenSource {
+        switch self {
+        case .file(let path): FileTokenSource(path: path)
+        case .environment(let name): EnvironmentTokenSource(variable: name)
+        }
+    }
+}

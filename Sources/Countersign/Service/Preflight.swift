@@ -1,0 +1,100 @@
+import FoundationEssentials
+import Glibc
+import Postgres
+package import Sigstore
+
+/// What `serve` refuses to start with: each would make a promise of ours hollow without anybody noticing.
+package enum PreflightError: Error, Sendable, Equatable {
+    case trustRootUnreadable(path: String, String)
+    /// A lab's keys are worth nothing.
+    case labTrustRoot(path: String)
+    /// `fsync` or `synchronous_commit` is off: a 202 would not mean that the push is kept.
+    case databaseForgets(setting: String)
+    case migrationsPending([String])
+    case migrationFault(String)
+    case database(code: String, String)
+
+    package var code: String {
+        switch self {
+        case .trustRootUnreadable: "trust.unreadable"
+        case .labTrustRoot: "trust.lab"
+        case .databaseForgets: "database.not_durable"
+        case .migrationsPending: "database.migrations_pending"
+        case .migrationFault: "database.migration_fault"
+        case .database(let code, _): code
+        }
+    }
+
+    package var observed: String {
+        switch self {
+        case .trustRootUnreadable(let path, let why): "\(path): \(why)"
+        case .labTrustRoot(let path): "\(path) belongs to a Sigstore lab; its signatures prove nothing"
+        case .databaseForgets(let setting): "the database runs with \(setting) off: it may forget what it committed"
+        case .migrationsPending(let names): "the database lacks \(names.joined(separator: ", "))"
+        case .migrationFault(let why): why
+        case .database(_, let why): why
+        }
+    }
+
+    package var fix: String {
+        switch self {
+        case .trustRootUnreadable: "set sigstore.trusted_root to the trusted_root.json of your Sigstore instance"
+        case .labTrustRoot: "use a real trusted root; or, for trials only, set environment: development"
+        case .databaseForgets(let setting): "turn \(setting) on; or, for trials only, set environment: development"
+        case .migrationsPending: "run `countersign migrate`"
+        case .migrationFault: "use the version of countersign that belongs to this database, or restore the migration file"
+        case .database: "see that database.url is right and the database is up"
+        }
+    }
+}
+
+/// The checks before the first claim.
+package struct Preflight: Sendable {
+    private let configuration: Configuration
+
+    package init(_ configuration: Configuration) { self.configuration = configuration }
+
+    /// No core dumps: an ephemeral key must not survive the process on a disk.
+    package static func forbidCoreDumps() {
+        var none = rlimit(rlim_cur: 0, rlim_max: 0)
+        _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    }
+
+    /// The trust root that everything we publish must verify against.
+    package func trustedRoot() throws(PreflightError) -> TrustedRoot {
+        let path = configuration.sigstore.trustedRoot
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw .trustRootUnreadable(path: path, "cannot be read")
+        }
+        let root: TrustedRoot
+        do { root = try TrustedRoot(json: [UInt8](bytes)) } catch {
+            throw .trustRootUnreadable(path: path, error.observed)
+        }
+        guard !root.isLab || configuration.environment == .development else { throw .labTrustRoot(path: path) }
+        return root
+    }
+
+    /// Durable, and of this version.
+    package func database(migrations directory: String) async throws(PreflightError) {
+        do {
+            let connection = try configuration.database.connection(applicationName: "countersign preflight")
+            let status = try await Migrator(directory: directory).status(using: connection)
+            if let fault = status.fault { throw PreflightError.migrationFault("\(fault)") }
+            guard status.pending.isEmpty else { throw PreflightError.migrationsPending(status.pending) }
+            guard configuration.environment == .production else { return }
+            let pool = ConnectionPool(connection, size: 1)
+            let rows = try await pool.query(
+                "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'")
+            await pool.close()
+            if let setting = try rows.first?.decode("name", as: String.self) {
+                throw PreflightError.databaseForgets(setting: setting)
+            }
+        } catch let error as PreflightError {
+            throw error
+        } catch let error as PostgresError {
+            throw .database(code: error.code, "\(error)")
+        } catch {
+            throw .database(code: "database.unexpected", "\(error)")
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import FoundationEssentials
+import OCI
+import Sigstore
+
+/// A signature that is already there: after the loss of our database, or of a row in it, what verifies under our own
+/// identity and for this repository is recorded instead of signed a second time.
+struct Adoption: Sendable {
+    let journal: Journal
+    let registry: RegistryClient
+    let signer: KeylessSigner
+
+    /// The first referrer of `subject` that we would have published, recorded as the target's evidence; nil if there is none.
+    ///
+    /// Referrers that are not ours do not matter here: they may be anybody's, and broken ones are nobody's fault of ours.
+    func adopt(_ subject: Manifest, for target: Target, _ claim: Claim) async throws -> LoggedEvidence? {
+        let found = try await registry.bundles(target.repository.name, of: target.digest)
+        for candidate in found.bundles {
+            guard let bundle = try? UnverifiedBundle(json: candidate.bytes),
+                let verified = try? signer.verify(bundle, for: target.digest, in: target.repository),
+                let prepared = Self.prepared(bundle, log: signer.log.id), let entry = bundle.tlogEntries.first
+            else { continue }
+            let manifest = try await registry.manifest(target.repository.name, candidate.manifest.digest)
+            let attachment = Evidence.Attachment(
+                manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest)
+            let evidence = try await journal.log(
+                Evidence.Logged(entry, bundle: candidate.bytes), attachment: attachment,
+                of: journal.prepare(prepared, for: claim), for: claim)
+            return LoggedEvidence(
+                evidence: evidence, attachment: attachment, verified: verified, bundle: candidate.bytes, entry: entry)
+        }
+        return nil
+    }
+
+    /// The parts of a published bundle as evidence. The request is not known any more and not needed: the entry is there.
+    private static func prepared(_ bundle: UnverifiedBundle, log: String) -> Evidence.Prepared? {
+        guard case .certificate(let leaf) = bundle.material, case .envelope(let envelope) = bundle.content,
+            let signature = envelope.signatures.first?.sig
+        else { return nil }
+        return Evidence.Prepared(
+            payload: envelope.payload, signature: signature, certificateChain: [leaf], certificateNotAfter: nil,
+            timestampToken: bundle.timestamps.first, log: log, logRequest: [])
+    }
+}

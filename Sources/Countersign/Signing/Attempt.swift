@@ -1,0 +1,99 @@
+package import Logging
+
+/// One attempt at one claim: the line for its kind, and what its end means for the queue.
+package struct Attempt: Sendable {
+    private let sign: SignArtifact
+    private let resolve: ResolveTag
+    private let queue: JobQueue
+    private let retry: RetryPolicy
+    private let metrics: ServiceMetrics
+    private let logger: Logger
+
+    package init(
+        sign: SignArtifact, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics, logger: Logger
+    ) {
+        self.sign = sign
+        resolve = ResolveTag(policy: sign.policy, registries: sign.registries)
+        self.queue = queue
+        self.retry = retry
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    /// Works the claim and settles it. Never throws: every failure becomes an outcome, and an outcome that cannot be
+    /// stored is left to the lease.
+    func callAsFunction(_ claim: Claim) async {
+        let trace = AttemptTrace(claim, logger: logger, metrics: metrics)
+        guard let outcome = await outcome(of: claim, trace) else { return }
+        do {
+            let settlement = try await settled(claim, outcome)
+            metrics.outcomes.increment(outcome.name)
+            if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
+                metrics.pushToSigned.observe(sincePush)
+                trace.note(
+                    .info, "signed",
+                    ["tlog.index": "\(record.logIndex)", "referrer": "\(record.referrer)", "ms": "\(sincePush.inMilliseconds)"])
+            }
+        } catch {
+            trace.note(
+                .warning, "the outcome was not stored; the lease runs out and the job is claimed again",
+                ["outcome": "\(outcome.name)", "error": "\(error)"])
+        }
+    }
+
+    private func outcome(of claim: Claim, _ trace: AttemptTrace) async -> Outcome? {
+        do {
+            switch claim.work {
+            case .sign(let target, _): return try await sign(target, claim, trace)
+            case .resolve(let repository, _, let tag, let actor):
+                return try await resolve(tag, in: repository, actor: actor, trace)
+            }
+        } catch {
+            let failed = AttemptFailure(error)
+            let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
+            if case .retry(_, let delay, _) = outcome {
+                metrics.retries.increment(failed.retryClass ?? "release")
+                trace.note(
+                    .warning, "\(failed.failure.observed)",
+                    [
+                        "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
+                        "retry.ms": "\(delay.inMilliseconds)",
+                    ])
+            } else {
+                trace.note(
+                    .warning, "\(failed.failure.observed)",
+                    [
+                        "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
+                        "outcome": "\(outcome?.name ?? "lost")",
+                    ])
+            }
+            return outcome
+        }
+    }
+
+    /// Settles, and once more after a moment if the database hiccuped: an attempt that cost a log entry is worth it.
+    private func settled(_ claim: Claim, _ outcome: Outcome) async throws(QueueError) -> Settlement {
+        do {
+            return try await queue.settle(claim, as: outcome)
+        } catch {
+            guard error.isTransient, ContinuousClock.now < claim.trustedUntil else { throw error }
+            try? await Task.sleep(for: .milliseconds(250))
+            return try await queue.settle(claim, as: outcome)
+        }
+    }
+}
+
+extension Outcome {
+    /// The word in metrics and logs.
+    var name: String {
+        switch self {
+        case .signed: "signed"
+        case .refused: "refused"
+        case .gone: "gone"
+        case .retry: "retry"
+        case .failed: "failed"
+        case .resolved: "resolved"
+        case .released: "released"
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Curl
+import FoundationEssentials
+import OCI
+import Postgres
+import Sigstore
+
+/// What a failed step means for its job: whose fault it is decides how long it waits and whether it ends.
+///
+/// Faults of identity, credentials and upstreams never end a job: they wait until the cause is gone. Only what will not
+/// change by itself ends it, visibly (architecture, "Retries").
+struct AttemptFailure: Sendable {
+    let failure: Failure
+    let verdict: Verdict
+
+    enum Verdict: Sendable {
+        case retry(RetryPolicy.Class, after: Duration?)
+        /// Understood, and never to be signed.
+        case refuse
+        /// Another attempt owns the job; nothing of this one may be recorded.
+        case lost
+        /// This process is going away.
+        case release
+    }
+
+    init(_ error: any Error) {
+        let stage = (error as? StageFailure)?.stage
+        let cause = (error as? StageFailure)?.underlying ?? error
+        let stageName = stage?.rawValue ?? "attempt"
+        switch cause {
+        case is CancellationError: self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
+        case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
+        case let error as OCIError: self.init(error, stageName)
+        case let error as SigstoreError:
+            self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
+        case let error as SigningError:
+            self.init(Self.verdict(error), error.code, stageName, "\(error)", error.fix)
+        case let error as VerificationError:
+            self.init(.retry(.identity, after: nil), error.code, stageName, error.observed, error.fix)
+        case let error as QueueError:
+            self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
+        case let error as PostgresError:
+            self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
+        default:
+            self.init(
+                .retry(.permanent, after: nil), "attempt.unexpected", stageName, "\(cause)", "report this with the text above")
+        }
+    }
+
+    private init(_ verdict: Verdict, _ code: String, _ stage: String, _ observed: String, _ fix: String) {
+        self.verdict = verdict
+        failure = Failure(code: code, stage: stage, observed: observed, fix: fix)
+    }
+
+    private init(_ error: OCIError, _ stage: String) {
+        self.init(Self.verdict(error, stage), error.code, stage, "\(error)", Self.fix(error))
+    }
+
+    private static func verdict(_ error: OCIError, _ stage: String) -> Verdict {
+        switch error {
+        case .notFound: .retry(.eventual, after: nil)
+        case .throttled: .retry(.throttled, after: error.retryAfter)
+        case .unavailable: .retry(.dependency, after: error.retryAfter)
+        case .transport(_, let http): http.code == "http.cancelled" ? .release : .retry(.dependency, after: nil)
+        case .blobUnknown, .referrerNotListed: .retry(.dependency, after: nil)
+        case .fallbackIndexContended: .retry(.contended, after: nil)
+        case .unauthorized, .forbidden, .challengeMalformed, .tokenRealmRefused, .tokenAnswerMalformed, .credentials,
+            .credentialHelper, .endpointMalformed:
+            .retry(.identity, after: nil)
+        case .unsupportedMediaType, .manifestMalformed, .tooLarge: .refuse
+        case .digestMismatch, .fallbackNotAnIndex, .unexpectedAnswer, .refused, .referenceMalformed, .digestMalformed:
+            .retry(.permanent, after: nil)
+        }
+    }
+
+    private static func fix(_ error: OCIError) -> String {
+        switch error {
+        case .notFound: "nothing, if it was deleted; push it again if it should be signed"
+        case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
+        case .unavailable, .transport: "see that the registry is up and reachable from here"
+        case .unauthorized, .forbidden, .credentials, .credentialHelper, .tokenAnswerMalformed:
+            "give the daemon credentials with pull and push on this repository"
+        case .challengeMalformed, .tokenRealmRefused: "if the token service is the registry's, name it in token_realms"
+        case .digestMismatch: "the registry serves other bytes than the digest names: look at its storage and caches"
+        case .fallbackNotAnIndex: "remove or rename the tag: it is reserved for the referrers of its digest"
+        case .unsupportedMediaType, .manifestMalformed, .tooLarge: "push it in a format that clients can verify"
+        default: "look at the registry's own log at this time"
+        }
+    }
+
+    private static func verdict(_ error: SigstoreError) -> Verdict {
+        switch error {
+        case .identity, .clock: .retry(.identity, after: nil)
+        case .refused: .retry(.identity, after: nil)
+        case .throttled: .retry(.throttled, after: error.retryAfter)
+        case .unavailable, .badAnswer: .retry(.dependency, after: error.retryAfter)
+        case .malformed, .unsupported, .crypto: .retry(.permanent, after: nil)
+        }
+    }
+
+    private static func verdict(_ error: SigningError) -> Verdict {
+        switch error {
+        case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry:
+            .retry(.identity, after: nil)
+        case .certificateExpired(_, let until):
+            .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))
+        case .evidenceUnusable, .readBackDiffers: .retry(.dependency, after: nil)
+        case .subjectBusy: .retry(.contended, after: nil)
+        }
+    }
+
+    /// The outcome under a retry policy; nil when nothing may be recorded.
+    func outcome(for claim: Claim, under policy: RetryPolicy, random: Double) -> Outcome? {
+        switch verdict {
+        case .lost: return nil
+        case .release: return .released
+        case .refuse: return .refused(failure)
+        case .retry(let kind, let after):
+            switch policy.decision(
+                for: kind, attempt: claim.attempt, failures: claim.failures, retryAfter: after, random: random)
+            {
+            case .retry(let delay, let counts): return .retry(failure, after: delay, counts: counts)
+            case .exhausted: return kind == .eventual ? .gone(failure) : .failed(failure)
+            }
+        }
+    }
+
+    /// The class, for the counter of retries.
+    var retryClass: String? {
+        if case .retry(let kind, _) = verdict { kind.rawValue } else { nil }
+    }
+}

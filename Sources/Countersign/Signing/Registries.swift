@@ -1,0 +1,66 @@
+package import Curl
+package import OCI
+
+/// The registries of the configuration, by canonical name. Nobody else is ever dialled: a host in an event selects one of
+/// these or nothing.
+package struct Registries: Sendable {
+    private let clients: [String: RegistryClient]
+
+    /// One client per registry, all on one transfer thread.
+    /// - Throws: ``OCIError`` when an address or a credentials file cannot be used.
+    package init(_ registries: [RegistryConfiguration], http: HTTPClient) throws(OCIError) {
+        var clients: [String: RegistryClient] = [:]
+        for registry in registries {
+            clients[registry.name] = RegistryClient(try registry.endpoint, http: http)
+        }
+        self.clients = clients
+    }
+
+    /// The client of the registry that `repository` names; nil if the configuration has none (any more).
+    package subscript(_ repository: Repository) -> RegistryClient? { clients[repository.registry] }
+
+    /// Every client with the canonical name of its registry, in the order of the names.
+    package var all: [(name: String, client: RegistryClient)] {
+        clients.sorted { $0.key < $1.key }.map { (name: $0.key, client: $0.value) }
+    }
+}
+
+extension RegistryConfiguration {
+    /// What the client needs to know, credentials read from where the configuration says.
+    package var endpoint: RegistryEndpoint {
+        get throws(OCIError) {
+            try RegistryEndpoint(
+                name: name, url: upstream.url, route: upstream.route, credentials: try secrets,
+                allowedTokenRealms: tokenRealms)
+        }
+    }
+
+    private var secrets: OCI.Credentials {
+        get throws(OCIError) {
+            switch credentials {
+            case .anonymous: .anonymous
+            case .dockerConfig(let path): try DockerConfig(path: path).credentials(for: name)
+            case .basic(let username, let password):
+                .basic(username: username, password: OCI.Credentials.Secret(password.exposed))
+            }
+        }
+    }
+}
+
+extension UpstreamConfiguration {
+    /// Time, size, address and TLS bounds of every request to this upstream.
+    package var route: HTTPRoute {
+        var route = HTTPRoute()
+        route.connectTimeout = connectTimeout
+        route.totalTimeout = timeout
+        route.caFile = caFile
+        route.addresses = privateNetwork ? .privateAllowed : .publicOnly
+        route.allowPlainHTTP = plainHTTP
+        switch proxy {
+        case .environment: route.proxy = .environment
+        case .none: route.proxy = .none
+        case .url(let url): route.proxy = .url(url)
+        }
+        return route
+    }
+}

@@ -1,0 +1,72 @@
+package import FoundationEssentials
+
+/// What stops a signing for reasons of our own (the errors of registries and Sigstore services are their modules').
+package enum SigningError: Error, Sendable {
+    /// The certificate names somebody else than the configuration: somebody's token, not ours.
+    case identityMismatch(expected: KeylessSigner.ExpectedIdentity, seen: KeylessSigner.ExpectedIdentity)
+    /// The timestamp authority's clock and Fulcio's are too far apart for any verifier.
+    case clockSkew(authority: Date, notBefore: Date, notAfter: Date)
+    /// Stored evidence that cannot be continued.
+    case evidenceUnusable(String)
+    /// The log's entry for our own request does not verify.
+    case ownOutputRejected(code: String, observed: String)
+    /// The certificate ran out before the log took the entry; the log is asked once more after `until`.
+    case certificateExpired(at: Date, until: Date)
+    /// The registry serves something else than what was published.
+    case readBackDiffers(String)
+    /// The subject is being written by another job.
+    case subjectBusy
+    /// A registry that the configuration does not have (any more).
+    case unknownRegistry(String)
+}
+
+extension SigningError {
+    /// Stable, as in the API's `last_error.code`.
+    package var code: String {
+        switch self {
+        case .identityMismatch: "identity.mismatch"
+        case .clockSkew: "tsa.clock_skew"
+        case .evidenceUnusable: "signing.evidence_unusable"
+        case .ownOutputRejected(let code, _): code
+        case .certificateExpired: "signing.certificate_expired"
+        case .readBackDiffers: "registry.read_back_differs"
+        case .subjectBusy: "signing.subject_busy"
+        case .unknownRegistry: "registry.unknown"
+        }
+    }
+
+    /// What an operator can do about it.
+    package var fix: String {
+        switch self {
+        case .identityMismatch:
+            "give the daemon the token of the configured identity, or correct subject_alternative_name and issuer"
+        case .clockSkew: "compare the clocks of the timestamp authority, Fulcio and this machine"
+        case .evidenceUnusable: "nothing: it was put aside and the digest is signed anew"
+        case .ownOutputRejected: "see that trusted_root.json belongs to the Fulcio, log and timestamp authority in use"
+        case .certificateExpired: "nothing: the log is asked once more, then the digest is signed anew"
+        case .readBackDiffers: "look for a second writer or a proxy between the daemon and the registry"
+        case .subjectBusy: "nothing: it is tried again in a moment"
+        case .unknownRegistry: "add the registry to the configuration, or leave the artifact unsigned"
+        }
+    }
+}
+
+extension SigningError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .identityMismatch(let expected, let seen):
+            "the certificate is for \(seen.subjectAlternativeName) from \(seen.issuer), configured is "
+                + "\(expected.subjectAlternativeName) from \(expected.issuer)"
+        case .clockSkew(let authority, let start, let end):
+            "the timestamp authority says \(authority.formatted(.iso8601)), the certificate holds from "
+                + "\(start.formatted(.iso8601)) to \(end.formatted(.iso8601))"
+        case .evidenceUnusable(let why): "stored evidence cannot be continued: \(why)"
+        case .ownOutputRejected(_, let observed): "our own signature does not verify: \(observed)"
+        case .certificateExpired(let end, _):
+            "the certificate ended at \(end.formatted(.iso8601)) before the log took the entry"
+        case .readBackDiffers(let what): "the registry does not serve what was published: \(what)"
+        case .subjectBusy: "another job is publishing to this digest"
+        case .unknownRegistry(let name): "\(name) is not in the configuration"
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package import Postgres
+
+/// Writers of one subject's referrers take turns, in this daemon and in all others.
+package struct SubjectTurns: Sendable {
+    private let pool: ConnectionPool
+    /// Longer than one publication's requests may take together.
+    private let lasting: Duration
+
+    package init(pool: ConnectionPool, lasting: Duration = .seconds(60)) {
+        self.pool = pool
+        self.lasting = lasting
+    }
+
+    /// Runs `write` while nobody else writes to the subject of `target`.
+    /// - Throws: ``SigningError/subjectBusy`` at once if somebody does; what `write` throws.
+    func taking<Result: Sendable>(
+        _ target: Target, for claim: Claim, _ write: () async throws -> Result
+    ) async throws -> Result {
+        guard let lease = try await SubjectLease.acquire(for: claim, of: target, lasting: lasting, in: pool) else {
+            throw SigningError.subjectBusy
+        }
+        let result: Result
+        do {
+            result = try await write()
+        } catch {
+            // it runs out by itself; giving it up early is a courtesy that must not hide the failure
+            try? await lease.release()
+            throw error
+        }
+        try await lease.release()
+        return result
+    }
+}

@@ -1,0 +1,35 @@
+import FoundationEssentials
+import Sigstore
+
+/// Enters committed evidence in the log: the same bytes, as often as it takes.
+///
+/// Rekor v1 stamps an entry with its own time, and stock verifiers want the certificate to hold then. So the bytes are sent
+/// only while it does; after its end the log is asked whether it has them, and only if it has not, twice the settling time
+/// later, the evidence is put aside and the digest signed anew (queue protocol, "replay after certificate expiry").
+struct Submission: Sendable {
+    let journal: Journal
+    let signer: KeylessSigner
+
+    /// Nothing is sent in the last seconds of a certificate: the answer would come too late to count.
+    private static let margin: TimeInterval = 10
+    /// How long after the certificate's end a log may still show an entry that was sent before it.
+    private static let settling: TimeInterval = 120
+
+    /// The entry for the evidence's request.
+    /// - Throws: ``SigningError/certificateExpired(at:until:)`` while the settling time runs, and once the evidence was
+    ///   put aside: the next attempt signs anew.
+    func submit(_ evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
+        let request = evidence.prepared.logRequest
+        guard let end = evidence.prepared.certificateNotAfter else { return try await signer.log.submit(request) }
+        let now = Date()
+        if now < end.addingTimeInterval(-Self.margin) { return try await signer.log.submit(request) }
+
+        if let entry = try await signer.log.lookup(request) { return entry }
+        let until = end.addingTimeInterval(Self.settling)
+        if now >= until {
+            try await journal.abandon(
+                evidence, reason: "certificate ended \(end.formatted(.iso8601)) before the log took the entry", for: claim)
+        }
+        throw SigningError.certificateExpired(at: end, until: until)
+    }
+}

@@ -1,0 +1,138 @@
+import FoundationEssentials
+package import Logging
+import ServiceLifecycle
+
+/// Claims what is due, as much as it has free slots for, and works it off. Several workers share one database.
+///
+/// LISTEN/NOTIFY and pushes of this process wake it; polling makes it certain. On a stop signal it claims nothing more,
+/// lets what is running finish its steps, and gives back the rest, attempt uncounted.
+package struct Worker: Service {
+    package struct Settings: Sendable {
+        /// Jobs worked on at once.
+        package var concurrency = 16
+        package var poll: Duration = .seconds(1)
+        package var heartbeat: Duration = .seconds(10)
+        package var shutdownGrace: Duration = .seconds(25)
+
+        package init() {}
+    }
+
+    private let queue: JobQueue
+    private let attempt: Attempt
+    private let signal: JobSignal
+    private let settings: Settings
+    private let held: HeldClaims
+    private let progress: WorkerHeartbeat
+    private let version: String
+    private let logger: Logger
+
+    package init(
+        queue: JobQueue, attempt: Attempt, signal: JobSignal, settings: Settings, progress: WorkerHeartbeat,
+        version: String, logger: Logger
+    ) {
+        self.queue = queue
+        self.attempt = attempt
+        self.signal = signal
+        self.settings = settings
+        self.progress = progress
+        self.version = version
+        self.logger = logger
+        held = HeldClaims()
+    }
+
+    package func run() async throws {
+        await announce(draining: false)
+        let (claims, claimed) = AsyncStream<Claim>.makeStream()
+        let hearts = Task { await beat() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await cancelWhenGracefulShutdown { await claimLoop(claimed) }
+                claimed.finish()
+            }
+            group.addTask { await work(claims) }
+        }
+        hearts.cancel()
+        await hearts.value
+    }
+
+    /// Until cancelled: free slots → claim → hand over. A failing database is waited for, at the rate of the poll.
+    private func claimLoop(_ claimed: AsyncStream<Claim>.Continuation) async {
+        let cursor = ClaimCursor()
+        while !Task.isCancelled {
+            let free = await held.freeSlots(of: settings.concurrency)
+            guard free > 0, !Task.isCancelled else { continue }
+            do {
+                let claims = try await queue.claim(limit: free, cursor: cursor)
+                progress.advanced()
+                for claim in claims { await held.add(claim) }
+                for claim in claims where claim.crashes < queue.settings.crashLimit { claimed.yield(claim) }
+                for claim in claims where claim.crashes >= queue.settings.crashLimit { await runAlone(claim) }
+                if claims.isEmpty { await signal.wait(upTo: settings.poll * Double.random(in: 0.8..<1.2)) }
+            } catch {
+                logger.error("claiming failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+                try? await Task.sleep(for: settings.poll)
+            }
+        }
+    }
+
+    /// Runs what was claimed; when claiming ends, lets it finish within the grace and cancels the rest, whose outcome is
+    /// then `released`.
+    private func work(_ claims: AsyncStream<Claim>) async {
+        await withDiscardingTaskGroup { group in
+            for await claim in claims {
+                group.addTask { await held.running(claim) { await attempt(claim) } }
+            }
+            await drain()
+            group.cancelAll()
+        }
+    }
+
+    /// A job that crashed its workers before: nothing else runs meanwhile, so that another crash is proven to be its own.
+    private func runAlone(_ claim: Claim) async {
+        await held.untilOnly(claim)
+        do {
+            try await queue.markAlone(claim)
+            await held.running(claim) { await attempt(claim) }
+        } catch {
+            logger.warning("could not run alone", metadata: ["job.id": "\(claim.jobID)", "error": "\(error)"])
+            await held.remove(claim)
+        }
+    }
+
+    private func beat() async {
+        while true {
+            do { try await Task.sleep(for: settings.heartbeat) } catch { return }
+            let claims = await held.claims
+            do {
+                let beat = try await queue.heartbeat(claims)
+                progress.advanced()
+                await held.stop(beat.lost.union(beat.cancelled))
+            } catch {
+                logger.error("heartbeat failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+            }
+        }
+    }
+
+    /// Waits for running attempts as long as the grace allows.
+    private func drain() async {
+        progress.stops()
+        let running = await held.claims.count
+        logger.notice("draining", metadata: ["held": "\(running)"])
+        await announce(draining: true)
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await held.untilEmpty() }
+            group.addTask { try? await Task.sleep(for: settings.shutdownGrace) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Shows this process in the `worker` table. For people; nothing depends on it.
+    private func announce(draining: Bool) async {
+        do {
+            try await queue.announce(host: ProcessInfo.processInfo.hostName, version: version, draining: draining)
+        } catch {
+            logger.warning("not shown in the worker table", metadata: ["error.code": "\(error.code)"])
+        }
+    }
+}

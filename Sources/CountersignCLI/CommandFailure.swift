@@ -1,0 +1,67 @@
+import Countersign
+import Curl
+import FoundationEssentials
+import Glibc
+import OCI
+import Postgres
+import Sigstore
+
+/// Why a command could not do what it was asked: what was seen and what to do, never a stack trace.
+struct CommandFailure: Error {
+    /// Stable, as in the API's `last_error.code`.
+    let code: String
+    let observed: String
+    let fix: String?
+    /// Exit status.
+    let status: Int32
+
+    init(code: String, observed: String, fix: String? = nil, status: Int32 = 3) {
+        self.code = code
+        self.observed = observed
+        self.fix = fix
+        self.status = status
+    }
+
+    /// The facts of an error of one of our modules.
+    init(describing error: any Error) {
+        switch error {
+        case let error as CommandFailure: self = error
+        case let error as OCIError: self.init(code: error.code, observed: "\(error)")
+        case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
+        case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
+        case let error as PostgresError: self.init(code: error.code, observed: "\(error)")
+        default: self.init(code: "cli.failed", observed: "\(error)")
+        }
+    }
+
+    func tell() {
+        Console.error("error: \(observed) [\(code)]")
+        if let fix { Console.error("  fix: \(fix)") }
+    }
+}
+
+/// What a person or a script reads.
+enum Console {
+    static func error(_ text: String) {
+        FileHandleWriter.write(text + "\n", to: STDERR_FILENO)
+    }
+
+    /// One JSON document on standard output, keys sorted.
+    static func json(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+}
+
+enum FileHandleWriter {
+    static func write(_ text: String, to descriptor: Int32) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            guard written > 0 else { return }
+            bytes = bytes.dropFirst(written)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Countersign
+
+struct ConfigCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "config", abstract: "Look at a configuration.", subcommands: [Check.self])
+
+    struct Check: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "check", abstract: "Read a configuration and list every problem; start nothing.",
+            discussion: "Exit status 0 if there is none, 1 if there are.")
+
+        @OptionGroup var configuration: ConfigurationOption
+        @OptionGroup var output: OutputOption
+
+        private struct Answer: Encodable {
+            struct Problem: Encodable {
+                let key: String
+                let problem: String
+            }
+            let ok: Bool
+            let policy_version: String?
+            let problems: [Problem]
+        }
+
+        func run() async throws {
+            let path = try configuration.path
+            let answer: Answer
+            do {
+                let read = try Configuration.read(path: path)
+                answer = Answer(ok: true, policy_version: SigningPolicy(read.policy).version, problems: [])
+            } catch {
+                answer = Answer(
+                    ok: false, policy_version: nil,
+                    problems: error.problems.map { .init(key: $0.path, problem: $0.message) })
+            }
+            switch output.output {
+            case .json: try Console.json(answer)
+            case .text:
+                for problem in answer.problems { print("\(problem.key.isEmpty ? path : problem.key): \(problem.problem)") }
+                if answer.ok { print("\(path): no problem; policy version \(answer.policy_version ?? "")") }
+            }
+            if !answer.ok { throw ExitCode(1) }
+        }
+    }
+}

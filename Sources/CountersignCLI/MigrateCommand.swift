@@ -1,0 +1,75 @@
+import ArgumentParser
+import Countersign
+import FoundationEssentials
+import Postgres
+
+struct MigrateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate", abstract: "Bring the database to this version.",
+        discussion: """
+            Forward only, each file in one transaction, one migrator at a time. A file that was changed after it was applied, a
+            gap, or a database newer than this program is an error.
+            """)
+
+    @OptionGroup var configuration: ConfigurationOption
+    @OptionGroup var migrations: MigrationsOption
+    @OptionGroup var output: OutputOption
+    @Flag(help: "Only show what is applied and what is pending; exit 1 if something is.") var status = false
+
+    private struct Answer: Encodable {
+        let applied: [String]
+        let pending: [String]
+    }
+
+    func run() async throws {
+        let connection = try configuration.load().database.connection(applicationName: "countersign migrate")
+        let migrator = try Migrator(directory: migrations.directory)
+        let answer: Answer
+        if status {
+            let found = try await migrator.status(using: connection)
+            if let fault = found.fault {
+                throw CommandFailure(
+                    code: "database.migration_fault", observed: "\(fault)",
+                    fix: "use the version of countersign that belongs to this database, or restore the migration file")
+            }
+            answer = Answer(applied: found.applied.map(\.fileName), pending: found.pending)
+        } else {
+            answer = Answer(applied: try await migrator.migrate(using: connection).map(\.fileName), pending: [])
+        }
+        switch output.output {
+        case .json: try Console.json(answer)
+        case .text:
+            for name in answer.applied { print("applied  \(name)") }
+            for name in answer.pending { print("pending  \(name)") }
+            if answer.applied.isEmpty, answer.pending.isEmpty { print("nothing to do") }
+        }
+        if !answer.pending.isEmpty { throw ExitCode(1) }
+    }
+}
+
+extension AppliedMigration {
+    fileprivate var fileName: String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 3 - digits.count)) + digits + "_" + name
+    }
+}
+
+/// Where `migrations/` is: named, in the environment, beside the program, or in the current folder.
+struct MigrationsOption: ParsableArguments {
+    @Option(help: "Folder with the migration files (or COUNTERSIGN_MIGRATIONS).") var migrations: String?
+
+    var directory: String {
+        get throws {
+            let named = migrations ?? ProcessInfo.processInfo.environment["COUNTERSIGN_MIGRATIONS"]
+            let program = URL(fileURLWithPath: ProcessInfo.processInfo.arguments[0]).resolvingSymlinksInPath()
+            let beside = program.deletingLastPathComponent().appending(path: "migrations").path
+            let candidates = named.map { [$0] } ?? ["migrations", beside]
+            guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+                throw CommandFailure(
+                    code: "cli.migrations", observed: "no migrations folder at \(candidates.joined(separator: " or "))",
+                    fix: "name it with --migrations or COUNTERSIGN_MIGRATIONS", status: 2)
+            }
+            return found
+        }
+    }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import FoundationEssentials
+
+/// What the API says of an artifact (`GET /v1/artifacts`); the members are the API's.
+struct ArtifactStatus: Codable {
+    struct Signature: Codable {
+        let identity: String
+        let issuer: String
+        let log_id: String
+        let log_index: Int64
+        let log_uuid: String?
+        let integrated_at: String?
+        let referrer: String
+        let signed_at: String
+        let verified_at: String
+    }
+    struct Failure: Codable {
+        let code: String
+        let stage: String
+        let observed: String
+        let fix: String
+    }
+    let reference: String
+    let tag: String?
+    let digest: String
+    let state: String
+    let recheck: Bool
+    let rule: String?
+    let policy_version: String?
+    let attempts: Int
+    let received_at: String
+    let resolved_at: String?
+    let next_attempt_at: String?
+    let last_error: Failure?
+    let signature: Signature?
+
+    /// Whether nothing more happens by itself.
+    var isSettled: Bool {
+        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && !recheck
+    }
+
+    func tell() {
+        var lines = [("artifact", reference), ("state", recheck ? "\(state), being looked at again" : state)]
+        if let tag { lines.append(("tag", "\(tag), seen here \(resolved_at ?? "")")) }
+        if let signature {
+            lines += [
+                ("identity", signature.identity), ("issuer", signature.issuer), ("log index", String(signature.log_index)),
+            ]
+            if let uuid = signature.log_uuid { lines.append(("log uuid", uuid)) }
+            if let at = signature.integrated_at { lines.append(("logged", at)) }
+            lines += [("signature", signature.referrer), ("verified", signature.verified_at)]
+        }
+        if state != "signed" {
+            lines.append(("attempts", String(attempts)))
+            if let next_attempt_at { lines.append(("next", next_attempt_at)) }
+            if let last_error {
+                lines.append(("error", "\(last_error.code) at \(last_error.stage): \(last_error.observed)"))
+                lines.append(("fix", last_error.fix))
+            }
+        }
+        let width = lines.map(\.0.count).max() ?? 0
+        for (name, value) in lines { print(name + String(repeating: " ", count: width - name.count), value, separator: "  ") }
+    }
+}
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Is it signed, by whom, where in the log?",
+        discussion: "Exit status 0 if it is signed, 1 if it is not (yet).")
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
+
+    func run() async throws {
+        let status: ArtifactStatus = try await api.client.get("/v1/artifacts", query: [("ref", reference)])
+        if output.output == .json { try Console.json(status) } else { status.tell() }
+        if status.state != "signed" { throw ExitCode(1) }
+    }
+}
+
+struct WaitCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "wait", abstract: "Wait until an artifact is signed, or known not to be.",
+        discussion: "Exit status 0 once it is signed; 1 if it is refused, failed or gone, or when the time is up.")
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "How long to wait, such as 60s.") var timeout = DurationArgument(.seconds(60))
+    @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
+
+    func run() async throws {
+        let status = try await Waiter(client: api.client).settled(reference, within: timeout.duration)
+        guard let status else {
+            throw CommandFailure(
+                code: "wait.unknown", observed: "nothing was heard of \(reference) in \(timeout.duration.components.seconds) s",
+                fix: "Did the registry's webhook reach the daemon? See GET /v1/endpoints; `countersign sign` asks for it by hand.",
+                status: 1)
+        }
+        if output.output == .json { try Console.json(status) } else { status.tell() }
+        if status.state != "signed" || !status.isSettled { throw ExitCode(1) }
+    }
+}
+
+/// Long-polls the status until it is settled. A push may be heard of later than its waiter: 404 is waited out.
+struct Waiter {
+    let client: APIClient
+
+    /// The last status seen; nil if the artifact was never heard of.
+    func settled(_ reference: String, within limit: Duration) async throws -> ArtifactStatus? {
+        let deadline = ContinuousClock.now + limit
+        var last: ArtifactStatus?
+        while true {
+            let left = deadline - .now
+            guard left > .zero else { return last }
+            let patience = min(left, .seconds(30))
+            do {
+                let wait = "\(max(1, patience.components.seconds))s"
+                let status: ArtifactStatus = try await client.get(
+                    "/v1/artifacts", query: [("ref", reference), ("wait", wait)], timeout: patience + .seconds(10))
+                if status.isSettled { return status }
+                last = status
+            } catch let failure as CommandFailure where failure.status == 1 {
+                // 404: not heard of yet
+            }
+            try await Task.sleep(for: min(max(left, .milliseconds(1)), .milliseconds(200)))
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import ArgumentParser
+import Countersign
+import FoundationEssentials
+import Postgres
+
+struct TokenCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "token", abstract: "API tokens: who may read and command.",
+        subcommands: [Create.self, List.self, Revoke.self])
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "create", abstract: "Make a token and print it: this once, only its hash is kept.",
+            discussion: "viewer reads; operator also asks for signatures; admin also manages.")
+
+        @OptionGroup var configuration: ConfigurationOption
+        @OptionGroup var output: OutputOption
+        @Option(help: "viewer, operator or admin.") var role: APITokens.Role
+        @Option(help: "What it is for; shown in lists.") var name: String
+        @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires: DurationArgument?
+
+        private struct Answer: Encodable {
+            let name: String
+            let role: String
+            let token: String
+            let expires_at: Date?
+        }
+
+        func run() async throws {
+            try await withTokens(configuration) { tokens in
+                let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
+                let token = try await tokens.create(name: name, role: role, lifetime: expires?.duration)
+                switch output.output {
+                case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expires_at: end))
+                case .text: print(token)
+                }
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "List tokens, never their text.")
+
+        @OptionGroup var configuration: ConfigurationOption
+        @OptionGroup var output: OutputOption
+
+        private struct Listed: Encodable {
+            let name: String
+            let role: String
+            let created_at: Date
+            let expires_at: Date?
+            let revoked_at: Date?
+            let last_used_at: Date?
+
+            init(_ entry: APITokens.Entry) {
+                name = entry.name
+                role = entry.role.rawValue
+                created_at = entry.createdAt
+                expires_at = entry.expiresAt
+                revoked_at = entry.revokedAt
+                last_used_at = entry.lastUsedAt
+            }
+        }
+
+        func run() async throws {
+            try await withTokens(configuration) { tokens in
+                let list = try await tokens.list()
+                switch output.output {
+                case .json: try Console.json(list.map(Listed.init))
+                case .text:
+                    for token in list {
+                        let end = token.revokedAt.map { "revoked \($0.formatted(.iso8601))" }
+                            ?? token.expiresAt.map { "until \($0.formatted(.iso8601))" } ?? "no end"
+                        print(token.name, token.role.rawValue, end, separator: "  ")
+                    }
+                }
+            }
+        }
+    }
+
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "revoke", abstract: "End a token now.")
+
+        @OptionGroup var configuration: ConfigurationOption
+        @Option(help: "Its name.") var name: String
+
+        func run() async throws {
+            try await withTokens(configuration) { tokens in
+                guard try await tokens.revoke(name: name) else {
+                    throw CommandFailure(code: "token.unknown", observed: "no valid token is named \(name)", status: 1)
+                }
+            }
+        }
+    }
+}
+
+extension APITokens.Role: ExpressibleByArgument {}
+
+/// Opens the database for one command.
+private func withTokens(_ configuration: ConfigurationOption, _ body: (APITokens) async throws -> Void) async throws {
+    let pool = ConnectionPool(
+        try configuration.load().database.connection(applicationName: "countersign token"), size: 1)
+    do {
+        try await body(APITokens(pool: pool))
+    } catch {
+        await pool.close()
+        throw error
+    }
+    await pool.close()
+}

@@ -1,0 +1,154 @@
+import ArgumentParser
+import Countersign
+import Curl
+import FoundationEssentials
+import OCI
+import Sigstore
+
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Verify what the registry serves for a reference, with our own verifier.",
+        discussion: """
+            Checks signature, certificate chain, SCT, identity, issuer, statement, repository, timestamp, inclusion proof,
+            checkpoint and signed entry timestamp against the trusted root. Needs no daemon.
+            Exit status 0 if a signature by that identity verifies, 1 if none does, 3 if the registry could not be asked.
+            """)
+
+    @OptionGroup var output: OutputOption
+    @Option(help: "trusted_root.json of the Sigstore instance.") var trustedRoot: String
+    @Option(help: "The certificate's subject alternative name, exactly.") var certificateIdentity: String?
+    @Option(help: "The same as a regular expression; anchor it.") var certificateIdentityRegexp: String?
+    @Option(help: "The certificate's OIDC issuer, exactly.") var certificateOidcIssuer: String?
+    @Option(help: "The same as a regular expression; anchor it.") var certificateOidcIssuerRegexp: String?
+    @Option(help: "A repository that the signature may be about, if the reference is a replica of it (host/name).")
+    var repository: [String] = []
+    @Option(help: "Docker's config.json with the credentials for the registry.") var dockerConfig: String?
+    @Option(help: "PEM certificates that the registry's certificate must chain to.") var caFile: String?
+    @Flag(help: "Speak http with the registry.") var plainHttp = false
+    @Flag(help: "The registry may be on a private or loopback address.") var privateNetwork = false
+    @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
+
+    mutating func validate() throws {
+        guard (certificateIdentity == nil) != (certificateIdentityRegexp == nil),
+            (certificateOidcIssuer == nil) != (certificateOidcIssuerRegexp == nil)
+        else {
+            throw ValidationError(
+                "Say who must have signed: --certificate-identity and --certificate-oidc-issuer (or one of the -regexp forms each). "
+                    + "Without both, anybody's signature would do.")
+        }
+    }
+
+    func run() async throws {
+        let parsed: Reference
+        do { parsed = try Reference(reference) } catch {
+            throw CommandFailure(code: error.code, observed: "\(error)", status: 2)
+        }
+        let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
+        defer { http.shutdown() }
+        let report = try await VerifyReference(
+            registry: try registry(parsed.repository.registry, http), verifier: Verifier(root: try root()),
+            identity: try identity(), repositories: repository.isEmpty ? nil : repository + [parsed.repository.description]
+        ).verify(parsed)
+        switch output.output {
+        case .json: try Console.json(VerificationAnswer(report))
+        case .text: VerificationAnswer(report).tell()
+        }
+        if !report.isVerified { throw ExitCode(1) }
+    }
+
+    private func identity() throws -> CertificateIdentity {
+        func pattern(_ exact: String?, _ regexp: String?) -> CertificateIdentity.Pattern {
+            if let exact { .exact(exact) } else { .regex(regexp ?? "") }
+        }
+        do {
+            return try CertificateIdentity(
+                subjectAlternativeName: pattern(certificateIdentity, certificateIdentityRegexp),
+                issuer: pattern(certificateOidcIssuer, certificateOidcIssuerRegexp))
+        } catch {
+            throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix, status: 2)
+        }
+    }
+
+    private func root() throws -> TrustedRoot {
+        guard let bytes = FileManager.default.contents(atPath: trustedRoot) else {
+            throw CommandFailure(
+                code: "trust.unreadable", observed: "cannot read \(trustedRoot)",
+                fix: "give the trusted_root.json of the Sigstore instance that signed", status: 2)
+        }
+        return try TrustedRoot(json: [UInt8](bytes))
+    }
+
+    private func registry(_ host: String, _ http: HTTPClient) throws -> RegistryClient {
+        var route = HTTPRoute()
+        route.allowPlainHTTP = plainHttp
+        route.addresses = privateNetwork ? .privateAllowed : .publicOnly
+        route.caFile = caFile
+        let credentials = try dockerConfig.map { try DockerConfig(path: $0).credentials(for: host) } ?? .anonymous
+        return RegistryClient(
+            try RegistryEndpoint(
+                name: host, url: "\(plainHttp ? "http" : "https")://\(host)", route: route, credentials: credentials),
+            http: http)
+    }
+}
+
+/// The answer of `verify` as scripts read it.
+struct VerificationAnswer: Encodable {
+    struct Log: Encodable {
+        let index: Int64
+        let log_id: String
+        let integrated_at: Date?
+    }
+    struct Signature: Encodable {
+        let referrer: String
+        let identity: String
+        let issuer: String
+        let signed_at: Date
+        let tlog: Log
+        let annotations: [String: String]
+        let checks: [String]
+    }
+    struct Rejected: Encodable {
+        let referrer: String
+        let code: String
+        let observed: String
+    }
+    let reference: String
+    let digest: String
+    let verified: Bool
+    let signatures: [Signature]
+    let rejected: [Rejected]
+
+    init(_ report: VerifyReference.Report) {
+        reference = report.reference.description
+        digest = report.digest.description
+        verified = report.isVerified
+        signatures = report.signatures.map { signature in
+            let entry = signature.bundle.tlogEntry
+            let subject = signature.bundle.statement?.subjects.first { $0.digest.values.contains(report.digest.hex) }
+            return Signature(
+                referrer: signature.referrer.description, identity: signature.bundle.identity,
+                issuer: signature.bundle.issuer, signed_at: signature.bundle.time,
+                tlog: Log(
+                    index: entry.logIndex, log_id: entry.logID.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+                    integrated_at: entry.integratedTime > 0 ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil),
+                annotations: subject?.annotations ?? [:], checks: signature.bundle.checks)
+        }
+        rejected = report.rejected.map {
+            Rejected(referrer: $0.referrer.description, code: $0.code, observed: $0.observed)
+        }
+    }
+
+    func tell() {
+        print(verified ? "verified" : "NOT VERIFIED", " \(reference)", separator: " ")
+        print("  digest    \(digest)")
+        for signature in signatures {
+            print("  signed by \(signature.identity)")
+            print("  issuer    \(signature.issuer)")
+            print("  signed at \(signature.signed_at.formatted(.iso8601))")
+            print("  log index \(signature.tlog.index)")
+            for check in signature.checks { print("    · \(check)") }
+        }
+        for one in rejected { print("  rejected  \(one.referrer): \(one.observed) [\(one.code)]") }
+        if signatures.isEmpty, rejected.isEmpty { print("  no bundle is attached to it") }
+    }
+}

@@ -1,0 +1,95 @@
+import Curl
+import FoundationEssentials
+
+/// Asks the daemon's API what became of each pushed digest, until all are settled or time is up.
+struct StatusPoller: Sendable {
+    let api: String
+    let token: String?
+    let http: HTTPClient
+
+    /// What `GET /v1/artifacts` said of one digest.
+    struct Outcome: Sendable {
+        /// `repository@digest`
+        let key: String
+        let state: String
+        let verifiedAt: Date?
+        let logIndex: Int64?
+        let identity: String?
+        let error: String?
+    }
+
+    private struct Answer: Decodable {
+        struct Signature: Decodable {
+            let identity: String
+            let log_index: Int64
+            let verified_at: String
+        }
+        struct Failure: Decodable {
+            let code: String
+            let observed: String?
+        }
+        let state: String
+        let signature: Signature?
+        let last_error: Failure?
+        let recheck: Bool?
+    }
+
+    func outcomes(of pushed: [ImagePusher.Pushed], within limit: Duration) async throws -> [Outcome] {
+        let deadline = ContinuousClock.now + limit
+        var settled: [Outcome] = []
+        var open = pushed
+        while !open.isEmpty {
+            let asked = try await ask(open)
+            settled += asked.filter { Self.isSettled($0.outcome.state) && !$0.recheck }.map(\.outcome)
+            let done = Set(settled.map(\.key))
+            let unsettled = asked.filter { !done.contains($0.outcome.key) }
+            open = open.filter { !done.contains("\($0.repository)@\($0.digest)") }
+            if open.isEmpty { break }
+            if ContinuousClock.now > deadline { return settled + unsettled.map(\.outcome) }
+            try await Task.sleep(for: .milliseconds(250))
+        }
+        return settled
+    }
+
+    private static func isSettled(_ state: String) -> Bool {
+        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state)
+    }
+
+    private func ask(_ pushed: [ImagePusher.Pushed]) async throws -> [(outcome: Outcome, recheck: Bool)] {
+        try await withThrowingTaskGroup(of: (outcome: Outcome, recheck: Bool).self) { group in
+            var answers: [(outcome: Outcome, recheck: Bool)] = []
+            for (position, one) in pushed.enumerated() {
+                if position >= 8, let answer = try await group.next() { answers.append(answer) }
+                group.addTask { try await status(of: one) }
+            }
+            for try await answer in group { answers.append(answer) }
+            return answers
+        }
+    }
+
+    private func status(of one: ImagePusher.Pushed) async throws -> (outcome: Outcome, recheck: Bool) {
+        let host = one.reference.prefix { $0 != "/" }
+        let reference = "\(host)/\(one.repository)@\(one.digest)"
+        var headers = HTTPHeaders()
+        if let token { headers["Authorization"] = "Bearer \(token)" }
+        let response = try await http.send(
+            HTTPRequest(.get, "\(api)/v1/artifacts?ref=\(percentEncoded(reference))", headers: headers, route: .loopback))
+        let key = "\(one.repository)@\(one.digest)"
+        guard response.status == 200 else {
+            return (Outcome(key: key, state: "http \(response.status)", verifiedAt: nil, logIndex: nil, identity: nil, error: nil), false)
+        }
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(response.body))
+        let outcome = Outcome(
+            key: key, state: answer.state, verifiedAt: try answer.signature.map { try parse($0.verified_at) },
+            logIndex: answer.signature?.log_index, identity: answer.signature?.identity,
+            error: answer.last_error.map { "\($0.code): \($0.observed ?? "")" })
+        return (outcome, answer.recheck ?? false)
+    }
+
+    /// RFC 3339 with or without fractions of a second.
+    private func parse(_ text: String) throws -> Date {
+        let fractional = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
+        if let date = try? Date(text, strategy: fractional) { return date }
+        return try Date(text, strategy: .iso8601)
+    }
+}
