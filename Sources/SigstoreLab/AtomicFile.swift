@@ -1,10 +1,5 @@
 import FoundationEssentials
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
+import Glibc
 
 /// Small files that are whole or not there. The calls block: they are for starting and for the token's own queue.
 enum AtomicFile {

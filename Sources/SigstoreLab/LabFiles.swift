@@ -15,7 +15,7 @@ struct LabFiles: Service {
 
     func run() async throws {
         do {
-            let endpoints = try await start.endpoints
+            let endpoints = try await listening()
             let folder = configuration.directory
             let root = try trust.trustedRoot(endpoints)
             let config = try trust.signingConfig(endpoints)
@@ -34,6 +34,16 @@ struct LabFiles: Service {
         } catch {
             ready.open(.failure(error))
             throw error
+        }
+    }
+
+    /// The endpoints, or an error if the lab ends before all ports listen: one that is taken must not leave this waiting.
+    private func listening() async throws -> LabEndpoints {
+        let early = LabError.notStarted("it ended before all its ports listened")
+        return try await withTaskCancellationOrGracefulShutdownHandler {
+            try await start.endpoints
+        } onCancelOrGracefulShutdown: {
+            start.fail(early)
         }
     }
 

@@ -39,6 +39,18 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a port that is taken ends the start with an error`() async throws {
+        try await RunningLab.run { _, endpoints, _ in
+            let port = try #require(endpoints.rekor.split(separator: ":").last.flatMap { Int($0) })
+            try await RunningLab.withFolder { folder in
+                let second = try await Lab(LabConfiguration(directory: folder, ports: .init(rekor: port)))
+                await #expect(throws: (any Error).self) { try await second.run() }
+                await #expect(throws: (any Error).self) { try await second.endpoints }
+            }
+        }
+    }
+
     @Test func `a torn last line is cut off and a broken complete line stops the start`() async throws {
         try await RunningLab.withFolder { folder in
             try AtomicFile.makeFolder(folder)
