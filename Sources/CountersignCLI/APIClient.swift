@@ -8,7 +8,8 @@ struct APIClient: Sendable {
     let caFile: String?
 
     /// `GET path?query`, decoded; any other status becomes the problem document's own words.
-    func get<Answer: Decodable>(_ path: String, query: [(String, String)] = [], timeout: Duration = .seconds(30)) async throws
+    func get<Answer: Decodable>(_ path: String, query: [(String, String)] = [], timeout: Duration = .seconds(30))
+        async throws
         -> Answer
     {
         try await send(.get, path, query: query, body: nil, timeout: timeout)
@@ -46,7 +47,9 @@ struct APIClient: Sendable {
         }
         guard (200..<300).contains(response.status) else { throw Self.failure(response) }
         do {
-            return try JSONDecoder().decode(Answer.self, from: Data(response.body))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode(Answer.self, from: Data(response.body))
         } catch {
             throw CommandFailure(
                 code: "cli.answer", observed: "the daemon's answer was not understood: \(error)",

@@ -8,7 +8,7 @@ import Sigstore
 
 /// Why a command could not do what it was asked: what was seen and what to do, never a stack trace.
 struct CommandFailure: Error {
-    /// Stable, as in the API's `last_error.code`.
+    /// Stable, as in the API's `lastError.code`.
     let code: String
     let observed: String
     let fix: String?
@@ -50,6 +50,7 @@ enum Console {
     static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.dateEncodingStrategy = .iso8601
         print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }

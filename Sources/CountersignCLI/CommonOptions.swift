@@ -31,7 +31,8 @@ struct ConfigurationOption: ParsableArguments {
         } catch {
             throw CommandFailure(
                 code: "config.invalid", observed: "\(path): \(error)",
-                fix: "config/countersign.example.yaml explains every key; `countersign config check` lists all problems.",
+                fix:
+                    "config/countersign.example.yaml explains every key; `countersign config check` lists all problems.",
                 status: 2)
         }
     }
@@ -55,11 +56,14 @@ struct APIOptions: ParsableArguments {
     }
 
     private func token(_ environment: [String: String]) throws -> String? {
-        guard let path = tokenFile ?? environment["COUNTERSIGN_TOKEN_FILE"] else { return environment["COUNTERSIGN_TOKEN"] }
+        guard let path = tokenFile ?? environment["COUNTERSIGN_TOKEN_FILE"] else {
+            return environment["COUNTERSIGN_TOKEN"]
+        }
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw CommandFailure(
                 code: "cli.token_file", observed: "cannot read the token file \(path)",
-                fix: "`countersign token create --role viewer` makes a token; put it into a file only you can read.", status: 2)
+                fix: "`countersign token create --role viewer` makes a token; put it into a file only you can read.",
+                status: 2)
         }
         return text.split(whereSeparator: \.isWhitespace).first.map(String.init)
     }

@@ -19,7 +19,7 @@ struct ConfigCommand: AsyncParsableCommand {
                 let problem: String
             }
             let ok: Bool
-            let policy_version: String?
+            let policyVersion: String?
             let problems: [Problem]
         }
 
@@ -28,17 +28,19 @@ struct ConfigCommand: AsyncParsableCommand {
             let answer: Answer
             do {
                 let read = try Configuration.read(path: path)
-                answer = Answer(ok: true, policy_version: SigningPolicy(read.policy).version, problems: [])
+                answer = Answer(ok: true, policyVersion: SigningPolicy(read.policy).version, problems: [])
             } catch {
                 answer = Answer(
-                    ok: false, policy_version: nil,
+                    ok: false, policyVersion: nil,
                     problems: error.problems.map { .init(key: $0.path, problem: $0.message) })
             }
             switch output.output {
             case .json: try Console.json(answer)
             case .text:
-                for problem in answer.problems { print("\(problem.key.isEmpty ? path : problem.key): \(problem.problem)") }
-                if answer.ok { print("\(path): no problem; policy version \(answer.policy_version ?? "")") }
+                for problem in answer.problems {
+                    print("\(problem.key.isEmpty ? path : problem.key): \(problem.problem)")
+                }
+                if answer.ok { print("\(path): no problem; policy version \(answer.policyVersion ?? "")") }
             }
             if !answer.ok { throw ExitCode(1) }
         }

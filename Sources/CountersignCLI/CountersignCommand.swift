@@ -33,7 +33,9 @@ struct CountersignCommand: AsyncParsableCommand {
             Glibc.exit(failure.status)
         } catch {
             let code = exitCode(for: error)
-            if code == .success || code.rawValue == 1 || code.rawValue == 2 || code.rawValue == 3 { exit(withError: error) }
+            if code == .success || code.rawValue == 1 || code.rawValue == 2 || code.rawValue == 3 {
+                exit(withError: error)
+            }
             if code == .validationFailure {
                 Console.error(fullMessage(for: error))
                 Glibc.exit(2)

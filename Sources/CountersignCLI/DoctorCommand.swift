@@ -27,7 +27,9 @@ struct DoctorCommand: AsyncParsableCommand {
             for finding in findings {
                 let name = finding.check + String(repeating: " ", count: width - finding.check.count)
                 print(finding.ok ? "ok    " : "FAIL  ", name, "  ", finding.observed, separator: "")
-                if let fix = finding.fix { print("      ", String(repeating: " ", count: width), "  fix: ", fix, separator: "") }
+                if let fix = finding.fix {
+                    print("      ", String(repeating: " ", count: width), "  fix: ", fix, separator: "")
+                }
             }
         }
         if findings.contains(where: { !$0.ok }) { throw ExitCode(1) }

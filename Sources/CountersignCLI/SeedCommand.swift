@@ -15,7 +15,8 @@ struct SeedCommand: AsyncParsableCommand {
     @OptionGroup var configuration: ConfigurationOption
     @OptionGroup var output: OutputOption
     @Option(help: "Folder with the seeds.") var seeds = "seeds"
-    @Option(help: "Endpoint that the deliveries are for; the first of the configuration if not given.") var endpoint: String?
+    @Option(help: "Endpoint that the deliveries are for; the first of the configuration if not given.") var endpoint:
+        String?
 
     private struct Answer: Encodable {
         let delivery: String
@@ -50,9 +51,12 @@ struct SeedCommand: AsyncParsableCommand {
         await pool.close()
     }
 
-    private func deliver(_ intake: Intake, to endpoint: EndpointConfiguration, _ secret: Secret) async throws -> [Answer] {
+    private func deliver(_ intake: Intake, to endpoint: EndpointConfiguration, _ secret: Secret) async throws
+        -> [Answer]
+    {
         let folder = URL(fileURLWithPath: seeds).appending(path: "deliveries")
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }.sorted()
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }
+            .sorted()
         var answers: [Answer] = []
         for name in names {
             let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
@@ -71,7 +75,8 @@ struct SeedCommand: AsyncParsableCommand {
         guard output.output == .text else { return try Console.json(answers) }
         for answer in answers {
             let counts = [
-                ("accepted", answer.receipt.accepted), ("known", answer.receipt.known), ("refused", answer.receipt.refused),
+                ("accepted", answer.receipt.accepted), ("known", answer.receipt.known),
+                ("refused", answer.receipt.refused),
                 ("ignored", answer.receipt.ignored),
             ]
             let words = counts.filter { $0.1 > 0 }.map { "\($0.1) \($0.0)" }.joined(separator: ", ")

@@ -6,13 +6,13 @@ struct ArtifactStatus: Codable {
     struct Signature: Codable {
         let identity: String
         let issuer: String
-        let log_id: String
-        let log_index: Int64
-        let log_uuid: String?
-        let integrated_at: String?
+        let logId: String
+        let logIndex: Int64
+        let logUuid: String?
+        let integratedAt: String?
         let referrer: String
-        let signed_at: String
-        let verified_at: String
+        let signedAt: String
+        let verifiedAt: String
     }
     struct Failure: Codable {
         let code: String
@@ -26,12 +26,12 @@ struct ArtifactStatus: Codable {
     let state: String
     let recheck: Bool
     let rule: String?
-    let policy_version: String?
+    let policyVersion: String?
     let attempts: Int
-    let received_at: String
-    let resolved_at: String?
-    let next_attempt_at: String?
-    let last_error: Failure?
+    let receivedAt: String
+    let resolvedAt: String?
+    let nextAttemptAt: String?
+    let lastError: Failure?
     let signature: Signature?
 
     /// Whether nothing more happens by itself.
@@ -41,25 +41,28 @@ struct ArtifactStatus: Codable {
 
     func tell() {
         var lines = [("artifact", reference), ("state", recheck ? "\(state), being looked at again" : state)]
-        if let tag { lines.append(("tag", "\(tag), seen here \(resolved_at ?? "")")) }
+        if let tag { lines.append(("tag", "\(tag), seen here \(resolvedAt ?? "")")) }
         if let signature {
             lines += [
-                ("identity", signature.identity), ("issuer", signature.issuer), ("log index", String(signature.log_index)),
+                ("identity", signature.identity), ("issuer", signature.issuer),
+                ("log index", String(signature.logIndex)),
             ]
-            if let uuid = signature.log_uuid { lines.append(("log uuid", uuid)) }
-            if let at = signature.integrated_at { lines.append(("logged", at)) }
-            lines += [("signature", signature.referrer), ("verified", signature.verified_at)]
+            if let uuid = signature.logUuid { lines.append(("log uuid", uuid)) }
+            if let at = signature.integratedAt { lines.append(("logged", at)) }
+            lines += [("signature", signature.referrer), ("verified", signature.verifiedAt)]
         }
         if state != "signed" {
             lines.append(("attempts", String(attempts)))
-            if let next_attempt_at { lines.append(("next", next_attempt_at)) }
-            if let last_error {
-                lines.append(("error", "\(last_error.code) at \(last_error.stage): \(last_error.observed)"))
-                lines.append(("fix", last_error.fix))
+            if let nextAttemptAt { lines.append(("next", nextAttemptAt)) }
+            if let lastError {
+                lines.append(("error", "\(lastError.code) at \(lastError.stage): \(lastError.observed)"))
+                lines.append(("fix", lastError.fix))
             }
         }
         let width = lines.map(\.0.count).max() ?? 0
-        for (name, value) in lines { print(name + String(repeating: " ", count: width - name.count), value, separator: "  ") }
+        for (name, value) in lines {
+            print(name + String(repeating: " ", count: width - name.count), value, separator: "  ")
+        }
     }
 }
 
@@ -93,8 +96,10 @@ struct WaitCommand: AsyncParsableCommand {
         let status = try await Waiter(client: api.client).settled(reference, within: timeout.duration)
         guard let status else {
             throw CommandFailure(
-                code: "wait.unknown", observed: "nothing was heard of \(reference) in \(timeout.duration.components.seconds) s",
-                fix: "Did the registry's webhook reach the daemon? See GET /v1/endpoints; `countersign sign` asks for it by hand.",
+                code: "wait.unknown",
+                observed: "nothing was heard of \(reference) in \(timeout.duration.components.seconds) s",
+                fix:
+                    "Did the registry's webhook reach the daemon? See GET /v1/endpoints; `countersign sign` asks for it by hand.",
                 status: 1)
         }
         if output.output == .json { try Console.json(status) } else { status.tell() }

@@ -17,13 +17,14 @@ struct TokenCommand: AsyncParsableCommand {
         @OptionGroup var output: OutputOption
         @Option(help: "viewer, operator or admin.") var role: APITokens.Role
         @Option(help: "What it is for; shown in lists.") var name: String
-        @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires: DurationArgument?
+        @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires:
+            DurationArgument?
 
         private struct Answer: Encodable {
             let name: String
             let role: String
             let token: String
-            let expires_at: Date?
+            let expiresAt: Date?
         }
 
         func run() async throws {
@@ -31,7 +32,7 @@ struct TokenCommand: AsyncParsableCommand {
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let token = try await tokens.create(name: name, role: role, lifetime: expires?.duration)
                 switch output.output {
-                case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expires_at: end))
+                case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expiresAt: end))
                 case .text: print(token)
                 }
             }
@@ -47,18 +48,18 @@ struct TokenCommand: AsyncParsableCommand {
         private struct Listed: Encodable {
             let name: String
             let role: String
-            let created_at: Date
-            let expires_at: Date?
-            let revoked_at: Date?
-            let last_used_at: Date?
+            let createdAt: Date
+            let expiresAt: Date?
+            let revokedAt: Date?
+            let lastUsedAt: Date?
 
             init(_ entry: APITokens.Entry) {
                 name = entry.name
                 role = entry.role.rawValue
-                created_at = entry.createdAt
-                expires_at = entry.expiresAt
-                revoked_at = entry.revokedAt
-                last_used_at = entry.lastUsedAt
+                createdAt = entry.createdAt
+                expiresAt = entry.expiresAt
+                revokedAt = entry.revokedAt
+                lastUsedAt = entry.lastUsedAt
             }
         }
 
@@ -69,7 +70,8 @@ struct TokenCommand: AsyncParsableCommand {
                 case .json: try Console.json(list.map(Listed.init))
                 case .text:
                     for token in list {
-                        let end = token.revokedAt.map { "revoked \($0.formatted(.iso8601))" }
+                        let end =
+                            token.revokedAt.map { "revoked \($0.formatted(.iso8601))" }
                             ?? token.expiresAt.map { "until \($0.formatted(.iso8601))" } ?? "no end"
                         print(token.name, token.role.rawValue, end, separator: "  ")
                     }

@@ -47,7 +47,8 @@ struct VerifyCommand: AsyncParsableCommand {
         defer { http.shutdown() }
         let report = try await VerifyReference(
             registry: try registry(parsed.repository.registry, http), verifier: Verifier(root: try root()),
-            identity: try identity(), repositories: repository.isEmpty ? nil : repository + [parsed.repository.description]
+            identity: try identity(),
+            repositories: repository.isEmpty ? nil : repository + [parsed.repository.description]
         ).verify(parsed)
         switch output.output {
         case .json: try Console.json(VerificationAnswer(report))
@@ -95,14 +96,14 @@ struct VerifyCommand: AsyncParsableCommand {
 struct VerificationAnswer: Encodable {
     struct Log: Encodable {
         let index: Int64
-        let log_id: String
-        let integrated_at: Date?
+        let logId: String
+        let integratedAt: Date?
     }
     struct Signature: Encodable {
         let referrer: String
         let identity: String
         let issuer: String
-        let signed_at: Date
+        let signedAt: Date
         let tlog: Log
         let annotations: [String: String]
         let checks: [String]
@@ -127,10 +128,12 @@ struct VerificationAnswer: Encodable {
             let subject = signature.bundle.statement?.subjects.first { $0.digest.values.contains(report.digest.hex) }
             return Signature(
                 referrer: signature.referrer.description, identity: signature.bundle.identity,
-                issuer: signature.bundle.issuer, signed_at: signature.bundle.time,
+                issuer: signature.bundle.issuer, signedAt: signature.bundle.time,
                 tlog: Log(
-                    index: entry.logIndex, log_id: entry.logID.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
-                    integrated_at: entry.integratedTime > 0 ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil),
+                    index: entry.logIndex,
+                    logId: entry.logID.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+                    integratedAt: entry.integratedTime > 0
+                        ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil),
                 annotations: subject?.annotations ?? [:], checks: signature.bundle.checks)
         }
         rejected = report.rejected.map {
@@ -144,7 +147,7 @@ struct VerificationAnswer: Encodable {
         for signature in signatures {
             print("  signed by \(signature.identity)")
             print("  issuer    \(signature.issuer)")
-            print("  signed at \(signature.signed_at.formatted(.iso8601))")
+            print("  signed at \(signature.signedAt.formatted(.iso8601))")
             print("  log index \(signature.tlog.index)")
             for check in signature.checks { print("    · \(check)") }
         }

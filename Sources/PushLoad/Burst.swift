@@ -29,7 +29,9 @@ struct Burst: AsyncParsableCommand {
         let pushed = try await pushAll(pusher)
         let took = ContinuousClock.now - started
         try writeJournal(pushed)
-        print("pushed \(pushed.count) images in \(took.inSeconds.fixed(1)) s (\((Double(pushed.count) / took.inSeconds).fixed(1))/s)")
+        print(
+            "pushed \(pushed.count) images in \(took.inSeconds.fixed(1)) s (\((Double(pushed.count) / took.inSeconds).fixed(1))/s)"
+        )
         guard !pushOnly else { return }
 
         let status = StatusPoller(api: api, token: try tokenFile.map(readToken), http: http)
@@ -69,7 +71,8 @@ struct Burst: AsyncParsableCommand {
     }
 
     private func report(_ outcomes: [StatusPoller.Outcome], pushed: [ImagePusher.Pushed], total: Duration) {
-        let accepted = Dictionary(pushed.map { ("\($0.repository)@\($0.digest)", $0.acceptedAt) }, uniquingKeysWith: { a, _ in a })
+        let accepted = Dictionary(
+            pushed.map { ("\($0.repository)@\($0.digest)", $0.acceptedAt) }, uniquingKeysWith: { a, _ in a })
         let states = Dictionary(grouping: outcomes, by: \.state).mapValues(\.count).sorted { $0.key < $1.key }
         print("states: " + states.map { "\($0.key) \($0.value)" }.joined(separator: ", "))
         let latencies = outcomes.compactMap { outcome -> Double? in
@@ -80,8 +83,12 @@ struct Burst: AsyncParsableCommand {
         func percentile(_ p: Double) -> String {
             latencies[min(latencies.count - 1, Int(Double(latencies.count) * p))].fixed(0)
         }
-        print("push→signed ms: p50 \(percentile(0.5))  p90 \(percentile(0.9))  p99 \(percentile(0.99))  max \(percentile(1))")
-        print("signed \(outcomes.count) in \(total.inSeconds.fixed(1)) s: \((Double(outcomes.count) / total.inSeconds).fixed(1)) digests/s")
+        print(
+            "push→signed ms: p50 \(percentile(0.5))  p90 \(percentile(0.9))  p99 \(percentile(0.99))  max \(percentile(1))"
+        )
+        print(
+            "signed \(outcomes.count) in \(total.inSeconds.fixed(1)) s: \((Double(outcomes.count) / total.inSeconds).fixed(1)) digests/s"
+        )
     }
 }
 

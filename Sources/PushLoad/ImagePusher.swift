@@ -68,7 +68,9 @@ struct ImagePusher: Sendable {
         return try await push(repository, manifest, MediaType.ociManifest, tags: [tag])
     }
 
-    private func push(_ repository: String, _ bytes: [UInt8], _ mediaType: String, tags: [String]) async throws -> Pushed {
+    private func push(_ repository: String, _ bytes: [UInt8], _ mediaType: String, tags: [String]) async throws
+        -> Pushed
+    {
         let digest = Digest.sha256(of: bytes)
         if tags.isEmpty {
             _ = try await registry.pushManifest(repository, bytes: bytes, mediaType: mediaType, reference: .digest)

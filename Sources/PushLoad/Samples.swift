@@ -43,7 +43,8 @@ struct Samples: AsyncParsableCommand {
             let verified = await judge(one, verification)
             good = good && verified == "yes" && outcome?.state == "signed"
             rows.append([
-                one.reference, one.digest.description.prefix(19) + "…", outcome?.state ?? "unknown", outcome?.identity ?? outcome?.error ?? "-",
+                one.reference, one.digest.description.prefix(19) + "…", outcome?.state ?? "unknown",
+                outcome?.identity ?? outcome?.error ?? "-",
                 outcome?.logIndex.map(String.init) ?? "-",
                 outcome?.verifiedAt.map { ($0.timeIntervalSince(one.acceptedAt) * 1000).fixed(0) } ?? "-", verified,
             ])

@@ -21,8 +21,8 @@ struct StatusPoller: Sendable {
     private struct Answer: Decodable {
         struct Signature: Decodable {
             let identity: String
-            let log_index: Int64
-            let verified_at: String
+            let logIndex: Int64
+            let verifiedAt: String
         }
         struct Failure: Decodable {
             let code: String
@@ -30,7 +30,7 @@ struct StatusPoller: Sendable {
         }
         let state: String
         let signature: Signature?
-        let last_error: Failure?
+        let lastError: Failure?
         let recheck: Bool?
     }
 
@@ -73,16 +73,23 @@ struct StatusPoller: Sendable {
         var headers = HTTPHeaders()
         if let token { headers["Authorization"] = "Bearer \(token)" }
         let response = try await http.send(
-            HTTPRequest(.get, "\(api)/v1/artifacts?ref=\(percentEncoded(reference))", headers: headers, route: .loopback))
+            HTTPRequest(
+                .get, "\(api)/v1/artifacts?ref=\(percentEncoded(reference))", headers: headers, route: .loopback))
         let key = "\(one.repository)@\(one.digest)"
         guard response.status == 200 else {
-            return (Outcome(key: key, state: "http \(response.status)", verifiedAt: nil, logIndex: nil, identity: nil, error: nil), false)
+            return (
+                Outcome(
+                    key: key, state: "http \(response.status)", verifiedAt: nil, logIndex: nil, identity: nil,
+                    error: nil), false
+            )
         }
-        let answer = try JSONDecoder().decode(Answer.self, from: Data(response.body))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let answer = try decoder.decode(Answer.self, from: Data(response.body))
         let outcome = Outcome(
-            key: key, state: answer.state, verifiedAt: try answer.signature.map { try parse($0.verified_at) },
-            logIndex: answer.signature?.log_index, identity: answer.signature?.identity,
-            error: answer.last_error.map { "\($0.code): \($0.observed ?? "")" })
+            key: key, state: answer.state, verifiedAt: try answer.signature.map { try parse($0.verifiedAt) },
+            logIndex: answer.signature?.logIndex, identity: answer.signature?.identity,
+            error: answer.lastError.map { "\($0.code): \($0.observed ?? "")" })
         return (outcome, answer.recheck ?? false)
     }
 

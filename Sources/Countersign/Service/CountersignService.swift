@@ -64,7 +64,8 @@ package struct CountersignService: Sendable {
         let notifier = JobNotifier(signal: signal, pool: pools.notify, logger: logger)
         let workQueue = JobQueue(pool: pools.work, notifier: notifier, settings: configuration.worker.queueSettings)
         let intakeQueue = JobQueue(
-            pool: pools.intake, notifier: notifier, worker: workQueue.worker, settings: configuration.worker.queueSettings)
+            pool: pools.intake, notifier: notifier, worker: workQueue.worker,
+            settings: configuration.worker.queueSettings)
         let registries = try Registries(configuration.registries, http: http)
         let signer = try KeylessSigner(configuration.sigstore, root: root, http: http)
 

@@ -29,7 +29,9 @@ package struct Doctor: Sendable {
 
     /// Every check, each run whatever the others found.
     package func findings() async -> [Finding] {
-        var findings = [await trustRoot(), await database(), await token(), await certificate(), await timestamp(), await log()]
+        var findings = [
+            await trustRoot(), await database(), await token(), await certificate(), await timestamp(), await log(),
+        ]
         for registry in configuration.registries { findings.append(await reach(registry)) }
         return findings
     }
@@ -37,7 +39,8 @@ package struct Doctor: Sendable {
     private func trustRoot() async -> Finding {
         await look("trust root", fix: "set sigstore.trusted_root to the trusted_root.json of your Sigstore instance") {
             let root = try Preflight(configuration).trustedRoot()
-            return "\(configuration.sigstore.trustedRoot): \(root.certificateAuthorities.count) certificate authorities, "
+            return
+                "\(configuration.sigstore.trustedRoot): \(root.certificateAuthorities.count) certificate authorities, "
                 + "\(root.tlogs.count) logs, \(root.timestampAuthorities.count) timestamp authorities"
                 + (root.isLab ? " (a lab's)" : "")
         }
@@ -56,7 +59,8 @@ package struct Doctor: Sendable {
             let token = try await identity.token.source.token()
             try token.checkUsable(at: Date(), audience: identity.audience)
             let claims = token.claims
-            return "issuer \(claims.issuer), subject \(claims.subject), audience \(claims.audience.joined(separator: ", ")), "
+            return
+                "issuer \(claims.issuer), subject \(claims.subject), audience \(claims.audience.joined(separator: ", ")), "
                 + "expires \(claims.expires.formatted(.iso8601))"
         }
     }
@@ -73,11 +77,14 @@ package struct Doctor: Sendable {
 
     private func timestamp() async -> Finding {
         let upstream = configuration.sigstore.timestampAuthority
-        return await look("timestamp authority", fix: "see that sigstore.timestamp_authority.url is the full timestamp URL") {
+        return await look(
+            "timestamp authority", fix: "see that sigstore.timestamp_authority.url is the full timestamp URL"
+        ) {
             let answer = try await TimestampClient(url: upstream.url, http: http, route: upstream.route).timestamp([0])
             let skew = (try TimestampResponse(der: answer).token?.time ?? .distantPast).timeIntervalSinceNow
             guard abs(skew) < 60 else {
-                throw SigningError.clockSkew(authority: Date().addingTimeInterval(skew), notBefore: Date(), notAfter: Date())
+                throw SigningError.clockSkew(
+                    authority: Date().addingTimeInterval(skew), notBefore: Date(), notAfter: Date())
             }
             return "answers; its clock and ours differ by less than \(Int(abs(skew)) + 1) s"
         }

@@ -42,7 +42,8 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .labTrustRoot: "use a real trusted root; or, for trials only, set environment: development"
         case .databaseForgets(let setting): "turn \(setting) on; or, for trials only, set environment: development"
         case .migrationsPending: "run `countersign migrate`"
-        case .migrationFault: "use the version of countersign that belongs to this database, or restore the migration file"
+        case .migrationFault:
+            "use the version of countersign that belongs to this database, or restore the migration file"
         case .database: "see that database.url is right and the database is up"
         }
     }

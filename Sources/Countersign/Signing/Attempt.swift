@@ -32,7 +32,10 @@ package struct Attempt: Sendable {
                 metrics.pushToSigned.observe(sincePush)
                 trace.note(
                     .info, "signed",
-                    ["tlog.index": "\(record.logIndex)", "referrer": "\(record.referrer)", "ms": "\(sincePush.inMilliseconds)"])
+                    [
+                        "tlog.index": "\(record.logIndex)", "referrer": "\(record.referrer)",
+                        "ms": "\(sincePush.inMilliseconds)",
+                    ])
             }
         } catch {
             trace.note(

@@ -27,7 +27,8 @@ struct AttemptFailure: Sendable {
         let cause = (error as? StageFailure)?.underlying ?? error
         let stageName = stage?.rawValue ?? "attempt"
         switch cause {
-        case is CancellationError: self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
+        case is CancellationError:
+            self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
         case let error as OCIError: self.init(error, stageName)
         case let error as SigstoreError:
@@ -42,7 +43,8 @@ struct AttemptFailure: Sendable {
             self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
         default:
             self.init(
-                .retry(.permanent, after: nil), "attempt.unexpected", stageName, "\(cause)", "report this with the text above")
+                .retry(.permanent, after: nil), "attempt.unexpected", stageName, "\(cause)",
+                "report this with the text above")
         }
     }
 

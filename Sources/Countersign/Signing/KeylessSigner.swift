@@ -49,7 +49,8 @@ package struct KeylessSigner: Sendable {
             // the token now names somebody else: the next attempt must not find this certificate in the window
             await window.close()
             throw SigningError.identityMismatch(
-                expected: identity, seen: ExpectedIdentity(subjectAlternativeName: certificate.identity, issuer: certificate.issuer))
+                expected: identity,
+                seen: ExpectedIdentity(subjectAlternativeName: certificate.identity, issuer: certificate.issuer))
         }
         return credential
     }
@@ -98,7 +99,9 @@ package struct KeylessSigner: Sendable {
 
     /// The whole verification that any client would do, and the two things that only ours does: the statement must be
     /// about this repository, and the identity must be the configured one.
-    package func verify(_ bundle: UnverifiedBundle, for digest: OCI.Digest, in repository: Repository) throws -> VerifiedBundle {
+    package func verify(_ bundle: UnverifiedBundle, for digest: OCI.Digest, in repository: Repository) throws
+        -> VerifiedBundle
+    {
         try verifier.verify(
             bundle, artifact: try ArtifactDigest(digest.description), identity: try identity.pattern,
             expecting: Statement.cosignSignPredicateType, repositories: [repository.description])

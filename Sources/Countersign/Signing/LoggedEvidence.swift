@@ -41,7 +41,8 @@ struct LoggedEvidence: Sendable {
     /// The facts that the status API shows.
     func record(rule: String, policyVersion: String) -> SignedRecord {
         SignedRecord(
-            identity: verified.identity, issuer: verified.issuer, logID: entry.logID.lowercaseHex, logIndex: entry.logIndex,
+            identity: verified.identity, issuer: verified.issuer, logID: entry.logID.lowercaseHex,
+            logIndex: entry.logIndex,
             logUUID: entry.uuid, integratedAt: evidence.logged?.integratedAt, referrer: attachment.digest, rule: rule,
             policyVersion: policyVersion)
     }

@@ -30,7 +30,9 @@ struct Publication: Sendable {
         }
         try await trace.stage(.readBack) {
             let served = try await registry.readBack(attachment, from: name)
-            guard served == logged.bundle else { throw SigningError.readBackDiffers("the bundle of \(referrer.descriptor.digest)") }
+            guard served == logged.bundle else {
+                throw SigningError.readBackDiffers("the bundle of \(referrer.descriptor.digest)")
+            }
             try await journal.published(logged.evidence, for: claim)
         }
     }
@@ -39,9 +41,12 @@ struct Publication: Sendable {
     private func isServed(_ logged: LoggedEvidence, _ target: Target, _ trace: AttemptTrace) async throws -> Bool {
         let name = target.repository.name
         return try await trace.stage(.readBack) {
-            guard try await registry.isAttached(logged.attachment.digest, to: target.digest, in: name) else { return false }
+            guard try await registry.isAttached(logged.attachment.digest, to: target.digest, in: name) else {
+                return false
+            }
             do {
-                return try await registry.blob(name, .sha256(of: logged.bundle), limit: logged.bundle.count) == logged.bundle
+                return try await registry.blob(name, .sha256(of: logged.bundle), limit: logged.bundle.count)
+                    == logged.bundle
             } catch OCIError.notFound {
                 return false
             }

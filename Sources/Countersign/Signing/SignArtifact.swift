@@ -38,13 +38,16 @@ package struct SignArtifact: Sendable {
             return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
         }
         // The event was a hint: what counts is what the registry serves, hashed by us.
-        let subject = try await trace.stage(.fetch) { try await registry.manifest(target.repository.name, target.digest) }
+        let subject = try await trace.stage(.fetch) {
+            try await registry.manifest(target.repository.name, target.digest)
+        }
         guard !subject.isSignatureMaterial else {
             return .refused(refusal("policy.signature_material", "a signature, attestation or SBOM is never signed"))
         }
         try await enqueueChildren(of: subject, of: target, index: index, rule: rule)
         if index == .children, case .index = subject.content {
-            return .refused(refusal("policy.children_only", "rule \(rule) signs the children of an index, not the index"))
+            return .refused(
+                refusal("policy.children_only", "rule \(rule) signs the children of an index, not the index"))
         }
 
         let logged = try await logged(target, subject, rule, claim, registry, trace)
@@ -76,7 +79,9 @@ package struct SignArtifact: Sendable {
     }
 
     /// Signs in memory and commits the exact bytes that the log will get: from here on no second signature is made.
-    private func prepare(_ target: Target, _ rule: String, _ claim: Claim, _ trace: AttemptTrace) async throws -> Evidence {
+    private func prepare(_ target: Target, _ rule: String, _ claim: Claim, _ trace: AttemptTrace) async throws
+        -> Evidence
+    {
         let credential = try await trace.stage(.certificate) { try await signer.credential() }
         let statement = Statement.approval(
             of: try ArtifactDigest(target.digest.description), in: target.repository.description, rule: rule)
@@ -85,7 +90,8 @@ package struct SignArtifact: Sendable {
             try await signer.timestamp(envelope, under: credential.certificate)
         }
         return try await trace.stage(.prepare) {
-            try await journal.prepare(try signer.prepared(envelope, credential.certificate, timestamp: stamp), for: claim)
+            try await journal.prepare(
+                try signer.prepared(envelope, credential.certificate, timestamp: stamp), for: claim)
         }
     }
 

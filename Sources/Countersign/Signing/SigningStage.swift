@@ -40,7 +40,9 @@ struct AttemptTrace: Sendable {
             metrics.stageSeconds.observe(elapsed, stage.rawValue)
             logger.info(
                 "\(stage.rawValue)",
-                metadata: ["stage": "\(stage.rawValue)", "ms": "\(elapsed.inMilliseconds)"].merging(extra(result)) { $1 })
+                metadata: ["stage": "\(stage.rawValue)", "ms": "\(elapsed.inMilliseconds)"].merging(extra(result)) {
+                    $1
+                })
             return result
         } catch let failure as StageFailure {
             throw failure

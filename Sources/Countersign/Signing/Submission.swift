@@ -28,7 +28,8 @@ struct Submission: Sendable {
         let until = end.addingTimeInterval(Self.settling)
         if now >= until {
             try await journal.abandon(
-                evidence, reason: "certificate ended \(end.formatted(.iso8601)) before the log took the entry", for: claim)
+                evidence, reason: "certificate ended \(end.formatted(.iso8601)) before the log took the entry",
+                for: claim)
         }
         throw SigningError.certificateExpired(at: end, until: until)
     }

@@ -61,7 +61,8 @@ package struct VerifyReference: Sendable {
         let found = try await registry.bundles(name, of: digest)
         var signatures: [Signature] = []
         var rejected = found.missing.map {
-            Rejection(referrer: $0.digest, code: "verify.missing", observed: "listed, but the registry does not have it")
+            Rejection(
+                referrer: $0.digest, code: "verify.missing", observed: "listed, but the registry does not have it")
         }
         for attached in found.bundles {
             do {
