@@ -13,6 +13,8 @@ public struct Attachment: Sendable, Equatable {
     /// The bundle, the referrer's only layer.
     public let bundle: Descriptor
     public let listing: Listing
+    /// Whether the registry named the digest under which it stored the manifest when it was pushed.
+    public let isConfirmed: Bool
 }
 
 /// A bundle found among a subject's referrers. Nothing about it has been verified but its digest.
@@ -57,7 +59,7 @@ extension RegistryClient {
         }
         return Attachment(
             subject: referrer.subject, manifest: referrer.descriptor, bundle: referrer.bundle,
-            listing: try await list(referrer, pushed, name))
+            listing: try await list(referrer, pushed, name), isConfirmed: pushed.isConfirmed)
     }
 
     private func pushReferrer(
@@ -85,15 +87,19 @@ extension RegistryClient {
         return .fallbackTag(SignatureTag.fallback(for: subject))
     }
 
-    /// Fetches an attached bundle back from the registry, manifest and blob, both hashed; the listing was confirmed by
-    /// ``attach(_:bundle:to:)``.
+    /// Fetches an attached bundle back from the registry, hashed; its listing was read back by ``attach(_:bundle:to:)``.
+    /// The manifest is fetched too, unless the registry itself named the digest it stored: its bytes are fixed by it.
     /// - Returns: the bundle's bytes, for verification of what others will read.
     public func readBack(_ attachment: Attachment, from name: String) async throws(OCIError) -> [UInt8] {
+        if !attachment.isConfirmed { try await readBackManifest(attachment, from: name) }
+        return try await blob(name, attachment.bundle.digest, limit: attachment.bundle.size)
+    }
+
+    private func readBackManifest(_ attachment: Attachment, from name: String) async throws(OCIError) {
         let manifest = try await manifest(name, attachment.manifest.digest)
         guard manifest.subject?.digest == attachment.subject.digest, case .image(let image) = manifest.content,
             image.layers.map(\.digest) == [attachment.bundle.digest]
         else { throw .manifestMalformed("referrer: not the manifest that was attached") }
-        return try await blob(name, attachment.bundle.digest, limit: attachment.bundle.size)
     }
 
     /// Whether a referrer of ours is still served and listed; the question of a reconciler. One or two requests.

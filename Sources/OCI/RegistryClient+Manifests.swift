@@ -13,6 +13,8 @@ public struct PushedManifest: Sendable, Equatable {
     public let digest: Digest
     /// The `OCI-Subject` field: the registry says that it lists this manifest as a referrer of that subject.
     public let acknowledgedSubject: Digest?
+    /// Whether the registry named what it stored (`Docker-Content-Digest`), and it is this digest.
+    public let isConfirmed: Bool
 }
 
 extension RegistryClient {
@@ -64,13 +66,11 @@ extension RegistryClient {
         let request = RegistryRequest(
             kind, .put, path: try path(name, "manifests/\(last)"), scope: push(name), headers: headers, body: bytes)
         let response = try await send(request, accepting: [200, 201])
-        if let stored = response.headers["Docker-Content-Digest"], let stored = try? Digest(stored),
-            !stored.matches(bytes)
-        {
-            throw .digestMismatch(expected: digest, actual: stored)
-        }
+        let stored = response.headers["Docker-Content-Digest"].flatMap { try? Digest($0) }
+        if let stored, !stored.matches(bytes) { throw .digestMismatch(expected: digest, actual: stored) }
         return PushedManifest(
-            digest: digest, acknowledgedSubject: response.headers["OCI-Subject"].flatMap { try? Digest($0) })
+            digest: digest, acknowledgedSubject: response.headers["OCI-Subject"].flatMap { try? Digest($0) },
+            isConfirmed: stored != nil)
     }
 
     func manifestAnswer(_ kind: RequestKind, _ name: String, _ last: String) async throws(OCIError) -> HTTPResponse {

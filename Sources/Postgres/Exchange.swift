@@ -5,13 +5,15 @@ import Glibc
 /// One request and its answer: which statement, and how long we still wait. When the time is up the statement is
 /// cancelled, once, and the server gets a moment to confirm; then the socket is closed.
 struct Exchange {
-    var statement: String
+    var sql: String
+    /// The statement for people. Made only when an error tells of it: it costs more than many a query.
+    var statement: String { Query.label(of: sql) }
     let limit: Duration
     private(set) var until: ContinuousClock.Instant
     private(set) var wasCancelled = false
 
-    init(statement: String, limit: Duration) {
-        self.statement = statement
+    init(_ sql: String, limit: Duration) {
+        self.sql = sql
         self.limit = limit
         until = .now + limit
     }
@@ -85,7 +87,7 @@ extension Link {
     /// A cancellation that came too late for its statement may still be on its way. It must not hit the next one, so let
     /// it hit an empty query.
     func absorbLateCancellation() {
-        var exchange = Exchange(statement: "", limit: configuration.cancelGrace)
+        var exchange = Exchange("", limit: configuration.cancelGrace)
         do {
             guard isUsable, PQsendQuery(raw, "") == 1 else { return close() }
             try flush(&exchange)

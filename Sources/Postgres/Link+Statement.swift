@@ -4,7 +4,7 @@ extension Link {
     /// Runs one statement. One that the server no longer knows under its name, or whose plan no longer fits the schema,
     /// is prepared again; outside a transaction that is safe, because nothing of it was executed.
     func run(_ query: Query, limit: Duration) throws(PostgresError) -> ResultSet {
-        var exchange = Exchange(statement: query.label, limit: limit)
+        var exchange = Exchange(query.sql, limit: limit)
         let mayRepeat = !isInTransaction
         var result = try answer(to: query, &exchange)
         if result.isStaleStatement {
@@ -17,7 +17,7 @@ extension Link {
     /// Runs SQL that may be several statements, as a migration is. No parameters, nothing prepared.
     func runScript(_ sql: String, limit: Duration) throws(PostgresError) {
         let query = Query(unsafeSQL: sql)
-        var exchange = Exchange(statement: query.label, limit: limit)
+        var exchange = Exchange(query.sql, limit: limit)
         guard PQsendQuery(raw, sql) == 1 else { throw lost(exchange) }
         _ = try outcome(of: query, &exchange)
     }
@@ -75,7 +75,7 @@ extension Link {
     private func dropRetired() throws(PostgresError) {
         guard !statements.retired.isEmpty, isIdle else { return }
         for name in statements.takeRetired() {
-            var exchange = Exchange(statement: "DEALLOCATE", limit: configuration.statementDeadline)
+            var exchange = Exchange("DEALLOCATE", limit: configuration.statementDeadline)
             guard PQsendQuery(raw, "DEALLOCATE " + quotedIdentifier(name)) == 1 else { throw lost(exchange) }
             _ = try lastResult(&exchange)
         }

@@ -64,7 +64,7 @@ final class Link {
         let settings = configuration.settings
         guard !settings.isEmpty else { return }
         let (names, values) = (settings.map(\.name), settings.map(\.value))
-        var exchange = Exchange(statement: "SET", limit: configuration.connectTimeout)
+        var exchange = Exchange("SET", limit: configuration.connectTimeout)
         let query: Query = "SELECT set_config(n, v, false) FROM unnest(\(names), \(values)) AS s (n, v)"
         do {
             try sendUnprepared(query)

@@ -85,7 +85,7 @@ extension Query: CustomStringConvertible, CustomReflectable {
 
 extension Query {
     /// The statement for people, in an error: its first words, on one line. Values are not part of it.
-    var label: String {
+    static func label(of sql: String) -> String {
         let words = sql.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         return words.count > 100 ? words.prefix(100) + "…" : words
     }

@@ -16,7 +16,7 @@ extension Link {
     fileprivate func pipeline(_ queries: [Query], limit: Duration) throws(PostgresError) -> [ResultSet] {
         // Before anything is queued: a pipeline that was begun must be ended, or the connection is lost.
         for query in queries { try query.checkParameters() }
-        var exchange = Exchange(statement: "pipeline", limit: limit)
+        var exchange = Exchange("pipeline", limit: limit)
         let mayRepeat = !isInTransaction
         var answers = try exchangeAll(queries, &exchange)
         if answers.contains(where: \.result.isStaleStatement) {
@@ -25,7 +25,7 @@ extension Link {
             if mayRepeat, isIdle { answers = try exchangeAll(queries, &exchange) }
         }
         if let decisive = answers.first(where: \.result.failed) ?? answers.last {
-            exchange.statement = decisive.query.label
+            exchange.sql = decisive.query.sql
             _ = try checked(decisive.result, of: decisive.query, exchange)
         }
         return answers.filter { !$0.isPreparation }.map(\.result)

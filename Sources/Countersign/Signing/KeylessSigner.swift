@@ -76,6 +76,22 @@ package struct KeylessSigner: Sendable {
         return response
     }
 
+    /// All that can be verified before the log has it: nothing enters a public log that could not be published.
+    package func verifyBeforeLogging(
+        _ envelope: Envelope, _ certificate: SigningCertificate, timestamp: [UInt8], for digest: OCI.Digest,
+        in repository: Repository
+    ) async throws {
+        do {
+            try verifier.verifyBeforeLogging(
+                envelope, certificate: certificate.leaf, timestamp: timestamp,
+                artifact: try ArtifactDigest(digest.description), identity: try identity.pattern,
+                expecting: Statement.cosignSignPredicateType, repositories: [repository.description])
+        } catch {
+            await window.close()
+            throw error
+        }
+    }
+
     /// Everything that is about to become public, in the form that is committed first.
     package func prepared(
         _ envelope: Envelope, _ certificate: SigningCertificate, timestamp: [UInt8]

@@ -89,6 +89,10 @@ package struct SignArtifact: Sendable {
         let stamp = try await trace.stage(.timestamp) {
             try await signer.timestamp(envelope, under: credential.certificate)
         }
+        try await trace.stage(.verify) {
+            try await signer.verifyBeforeLogging(
+                envelope, credential.certificate, timestamp: stamp, for: target.digest, in: target.repository)
+        }
         return try await trace.stage(.prepare) {
             try await journal.prepare(
                 try signer.prepared(envelope, credential.certificate, timestamp: stamp), for: claim)
