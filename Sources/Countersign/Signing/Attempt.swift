@@ -52,7 +52,8 @@ package struct Attempt: Sendable {
                 return try await resolve(tag, in: repository, actor: actor, trace)
             }
         } catch {
-            let failed = AttemptFailure(error)
+            // Whatever a stopped attempt fails with is its stopping: upstreams report it as an answer that never came.
+            let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
             let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
             if case .retry(_, let delay, _) = outcome {
                 metrics.retries.increment(failed.retryClass ?? "release")
@@ -75,14 +76,18 @@ package struct Attempt: Sendable {
     }
 
     /// Settles, and once more after a moment if the database hiccuped: an attempt that cost a log entry is worth it.
-    private func settled(_ claim: Claim, _ outcome: Outcome) async throws(QueueError) -> Settlement {
-        do {
-            return try await queue.settle(claim, as: outcome)
-        } catch {
-            guard error.isTransient, ContinuousClock.now < claim.trustedUntil else { throw error }
-            try? await Task.sleep(for: .milliseconds(250))
-            return try await queue.settle(claim, as: outcome)
-        }
+    ///
+    /// In a task of its own: an attempt that was stopped (shutdown, an operator) has its end to store all the same, and its
+    /// cancellation would reach the database call.
+    private func settled(_ claim: Claim, _ outcome: Outcome) async throws -> Settlement {
+        try await Task {
+            do {
+                return try await queue.settle(claim, as: outcome)
+            } catch let error as QueueError where error.isTransient && ContinuousClock.now < claim.trustedUntil {
+                try await Task.sleep(for: .milliseconds(250))
+                return try await queue.settle(claim, as: outcome)
+            }
+        }.value
     }
 }
 

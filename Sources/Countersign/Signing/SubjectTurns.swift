@@ -23,8 +23,9 @@ package struct SubjectTurns: Sendable {
         do {
             result = try await write()
         } catch {
-            // it runs out by itself; giving it up early is a courtesy that must not hide the failure
-            try? await lease.release()
+            // It runs out by itself; giving it up early is a courtesy that must not hide the failure. In a task of its own:
+            // the failure may be this one's cancellation.
+            await Task { try? await lease.release() }.value
             throw error
         }
         try await lease.release()
