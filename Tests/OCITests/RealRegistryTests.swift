@@ -46,7 +46,7 @@ import Testing
         #expect(found.bundles.count == 2)
         #expect(found.bundles.allSatisfy { $0.manifest.artifactType == MediaType.sigstoreBundle })
         #expect(try await client.tags("team/app").count == 2)
-        await registry.stop()
+        try await registry.stop()
     }
 
     @Test func `its answers have the right codes`() async throws {
@@ -64,7 +64,7 @@ import Testing
             try await client.pushManifest(
                 "app", bytes: dangling.manifest, mediaType: MediaType.ociManifest, reference: .digest)
         } throws: { ($0 as? OCIError)?.code == "registry.blob_unknown" }
-        await registry.stop()
+        try await registry.stop()
     }
 
     @Test func `a password is asked for and accepted`() async throws {
@@ -78,6 +78,6 @@ import Testing
         let client = try registry.client(credentials: .basic(username: "robot", password: .init("s3cret")))
         let image = try await Self.push("b", with: client, to: "app")
         #expect(try await Self.signOnce(image, with: client, in: "app", salt: 1) == 12)
-        await registry.stop()
+        try await registry.stop()
     }
 }

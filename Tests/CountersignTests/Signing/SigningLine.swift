@@ -1,0 +1,236 @@
+import Curl
+import FoundationEssentials
+import Logging
+import OCI
+import Postgres
+import Sigstore
+import SigstoreLab
+import Support
+
+@testable import Countersign
+
+/// The whole line on real parts: PostgreSQL, `docker-registry` and a Sigstore, each of the three services and the
+/// registry behind a relay that can have accidents. Database and relays are the test's own; registry and lab are shared.
+struct SigningLine: Sendable {
+    static let isPossible = DockerRegistry.program != nil
+    static let registryName = "registry.example"
+
+    let database: QueueFixture
+    let lab: Lab
+    let repository: Repository
+    let registry: FaultRelay
+    let fulcio: FaultRelay
+    let rekor: FaultRelay
+    let tsa: FaultRelay
+    /// The registry as a pusher sees it, past the relay.
+    let pusher: RegistryClient
+    let folder: TemporaryDirectory
+    var tokenFile: String { folder.path + "/token" }
+
+    init() async throws {
+        lab = try await Shared.lab.value
+        let endpoints = try await lab.endpoints
+        let server = try await Shared.registry.value
+        database = try await QueueFixture()
+        registry = try FaultRelay(to: server.port)
+        fulcio = try FaultRelay(to: Self.port(of: endpoints.fulcio))
+        rekor = try FaultRelay(to: Self.port(of: endpoints.rekor))
+        tsa = try FaultRelay(to: Self.port(of: endpoints.tsa))
+        let name = "team-" + UUID().uuidString.prefix(8).lowercased() + "/app"
+        repository = try Repository(registry: Self.registryName, name: name)
+        pusher = try Self.client("http://127.0.0.1:\(server.port)")
+        folder = try TemporaryDirectory()
+        try await useToken()
+    }
+
+    /// Puts another token where the daemons look.
+    func useToken(subject: String? = nil, audience: String? = nil, lifetime: Duration = .seconds(600)) async throws {
+        try folder.write(try await lab.token(subject: subject, audience: audience, lifetime: lifetime), to: "token")
+    }
+
+    private init(_ line: SigningLine, database: QueueFixture) {
+        (self.database, lab, repository, pusher) = (database, line.lab, line.repository, line.pusher)
+        (registry, fulcio, rekor, tsa) = (line.registry, line.fulcio, line.rekor, line.tsa)
+        folder = line.folder
+    }
+
+    /// The same line after the loss of its database.
+    func withFreshDatabase() async throws -> SigningLine { SigningLine(self, database: try await QueueFixture()) }
+
+    // MARK: Daemons
+
+    /// What can differ between two daemons on one line.
+    struct Setup: Sendable {
+        var rules = [Self.rule()]
+        var subject = "https://kubernetes.io/namespaces/ci/serviceaccounts/signer"
+        var audience = "sigstore"
+        var trustedRoot: [UInt8]?
+        var settings = JobQueue.Settings()
+
+        static func rule(
+            _ name: String = "all", glob: String = "**", index: PolicyConfiguration.IndexSigning = .index
+        ) -> PolicyConfiguration.Rule {
+            guard let glob = try? Glob(glob) else { preconditionFailure("not a glob: \(glob)") }
+            return PolicyConfiguration.Rule(name: name, repositories: [glob], index: index)
+        }
+
+        static func index(_ index: PolicyConfiguration.IndexSigning) -> Setup {
+            var setup = Setup()
+            setup.rules = [rule(index: index)]
+            return setup
+        }
+    }
+
+    /// A daemon's worker half: its own window, its own memory of the registry, its own worker id.
+    func daemon(_ setup: Setup = .init()) async throws -> SigningDaemon {
+        let endpoints = try await lab.endpoints
+        let root: [UInt8]
+        if let given = setup.trustedRoot { root = given } else { root = try await lab.trustedRootJSON }
+        let window = CertificateWindow(
+            fulcio: FulcioClient(url: fulcio.url, http: Self.http, route: Self.route, audience: setup.audience),
+            source: FileTokenSource(path: tokenFile), audience: setup.audience)
+        let signer = KeylessSigner(
+            window: window,
+            timestamps: TimestampClient(
+                url: tsa.url + "/api/v1/timestamp", http: Self.http, route: Self.route),
+            log: RekorV1(url: rekor.url, http: Self.http, route: Self.route),
+            verifier: Verifier(root: try TrustedRoot(json: root)),
+            identity: KeylessSigner.ExpectedIdentity(
+                subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes)))
+        return try SigningDaemon(
+            signer: signer, policy: SigningPolicy(PolicyConfiguration(rules: setup.rules)),
+            registries: Registries([Self.registry(at: registry.url)], http: Self.http), database: database,
+            settings: setup.settings)
+    }
+
+    /// What intake hands over for a push.
+    func push(_ digest: OCI.Digest) async throws {
+        try await database.push(samplePush(digest, repository: repository.name))
+    }
+
+    // MARK: Reaching the shared services
+
+    /// Not shared with the daemons' user agent: it pushes images.
+    static let http: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.userAgent = "signing-tests"
+        return HTTPClient(configuration)
+    }()
+
+    static let route: HTTPRoute = {
+        var route = HTTPRoute()
+        route.addresses = .privateAllowed
+        route.allowPlainHTTP = true
+        route.proxy = .none
+        return route
+    }()
+
+    private static func client(_ url: String) throws -> RegistryClient {
+        RegistryClient(try registry(at: url).endpoint, http: http)
+    }
+
+    private static func registry(at url: String) -> RegistryConfiguration {
+        var upstream = UpstreamConfiguration(url: url)
+        (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
+        return RegistryConfiguration(name: registryName, upstream: upstream)
+    }
+
+    private static func port(of url: String) throws -> Int {
+        guard let port = URL(string: url)?.port else { throw SupportError("no port in \(url)") }
+        return port
+    }
+
+    private enum Shared {
+        static let registry = Task { try await DockerRegistry() }
+
+        static let labFolder = Task { try TemporaryDirectory() }
+
+        /// Runs until the process ends.
+        static let lab = Task {
+            let folder = try await labFolder.value
+            let lab = try await Lab(
+                LabConfiguration(directory: folder.path + "/lab"),
+                logger: Logger(label: "lab") { _ in SwiftLogNoOpLogHandler() })
+            Task { try await lab.run() }
+            _ = try await lab.endpoints
+            return lab
+        }
+    }
+}
+
+/// A daemon without its listeners: claims and attempts, one after the other or as a whole worker.
+struct SigningDaemon: Sendable {
+    let queue: JobQueue
+    let attempt: Attempt
+    let signer: KeylessSigner
+    let database: QueueFixture
+
+    init(
+        signer: KeylessSigner, policy: SigningPolicy, registries: Registries, database: QueueFixture,
+        settings: JobQueue.Settings
+    ) throws {
+        self.signer = signer
+        self.database = database
+        queue = database.anotherQueue(settings: settings)
+        attempt = Attempt(
+            sign: SignArtifact(
+                policy: policy, registries: registries, signer: signer, journal: Journal(pool: database.pool),
+                subjects: SubjectTurns(pool: database.pool), queue: queue),
+            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), logger: Self.silence)
+    }
+
+    /// The worker that claims by itself.
+    func worker(_ settings: Worker.Settings, signal: JobSignal = JobSignal()) -> Worker {
+        Worker(
+            queue: queue, attempt: attempt, signal: signal, settings: settings, progress: WorkerHeartbeat(),
+            version: "test", logger: Self.silence)
+    }
+
+    func claimOne() async throws -> Claim {
+        let claims = try await queue.claim(limit: 10, cursor: ClaimCursor())
+        guard claims.count == 1, let claim = claims.first else {
+            throw SupportError("\(claims.count) jobs were due, not 1")
+        }
+        return claim
+    }
+
+    /// One attempt at everything that is due.
+    func attemptAll() async throws {
+        for claim in try await queue.claim(limit: 100, cursor: ClaimCursor()) { await attempt(claim) }
+    }
+
+    /// Attempts until no job is left, waits skipped.
+    func workOff(atMost rounds: Int = 10) async throws {
+        for _ in 0..<rounds {
+            try await database.makeDue()
+            try await attemptAll()
+            if try await database.jobCount() == 0 { return }
+        }
+    }
+
+    /// Waits of no length, so that nothing is due later than at once.
+    private static let impatience: RetryPolicy = {
+        var policy = RetryPolicy()
+        for backoff in [
+            \RetryPolicy.dependency, \.throttled, \.identity, \.permanent, \.contended,
+        ] { policy[keyPath: backoff].ceiling = .milliseconds(1) }
+        policy.eventual = [.milliseconds(1)]
+        return policy
+    }()
+
+    static let silence = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+}
+
+/// The requests of a publication.
+extension FaultRelay.Request {
+    var isBlobUpload: Bool { method == "PUT" && path.contains("/blobs/uploads/") }
+    var isReferrer: Bool { method == "PUT" && path.contains("/manifests/sha256:") }
+    var isFallbackIndex: Bool { method == "PUT" && path.contains("/manifests/sha256-") }
+    var isWrite: Bool { ["PUT", "POST", "PATCH", "DELETE"].contains(method) }
+    var isReadBack: Bool { method == "GET" && path.contains("/blobs/sha256:") }
+}
+
+extension FaultRelay {
+    /// How often the server was written to.
+    var writes: Int { requests.count { $0.isWrite } }
+}

@@ -1,0 +1,82 @@
+import OCI
+import Support
+import Testing
+
+@testable import Countersign
+
+/// What is signed of what was pushed.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct SubjectTests {
+    @Test func `of an index the index alone is signed unless policy says otherwise`() async throws {
+        let line = try await SigningLine()
+        let (index, images, attestation) = try await line.index()
+        try await line.push(index.descriptor.digest)
+        try await line.daemon(.index(.index)).workOff()
+        try await line.expectSignedOnce(index.descriptor.digest)
+        for child in images + [attestation] {
+            #expect(try await line.state(child.descriptor.digest) == nil)
+            try await line.expectNothingPublic(child.descriptor.digest)
+        }
+    }
+
+    @Test func `by policy its images are signed instead, never BuildKit's attestations`() async throws {
+        let line = try await SigningLine()
+        let (index, images, attestation) = try await line.index()
+        try await line.push(index.descriptor.digest)
+        try await line.daemon(.index(.children)).workOff()
+        for image in images { try await line.expectSignedOnce(image.descriptor.digest) }
+        #expect(try await line.state(index.descriptor.digest) == "refused")
+        #expect(try await line.failure(index.descriptor.digest)?.code == "policy.children_only")
+        try await line.expectNothingPublic(index.descriptor.digest)
+        #expect(try await line.state(attestation.descriptor.digest) == nil)
+        try await line.expectNothingPublic(attestation.descriptor.digest)
+    }
+
+    @Test func `by policy both are signed, the children once although they were pushed too`() async throws {
+        let line = try await SigningLine()
+        let (index, images, attestation) = try await line.index()
+        for pushed in images + [index] { try await line.push(pushed.descriptor.digest) }
+        try await line.daemon(.index(.both)).workOff()
+        for signed in images + [index] { try await line.expectSignedOnce(signed.descriptor.digest) }
+        #expect(try await line.state(attestation.descriptor.digest) == nil)
+    }
+
+    @Test func `arbitrary artifacts and Docker images are signed`() async throws {
+        let line = try await SigningLine()
+        let pushed = [try await line.artifact(), try await line.image(mediaType: MediaType.dockerManifest)]
+        for manifest in pushed { try await line.push(manifest.descriptor.digest) }
+        try await line.daemon().workOff()
+        for manifest in pushed { try await line.expectSignedOnce(manifest.descriptor.digest) }
+    }
+
+    @Test func `neither our referrers nor their index are ever signed`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        let referrer = try #require(try await line.signature(of: digest)).referrer
+        let index = try await line.pusher.resolve(line.repository.name, tag: SignatureTag.fallback(for: digest))
+
+        for material in [referrer, index.descriptor.digest] {
+            try await line.push(material)
+            try await daemon.workOff()
+            #expect(try await line.state(material) == "refused")
+            #expect(try await line.failure(material)?.code == "policy.signature_material")
+            try await line.expectNothingPublic(material)
+        }
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `a manifest that is not what its digest says is not signed`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        line.registry.next(
+            .answered(200, headers: [("Content-Type", MediaType.ociManifest)], body: "{}"), times: 10
+        ) { $0.path.hasSuffix("/manifests/\(digest)") }
+        try await line.daemon().workOff()
+        #expect(try await line.state(digest) == "failed")
+        #expect(try await line.failure(digest)?.code == "registry.digest_mismatch")
+        try await line.expectNothingPublic(digest)
+    }
+}

@@ -1,0 +1,122 @@
+import OCI
+import Postgres
+import ServiceLifecycle
+import Sigstore
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Whole workers: several on one database, and how one stops.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct WorkerTests {
+    @Test func `two daemons on one database sign each digest once, and both work`() async throws {
+        let line = try await SigningLine()
+        var digests: [Digest] = []
+        for number in 0..<16 { digests.append(try await line.image(tag: "v\(number)").descriptor.digest) }
+        for digest in digests { try await line.push(digest) }
+
+        let daemons = [try await line.daemon(), try await line.daemon()]
+        var settings = Worker.Settings()
+        settings.concurrency = 2
+        settings.poll = .milliseconds(20)
+        let workers = daemons.map { $0.worker(settings) }
+        try await running(workers) {
+            try await eventually("all are signed", within: .seconds(30)) { try await line.database.jobCount() == 0 }
+        }
+        for digest in digests { try await line.expectSignedOnce(digest) }
+        for daemon in daemons { #expect(await daemon.signer.window.issuedCount == 1) }
+    }
+
+    @Test func `a worker that stops lets its attempts finish`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.answerHeld(hold))
+        let worker = try await line.daemon().worker(Worker.Settings())
+        try await running([worker]) {
+            await hold.reached()
+            Task {
+                try await Task.sleep(for: .milliseconds(100))
+                hold.release()
+            }
+        }
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `what does not finish in the grace is given back at once, uncounted`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold))
+        var settings = Worker.Settings()
+        settings.shutdownGrace = .zero
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) { await hold.reached() }
+
+        #expect(try await line.state(digest) == "queued")
+        let given = try await line.database.number(
+            "SELECT count(*) FROM countersign.job WHERE NOT leased AND attempt = 0 AND crash_count = 0 AND run_at <= now()"
+        )
+        #expect(given == 1)
+        hold.release()
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `a publication that is stopped lets the next writer in at once`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.registry.next(.held(hold), where: \.isReferrer)
+        var settings = Worker.Settings()
+        settings.shutdownGrace = .zero
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) { await hold.reached() }
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.subject_lease") == 0)
+        hold.release()
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `an attempt whose job was taken over stops by itself`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold))
+        var settings = Worker.Settings()
+        settings.heartbeat = .milliseconds(20)
+        settings.poll = .seconds(60)
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) {
+            await hold.reached()
+            let second = try await line.daemon()
+            try await eventually("it is taken over between two heartbeats") {
+                try await line.giveUpHolders()
+                try await second.attemptAll()
+                return try await line.database.jobCount() == 0
+            }
+            try await line.expectSignedOnce(digest)
+            // still held by the relay, the first attempt could not end by itself: that the worker can stop shows that it did
+        }
+        hold.release()
+        try await line.expectSignedOnce(digest)
+    }
+
+    /// Runs the workers for the length of `body`, then stops them as SIGTERM would, and waits for their end.
+    private func running(_ workers: [Worker], _ body: () async throws -> Void) async throws {
+        let group = ServiceGroup(configuration: .init(services: workers, logger: SigningDaemon.silence))
+        let run = Task { try await group.run() }
+        do {
+            try await body()
+        } catch {
+            run.cancel()
+            throw error
+        }
+        await group.triggerGracefulShutdown()
+        try await run.value
+    }
+}
