@@ -8,7 +8,7 @@ import Sigstore
 
 /// Why a command could not do what it was asked: what was seen and what to do, never a stack trace.
 struct CommandFailure: Error {
-    /// Stable, as in the API's `lastError.code`.
+    /// Stable, as in the API's `last_error.code`.
     let code: String
     let observed: String
     let fix: String?
@@ -30,6 +30,8 @@ struct CommandFailure: Error {
         case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
         case let error as PostgresError: self.init(code: error.code, observed: "\(error)")
+        case let error as QueueError: self.init(code: error.code, observed: "\(error)")
+        case let error as VerificationError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         default: self.init(code: "cli.failed", observed: "\(error)")
         }
     }

@@ -31,17 +31,19 @@ struct CountersignCommand: AsyncParsableCommand {
         } catch let failure as CommandFailure {
             failure.tell()
             Glibc.exit(failure.status)
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
         } catch {
-            let code = exitCode(for: error)
-            if code == .success || code.rawValue == 1 || code.rawValue == 2 || code.rawValue == 3 {
-                exit(withError: error)
-            }
-            if code == .validationFailure {
+            switch exitCode(for: error) {
+            case .success: exit(withError: error)  // help and version
+            case .validationFailure:
                 Console.error(fullMessage(for: error))
                 Glibc.exit(2)
+            default:
+                // the library would call everything it does not know "1", which here means "no"
+                CommandFailure(describing: error).tell()
+                Glibc.exit(3)
             }
-            CommandFailure(describing: error).tell()
-            Glibc.exit(3)
         }
     }
 }

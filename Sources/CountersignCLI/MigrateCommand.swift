@@ -32,9 +32,9 @@ struct MigrateCommand: AsyncParsableCommand {
                     code: "database.migration_fault", observed: "\(fault)",
                     fix: "use the version of countersign that belongs to this database, or restore the migration file")
             }
-            answer = Answer(applied: found.applied.map(\.fileName), pending: found.pending)
+            answer = Answer(applied: found.applied.map(\.name), pending: found.pending)
         } else {
-            answer = Answer(applied: try await migrator.migrate(using: connection).map(\.fileName), pending: [])
+            answer = Answer(applied: try await migrator.migrate(using: connection).map(\.name), pending: [])
         }
         switch output.output {
         case .json: try Console.json(answer)
@@ -44,13 +44,6 @@ struct MigrateCommand: AsyncParsableCommand {
             if answer.applied.isEmpty, answer.pending.isEmpty { print("nothing to do") }
         }
         if !answer.pending.isEmpty { throw ExitCode(1) }
-    }
-}
-
-extension AppliedMigration {
-    fileprivate var fileName: String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, 3 - digits.count)) + digits + "_" + name
     }
 }
 

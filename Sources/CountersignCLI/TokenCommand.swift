@@ -16,7 +16,7 @@ struct TokenCommand: AsyncParsableCommand {
         @OptionGroup var configuration: ConfigurationOption
         @OptionGroup var output: OutputOption
         @Option(help: "viewer, operator or admin.") var role: APITokens.Role
-        @Option(help: "What it is for; shown in lists.") var name: String
+        @Option(help: "What it is for; shown in lists. Made up if not given.") var name: String?
         @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires:
             DurationArgument?
 
@@ -30,6 +30,7 @@ struct TokenCommand: AsyncParsableCommand {
         func run() async throws {
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
+                let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"
                 let token = try await tokens.create(name: name, role: role, lifetime: expires?.duration)
                 switch output.output {
                 case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expiresAt: end))

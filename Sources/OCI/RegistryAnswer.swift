@@ -13,6 +13,9 @@ public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
     /// When the registry wants to be asked again.
     public let retryAfter: Duration?
 
+    /// Whether the body is the distribution specification's error form: the registry itself speaks, not a proxy before it.
+    public var isDistributionError: Bool { !codes.isEmpty }
+
     /// `PUT … answered 404 NAME_UNKNOWN: …`.
     public var description: String {
         "\(operation) answered \(status)" + codes.map { " \($0)" }.joined() + (message.isEmpty ? "" : ": \(message)")

@@ -32,6 +32,18 @@ public struct AttachedBundles: Sendable, Equatable {
     public let missing: [Descriptor]
     /// Referrers of other kinds.
     public let others: [Descriptor]
+    /// Referrers that cannot be what they claim (malformed, too large, other bytes than their digest), each with why.
+    /// Anybody who may push can list one; it says nothing about the other referrers.
+    public let unreadable: [Unreadable]
+
+    /// A referrer that cannot be read, and why.
+    public struct Unreadable: Sendable, Equatable {
+        public let manifest: Descriptor
+        /// The code of the error, such as `manifest.malformed`.
+        public let code: String
+        /// What was seen.
+        public let observed: String
+    }
 }
 
 extension RegistryClient {
@@ -126,6 +138,7 @@ extension RegistryClient {
         var bundles: [AttachedBundle] = []
         var missing: [Descriptor] = []
         var others: [Descriptor] = []
+        var unreadable: [AttachedBundles.Unreadable] = []
         for descriptor in listed {
             do {
                 guard let layer = try await bundleLayer(name, descriptor) else {
@@ -134,11 +147,16 @@ extension RegistryClient {
                 }
                 bundles.append(
                     AttachedBundle(manifest: descriptor, bytes: try await blob(name, layer.digest, limit: bundleLimit)))
-            } catch .notFound {
-                missing.append(descriptor)
+            } catch {
+                switch error {
+                case .notFound: missing.append(descriptor)
+                case .manifestMalformed, .tooLarge, .unsupportedMediaType, .digestMismatch:
+                    unreadable.append(.init(manifest: descriptor, code: error.code, observed: "\(error)"))
+                default: throw error
+                }
             }
         }
-        return AttachedBundles(bundles: bundles, missing: missing, others: others)
+        return AttachedBundles(bundles: bundles, missing: missing, others: others, unreadable: unreadable)
     }
 
     private func bundleLayer(_ name: String, _ descriptor: Descriptor) async throws(OCIError) -> Descriptor? {

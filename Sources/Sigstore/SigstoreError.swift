@@ -32,6 +32,10 @@ public enum SigstoreError: Error, Sendable {
     case throttled(SigstoreService, status: Int, retryAfter: Duration?, answerMayBeLost: Bool)
     /// No usable answer: 5xx or no connection. `answerMayBeLost` says the request may have taken effect.
     case unavailable(SigstoreService, detail: String, retryAfter: Duration?, answerMayBeLost: Bool)
+    /// Our own settings keep us from asking it: plain HTTP, a denied address, a certificate that is not trusted.
+    case misconfigured(SigstoreService, detail: String)
+    /// The caller was cancelled.
+    case cancelled(SigstoreService, answerMayBeLost: Bool)
     /// The service answered something that does not belong to the request, or that cannot be used.
     case badAnswer(SigstoreService, detail: String, answerMayBeLost: Bool)
     /// A new certificate is already outside its validity by our clock.
@@ -57,6 +61,8 @@ extension SigstoreError {
         case .throttled(let service, _, _, _): "\(service.rawValue).throttled"
         case .unavailable(let service, _, _, _): "\(service.rawValue).unavailable"
         case .badAnswer(let service, _, _): "\(service.rawValue).bad_answer"
+        case .misconfigured(let service, _): "\(service.rawValue).misconfigured"
+        case .cancelled(let service, _): "\(service.rawValue).cancelled"
         case .clock: "identity.clock"
         case .malformed: "sigstore.malformed"
         case .unsupported: "sigstore.unsupported"
@@ -69,7 +75,7 @@ extension SigstoreError {
         switch self {
         case .identity, .clock: "identity"
         case .refused(let service, _, _), .throttled(let service, _, _, _), .unavailable(let service, _, _, _),
-            .badAnswer(let service, _, _):
+            .badAnswer(let service, _, _), .misconfigured(let service, _), .cancelled(let service, _):
             switch service {
             case .fulcio: "certificate"
             case .timestampAuthority: "timestamp"
@@ -83,7 +89,7 @@ extension SigstoreError {
     /// a Fulcio that refuses an identity may be configured. Only our own malformed requests and documents are final.
     public var isTransient: Bool {
         switch self {
-        case .identity, .throttled, .unavailable, .badAnswer, .clock: true
+        case .identity, .throttled, .unavailable, .badAnswer, .clock, .misconfigured, .cancelled: true
         case .refused(let service, let status, _): service == .fulcio || status == 401 || status == 403
         case .malformed, .unsupported, .crypto: false
         }
@@ -100,7 +106,9 @@ extension SigstoreError {
     /// The request may have taken effect although no usable answer arrived: look before sending anything different.
     public var answerMayBeLost: Bool {
         switch self {
-        case .throttled(_, _, _, let lost), .unavailable(_, _, _, let lost), .badAnswer(_, _, let lost): lost
+        case .throttled(_, _, _, let lost), .unavailable(_, _, _, let lost), .badAnswer(_, _, let lost),
+            .cancelled(_, let lost):
+            lost
         default: false
         }
     }
@@ -124,6 +132,8 @@ extension SigstoreError: CustomStringConvertible {
             "\(service.rawValue) answered \(status)" + (after.map { " and asks to wait \(Int($0.seconds)) s" } ?? "")
         case .unavailable(let service, let detail, _, let lost):
             "no answer from \(service.rawValue): \(printable(detail))" + (lost ? " (it may have acted)" : "")
+        case .misconfigured(let service, let detail): "\(service.rawValue) was not asked: \(printable(detail))"
+        case .cancelled(let service, _): "the request to \(service.rawValue) was cancelled"
         case .badAnswer(let service, let detail, _): "\(service.rawValue) gave an unusable answer: \(printable(detail))"
         case .clock(let start, let end, let now):
             "a new certificate is valid from \(start.rfc3339) to \(end.rfc3339); our clock says \(now.rfc3339)"
@@ -147,6 +157,9 @@ extension SigstoreError: CustomStringConvertible {
         case .refused(.rekor, _, _): "see that the URL is a Rekor v1 log that takes entries of kind dsse"
         case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
         case .unavailable(let service, _, _, _): "see that \(service.rawValue) is up and reachable from here"
+        case .misconfigured(let service, _):
+            "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
+        case .cancelled: "nothing: it is tried again"
         case .badAnswer(let service, _, _): "see that the URL configured for \(service.rawValue) is that service"
         case .malformed(let what, _): "replace \(what) by a document of the named format"
         case .unsupported, .crypto: "report this with the text above"

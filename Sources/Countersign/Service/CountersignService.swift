@@ -36,8 +36,10 @@ package struct CountersignService: Sendable {
         let pools = try Pools(configuration.database)
         let services = try services(root: root, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
-        let group = ServiceGroup(
-            configuration: .init(services: services, gracefulShutdownSignals: signals, logger: logger))
+        var shape = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: signals, logger: logger)
+        // the worker's grace, and a moment for the listeners' last answers
+        shape.maximumGracefulShutdownDuration = configuration.worker.shutdownGrace + .seconds(3)
+        let group = ServiceGroup(configuration: shape)
         logger.notice(
             "starting",
             metadata: [

@@ -5,7 +5,8 @@ extension KeylessSigner {
     /// The signer of the configuration: token source, Fulcio behind one window, timestamp authority, log, verifier.
     package init(_ configuration: SigstoreConfiguration, root: TrustedRoot, http: HTTPClient) throws {
         let identity = configuration.identity
-        let fulcio = FulcioClient(url: configuration.fulcio.url, http: http, route: configuration.fulcio.route)
+        let fulcio = FulcioClient(
+            url: configuration.fulcio.url, http: http, route: configuration.fulcio.route, audience: identity.audience)
         let limits = CertificateWindow.Limits(
             maxAge: configuration.window.maxAge, margin: configuration.window.margin,
             maxSignatures: configuration.window.maxSignatures)

@@ -9,17 +9,24 @@ struct Adoption: Sendable {
     let registry: RegistryClient
     let signer: KeylessSigner
 
-    /// The first referrer of `subject` that we would have published, recorded as the target's evidence; nil if there is none.
+    /// The first referrer of the target that we would have published, recorded as the target's evidence; nil if there is none.
     ///
     /// Referrers that are not ours do not matter here: they may be anybody's, and broken ones are nobody's fault of ours.
-    func adopt(_ subject: Manifest, for target: Target, _ claim: Claim) async throws -> LoggedEvidence? {
-        let found = try await registry.bundles(target.repository.name, of: target.digest)
+    func adopt(for target: Target, _ claim: Claim) async throws -> LoggedEvidence? {
+        let found: AttachedBundles
+        do { found = try await registry.bundles(target.repository.name, of: target.digest) } catch .tooLarge {
+            return nil  // more referrers than anybody reads: whoever listed them must not keep the image unsigned
+        }
         for candidate in found.bundles {
             guard let bundle = try? UnverifiedBundle(json: candidate.bytes),
                 let verified = try? signer.verify(bundle, for: target.digest, in: target.repository),
                 let prepared = Self.prepared(bundle, log: signer.log.id), let entry = bundle.tlogEntries.first
             else { continue }
             let manifest = try await registry.manifest(target.repository.name, candidate.manifest.digest)
+            // the bundle is ours, the manifest around it is anybody's: it must be one that we could push again
+            guard manifest.subject?.digest == target.digest,
+                (try? BundleReferrer(manifest: manifest.bytes, bundle: candidate.bytes)) != nil
+            else { continue }
             let attachment = Evidence.Attachment(
                 manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest)
             let evidence = try await journal.log(

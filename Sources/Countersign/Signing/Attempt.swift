@@ -75,18 +75,21 @@ package struct Attempt: Sendable {
         }
     }
 
-    /// Settles, and once more after a moment if the database hiccuped: an attempt that cost a log entry is worth it.
+    /// Settles, and again a few times if the database hiccups: an attempt that cost a log entry is worth it, and the lease
+    /// token keeps a late one from doing harm.
     ///
     /// In a task of its own: an attempt that was stopped (shutdown, an operator) has its end to store all the same, and its
     /// cancellation would reach the database call.
     private func settled(_ claim: Claim, _ outcome: Outcome) async throws -> Settlement {
         try await Task {
-            do {
-                return try await queue.settle(claim, as: outcome)
-            } catch let error as QueueError where error.isTransient && ContinuousClock.now < claim.trustedUntil {
-                try await Task.sleep(for: .milliseconds(250))
-                return try await queue.settle(claim, as: outcome)
+            for pause in [Duration.milliseconds(100), .milliseconds(400), .milliseconds(1_600)] {
+                do {
+                    return try await queue.settle(claim, as: outcome)
+                } catch let error as QueueError where error.isTransient {
+                    try await Task.sleep(for: pause)
+                }
             }
+            return try await queue.settle(claim, as: outcome)
         }.value
     }
 }

@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Postgres
 import Sigstore
 
@@ -23,14 +24,14 @@ struct AttemptFailure: Sendable {
     }
 
     init(_ error: any Error) {
-        let stage = (error as? StageFailure)?.stage
+        let stage = (error as? StageFailure)?.stage ?? .resolve
         let cause = (error as? StageFailure)?.underlying ?? error
-        let stageName = stage?.rawValue ?? "attempt"
+        let stageName = stage.rawValue
         switch cause {
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
-        case let error as OCIError: self.init(error, stageName)
+        case let error as OCIError: self.init(error, stage)
         case let error as SigstoreError:
             self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
         case let error as SigningError:
@@ -41,6 +42,10 @@ struct AttemptFailure: Sendable {
             self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
         case let error as PostgresError:
             self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
+        case let error as CryptoError:
+            self.init(
+                .retry(.dependency, after: nil), error.code, stageName, "\(error)",
+                "see memory and entropy of this machine")
         default:
             self.init(
                 .retry(.permanent, after: nil), "attempt.unexpected", stageName, "\(cause)",
@@ -53,24 +58,32 @@ struct AttemptFailure: Sendable {
         failure = Failure(code: code, stage: stage, observed: observed, fix: fix)
     }
 
-    private init(_ error: OCIError, _ stage: String) {
-        self.init(Self.verdict(error, stage), error.code, stage, "\(error)", Self.fix(error))
+    private init(_ error: OCIError, _ stage: SigningStage) {
+        self.init(Self.verdict(error, stage), error.code, stage.rawValue, "\(error)", Self.fix(error))
     }
 
-    private static func verdict(_ error: OCIError, _ stage: String) -> Verdict {
-        switch error {
-        case .notFound: .retry(.eventual, after: nil)
+    /// Only an answer about the artifact itself may end its job. What a registry says of our own writes or of other
+    /// people's referrers waits until somebody mends it.
+    private static func verdict(_ error: OCIError, _ stage: SigningStage) -> Verdict {
+        let isAboutArtifact = stage == .fetch || stage == .resolve
+        return switch error {
+        case .notFound(let answer):
+            // a proxy's 404 page is an outage, not a statement about the manifest
+            isAboutArtifact && answer.isDistributionError
+                ? .retry(.eventual, after: nil) : .retry(.dependency, after: nil)
         case .throttled: .retry(.throttled, after: error.retryAfter)
         case .unavailable: .retry(.dependency, after: error.retryAfter)
-        case .transport(_, let http): http.code == "http.cancelled" ? .release : .retry(.dependency, after: nil)
+        case .transport(_, .cancelled): .release
+        case .transport: .retry(.dependency, after: nil)
         case .blobUnknown, .referrerNotListed: .retry(.dependency, after: nil)
         case .fallbackIndexContended: .retry(.contended, after: nil)
         case .unauthorized, .forbidden, .challengeMalformed, .tokenRealmRefused, .tokenAnswerMalformed, .credentials,
             .credentialHelper, .endpointMalformed:
             .retry(.identity, after: nil)
-        case .unsupportedMediaType, .manifestMalformed, .tooLarge: .refuse
+        case .unsupportedMediaType, .manifestMalformed, .tooLarge:
+            isAboutArtifact ? .refuse : .retry(.identity, after: nil)
         case .digestMismatch, .fallbackNotAnIndex, .unexpectedAnswer, .refused, .referenceMalformed, .digestMalformed:
-            .retry(.permanent, after: nil)
+            isAboutArtifact ? .retry(.permanent, after: nil) : .retry(.identity, after: nil)
         }
     }
 
@@ -78,6 +91,9 @@ struct AttemptFailure: Sendable {
         switch error {
         case .notFound: "nothing, if it was deleted; push it again if it should be signed"
         case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
+        case .transport(_, .plainHTTPRefused), .transport(_, .addressDenied), .transport(_, .untrusted),
+            .transport(_, .redirectRefused), .transport(_, .invalidRequest):
+            "see url, ca_file, private_network and plain_http of the registry in the configuration"
         case .unavailable, .transport: "see that the registry is up and reachable from here"
         case .unauthorized, .forbidden, .credentials, .credentialHelper, .tokenAnswerMalformed:
             "give the daemon credentials with pull and push on this repository"
@@ -91,17 +107,18 @@ struct AttemptFailure: Sendable {
 
     private static func verdict(_ error: SigstoreError) -> Verdict {
         switch error {
-        case .identity, .clock: .retry(.identity, after: nil)
-        case .refused: .retry(.identity, after: nil)
+        case .identity, .clock, .refused, .misconfigured: .retry(.identity, after: nil)
+        case .cancelled: .release
         case .throttled: .retry(.throttled, after: error.retryAfter)
         case .unavailable, .badAnswer: .retry(.dependency, after: error.retryAfter)
-        case .malformed, .unsupported, .crypto: .retry(.permanent, after: nil)
+        case .crypto: .retry(.dependency, after: nil)
+        case .malformed, .unsupported: .retry(.permanent, after: nil)
         }
     }
 
     private static func verdict(_ error: SigningError) -> Verdict {
         switch error {
-        case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry:
+        case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry, .otherLog:
             .retry(.identity, after: nil)
         case .certificateExpired(_, let until):
             .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))

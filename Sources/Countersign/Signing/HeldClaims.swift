@@ -1,4 +1,7 @@
 /// What this process holds: free slots for the claim loop, leases for the heartbeat, and a handle to stop each attempt.
+///
+/// Kept by lease token, not by job: after a long outage this process may claim a job anew while its own earlier attempt at
+/// it still runs, and the end of the one must not let the other go.
 actor HeldClaims {
     private struct Holding {
         let claim: Claim
@@ -6,18 +9,15 @@ actor HeldClaims {
     }
 
     private var holdings: [Int64: Holding] = [:]
-    private var waiters: [(isMet: @Sendable (Int) -> Bool, resume: CheckedContinuation<Void, Never>)] = []
+    private var waiters: [CheckedContinuation<Void, Never>] = []
 
     var claims: [Claim] { holdings.values.map(\.claim) }
 
-    func add(_ claim: Claim) { holdings[claim.jobID] = Holding(claim: claim) }
+    func add(_ claim: Claim) { holdings[claim.leaseToken] = Holding(claim: claim) }
 
     func remove(_ claim: Claim) {
-        holdings[claim.jobID] = nil
-        let count = holdings.count
-        let met = waiters.filter { $0.isMet(count) }
-        waiters.removeAll { $0.isMet(count) }
-        for waiter in met { waiter.resume.resume() }
+        holdings[claim.leaseToken] = nil
+        wakeWaiters()
     }
 
     /// Runs `work` as a task that a lost lease can cancel, and lets the claim go when it ends.
@@ -33,42 +33,50 @@ actor HeldClaims {
     }
 
     private func hold(_ task: Task<Void, Never>, for claim: Claim) {
-        holdings[claim.jobID]?.attempt = task
+        holdings[claim.leaseToken]?.attempt = task
     }
 
-    /// Cancels the attempts of these jobs: their leases are lost, or an operator said so.
-    func stop(_ jobs: Set<Int64>) {
-        for job in jobs { holdings[job]?.attempt?.cancel() }
+    /// Cancels the attempts under these lease tokens: the leases are lost, or an operator said so.
+    func stop(_ tokens: Set<Int64>) {
+        for token in tokens { holdings[token]?.attempt?.cancel() }
     }
 
     /// Waits until at least one of `slots` is free; 0 only when cancelled meanwhile.
     func freeSlots(of slots: Int) async -> Int {
-        await wait { $0 < slots }
+        while holdings.count >= slots, !Task.isCancelled { await change() }
         return max(0, slots - holdings.count)
     }
 
-    /// Waits until this claim is the only one held.
-    func untilOnly(_ claim: Claim) async { await wait { $0 <= 1 } }
+    /// Waits until nothing is held but what `claim` names; returns whether that is so (false: cancelled meanwhile).
+    func untilOnly(_ claim: Claim) async -> Bool {
+        while holdings.keys.contains(where: { $0 != claim.leaseToken }), !Task.isCancelled { await change() }
+        return !holdings.keys.contains { $0 != claim.leaseToken }
+    }
+
+    /// Waits until `claim` is held no more.
+    func untilGone(_ claim: Claim) async {
+        while holdings[claim.leaseToken] != nil, !Task.isCancelled { await change() }
+    }
 
     /// Waits until nothing is held.
-    func untilEmpty() async { await wait { $0 == 0 } }
+    func untilEmpty() async {
+        while !holdings.isEmpty, !Task.isCancelled { await change() }
+    }
 
-    private func wait(_ isMet: @escaping @Sendable (Int) -> Bool) async {
-        while !isMet(holdings.count), !Task.isCancelled {
-            await withTaskCancellationHandler {
-                await withCheckedContinuation { continuation in
-                    if Task.isCancelled { continuation.resume() } else { waiters.append((isMet, continuation)) }
-                }
-            } onCancel: {
-                Task { await self.wakeWaiters() }
+    /// Returns after the next removal, or soon after the task was cancelled: every caller looks at its condition again.
+    private func change() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { continuation.resume() } else { waiters.append(continuation) }
             }
+        } onCancel: {
+            Task { await self.wakeWaiters() }
         }
     }
 
-    /// A waiter was cancelled: all are woken, and each looks at its own condition and its own task again.
     private func wakeWaiters() {
         let woken = waiters
         waiters = []
-        for waiter in woken { waiter.resume.resume() }
+        for waiter in woken { waiter.resume() }
     }
 }

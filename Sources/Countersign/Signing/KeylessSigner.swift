@@ -47,7 +47,7 @@ package struct KeylessSigner: Sendable {
         let certificate = credential.certificate
         guard certificate.identity == identity.subjectAlternativeName, certificate.issuer == identity.issuer else {
             // the token now names somebody else: the next attempt must not find this certificate in the window
-            await window.close()
+            await window.close(certificate)
             throw SigningError.identityMismatch(
                 expected: identity,
                 seen: ExpectedIdentity(subjectAlternativeName: certificate.identity, issuer: certificate.issuer))
@@ -69,7 +69,7 @@ package struct KeylessSigner: Sendable {
         let response = try await timestamps.timestamp(envelope.signatures.first?.sig ?? [])
         let time = try TimestampResponse(der: response).token?.time ?? .distantPast
         guard certificate.leaf.notBefore <= time, time <= certificate.leaf.notAfter else {
-            await window.close()
+            await window.close(certificate)
             throw SigningError.clockSkew(
                 authority: time, notBefore: certificate.leaf.notBefore, notAfter: certificate.leaf.notAfter)
         }
@@ -87,7 +87,7 @@ package struct KeylessSigner: Sendable {
                 artifact: try ArtifactDigest(digest.description), identity: try identity.pattern,
                 expecting: Statement.cosignSignPredicateType, repositories: [repository.description])
         } catch {
-            await window.close()
+            await window.close(certificate)
             throw error
         }
     }
@@ -101,6 +101,12 @@ package struct KeylessSigner: Sendable {
             certificateChain: ([certificate.leaf] + certificate.chain).map(\.der),
             certificateNotAfter: certificate.notAfter, timestampToken: timestamp, log: log.id,
             logRequest: try log.request(for: envelope, certificate: certificate.leaf))
+    }
+
+    /// Whether the log took the entry at a time when the certificate did not hold: no verifier will ever accept it.
+    package func isDatedOutside(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
+        guard entry.integratedTime > 0, let der = prepared.certificateChain.first else { return false }
+        return !(try Certificate(der: der).isValid(at: Date(timeIntervalSince1970: Double(entry.integratedTime))))
     }
 
     /// The bundle of stored parts: the same parts, the same bytes.

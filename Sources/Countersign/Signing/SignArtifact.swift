@@ -44,8 +44,8 @@ package struct SignArtifact: Sendable {
         guard !subject.isSignatureMaterial else {
             return .refused(refusal("policy.signature_material", "a signature, attestation or SBOM is never signed"))
         }
-        try await enqueueChildren(of: subject, of: target, index: index, rule: rule)
         if index == .children, case .index = subject.content {
+            try await enqueueChildren(of: subject, of: target, index: index, rule: rule)
             return .refused(
                 refusal("policy.children_only", "rule \(rule) signs the children of an index, not the index"))
         }
@@ -53,6 +53,7 @@ package struct SignArtifact: Sendable {
         let logged = try await logged(target, subject, rule, claim, registry, trace)
         let publication = Publication(journal: journal, subjects: subjects, registry: registry)
         try await publication.publish(logged, for: target, claim, trace)
+        try await enqueueChildren(of: subject, of: target, index: index, rule: rule)
         return .signed(logged.record(rule: rule, policyVersion: policy.version))
     }
 
@@ -66,7 +67,7 @@ package struct SignArtifact: Sendable {
         if stored == nil {
             let adopted = try await trace.stage(.adopt) {
                 try await Adoption(journal: journal, registry: registry, signer: signer)
-                    .adopt(subject, for: target, claim)
+                    .adopt(for: target, claim)
             }
             if let adopted { return adopted }
         }
@@ -100,7 +101,8 @@ package struct SignArtifact: Sendable {
     }
 
     /// Verifies our own output completely, renders the manifest once, and commits both: nothing is published that we
-    /// would not accept. An entry that does not verify is put aside for good, so that the next attempt signs anew.
+    /// would not accept. What does not verify is kept and tried again (the trusted root may be behind its services); only
+    /// an entry that the log dated outside the certificate's life can never verify, and the digest is signed anew.
     private func commit(
         _ evidence: Evidence, _ entry: TlogEntry, _ target: Target, _ subject: Manifest, _ claim: Claim
     ) async throws -> LoggedEvidence {
@@ -109,8 +111,9 @@ package struct SignArtifact: Sendable {
         do {
             verified = try signer.verify(bundle, for: target.digest, in: target.repository)
         } catch let error as VerificationError {
-            try await journal.abandon(evidence, reason: "\(error)", for: claim)
-            await signer.window.close()
+            if try signer.isDatedOutside(evidence.prepared, entry) {
+                try await journal.abandon(evidence, reason: "\(error)", for: claim)
+            }
             throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
         }
         let json = try bundle.json()
@@ -136,7 +139,9 @@ package struct SignArtifact: Sendable {
                 digest: child.digest, mediaType: child.mediaType,
                 verdict: .accepted(rule: rule, policyVersion: policy.version), delivery: nil)
         }
-        if !requests.isEmpty { _ = try await queue.enqueue(requests) }
+        for start in stride(from: 0, to: requests.count, by: 500) {
+            _ = try await queue.enqueue(Array(requests[start..<min(start + 500, requests.count)]))
+        }
     }
 
     private func refusal(_ code: String, _ observed: String) -> Failure {

@@ -12,6 +12,8 @@ package enum SigningError: Error, Sendable {
     case ownOutputRejected(code: String, observed: String)
     /// The certificate ran out before the log took the entry; the log is asked once more after `until`.
     case certificateExpired(at: Date, until: Date)
+    /// The evidence was made for a log that is not the configured one.
+    case otherLog(prepared: String, configured: String)
     /// The registry serves something else than what was published.
     case readBackDiffers(String)
     /// The subject is being written by another job.
@@ -29,6 +31,7 @@ extension SigningError {
         case .evidenceUnusable: "signing.evidence_unusable"
         case .ownOutputRejected(let code, _): code
         case .certificateExpired: "signing.certificate_expired"
+        case .otherLog: "rekor.other_log"
         case .readBackDiffers: "registry.read_back_differs"
         case .subjectBusy: "signing.subject_busy"
         case .unknownRegistry: "registry.unknown"
@@ -41,9 +44,10 @@ extension SigningError {
         case .identityMismatch:
             "give the daemon the token of the configured identity, or correct subject_alternative_name and issuer"
         case .clockSkew: "compare the clocks of the timestamp authority, Fulcio and this machine"
-        case .evidenceUnusable: "nothing: it was put aside and the digest is signed anew"
+        case .evidenceUnusable: "report this with the text above; the evidence row of the target is damaged"
         case .ownOutputRejected: "see that trusted_root.json belongs to the Fulcio, log and timestamp authority in use"
         case .certificateExpired: "nothing: the log is asked once more, then the digest is signed anew"
+        case .otherLog: "configure the former log until its entries are finished, then change it"
         case .readBackDiffers: "look for a second writer or a proxy between the daemon and the registry"
         case .subjectBusy: "nothing: it is tried again in a moment"
         case .unknownRegistry: "add the registry to the configuration, or leave the artifact unsigned"
@@ -64,6 +68,8 @@ extension SigningError: CustomStringConvertible {
         case .ownOutputRejected(_, let observed): "our own signature does not verify: \(observed)"
         case .certificateExpired(let end, _):
             "the certificate ended at \(end.formatted(.iso8601)) before the log took the entry"
+        case .otherLog(let prepared, let configured):
+            "an entry was prepared for \(prepared); the configuration names \(configured)"
         case .readBackDiffers(let what): "the registry does not serve what was published: \(what)"
         case .subjectBusy: "another job is publishing to this digest"
         case .unknownRegistry(let name): "\(name) is not in the configuration"

@@ -20,6 +20,10 @@ struct Submission: Sendable {
     ///   put aside: the next attempt signs anew.
     func submit(_ evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
         let request = evidence.prepared.logRequest
+        // the other log may have it already: sending it here too would make a second entry
+        guard evidence.prepared.log == signer.log.id else {
+            throw SigningError.otherLog(prepared: evidence.prepared.log, configured: signer.log.id)
+        }
         guard let end = evidence.prepared.certificateNotAfter else { return try await signer.log.submit(request) }
         let now = Date()
         if now < end.addingTimeInterval(-Self.margin) { return try await signer.log.submit(request) }

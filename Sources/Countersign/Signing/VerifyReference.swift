@@ -64,6 +64,9 @@ package struct VerifyReference: Sendable {
             Rejection(
                 referrer: $0.digest, code: "verify.missing", observed: "listed, but the registry does not have it")
         }
+        rejected += found.unreadable.map {
+            Rejection(referrer: $0.manifest.digest, code: $0.code, observed: $0.observed)
+        }
         for attached in found.bundles {
             do {
                 let verified = try verifier.verify(

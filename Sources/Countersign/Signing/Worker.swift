@@ -64,9 +64,14 @@ package struct Worker: Service {
             do {
                 let claims = try await queue.claim(limit: free, cursor: cursor)
                 progress.advanced()
-                for claim in claims { await held.add(claim) }
-                for claim in claims where claim.crashes < queue.settings.crashLimit { claimed.yield(claim) }
-                for claim in claims where claim.crashes >= queue.settings.crashLimit { await runAlone(claim) }
+                for claim in claims where claim.crashes < queue.settings.crashLimit {
+                    await held.add(claim)
+                    claimed.yield(claim)
+                }
+                // One at a time, each with nothing beside it; the others go back for another look.
+                let suspects = claims.filter { $0.crashes >= queue.settings.crashLimit }
+                await giveBack(Array(suspects.dropFirst()))
+                if let suspect = suspects.first { await runAlone(suspect, claimed) }
                 if claims.isEmpty { await signal.wait(upTo: settings.poll * Double.random(in: 0.8..<1.2)) }
             } catch {
                 logger.error("claiming failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
@@ -80,7 +85,10 @@ package struct Worker: Service {
     private func work(_ claims: AsyncStream<Claim>) async {
         await withDiscardingTaskGroup { group in
             for await claim in claims {
-                group.addTask { await held.running(claim) { await attempt(claim) } }
+                group.addTask {
+                    await held.running(claim) { await attempt(claim) }
+                    progress.advanced()
+                }
             }
             await drain()
             group.cancelAll()
@@ -88,15 +96,29 @@ package struct Worker: Service {
     }
 
     /// A job that crashed its workers before: nothing else runs meanwhile, so that another crash is proven to be its own.
-    private func runAlone(_ claim: Claim) async {
-        await held.untilOnly(claim)
+    private func runAlone(_ claim: Claim, _ claimed: AsyncStream<Claim>.Continuation) async {
+        await held.add(claim)
         do {
+            guard await held.untilOnly(claim) else { throw CancellationError() }
             try await queue.markAlone(claim)
-            await held.running(claim) { await attempt(claim) }
         } catch {
-            logger.warning("could not run alone", metadata: ["job.id": "\(claim.jobID)", "error": "\(error)"])
+            await giveBack([claim])
             await held.remove(claim)
+            return
         }
+        claimed.yield(claim)
+        await held.untilGone(claim)
+    }
+
+    /// Releases claims that were never started. In a task of its own: the stop that cancels this one must not keep the
+    /// jobs leased until they are taken for crashed.
+    private func giveBack(_ claims: [Claim]) async {
+        guard !claims.isEmpty else { return }
+        await Task {
+            do { try await queue.release(claims) } catch {
+                logger.warning("claims were not given back; their leases run out", metadata: ["error": "\(error)"])
+            }
+        }.value
     }
 
     private func beat() async {
@@ -105,7 +127,6 @@ package struct Worker: Service {
             let claims = await held.claims
             do {
                 let beat = try await queue.heartbeat(claims)
-                progress.advanced()
                 await held.stop(beat.lost.union(beat.cancelled))
             } catch {
                 logger.error("heartbeat failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])

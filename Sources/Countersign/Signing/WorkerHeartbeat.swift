@@ -11,6 +11,8 @@ package final class WorkerHeartbeat: WorkerProgress {
 
     package init() {}
 
+    /// The worker looked at the queue or finished an attempt. A lease's heartbeat is no progress: it beats for attempts
+    /// that hang, too.
     func advanced() { state.withLock { $0.last = .now } }
 
     /// The worker claims nothing more.

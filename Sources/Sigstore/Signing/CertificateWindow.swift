@@ -57,6 +57,7 @@ public actor CertificateWindow {
     private var current: Open?
     private var flight: Task<Result<SigningCredential, SigstoreError>, Never>?
     private var noRefreshBefore: Date = .distantPast
+    private var noFlightBefore: Date = .distantPast
 
     /// Certificates obtained since the start.
     public private(set) var issuedCount = 0
@@ -88,8 +89,13 @@ public actor CertificateWindow {
         throw .unavailable(.fulcio, detail: "more signers than certificates", retryAfter: nil, answerMayBeLost: false)
     }
 
-    /// Forgets the present certificate, so that the next signature is made with a new one.
-    public func close() { current = nil }
+    /// Forgets a certificate that turned out to be of no use, if it is the present one: the next signature is made with a
+    /// new one, asked for after a pause, so that a standing fault does not cost a certificate for every attempt.
+    public func close(_ certificate: SigningCertificate) {
+        guard current?.credential.certificate.leaf == certificate.leaf else { return }
+        current = nil
+        noFlightBefore = now().adding(limits.refreshPause)
+    }
 
     private func take() -> SigningCredential? {
         let time = now()
@@ -109,7 +115,9 @@ public actor CertificateWindow {
 
     /// The request is a task of its own: the caller that started it may be cancelled, the others still want the answer.
     private func startFlight() -> Task<Result<SigningCredential, SigstoreError>, Never> {
+        let pause = noFlightBefore.timeIntervalSince(now())
         let task = Task {
+            if pause > 0 { try? await Task.sleep(for: .seconds(min(pause, 60))) }
             let result: Result<SigningCredential, SigstoreError>
             do throws(SigstoreError) {
                 result = .success(try await request())

@@ -33,9 +33,13 @@ struct Upstream: Sendable {
         do throws(HTTPError) {
             return try await http.send(request)
         } catch {
-            throw .unavailable(
-                service, detail: "\(error)", retryAfter: nil,
-                answerMayBeLost: request.method == .post && error.answerMayBeLost)
+            let lost = request.method == .post && error.answerMayBeLost
+            switch error {
+            case .cancelled: throw .cancelled(service, answerMayBeLost: lost)
+            case .invalidRequest, .plainHTTPRefused, .addressDenied, .untrusted, .redirectRefused:
+                throw .misconfigured(service, detail: "\(error)")
+            default: throw .unavailable(service, detail: "\(error)", retryAfter: nil, answerMayBeLost: lost)
+            }
         }
     }
 
