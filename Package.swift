@@ -35,9 +35,12 @@ let package = Package(
         .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Postgres", dependencies: ["CPostgres"], swiftSettings: strict),
 
+        // One reading of JSON for everything that is signed, hashed or decided upon
+        .target(name: "StrictJSON", swiftSettings: strict),
+
         // Protocols: neither knows the other, nor Postgres, nor jobs
-        .target(name: "OCI", dependencies: ["Curl", "OpenSSL"], swiftSettings: strict),
-        .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL"], swiftSettings: strict),
+        .target(name: "OCI", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
+        .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
 
         // A whole Sigstore in one process, for demo, tests and offline work
         .target(
@@ -55,7 +58,7 @@ let package = Package(
         .target(
             name: "Countersign",
             dependencies: [
-                "OCI", "Sigstore", "Postgres", "Curl", "OpenSSL",
+                "OCI", "Sigstore", "StrictJSON", "Postgres", "Curl", "OpenSSL",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -86,12 +89,14 @@ let package = Package(
         .testTarget(name: "CurlTests", dependencies: ["Curl", "Support"], swiftSettings: strict),
         .testTarget(
             name: "OpenSSLTests", dependencies: ["OpenSSL", "Support"], exclude: ["Fixtures"], swiftSettings: strict),
+        .testTarget(name: "StrictJSONTests", dependencies: ["StrictJSON"], swiftSettings: strict),
         .testTarget(name: "PostgresTests", dependencies: ["Postgres", "Support"], swiftSettings: strict),
         .testTarget(
-            name: "OCITests", dependencies: ["OCI", "Curl", "OpenSSL", "Support"], exclude: ["Fixtures"],
+            name: "OCITests", dependencies: ["OCI", "StrictJSON", "Curl", "OpenSSL", "Support"], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
-            name: "SigstoreTests", dependencies: ["Sigstore", "Curl", "OpenSSL", "Support"], exclude: ["Fixtures"],
+            name: "SigstoreTests", dependencies: ["Sigstore", "StrictJSON", "Curl", "OpenSSL", "Support"],
+            exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "SigstoreLabTests",
@@ -100,7 +105,8 @@ let package = Package(
         .testTarget(
             name: "CountersignTests",
             dependencies: [
-                "Countersign", "SigstoreLab", "OCI", "Sigstore", "Postgres", "Curl", "OpenSSL", "Support",
+                "Countersign", "SigstoreLab", "OCI", "Sigstore", "StrictJSON", "Postgres", "Curl", "OpenSSL",
+                "Support",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: strict),

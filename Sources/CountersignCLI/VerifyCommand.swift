@@ -3,6 +3,7 @@ import Countersign
 import Curl
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Sigstore
 
 struct VerifyCommand: AsyncParsableCommand {
@@ -131,7 +132,7 @@ struct VerificationAnswer: Encodable {
                 issuer: signature.bundle.issuer, signedAt: signature.bundle.time,
                 tlog: Log(
                     index: entry.logIndex,
-                    logId: entry.logID.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+                    logId: Hex.encode(entry.logID),
                     integratedAt: entry.integratedTime > 0
                         ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil),
                 annotations: subject?.annotations ?? [:], checks: signature.bundle.checks)

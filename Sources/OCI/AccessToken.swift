@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// A registry token and how long it may be used.
 struct AccessToken: Sendable {
     let value: Credentials.Secret
@@ -7,7 +9,7 @@ struct AccessToken: Sendable {
     /// (distribution "Token Authentication Specification"). Renewed before its end by a fifth of its life, at most 10 s.
     init(answer body: [UInt8], at now: ContinuousClock.Instant) throws(OCIError) {
         let document: JSONValue
-        do { document = try JSONParser.parse(body) } catch { throw .tokenAnswerMalformed("\(error)") }
+        do { document = try JSONValue(parsing: body) } catch { throw .tokenAnswerMalformed("\(error)") }
         guard let text = document["token"]?.text ?? document["access_token"]?.text, !text.isEmpty else {
             throw .tokenAnswerMalformed("neither token nor access_token")
         }

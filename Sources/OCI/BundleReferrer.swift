@@ -1,4 +1,5 @@
 public import FoundationEssentials
+import StrictJSON
 
 /// The OCI manifest that attaches a Sigstore bundle to its subject.
 ///
@@ -37,16 +38,16 @@ public struct BundleReferrer: Sendable, Equatable {
         ]
         // The subject is what it is, not how some index listed it: no annotations, no platform.
         let subject = Descriptor(mediaType: subject.mediaType, digest: subject.digest, size: subject.size)
-        let document = JSONValue.object([
-            .init("schemaVersion", .number("2")),
-            .init("mediaType", .string(MediaType.ociManifest)),
-            .init("config", config.json),
-            .init("layers", .array([layer.json])),
-            .init("annotations", .sortedStrings(annotations)),
-            .init("subject", subject.json),
-            .init("artifactType", .string(MediaType.sigstoreBundle)),
+        let document: JSONValue = .object([
+            "schemaVersion": .number("2"),
+            "mediaType": .string(MediaType.ociManifest),
+            "config": config.json,
+            "layers": .array([layer.json]),
+            "annotations": .sortedStrings(annotations),
+            "subject": subject.json,
+            "artifactType": .string(MediaType.sigstoreBundle),
         ])
-        let manifest = document.encoded
+        let manifest = document.encoded()
         return BundleReferrer(
             manifest: manifest,
             descriptor: Descriptor(

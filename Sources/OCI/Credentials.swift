@@ -1,4 +1,6 @@
 import FoundationEssentials
+import OpenSSL
+import StrictJSON
 
 /// How we present ourselves to one registry. Nothing here prints a secret.
 public enum Credentials: Sendable, Equatable, CustomStringConvertible {
@@ -35,7 +37,7 @@ public enum Credentials: Sendable, Equatable, CustomStringConvertible {
 
     /// `Basic base64(user:password)` (RFC 7617 §2).
     static func basicField(_ username: String, _ password: Secret) -> String {
-        "Basic " + Data("\(username):\(password.value)".utf8).base64EncodedString()
+        "Basic " + Base64.encode(Array("\(username):\(password.value)".utf8))
     }
 }
 
@@ -62,7 +64,7 @@ public struct DockerConfig: Sendable {
     public init(json: [UInt8]) throws(OCIError) {
         guard json.count <= Self.byteLimit else { throw .credentials("config.json is larger than 1 MiB") }
         let document: JSONValue
-        do { document = try JSONParser.parse(json) } catch { throw .credentials("config.json: \(error)") }
+        do { document = try JSONValue(parsing: json) } catch { throw .credentials("config.json: \(error)") }
         guard case .object = document else { throw .credentials("config.json: not a JSON object") }
 
         var entries: [String: Credentials] = [:]
@@ -101,7 +103,7 @@ public struct DockerConfig: Sendable {
         if let token = entry["identitytoken"]?.text, !token.isEmpty { return .identityToken(.init(token)) }
         if let token = entry["registrytoken"]?.text, !token.isEmpty { return .bearer(.init(token)) }
         if let auth = entry["auth"]?.text, !auth.isEmpty {
-            guard let decoded = Data(base64Encoded: auth), let pair = String(validating: decoded, as: UTF8.self),
+            guard let decoded = Base64.decode(auth), let pair = String(validating: decoded, as: UTF8.self),
                 let colon = pair.firstIndex(of: ":"), colon > pair.startIndex
             else { throw .credentials("config.json: auth of \(host) is not base64 of user:password") }
             return .basic(username: String(pair[..<colon]), password: .init(String(pair[pair.index(after: colon)...])))
@@ -118,7 +120,7 @@ extension JSONValue {
     fileprivate func members(_ name: String) throws(OCIError) -> [(String, JSONValue)] {
         switch self[name] {
         case .none, .null: return []
-        case .object(let members): return members.map { ($0.name, $0.value) }
+        case .object(let object): return object.members.map { ($0.name, $0.value) }
         default: throw .credentials("config.json: \(name) is not an object")
         }
     }

@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// A content descriptor (OCI image specification, "OCI Content Descriptors"): what, how long, and its digest.
 public struct Descriptor: Codable, Hashable, Sendable {
     /// The platform an index entry is for.
@@ -46,24 +48,25 @@ public struct Descriptor: Codable, Hashable, Sendable {
 
     /// The members in the order Go's clients write them; annotations sorted, so that equal descriptors are equal bytes.
     var json: JSONValue {
-        var members: [JSONValue.Member] = [
-            .init("mediaType", .string(mediaType)),
-            .init("size", .number("\(size)")),
-            .init("digest", .string("\(digest)")),
+        var object: JSONObject = [
+            "mediaType": .string(mediaType),
+            "size": .number("\(size)"),
+            "digest": .string("\(digest)"),
         ]
-        if let annotations { members.append(.init("annotations", .sortedStrings(annotations))) }
+        if let annotations { object["annotations"] = .sortedStrings(annotations) }
         if let platform {
-            var parts = [("architecture", platform.architecture), ("os", platform.os)]
-            if let variant = platform.variant { parts.append(("variant", variant)) }
-            members.append(.init("platform", .strings(parts)))
+            var parts: JSONObject = ["architecture": .string(platform.architecture), "os": .string(platform.os)]
+            parts["variant"] = platform.variant.map(JSONValue.string)
+            object["platform"] = .object(parts)
         }
-        if let artifactType { members.append(.init("artifactType", .string(artifactType))) }
-        return .object(members)
+        object["artifactType"] = artifactType.map(JSONValue.string)
+        return .object(object)
     }
 }
 
 extension JSONValue {
+    /// An object of strings, sorted by name.
     static func sortedStrings(_ values: [String: String]) -> JSONValue {
-        .strings(values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
+        .object(JSONObject(values.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) }))
     }
 }

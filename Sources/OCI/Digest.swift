@@ -49,11 +49,8 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
 
     private init(algorithm: Algorithm, hash: [UInt8]) {
         self.algorithm = algorithm
-        self.hex = String(
-            decoding: hash.flatMap { [Self.digits[Int($0 >> 4)], Self.digits[Int($0 & 15)]] }, as: UTF8.self)
+        self.hex = Hex.encode(hash)
     }
-
-    private static let digits = Array("0123456789abcdef".utf8)
 
     /// The SHA-256 digest of `bytes`.
     public static func sha256(of bytes: [UInt8]) -> Digest {

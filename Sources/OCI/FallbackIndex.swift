@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// The index under a referrers fallback tag (distribution specification, "Referrers Tag Schema"), as it was read.
 ///
 /// It belongs to everyone who attaches something to the subject. So what other clients wrote stays as they wrote it,
@@ -15,9 +17,9 @@ struct FallbackIndex: Sendable {
     static let empty = FallbackIndex(
         descriptors: [], entityTag: nil,
         document: .object([
-            .init("schemaVersion", .number("2")),
-            .init("mediaType", .string(MediaType.ociIndex)),
-            .init("manifests", .array([])),
+            "schemaVersion": .number("2"),
+            "mediaType": .string(MediaType.ociIndex),
+            "manifests": .array([]),
         ]))
 
     private init(descriptors: [Descriptor], entityTag: String?, document: JSONValue) {
@@ -45,7 +47,7 @@ struct FallbackIndex: Sendable {
             throw .fallbackNotAnIndex(tag: tag, saw: "\(error)")
         }
         guard case .index(let index) = manifest.content, manifest.descriptor.mediaType == MediaType.ociIndex,
-            let document = try? JSONParser.parse(bytes)
+            let document = try? JSONValue(parsing: bytes)
         else { throw .fallbackNotAnIndex(tag: tag, saw: manifest.descriptor.mediaType) }
         self.init(descriptors: index.manifests, entityTag: entityTag, document: document)
     }
@@ -55,7 +57,7 @@ struct FallbackIndex: Sendable {
     /// An entry of the same digest is corrected in its place (other clients list bundles under the config's type and
     /// without annotations); repeated digests are dropped after the first.
     func adding(_ entry: Descriptor) -> [UInt8]? {
-        guard case .object(var members) = document, case .array(let values) = document["manifests"] ?? .array([]) else {
+        guard case .object(var object) = document, case .array(let values) = document["manifests"] ?? .array([]) else {
             return nil
         }
         var seen: Set<Digest> = []
@@ -65,11 +67,7 @@ struct FallbackIndex: Sendable {
         }
         if !seen.contains(entry.digest) { merged.append(entry.json) }
         guard merged != values else { return nil }
-        if let position = members.firstIndex(where: { $0.name == "manifests" }) {
-            members[position].value = .array(merged)
-        } else {
-            members.append(.init("manifests", .array(merged)))
-        }
-        return JSONValue.object(members).encoded
+        object["manifests"] = .array(merged)
+        return JSONValue.object(object).encoded()
     }
 }

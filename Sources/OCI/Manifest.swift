@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// A manifest as a registry served it: its bytes, the descriptor computed from them, and what they say.
 ///
 /// The initialiser is the only door: whoever holds a `Manifest` holds bytes that hash to `descriptor.digest`.
@@ -44,7 +46,7 @@ public struct Manifest: Sendable {
             throw .unsupportedMediaType("Docker schema 1 (\(servedType))")
         }
         let digest = Digest.computed(expecting?.algorithm ?? .sha256, of: bytes)
-        let parsed = Result { () throws(JSONValue.Fault) in try JSONParser.parse(bytes) }
+        let parsed = Result { () throws(JSONError) in try JSONValue(parsing: bytes) }
         if let expecting, expecting != digest {
             if case .success(let document) = parsed, document["schemaVersion"]?.integer == 1 {
                 throw .unsupportedMediaType("Docker schema 1 (schemaVersion 1)")

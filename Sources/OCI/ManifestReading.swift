@@ -1,3 +1,5 @@
+import StrictJSON
+
 /// Reading manifests, indexes and descriptors out of hostile JSON: every member that is used has its type and
 /// bound checked, and the fault names its path.
 extension JSONValue {
@@ -27,9 +29,9 @@ extension JSONValue {
     func annotations(in path: String) throws(OCIError) -> [String: String]? {
         switch self["annotations"] {
         case .none, .null: return nil
-        case .object(let members):
+        case .object(let object):
             var annotations: [String: String] = [:]
-            for member in members {
+            for member in object.members {
                 guard case .string(let text) = member.value else {
                     throw .manifestMalformed("\(path).annotations: \"\(member.name)\" is not a string")
                 }

@@ -1,4 +1,5 @@
 internal import Curl
+import StrictJSON
 
 /// A registry's answer that was not the hoped-for one.
 public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
@@ -28,7 +29,7 @@ extension RegistryAnswer {
         let body = Array(response.body.prefix(64 << 10))
         var codes: [String] = []
         var messages: [String] = []
-        if let document = try? JSONParser.parse(body), case .array(let errors) = document["errors"] {
+        if let document = try? JSONValue(parsing: body), case .array(let errors) = document["errors"] {
             for error in errors.prefix(10) {
                 if let code = error["code"]?.text { codes.append(String(code.legible.prefix(64))) }
                 if let message = error["message"]?.text { messages.append(message) }

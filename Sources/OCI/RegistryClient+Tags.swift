@@ -1,4 +1,5 @@
 internal import Curl
+import StrictJSON
 
 extension RegistryClient {
     /// Lists a repository's tags (specification, "Listing Tags"), following pages up to `limit` tags.
@@ -11,7 +12,7 @@ extension RegistryClient {
                 .tagsGet, .get, path: try path(name, "tags/list"), url: page, scope: pull(name),
                 responseLimit: Manifest.byteLimit)
             let response = try await send(request, accepting: [200])
-            guard let document = try? JSONParser.parse(response.body), let listed = document["tags"] else {
+            guard let document = try? JSONValue(parsing: response.body), let listed = document["tags"] else {
                 throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "not a list of tags")
             }
             // An empty Go slice may be written as null.

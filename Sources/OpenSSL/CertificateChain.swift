@@ -148,8 +148,6 @@ extension Certificate {
 
     /// Fulcio's leaves have no subject; their serial number tells them apart.
     var subjectOrSerial: String {
-        guard subject.isEmpty else { return subject }
-        let digits = serialNumber.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-        return "serial " + digits.joined()
+        subject.isEmpty ? "serial " + Hex.encode(serialNumber) : subject
     }
 }

@@ -15,7 +15,7 @@ public struct PEM: Sendable, Equatable {
 
     /// The block as text: base64 in lines of 64 characters, with a final newline (RFC 7468 §2).
     public var text: String {
-        let encoded = Array(Data(der).base64EncodedString().utf8)
+        let encoded = Array(Base64.encode(der).utf8)
         var text = "-----BEGIN \(label)-----\n"
         for start in stride(from: 0, to: encoded.count, by: 64) {
             text += String(decoding: encoded[start..<min(start + 64, encoded.count)], as: UTF8.self) + "\n"
@@ -39,10 +39,10 @@ public struct PEM: Sendable, Equatable {
                 guard let block = open, block.label == label else {
                     throw .malformed(what: "PEM", detail: "END \(label) closes nothing")
                 }
-                guard !block.base64.isEmpty, let der = Data(base64Encoded: block.base64) else {
+                guard !block.base64.isEmpty, let der = Base64.decode(block.base64) else {
                     throw .malformed(what: "PEM", detail: "\(label) block is not base64")
                 }
-                blocks.append(PEM(label: label, der: [UInt8](der)))
+                blocks.append(PEM(label: label, der: der))
                 open = nil
             } else {
                 open?.base64 += line

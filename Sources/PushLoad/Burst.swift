@@ -30,7 +30,7 @@ struct Burst: AsyncParsableCommand {
         let took = ContinuousClock.now - started
         try writeJournal(pushed)
         print(
-            "pushed \(pushed.count) images in \(took.inSeconds.fixed(1)) s (\((Double(pushed.count) / took.inSeconds).fixed(1))/s)"
+            "pushed \(pushed.count) images in \((took / .seconds(1)).fixed(1)) s (\((Double(pushed.count) / (took / .seconds(1))).fixed(1))/s)"
         )
         guard !pushOnly else { return }
 
@@ -87,7 +87,7 @@ struct Burst: AsyncParsableCommand {
             "push→signed ms: p50 \(percentile(0.5))  p90 \(percentile(0.9))  p99 \(percentile(0.99))  max \(percentile(1))"
         )
         print(
-            "signed \(outcomes.count) in \(total.inSeconds.fixed(1)) s: \((Double(outcomes.count) / total.inSeconds).fixed(1)) digests/s"
+            "signed \(outcomes.count) in \((total / .seconds(1)).fixed(1)) s: \((Double(outcomes.count) / (total / .seconds(1))).fixed(1)) digests/s"
         )
     }
 }
@@ -97,10 +97,6 @@ func readToken(_ path: String) throws -> String {
     let text = try String(contentsOfFile: path, encoding: .utf8)
     guard let line = text.split(whereSeparator: \.isNewline).first else { throw ValidationError("\(path) is empty") }
     return String(line)
-}
-
-extension Duration {
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }
 
 extension Double {

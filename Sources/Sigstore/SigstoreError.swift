@@ -129,7 +129,8 @@ extension SigstoreError: CustomStringConvertible {
         case .refused(let service, let status, let message):
             "\(service.rawValue) answered \(status): \(printable(message))"
         case .throttled(let service, let status, let after, _):
-            "\(service.rawValue) answered \(status)" + (after.map { " and asks to wait \(Int($0.seconds)) s" } ?? "")
+            "\(service.rawValue) answered \(status)"
+                + (after.map { " and asks to wait \(Int($0 / .seconds(1))) s" } ?? "")
         case .unavailable(let service, let detail, _, let lost):
             "no answer from \(service.rawValue): \(printable(detail))" + (lost ? " (it may have acted)" : "")
         case .misconfigured(let service, let detail): "\(service.rawValue) was not asked: \(printable(detail))"

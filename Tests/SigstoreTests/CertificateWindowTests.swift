@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import OpenSSL
+import StrictJSON
 import Support
 import Synchronization
 import Testing
@@ -35,8 +36,8 @@ private final class SmallFulcio: Sendable {
             template.subjectAlternativeNames = [.uri("https://signer.example")]
             template.extensions = [.init(oid: "1.3.6.1.4.1.57264.1.1", value: Array("https://issuer".utf8))]
             let leaf = try template.issue(for: key, signedBy: authorityKey, issuer: authority)
-            let chain = JSONValue.members(("chain", .members(("certificates", .array([.string(leaf.pem)])))))
-            let body = JSONValue.members(("signedCertificateEmbeddedSct", chain)).encoded()
+            let chain = JSONValue.object(["chain": .object(["certificates": .array([.string(leaf.pem)])])])
+            let body = JSONValue.object(["signedCertificateEmbeddedSct": chain]).encoded()
             return .json(200, String(decoding: body, as: UTF8.self))
         } catch {
             return .json(400, "\(error)")

@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import OpenSSL
+import StrictJSON
 import Testing
 
 @testable import Sigstore
@@ -15,20 +16,20 @@ extension HTTPRoute {
 
 /// The recorded answers of the real services to bad requests.
 struct RecordedRefusal: Sendable, CustomTestStringConvertible {
-    let number: Int64
+    let number: Int
     let status: Int
     let headers: [String]
     let body: String
 
     var testDescription: String { "\(number): \(status) \(body)" }
 
-    static func all(_ numbers: ClosedRange<Int64>) throws -> [RecordedRefusal] {
+    static func all(_ numbers: ClosedRange<Int>) throws -> [RecordedRefusal] {
         try Fixture.bytes("refusals.jsonl").split(separator: 0x0A).map { line in
             let json = try JSONValue(parsing: Array(line))
             guard case .object(let headers) = json["headers"] else { throw Fixture.Missing(path: "headers") }
             return RecordedRefusal(
-                number: json["seq"]?.integerValue ?? 0, status: Int(json["status"]?.integerValue ?? 0),
-                headers: headers.members.map { "\($0.key): \($0.value.text ?? "")" }, body: json["body"]?.text ?? "")
+                number: json["seq"]?.integer ?? 0, status: json["status"]?.integer ?? 0,
+                headers: headers.members.map { "\($0.name): \($0.value.text ?? "")" }, body: json["body"]?.text ?? "")
         }.filter { numbers.contains($0.number) && $0.status != 200 && $0.status != 409 }
     }
 }

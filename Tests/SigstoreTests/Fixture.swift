@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OpenSSL
 import Support
 import Testing
 

@@ -1,3 +1,4 @@
+import StrictJSON
 import Testing
 
 @testable import Sigstore
@@ -170,7 +171,7 @@ import Testing
     func `a trusted root without the part that vouches`(member: String, check: VerificationError.Check) throws {
         let json = try JSONValue(parsing: Fixture.bytes("trusted_root.json"))
         guard case .object(let object) = json else { throw VerifierTests.Unexpected() }
-        let rest = JSONValue.object(JSONObject(object.members.filter { $0.key != member }))
+        let rest = JSONValue.object(JSONObject(object.members.filter { $0.name != member }))
         let other = Verifier(root: try TrustedRoot(json: rest.encoded()))
         #expect(try refusal(Fixture.bundle(), by: other) == check)
     }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import StrictJSON
 import Testing
 
 @testable import Sigstore

@@ -62,7 +62,7 @@ package struct OperationsController: RouteSet {
         let code = progress.isStopping ? "worker.stopping" : isWorking ? nil : "worker.stuck"
         let answer = Readiness(
             ready: fault == nil && isWorking, database: .init(ok: fault == nil, code: fault),
-            worker: .init(ok: isWorking, code: code, age: silence?.inSeconds))
+            worker: .init(ok: isWorking, code: code, age: silence.map { $0 / .seconds(1) }))
         return try Response.json(answer, status: answer.ready ? .ok : .serviceUnavailable)
     }
 }

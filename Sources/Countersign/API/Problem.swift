@@ -35,7 +35,7 @@ extension Problem: HTTPResponseError {
         var headers = HTTPFields()
         headers[.contentType] = "application/problem+json"
         headers[.cacheControl] = "no-store"
-        if let retryAfter { headers[.retryAfter] = "\(max(1, Int(retryAfter.inSeconds.rounded(.up))))" }
+        if let retryAfter { headers[.retryAfter] = "\(max(1, Int((retryAfter / .seconds(1)).rounded(.up))))" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         let document = Document(title: status.reasonPhrase, status: status.code, code: code, detail: detail)
         let body = try JSONEncoder.service.encode(document)

@@ -3,6 +3,7 @@ package import Hummingbird
 import Logging
 import OCI
 import OpenSSL
+import StrictJSON
 
 /// `POST /v1/sign` with `{"references": ["host/repository@digest", …]}`: puts references into the queue by hand.
 ///
@@ -68,7 +69,7 @@ package struct SignController: RouteSet {
             }
         }
         let document: JSONValue
-        do { document = try JSONParser.parse(body) } catch {
+        do { document = try JSONValue(parsing: body) } catch {
             throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
         }
         guard case .array(let values)? = document["references"], !values.isEmpty, values.count <= Self.maxReferences
@@ -88,8 +89,8 @@ package struct SignController: RouteSet {
         _ text: String, _ reference: RequestedReference, by principal: APITokens.Principal
     ) -> EnqueueRequest {
         let record = JSONValue.object([
-            .init("reference", .string(text)), .init("requested_by", .string(principal.name)),
-        ]).encoded
+            "reference": .string(text), "requested_by": .string(principal.name),
+        ]).encoded()
         let key = Hash.sha256(Array("api\u{0}".utf8) + SecureRandom.bytes(16))
         return EnqueueRequest(
             source: "api", registry: reference.repository.registry, repository: reference.repository.name,

@@ -1,4 +1,5 @@
-package import OCI
+import OCI
+package import StrictJSON
 
 /// Notifications of CNCF distribution 2.x (`…events.v1+json`) and 3.x (`…events.v2+json`), and of GitLab, which embeds it.
 ///

@@ -1,6 +1,7 @@
 package import Logging
 import OCI
 import OpenSSL
+import StrictJSON
 
 /// The door of the signing daemon: authenticate first, parse second, answer only when it is durable.
 ///
@@ -99,7 +100,7 @@ package struct Intake: Sendable {
 
     private func parse(_ body: [UInt8], _ endpoint: Endpoint) throws(IntakeError) -> [ReceivedEvent] {
         let document: JSONValue
-        do { document = try JSONParser.parse(body) } catch { throw .malformed("not JSON: \(error)") }
+        do { document = try JSONValue(parsing: body) } catch { throw .malformed("not JSON: \(error)") }
         let events = try endpoint.dialect.events(in: document)
         let limit = endpoint.configuration.maxEvents
         guard events.count <= limit else { throw .tooManyEvents(events.count, limit: limit) }
@@ -179,21 +180,12 @@ extension EnqueueRequest {
             "registry.host": "\(registry.prefix(255))",
             "repository": "\(repository.prefix(255))",
         ]
-        metadata["delivery.id"] = delivery.map { "\($0.key.shortHex)" }
+        // eight bytes are enough to find a delivery in logs and in the table
+        metadata["delivery.id"] = delivery.map { "\(Hex.encode($0.key.prefix(8)))" }
         metadata["artifact.digest"] = digest.map { "\($0)" }
         metadata["tag"] = tag.map { "\($0.prefix(128))" }
         metadata["target.id"] = item.targetID.map { "\($0)" }
         if case .refused(let reason) = verdict { metadata["reason"] = "\(reason)" }
         return metadata
-    }
-}
-
-extension [UInt8] {
-    /// The first eight bytes in hexadecimal: enough to find a delivery in logs and in the table.
-    package var shortHex: String {
-        prefix(8).map { byte in
-            let digits = String(byte, radix: 16)
-            return byte < 16 ? "0\(digits)" : digits
-        }.joined()
     }
 }

@@ -1,4 +1,5 @@
 import OCI
+import StrictJSON
 
 /// What is kept of an event's own text: enough to explain a decision later, nothing that opens or traces anything.
 ///
@@ -16,7 +17,7 @@ enum ScrubbedRecord {
     ]
 
     static func render(_ event: JSONValue) -> [UInt8] {
-        let bytes = scrub(event).encoded
+        let bytes = scrub(event).encoded()
         guard bytes.count > maxBytes else { return bytes }
         return Array(#"{"left_out":"larger than \#(maxBytes) bytes"}"#.utf8)
     }
@@ -26,9 +27,9 @@ enum ScrubbedRecord {
         case .null, .bool, .number: return value
         case .string(let text): return .string(masked(text))
         case .array(let values): return .array(values.prefix(maxEntries).map(scrub))
-        case .object(let members):
-            let kept = members.prefix(maxEntries).filter { !unwanted.contains($0.name.lowercased()) }
-            return .object(kept.map { .init(masked($0.name), scrub($0.value)) })
+        case .object(let object):
+            let kept = object.members.prefix(maxEntries).filter { !unwanted.contains($0.name.lowercased()) }
+            return .object(kept.reduce(into: [:]) { $0[masked($1.name)] = scrub($1.value) })
         }
     }
 

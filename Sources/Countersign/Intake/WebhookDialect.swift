@@ -1,4 +1,4 @@
-package import OCI
+package import StrictJSON
 
 /// How one kind of sender writes its deliveries. A new kind is one file with a conformance, one case of
 /// `EndpointConfiguration.Kind`, and one test.

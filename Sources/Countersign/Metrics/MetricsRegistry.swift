@@ -86,6 +86,6 @@ package struct Histogram: Sendable {
     ]
 
     package func observe(_ value: Double, _ labels: String...) { family.observe(value, labels) }
-    package func observe(_ span: Duration, _ labels: String...) { family.observe(span.inSeconds, labels) }
+    package func observe(_ span: Duration, _ labels: String...) { family.observe(span / .seconds(1), labels) }
     package func count(_ labels: String...) -> Int { family.count(labels) }
 }

@@ -87,9 +87,9 @@ extension ServiceMetrics {
                 for depth in try await records.queueDepth() {
                     queueDepth.set(Double(depth.jobs), depth.lane.name, depth.state.rawValue)
                     oldest[depth.lane] = max(oldest[depth.lane] ?? .zero, depth.oldestAge)
-                    if depth.state == .queued { queueLongestDue.set(depth.longestDue.inSeconds, depth.lane.name) }
+                    if depth.state == .queued { queueLongestDue.set(depth.longestDue / .seconds(1), depth.lane.name) }
                 }
-                for (lane, age) in oldest { queueOldest.set(age.inSeconds, lane.name) }
+                for (lane, age) in oldest { queueOldest.set(age / .seconds(1), lane.name) }
                 deadLetters.set(Double(try await records.deadLetterCount()))
                 databaseUp.set(1)
             } catch {

@@ -24,7 +24,7 @@ package final class ClaimCursor: Sendable {
     }
 
     package init(slack: Duration = .milliseconds(200), sweepInterval: Duration = .seconds(1)) {
-        self.slack = slack.inSeconds
+        self.slack = slack / .seconds(1)
         self.sweepInterval = sweepInterval
     }
 

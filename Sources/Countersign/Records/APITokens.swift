@@ -51,7 +51,7 @@ package struct APITokens: Sendable {
     ///   - lifetime: from now, by the database's clock; `nil` for one that never expires.
     /// - Throws: ``QueueError/unstorable(code:)`` (23505) when the name is taken.
     package func create(name: String, role: Role, lifetime: Duration?) async throws(QueueError) -> String {
-        let token = "cs_\(role.rawValue)_" + SecureRandom.bytes(32).hex
+        let token = "cs_\(role.rawValue)_" + Hex.encode(SecureRandom.bytes(32))
         _ = try await pool.rows(
             """
             INSERT INTO countersign.api_token (name, role, hash, expires_at)
@@ -115,12 +115,5 @@ extension APITokens.Role {
             throw QueueError.unreadable(table: "api_token", what: "role")
         }
         self = role
-    }
-}
-
-extension [UInt8] {
-    fileprivate var hex: String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }
 }

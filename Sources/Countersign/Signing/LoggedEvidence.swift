@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Sigstore
 
 /// Evidence whose log entry is known and whose bundle was verified in this attempt.
@@ -41,7 +42,7 @@ struct LoggedEvidence: Sendable {
     /// The facts that the status API shows.
     func record(rule: String, policyVersion: String) -> SignedRecord {
         SignedRecord(
-            identity: verified.identity, issuer: verified.issuer, logID: entry.logID.lowercaseHex,
+            identity: verified.identity, issuer: verified.issuer, logID: Hex.encode(entry.logID),
             logIndex: entry.logIndex,
             logUUID: entry.uuid, integratedAt: evidence.logged?.integratedAt, referrer: attachment.digest, rule: rule,
             policyVersion: policyVersion)
@@ -52,13 +53,8 @@ extension Evidence.Logged {
     /// What is stored of an entry and the bundle that carries it.
     init(_ entry: TlogEntry, bundle: [UInt8]) {
         self.init(
-            entry: entry.encoded(), logID: entry.logID.lowercaseHex, logIndex: entry.logIndex, logUUID: entry.uuid,
+            entry: entry.encoded(), logID: Hex.encode(entry.logID), logIndex: entry.logIndex, logUUID: entry.uuid,
             integratedAt: entry.integratedTime > 0 ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil,
             bundle: bundle)
     }
-}
-
-extension [UInt8] {
-    /// Lower-case hex.
-    var lowercaseHex: String { map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
 }

@@ -59,7 +59,6 @@ struct AttemptTrace: Sendable {
 extension Duration {
     /// Milliseconds with two decimals, for logs.
     var inMilliseconds: Double {
-        let value = Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
-        return (value * 100).rounded() / 100
+        (self / .microseconds(10)).rounded() / 100
     }
 }

@@ -1,4 +1,5 @@
 import OpenSSL
+public import StrictJSON
 
 extension UnverifiedBundle {
     /// Reads a bundle of version 0.1, 0.2 or 0.3 (sigstore_bundle.proto).

@@ -1,4 +1,6 @@
 public import FoundationEssentials
+import OpenSSL
+import StrictJSON
 
 /// An OIDC identity token: the proof of who signs, which Fulcio turns into a certificate.
 ///

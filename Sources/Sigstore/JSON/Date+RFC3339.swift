@@ -65,13 +65,8 @@ extension Date {
 
     init(unixSeconds: Int64) { self.init(timeIntervalSince1970: Double(unixSeconds)) }
 
-    func adding(_ duration: Duration) -> Date { addingTimeInterval(duration.seconds) }
+    func adding(_ duration: Duration) -> Date { addingTimeInterval(duration / .seconds(1)) }
 
     /// `2026-11-23T19:19:56Z`, for messages.
     var rfc3339: String { formatted(.iso8601) }
-}
-
-extension Duration {
-    /// The span in seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

@@ -1,4 +1,6 @@
 import FoundationEssentials
+import OpenSSL
+import StrictJSON
 
 /// A place in a document from outside: a value, and the path by which an error names it.
 ///
@@ -45,8 +47,8 @@ struct JSONField {
     func onlyMembers(_ names: String...) throws(SigstoreError) {
         guard case .object(let object) = value else { throw malformed("not an object") }
         for member in object.members
-        where !names.contains(where: { $0 == member.key || Self.snakeCase($0) == member.key }) {
-            throw malformed("unknown field \"\(printable(member.key, limit: 64))\"")
+        where !names.contains(where: { $0 == member.name || Self.snakeCase($0) == member.name }) {
+            throw malformed("unknown field \"\(printable(member.name, limit: 64))\"")
         }
     }
 

@@ -1,3 +1,5 @@
+import OpenSSL
+
 /// A log's signed statement of its size and root: a C2SP tlog-checkpoint in a signed note.
 public struct Checkpoint: Sendable, Equatable {
     /// One signature line: `— name base64(key hint ‖ signature)`.

@@ -1,4 +1,5 @@
 import OpenSSL
+import StrictJSON
 
 /// Rekor's `dsse` 0.0.1: what a DSSE envelope becomes in the log (rekor/pkg/types/dsse/v0.0.1).
 struct DSSEEntry: Equatable {
@@ -19,19 +20,15 @@ struct DSSEEntry: Equatable {
 
     /// The request for an envelope.
     static func request(envelope: Envelope, verifierPEM: String) -> [UInt8] {
-        JSONValue.members(
-            ("apiVersion", .string(version)), ("kind", .string(kind)),
-            (
-                "spec",
-                .members(
-                    (
-                        "proposedContent",
-                        .members(
-                            ("envelope", .string(String(decoding: envelope.encoded(), as: UTF8.self))),
-                            ("verifiers", .array([.string(Base64.encode(Array(verifierPEM.utf8)))])))
-                    ))
-            )
-        ).encoded()
+        JSONValue.object([
+            "apiVersion": .string(version), "kind": .string(kind),
+            "spec": .object([
+                "proposedContent": .object([
+                    "envelope": .string(String(decoding: envelope.encoded(), as: UTF8.self)),
+                    "verifiers": .array([.string(Base64.encode(Array(verifierPEM.utf8)))]),
+                ])
+            ]),
+        ]).encoded()
     }
 
     /// What the entry for a request must say.
@@ -78,24 +75,20 @@ struct DSSEEntry: Equatable {
     /// The leaf that the log stores for this entry: compact JSON, members sorted.
     var canonicalizedBody: [UInt8] {
         func digest(_ bytes: [UInt8]) -> JSONValue {
-            .members(("algorithm", .string("sha256")), ("value", .string(Hex.encode(bytes))))
+            .object(["algorithm": .string("sha256"), "value": .string(Hex.encode(bytes))])
         }
-        return JSONValue.members(
-            ("apiVersion", .string(Self.version)), ("kind", .string(Self.kind)),
-            (
-                "spec",
-                .members(
-                    ("envelopeHash", digest(envelopeHash)), ("payloadHash", digest(payloadHash)),
-                    (
-                        "signatures",
-                        .array(
-                            signatures.map {
-                                .members(
-                                    ("signature", .string(Base64.encode($0.signature))),
-                                    ("verifier", .string(Base64.encode($0.verifierPEM))))
-                            })
-                    ))
-            )
-        ).encoded()
+        return JSONValue.object([
+            "apiVersion": .string(Self.version), "kind": .string(Self.kind),
+            "spec": .object([
+                "envelopeHash": digest(envelopeHash), "payloadHash": digest(payloadHash),
+                "signatures": .array(
+                    signatures.map {
+                        .object([
+                            "signature": .string(Base64.encode($0.signature)),
+                            "verifier": .string(Base64.encode($0.verifierPEM)),
+                        ])
+                    }),
+            ]),
+        ]).encoded()
     }
 }

@@ -1,4 +1,5 @@
 import OpenSSL
+import StrictJSON
 
 /// Rekor v1's JSON for entries: a map from uuid to entry, with hex where bundles have base64.
 enum RekorAnswer {
@@ -30,7 +31,7 @@ enum RekorAnswer {
         guard case .object(let object) = map.value else { throw map.malformed("not an object") }
         var entries: [TlogEntry] = []
         for member in object.members {
-            entries.append(try entry(uuid: member.key, JSONField(member.value, path: "\(map.path).entry")))
+            entries.append(try entry(uuid: member.name, JSONField(member.value, path: "\(map.path).entry")))
         }
         return entries
     }

@@ -1,3 +1,6 @@
+import OpenSSL
+import StrictJSON
+
 /// One entry of a transparency log with what proves that it is in there (sigstore_rekor.proto, `TransparencyLogEntry`).
 public struct TlogEntry: Sendable, Equatable {
     /// The path from the entry to a root, and the checkpoint that signs this root.
@@ -60,8 +63,8 @@ public struct TlogEntry: Sendable, Equatable {
 
     /// JSON for keeping the entry: the bundle's form and the uuid beside it.
     public func encoded() -> [UInt8] {
-        var object = JSONObject([.init(key: "entry", value: protobufJSON)])
-        if let uuid { object.append("uuid", .string(uuid)) }
+        var object: JSONObject = ["entry": protobufJSON]
+        if let uuid { object["uuid"] = .string(uuid) }
         return JSONValue.object(object).encoded()
     }
 
@@ -77,16 +80,16 @@ public struct TlogEntry: Sendable, Equatable {
 extension TlogEntry {
     /// ProtoJSON: 64-bit integers as strings, zero values and absent messages left out, members in the schema's order.
     var protobufJSON: JSONValue {
-        var object = JSONObject()
-        if logIndex != 0 { object.append("logIndex", .string(String(logIndex))) }
-        object.append("logId", .members(("keyId", .string(Base64.encode(logID)))))
-        object.append("kindVersion", .members(("kind", .string(kind)), ("version", .string(version))))
-        if integratedTime != 0 { object.append("integratedTime", .string(String(integratedTime))) }
+        var object: JSONObject = [:]
+        if logIndex != 0 { object["logIndex"] = .string(String(logIndex)) }
+        object["logId"] = .object(["keyId": .string(Base64.encode(logID))])
+        object["kindVersion"] = .object(["kind": .string(kind), "version": .string(version)])
+        if integratedTime != 0 { object["integratedTime"] = .string(String(integratedTime)) }
         if let promise = inclusionPromise {
-            object.append("inclusionPromise", .members(("signedEntryTimestamp", .string(Base64.encode(promise)))))
+            object["inclusionPromise"] = .object(["signedEntryTimestamp": .string(Base64.encode(promise))])
         }
-        if let proof = inclusionProof { object.append("inclusionProof", proof.protobufJSON) }
-        object.append("canonicalizedBody", .string(Base64.encode(canonicalizedBody)))
+        if let proof = inclusionProof { object["inclusionProof"] = proof.protobufJSON }
+        object["canonicalizedBody"] = .string(Base64.encode(canonicalizedBody))
         return .object(object)
     }
 
@@ -111,12 +114,12 @@ extension TlogEntry {
 
 extension TlogEntry.InclusionProof {
     fileprivate var protobufJSON: JSONValue {
-        var object = JSONObject()
-        if logIndex != 0 { object.append("logIndex", .string(String(logIndex))) }
-        object.append("rootHash", .string(Base64.encode(rootHash)))
-        if treeSize != 0 { object.append("treeSize", .string(String(treeSize))) }
-        if !hashes.isEmpty { object.append("hashes", .array(hashes.map { .string(Base64.encode($0)) })) }
-        if !checkpoint.isEmpty { object.append("checkpoint", .members(("envelope", .string(checkpoint)))) }
+        var object: JSONObject = [:]
+        if logIndex != 0 { object["logIndex"] = .string(String(logIndex)) }
+        object["rootHash"] = .string(Base64.encode(rootHash))
+        if treeSize != 0 { object["treeSize"] = .string(String(treeSize)) }
+        if !hashes.isEmpty { object["hashes"] = .array(hashes.map { .string(Base64.encode($0)) }) }
+        if !checkpoint.isEmpty { object["checkpoint"] = .object(["envelope": .string(checkpoint)]) }
         return .object(object)
     }
 

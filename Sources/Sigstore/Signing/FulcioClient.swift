@@ -1,6 +1,7 @@
 public import Curl
 public import FoundationEssentials
 public import OpenSSL
+import StrictJSON
 
 /// Fulcio's API v2: an identity token and proof of a key against a short-lived certificate.
 public final class FulcioClient: Sendable {
@@ -79,16 +80,12 @@ public final class FulcioClient: Sendable {
             case .ed25519: "ED25519"
             default: "ECDSA"
             }
-        return JSONValue.members(
-            (
-                "publicKeyRequest",
-                .members(
-                    (
-                        "publicKey",
-                        .members(("algorithm", .string(algorithm)), ("content", .string(key.publicKey.pem)))
-                    ), ("proofOfPossession", .string(Base64.encode(proof))))
-            )
-        ).encoded()
+        return JSONValue.object([
+            "publicKeyRequest": .object([
+                "publicKey": .object(["algorithm": .string(algorithm), "content": .string(key.publicKey.pem)]),
+                "proofOfPossession": .string(Base64.encode(proof)),
+            ])
+        ]).encoded()
     }
 
     private static func certificate(from body: [UInt8]) throws(SigstoreError) -> SigningCertificate {

@@ -1,5 +1,6 @@
 import Curl
 import FoundationEssentials
+import StrictJSON
 
 /// One Sigstore service over HTTP: the calls of its API, and its failures as ``SigstoreError``.
 struct Upstream: Sendable {

@@ -1,3 +1,5 @@
+import OpenSSL
+
 /// The digest of what was signed, as registries write it: `sha256:` and lower-case hex.
 public struct ArtifactDigest: Sendable, Hashable, CustomStringConvertible {
     /// `sha256`, `sha384` or `sha512`.

@@ -1,3 +1,6 @@
+import OpenSSL
+public import StrictJSON
+
 /// A DSSE envelope (dsse v1.0): a payload, its type, and signatures over both.
 public struct Envelope: Sendable, Equatable {
     /// One signature over the pre-authentication encoding.
@@ -47,17 +50,15 @@ public struct Envelope: Sendable, Equatable {
     public func encoded() -> [UInt8] { json.encoded() }
 
     var json: JSONValue {
-        .members(
-            ("payload", .string(Base64.encode(payload))), ("payloadType", .string(payloadType)),
-            (
-                "signatures",
-                .array(
-                    signatures.map { signature in
-                        var object = JSONObject([.init(key: "sig", value: .string(Base64.encode(signature.sig)))])
-                        if let keyID = signature.keyID { object.append("keyid", .string(keyID)) }
-                        return .object(object)
-                    })
-            ))
+        .object([
+            "payload": .string(Base64.encode(payload)), "payloadType": .string(payloadType),
+            "signatures": .array(
+                signatures.map { signature in
+                    var object: JSONObject = ["sig": .string(Base64.encode(signature.sig))]
+                    if let keyID = signature.keyID { object["keyid"] = .string(keyID) }
+                    return .object(object)
+                }),
+        ])
     }
 
     /// Reads an envelope's JSON.

@@ -1,3 +1,6 @@
+import OpenSSL
+public import StrictJSON
+
 /// An in-toto Statement v1: what is signed about which artifacts.
 ///
 /// The same value always encodes to the same bytes (fixed member order, no white space), so that a restart signs and
@@ -43,7 +46,7 @@ public struct Statement: Sendable, Equatable {
     /// A statement; for an image signature leave type and predicate as they are.
     public init(
         subjects: [Subject], predicateType: String = cosignSignPredicateType,
-        predicate: JSONValue = .object(JSONObject())
+        predicate: JSONValue = .object([:])
     ) {
         self.subjects = subjects
         self.predicateType = predicateType
@@ -61,10 +64,10 @@ public struct Statement: Sendable, Equatable {
 
     /// Compact JSON in the order `_type, subject, predicateType, predicate`, as cosign writes it.
     public func encoded() -> [UInt8] {
-        JSONValue.members(
-            ("_type", .string(Self.typeV1)), ("subject", .array(subjects.map(\.json))),
-            ("predicateType", .string(predicateType)), ("predicate", predicate)
-        ).encoded()
+        JSONValue.object([
+            "_type": .string(Self.typeV1), "subject": .array(subjects.map(\.json)),
+            "predicateType": .string(predicateType), "predicate": predicate,
+        ]).encoded()
     }
 
     /// Reads a statement v1 or v0.1 (which cosign still writes for attestations).
@@ -88,10 +91,10 @@ public struct Statement: Sendable, Equatable {
 
 extension Statement.Subject {
     fileprivate var json: JSONValue {
-        var object = JSONObject()
-        if let name { object.append("name", .string(name)) }
-        object.append("digest", Self.sorted(digest))
-        object.append("annotations", Self.sorted(annotations))
+        var object: JSONObject = [:]
+        if let name { object["name"] = .string(name) }
+        object["digest"] = Self.sorted(digest)
+        object["annotations"] = Self.sorted(annotations)
         return .object(object)
     }
 
@@ -99,7 +102,7 @@ extension Statement.Subject {
         .object(
             JSONObject(
                 values.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-                    .map { JSONObject.Member(key: $0.key, value: .string($0.value)) }))
+                    .map { JSONObject.Member($0.key, .string($0.value)) }))
     }
 
     fileprivate init(_ field: JSONField) throws(SigstoreError) {
@@ -123,9 +126,9 @@ extension Statement.Subject {
         var texts: [String: String] = [:]
         for member in object.members {
             if let text = member.value.text {
-                texts[member.key] = text
+                texts[member.name] = text
             } else if textOnly {
-                throw field.malformed("\(printable(member.key, limit: 40)) is not text")
+                throw field.malformed("\(printable(member.name, limit: 40)) is not text")
             }
         }
         return texts

@@ -1,4 +1,5 @@
 import OpenSSL
+import StrictJSON
 
 /// A log entry's body, in the kinds that signatures are logged as.
 enum TlogBody {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OpenSSL
+import StrictJSON
 
 extension Verifier {
     /// The times at which a timestamp authority or a log of the trusted root saw the signature; at least one.
@@ -59,11 +60,11 @@ extension Verifier {
 
     /// The RFC 8785 form of `{body, integratedTime, logID, logIndex}`, which is what Rekor v1 signs.
     static func signedEntryTimestampPayload(_ entry: TlogEntry) -> [UInt8] {
-        JSONValue.members(
-            ("body", .string(Base64.encode(entry.canonicalizedBody))),
-            ("integratedTime", .integer(entry.integratedTime)),
-            ("logID", .string(Hex.encode(entry.logID))), ("logIndex", .integer(entry.logIndex))
-        ).encoded()
+        JSONValue.object([
+            "body": .string(Base64.encode(entry.canonicalizedBody)),
+            "integratedTime": .integer(entry.integratedTime),
+            "logID": .string(Hex.encode(entry.logID)), "logIndex": .integer(entry.logIndex),
+        ]).encoded()
     }
 
     /// The log that an entry names, if the trusted root trusts it at one of these times.

@@ -2,6 +2,7 @@ import Curl
 import FoundationEssentials
 import OCI
 import Postgres
+import StrictJSON
 import Support
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
             let answer = try await doors.get(path)
             #expect(answer.status == 401)
             #expect(answer.headers["WWW-Authenticate"] == "Bearer")
-            #expect(try JSONParser.parse(answer.body)["code"]?.text == "api.token_missing")
+            #expect(try JSONValue(parsing: answer.body)["code"]?.text == "api.token_missing")
             #expect(try await doors.get(path, token: "cs_viewer_unknown").status == 401)
             #expect(doors.metrics.apiRefused.value("api.token_unknown") == 1)
             _ = try await doors.deliver(envelope(notification()))
@@ -36,7 +37,7 @@ import Testing
             #expect(try await doors.send(.post, .api, "/v1/sign", body: body).status == 401)
             let viewer = try await sign(doors, body, token: doors.token(.viewer))
             #expect(viewer.status == 403)
-            #expect(try JSONParser.parse(viewer.body)["code"]?.text == "api.forbidden")
+            #expect(try JSONValue(parsing: viewer.body)["code"]?.text == "api.forbidden")
             #expect(try await doors.queue.jobCount() == 0)
             #expect(try await sign(doors, body, token: doors.token(.operator)).status == 202)
             #expect(try await sign(doors, body, token: doors.token(.admin)).status == 202)
@@ -53,7 +54,7 @@ import Testing
             ]
             let list = references.map { "\"\($0)\"" }.joined(separator: ",")
             let answer = try await sign(doors, Array("{\"references\": [\(list)]}".utf8), token: doors.token(.operator))
-            guard case .array(let items)? = try JSONParser.parse(answer.body)["items"] else {
+            guard case .array(let items)? = try JSONValue(parsing: answer.body)["items"] else {
                 throw SupportError("no items")
             }
             #expect(items.map { $0["verdict"]?.text } == ["accepted", "refused", "refused"])
@@ -91,7 +92,7 @@ import Testing
             ] {
                 let answer = try await doors.get("/v1/artifacts?ref=\(reference)", token: token)
                 #expect(answer.status == 200, "\(reference)")
-                let artifact = try JSONParser.parse(answer.body)
+                let artifact = try JSONValue(parsing: answer.body)
                 #expect(artifact["state"]?.text == "queued")
                 #expect(artifact["reference"]?.text == "registry.example.com/team/app@\(digest)")
                 #expect(artifact["rule"]?.text == "team")
@@ -106,7 +107,7 @@ import Testing
             _ = try await doors.deliver(envelope(notification(repository: "other/app")))
             let reference = "registry.example.com/other/app@\(sampleDigest("image"))"
             let answer = try await doors.get("/v1/artifacts?ref=\(reference)", token: doors.token(.viewer))
-            let artifact = try JSONParser.parse(answer.body)
+            let artifact = try JSONValue(parsing: answer.body)
             #expect(artifact["state"]?.text == "refused")
             #expect(artifact["last_error"]?["observed"]?.text == "repository is outside the list of endpoint 'main'")
             #expect(artifact["last_error"]?["fix"]?.text?.isEmpty == false)
@@ -126,7 +127,7 @@ import Testing
             let answer = try await doors.get(path, token: doors.token(.viewer))
             #expect(answer.status == status)
             #expect(answer.headers["Content-Type"] == "application/problem+json")
-            #expect(try JSONParser.parse(answer.body)["code"]?.text == code)
+            #expect(try JSONValue(parsing: answer.body)["code"]?.text == code)
         }
     }
 
@@ -139,7 +140,7 @@ import Testing
             let target = try await doors.queue.number("SELECT id FROM countersign.target")
             #expect(try await doors.queue.queue.cancel(targets: [Int64(target)]) == 1)
             let answer = try await waited
-            #expect(try JSONParser.parse(answer.body)["state"]?.text == "cancelled")
+            #expect(try JSONValue(parsing: answer.body)["state"]?.text == "cancelled")
             #expect(answer.elapsed < .seconds(15))
         }
     }
@@ -148,16 +149,17 @@ import Testing
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.viewer)
             for number in 0..<3 { _ = try await doors.deliver(envelope(notification("image \(number)"))) }
-            let first = try JSONParser.parse(try await doors.get("/v1/jobs?limit=2", token: token).body)
+            let first = try JSONValue(parsing: try await doors.get("/v1/jobs?limit=2", token: token).body)
             guard case .array(let jobs)? = first["jobs"], let next = first["next"]?.integer else {
                 throw SupportError("no first page")
             }
             #expect(jobs.map { $0["digest"]?.text } == [2, 1].map { sampleDigest("image \($0)").description })
-            let second = try JSONParser.parse(
-                try await doors.get(
-                    "/v1/jobs?limit=2&before=\(next)&state=queued&repository=registry.example.com/team/app",
-                    token: token
-                ).body)
+            let second = try JSONValue(
+                parsing:
+                    try await doors.get(
+                        "/v1/jobs?limit=2&before=\(next)&state=queued&repository=registry.example.com/team/app",
+                        token: token
+                    ).body)
             guard case .array(let rest)? = second["jobs"] else { throw SupportError("no second page") }
             #expect(rest.count == 1)
             #expect(second["next"] == nil)
@@ -169,7 +171,7 @@ import Testing
             _ = try await doors.deliver(envelope(notification()))
             _ = try await doors.deliver("nonsense")
             _ = try await doors.deliver(envelope(notification(action: "pull")))
-            let answer = try JSONParser.parse(try await doors.get("/v1/endpoints", token: doors.token(.viewer)).body)
+            let answer = try JSONValue(parsing: try await doors.get("/v1/endpoints", token: doors.token(.viewer)).body)
             guard case .array(let endpoints)? = answer["endpoints"], let main = endpoints.first else {
                 throw SupportError("no endpoints")
             }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import StrictJSON
 import Support
 import Testing
 
@@ -9,9 +10,9 @@ import Testing
 @Suite struct DistributionDialectTests {
     @Test(.enabled(if: Shared.exists), arguments: Shared.cases("webhooks/distribution"))
     func `each sample has its events, in order, with the expected verdict`(name: String) throws {
-        let body = try JSONParser.parse(Shared.bytes("webhooks/distribution/\(name).json"))
+        let body = try JSONValue(parsing: Shared.bytes("webhooks/distribution/\(name).json"))
         let expected = try #require(
-            JSONParser.parse(Shared.bytes("webhooks/distribution/\(name).expect.json"))["events"])
+            JSONValue(parsing: Shared.bytes("webhooks/distribution/\(name).expect.json"))["events"])
         guard case .array(let cases) = expected else { return }
         let events = try DistributionDialect().events(in: body)
         #expect(events.count == cases.count)
@@ -49,7 +50,7 @@ import Testing
     {
         var counts: [String: Int] = [:]
         for body in Shared.bodies("vectors/webhook-distribution") {
-            for received in try DistributionDialect().events(in: JSONParser.parse(body)) {
+            for received in try DistributionDialect().events(in: JSONValue(parsing: body)) {
                 counts[verdict(received, speakingFor: "127.0.0.1:47000").label, default: 0] += 1
             }
         }
@@ -63,7 +64,7 @@ import Testing
     @Test(.enabled(if: Shared.exists)) func `what cosign pushes is never signed, what others push is`() throws {
         var signed: [String] = []
         for body in Shared.bodies("vectors/webhook-cosign-pushes") {
-            for received in try DistributionDialect().events(in: JSONParser.parse(body)) {
+            for received in try DistributionDialect().events(in: JSONValue(parsing: body)) {
                 guard case .push(let push) = received else { continue }
                 let verdict = verdict(received, speakingFor: push.registryHost)
                 let isCosigns = push.userAgent?.hasPrefix("cosign/") == true
@@ -85,7 +86,7 @@ import Testing
         ("7", "the body is not a JSON object"),
         (#"{"events": {}}"#, "'events' is not a list"), (#"{"events": "x"}"#, "'events' is not a list"),
     ]) func `a body that is no envelope is malformed`(text: String, reason: String) throws {
-        let body = try JSONParser.parse(Array(text.utf8))
+        let body = try JSONValue(parsing: Array(text.utf8))
         #expect(throws: IntakeError.malformed(reason)) { try DistributionDialect().events(in: body) }
     }
 
@@ -103,7 +104,7 @@ import Testing
             .incomplete
         ),
     ]) func `what is wrong with one event does not refuse the delivery`(event: String, reason: IgnoredReason) throws {
-        let body = try JSONParser.parse(Array(#"{"events": [\#(event)]}"#.utf8))
+        let body = try JSONValue(parsing: Array(#"{"events": [\#(event)]}"#.utf8))
         #expect(try DistributionDialect().events(in: body) == [.ignored(reason)])
     }
 

@@ -2,6 +2,7 @@ import Curl
 import FoundationEssentials
 import OCI
 import Postgres
+import StrictJSON
 import Support
 import Testing
 
@@ -51,7 +52,7 @@ import Testing
             let answer = try await doors.deliver(body)
             #expect(answer.status == status)
             #expect(answer.headers["Content-Type"] == "application/problem+json")
-            let problem = try JSONParser.parse(answer.body)
+            let problem = try JSONValue(parsing: answer.body)
             #expect(problem["code"]?.text == code)
             #expect(problem["status"]?.integer == status)
             #expect(problem["detail"]?.text?.isEmpty == false)
@@ -175,7 +176,7 @@ import Testing
             let answer = try await doors.deliver(envelope(notification()))
             #expect(answer.status == 503)
             #expect(answer.retryAfter == .seconds(5))
-            #expect(try JSONParser.parse(answer.body)["code"]?.text == "intake.unavailable")
+            #expect(try JSONValue(parsing: answer.body)["code"]?.text == "intake.unavailable")
             #expect(try await doors.get("/healthz", .operations).status == 200)
             #expect(try await doors.get("/readyz", .operations).status == 503)
             let metrics = String(decoding: try await doors.get("/metrics", .operations).body, as: UTF8.self)

@@ -5,8 +5,8 @@ public struct JSONLimits: Sendable {
     /// Deepest nesting of arrays and objects.
     public var maxDepth: Int
 
-    /// Bounds for a document from outside; the defaults fit every Sigstore answer.
-    public init(maxBytes: Int = 8 << 20, maxDepth: Int = 64) {
+    /// Bounds for a document from outside; the defaults fit every manifest, event and Sigstore answer.
+    public init(maxBytes: Int = 8 << 20, maxDepth: Int = 32) {
         self.maxBytes = maxBytes
         self.maxDepth = maxDepth
     }
@@ -16,7 +16,9 @@ extension JSONValue {
     /// Reads one RFC 8259 document.
     ///
     /// Refuses what lenient parsers disagree on, because two readers that understand one signed document differently
-    /// are an attack: repeated member names, invalid UTF-8, lone surrogates, trailing bytes, nesting beyond the limit.
+    /// are an attack: repeated member names (RFC 8259 §4 leaves the choice to the parser), invalid UTF-8, lone
+    /// surrogates, trailing bytes, nesting beyond the limit.
+    /// - Throws: the first ``JSONError``; it quotes nothing of the document.
     public init(parsing bytes: [UInt8], limits: JSONLimits = .init()) throws(JSONError) {
         guard bytes.count <= limits.maxBytes else {
             throw JSONError(offset: 0, reason: "\(bytes.count) bytes, at most \(limits.maxBytes) are read")
@@ -93,26 +95,27 @@ private struct JSONParser {
 
     private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
         try expect(UInt8(ascii: "{"))
-        var object = JSONObject()
+        var members: [JSONObject.Member] = []
+        // String.== makes this refuse canonically equivalent names too: readers differ on those as well
         var seen: Set<String> = []
         skipSpace()
         if current == UInt8(ascii: "}") {
             position += 1
-            return object
+            return JSONObject(members)
         }
         while true {
             skipSpace()
-            let key = try string()
-            guard seen.insert(key).inserted else { throw error("the member \"\(key)\" is repeated") }
+            let name = try string()
+            guard seen.insert(name).inserted else { throw error("a member occurs twice") }
             skipSpace()
             try expect(UInt8(ascii: ":"))
-            object.append(key, try value(depth: depth + 1))
+            members.append(.init(name, try value(depth: depth + 1)))
             skipSpace()
             if current == UInt8(ascii: ",") {
                 position += 1
             } else {
                 try expect(UInt8(ascii: "}"))
-                return object
+                return JSONObject(members)
             }
         }
     }
@@ -222,7 +225,9 @@ private struct JSONParser {
     private mutating func codeUnit() throws(JSONError) -> UInt16 {
         var unit: UInt16 = 0
         for _ in 0..<4 {
-            guard let byte = current, let digit = Hex.value(of: byte) else { throw error("four hex digits expected") }
+            guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+                throw error("four hex digits expected")
+            }
             unit = unit << 4 | UInt16(digit)
             position += 1
         }

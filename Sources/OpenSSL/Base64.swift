@@ -36,7 +36,7 @@ public enum Base64 {
     }
 
     /// The bytes of padded standard base64, or nil if the text is anything else.
-    public static func decode(_ text: String) -> [UInt8]? {
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
         let utf8 = Array(text.utf8)
         guard utf8.count % 4 == 0 else { return nil }
         let padding = utf8.suffix(2).count { $0 == UInt8(ascii: "=") }
@@ -44,8 +44,15 @@ public enum Base64 {
         return decode(utf8.dropLast(padding), standard)
     }
 
-    /// The bytes of unpadded base64url, as in RFC 7515, or nil if the text is anything else.
-    public static func decodeURLSafe(_ text: Substring) -> [UInt8]? { decode(Array(text.utf8)[...], urlSafe) }
+    /// Unpadded base64url, as in RFC 7515 §2.
+    public static func encodeURLSafe(_ bytes: [UInt8]) -> String {
+        let characters = encode(bytes).utf8.lazy.filter { $0 != UInt8(ascii: "=") }
+            .map { $0 == UInt8(ascii: "+") ? UInt8(ascii: "-") : $0 == UInt8(ascii: "/") ? UInt8(ascii: "_") : $0 }
+        return String(decoding: Array(characters), as: UTF8.self)
+    }
+
+    /// The bytes of unpadded base64url, as in RFC 7515 §2, or nil if the text is anything else.
+    public static func decodeURLSafe(_ text: some StringProtocol) -> [UInt8]? { decode(Array(text.utf8)[...], urlSafe) }
 
     private static func decode(_ characters: ArraySlice<UInt8>, _ table: [UInt8]) -> [UInt8]? {
         guard characters.count % 4 != 1 else { return nil }
@@ -64,40 +71,5 @@ public enum Base64 {
             }
         }
         return buffer & (1 << UInt32(bits) - 1) == 0 ? out : nil
-    }
-}
-
-/// Lower-case hexadecimal.
-public enum Hex {
-    private static let digits = Array("0123456789abcdef".utf8)
-
-    /// Two lower-case digits per byte.
-    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    /// The bytes of an even number of hex digits of either case, or nil.
-    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        var out: [UInt8] = []
-        var high: UInt8?
-        for byte in text.utf8 {
-            guard let digit = value(of: byte) else { return nil }
-            if let first = high {
-                out.append(first << 4 | digit)
-                high = nil
-            } else {
-                high = digit
-            }
-        }
-        return high == nil ? out : nil
-    }
-
-    static func value(of byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x37
-        case 0x61...0x66: byte - 0x57
-        default: nil
-        }
     }
 }
