@@ -25,7 +25,7 @@ import Testing
             created: .init(timeIntervalSince1970: 1_795_461_596))
     }
 
-    @Test func `without referrers API a signature costs nine requests after the first`() async throws {
+    @Test func `without referrers API a signature costs eight requests after the first`() async throws {
         let registry = try Self.registry()
         let client = try registry.client()
         for number in 1...2 {
@@ -37,7 +37,7 @@ import Testing
             #expect(attachment.listing == .fallbackTag(Self.tag))
             #expect(try await client.readBack(attachment, from: "app") == bundle)
             // the first also pushes the empty config and learns that there is no API
-            #expect(client.requestCount - before == (number == 1 ? 12 : 9))
+            #expect(client.requestCount - before == (number == 1 ? 11 : 8))
         }
         #expect(try await client.referrers("app", of: Self.subject.digest).descriptors.count == 2)
         #expect(client.requestCounts[.referrersGet] == 1)
@@ -53,7 +53,7 @@ import Testing
         #expect(attachment.listing == .referrersAPI)
         #expect(try await client.readBack(attachment, from: "app") == Self.bundle)
         #expect(registry.change { $0.manifests[Self.tag] == nil })
-        #expect(client.requestCount == 8)
+        #expect(client.requestCount == 7)
     }
 
     @Test func `attaching twice changes nothing`() async throws {
