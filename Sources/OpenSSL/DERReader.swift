@@ -72,6 +72,17 @@ struct DERReader {
         DERReader(try read(tag).content, what)
     }
 
+    /// An INTEGER of either sign whose value is only a name: magnitude as ``readMagnitude()`` if it is not negative,
+    /// otherwise its two's complement.
+    mutating func readSerialNumber() throws(CryptoError) -> [UInt8] {
+        var ahead = self
+        let content = try ahead.read(DER.Tag.integer).content
+        guard let first = content.first, first >= 0x80 else { return try readMagnitude() }
+        if first == 0xFF, let second = content.dropFirst().first, second >= 0x80 { throw malformed("padded integer") }
+        self = ahead
+        return Array(content)
+    }
+
     /// A non-negative INTEGER as its big-endian magnitude without leading zeros (empty for zero).
     mutating func readMagnitude() throws(CryptoError) -> [UInt8] {
         let content = try read(DER.Tag.integer).content

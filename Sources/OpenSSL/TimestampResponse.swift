@@ -67,26 +67,41 @@ extension TimestampResponse {
     public func verify(
         imprintOf message: [UInt8], chain: [Certificate], roots: [Certificate]
     ) throws(CryptoError) -> Date {
+        try verify(imprintOf: message, by: TimestampSigners(chain: chain, roots: roots))
+    }
+
+    /// As ``verify(imprintOf:chain:roots:)``, with an authority whose signers are remembered: all but the first
+    /// timestamp under a signer's certificate cost one signature.
+    public func verify(imprintOf message: [UInt8], by signers: TimestampSigners) throws(CryptoError) -> Date {
         guard let token else { throw .timestamp("the authority refused with status \(status): \(statusText)") }
         guard token.imprint == Hash.digest(token.digestAlgorithm, message) else {
             throw .timestamp("the imprint is of another message")
         }
-        let offered = chain + token.certificates
-        let signer = try verifySignature(offered: offered, roots: roots)
-        let pinned = chain.filter { !$0.isCertificateAuthority }
-        guard pinned.isEmpty || pinned.contains(signer) else {
+        let offered = signers.chain + token.certificates
+        let signer = try verifySignature(offered: offered, roots: signers.roots)
+        guard signers.pinned.isEmpty || signers.pinned.contains(signer) else {
             throw .timestamp("signed by (\(signer.subjectOrSerial)), which is not the authority's trusted certificate")
         }
-        _ = try CertificateChain.verify(
-            signer, intermediates: offered.filter { $0 != signer }, roots: roots, at: token.time, purpose: .timeStamping
-        )
+        try signers.verifyChain(of: signer, others: offered, at: token.time)
         return token.time
     }
 
     /// Signature, signed attributes, ESSCertID and purpose by OpenSSL; returns the signer's certificate.
     ///
-    /// OpenSSL insists on building a path of its own here; time is left out of it, because `CertificateChain` judges it.
+    /// OpenSSL insists on a path of its own here, though `CertificateChain` judges the path, and time with it. So it is
+    /// given the signer as its anchor (`X509_V_FLAG_PARTIAL_CHAIN`), which spares it the signatures above. Only a token
+    /// whose ESSCertIDs name more than the signer needs the whole path (RFC 2634 §5.4).
     private func verifySignature(offered: [Certificate], roots: [Certificate]) throws(CryptoError) -> Certificate {
+        let leaves = offered.filter { !$0.isCertificateAuthority }
+        if let signer = try? verifySignature(offered: leaves, anchors: leaves, X509_V_FLAG_PARTIAL_CHAIN) {
+            return signer
+        }
+        return try verifySignature(offered: offered, anchors: roots, 0)
+    }
+
+    private func verifySignature(
+        offered: [Certificate], anchors: [Certificate], _ flag: Int32
+    ) throws(CryptoError) -> Certificate {
         var decoded: OpaquePointer?
         der.withUnsafeBufferPointer { buffer in
             var cursor = buffer.baseAddress
@@ -97,13 +112,13 @@ extension TimestampResponse {
         let store = try Handle(X509_STORE_new(), "allocating a certificate store", release: X509_STORE_free)
         let certificates = try Handle(
             cossl_sk_X509_new(), "allocating a certificate stack", release: cossl_sk_X509_free)
-        for root in roots where X509_STORE_add_cert(store.raw, root.raw) != 1 {
+        for anchor in anchors where X509_STORE_add_cert(store.raw, anchor.raw) != 1 {
             throw .failure(of: "filling a certificate store")
         }
         for certificate in offered where cossl_sk_X509_push(certificates.raw, certificate.raw) == 0 {
             throw .failure(of: "filling a certificate stack")
         }
-        guard X509_STORE_set_flags(store.raw, UInt(X509_V_FLAG_NO_CHECK_TIME)) == 1 else {
+        guard X509_STORE_set_flags(store.raw, UInt(X509_V_FLAG_NO_CHECK_TIME | flag)) == 1 else {
             throw .failure(of: "preparing a timestamp check")
         }
         var signer: OpaquePointer?

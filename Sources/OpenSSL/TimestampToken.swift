@@ -9,7 +9,8 @@ public struct TimestampToken: Sendable {
     public let digestAlgorithm: DigestAlgorithm
     /// Digest of the stamped message.
     public let imprint: [UInt8]
-    /// Serial number of the token, unsigned big-endian.
+    /// Serial number of the token, unsigned big-endian. Authorities are seen that write negative ones (RFC 3161 §2.4.2
+    /// does not forbid it): those are given as their two's complement. Nothing is compared with it.
     public let serialNumber: [UInt8]
     /// Policy it was stamped under, as dotted OID.
     public let policy: String
@@ -53,7 +54,7 @@ public struct TimestampToken: Sendable {
         let imprint = try MessageImprint(&fields)
         digestAlgorithm = imprint.algorithm
         self.imprint = imprint.digest
-        serialNumber = try fields.readMagnitude()
+        serialNumber = try fields.readSerialNumber()
         time = try ASN1Time.date(try fields.read(DER.Tag.generalizedTime), allowsFraction: true)
         _ = try fields.readIfPresent(DER.Tag.sequence)  // accuracy
         if fields.nextTag == DER.Tag.boolean { _ = try fields.readBoolean() }  // ordering

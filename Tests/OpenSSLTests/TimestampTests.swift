@@ -133,7 +133,8 @@ import Testing
         #expect(try openssl("ts", "-query", "-in", query, "-text").contains("Nonce: 0x07"))
     }
 
-    @Test func `the stamps of another implementation verify`() throws {
+    @Test(arguments: ["no", "yes"])
+    func `the stamps of another implementation verify, also when they name the whole chain`(namesChain: String) throws {
         let directory = try TemporaryDirectory()
         let config = """
             [tsa]
@@ -142,6 +143,7 @@ import Testing
             digests = sha256
             signer_digest = sha384
             ess_cert_id_alg = sha256
+            ess_cert_id_chain = \(namesChain)
             accuracy = secs:1
             clock_precision_digits = 3
             """
@@ -164,7 +166,8 @@ import Testing
         _ = try openssl(
             "ts", "-reply", "-config", directory.write(config, to: "config"), "-section", "tsa", "-queryfile", query,
             "-signer", directory.write(leaf.pem, to: "leaf.pem"), "-inkey",
-            directory.write(try key.pem(), to: "key.pem"), "-out", directory.path + "/reply")
+            directory.write(try key.pem(), to: "key.pem"), "-chain",
+            directory.write(own.intermediate.pem, to: "chain.pem"), "-out", directory.path + "/reply")
         let response = try TimestampResponse(
             der: [UInt8](Data(contentsOf: URL(filePath: directory.path + "/reply"))))
         let time = try response.verify(imprintOf: message, chain: [own.intermediate], roots: [own.root])

@@ -26,12 +26,14 @@ extension Verifier {
     private func timestampTime(
         _ der: [UInt8], over signature: [UInt8]
     ) throws(VerificationError) -> VerifiedBundle.ObservedTime {
+        let response: TimestampResponse
+        do throws(CryptoError) { response = try TimestampResponse(der: der) } catch {
+            throw .init(.timestamp, "\(error)")
+        }
         var reason = "no timestamp authority in the trusted root"
-        for authority in root.timestampAuthorities {
+        for (authority, signers) in zip(root.timestampAuthorities, timestampSigners) {
             do throws(CryptoError) {
-                let chain = authority.intermediates.isEmpty ? [authority.root] : authority.intermediates
-                let time = try TimestampResponse(der: der)
-                    .verify(imprintOf: signature, chain: chain, roots: [authority.root])
+                let time = try response.verify(imprintOf: signature, by: signers)
                 guard authority.validity.contains(time) else {
                     reason = "\(time.rfc3339) is outside the trusted root's validity of \(authority.uri)"
                     continue

@@ -10,12 +10,20 @@ public struct Verifier: Sendable {
     /// The anchors.
     public let root: TrustedRoot
     let leaves: LeafCache
+    /// One for each of the root's timestamp authorities, in their order.
+    let timestampSigners: [TimestampSigners]
 
-    /// A verifier; the trusted root is parsed already and shared. Results about the last `cachedLeaves` certificates are
-    /// remembered, so that a thousand signatures under one certificate cost one chain and one SCT check.
+    /// A verifier; the trusted root is parsed already and shared. Results about the last `cachedLeaves` certificates and
+    /// about timestamp authorities are remembered, so that a thousand signatures under one certificate cost one chain and
+    /// one SCT check.
     public init(root: TrustedRoot, cachedLeaves: Int = 1024) {
         self.root = root
         leaves = LeafCache(capacity: cachedLeaves)
+        timestampSigners = root.timestampAuthorities.map { authority in
+            TimestampSigners(
+                chain: authority.intermediates.isEmpty ? [authority.root] : authority.intermediates,
+                roots: [authority.root])
+        }
     }
 
     /// Who is expected to have signed.
@@ -109,6 +117,8 @@ extension Verifier {
     ) throws(VerificationError) -> VerificationMaterial {
         switch (bundle.material, signer) {
         case (.certificate(let der), .certificate):
+            // decoding it again costs as much as two of its signatures
+            if let known = leaves.leaf(for: der) { return .certificate(known.chain[0]) }
             do throws(CryptoError) {
                 return .certificate(try Certificate(der: der))
             } catch {
