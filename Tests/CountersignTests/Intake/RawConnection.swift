@@ -7,8 +7,8 @@ final class RawConnection {
 
     init(port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval()
-        limit.tv_sec = 10
+        // struct timeval by its two longs: which module owns its members depends on what the compiler read before
+        var limit = (seconds: 10, microseconds: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
