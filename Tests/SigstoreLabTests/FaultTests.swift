@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func `latencies run side by side and only on signing calls`() async throws {
-        try await RunningLab.run(latency: [.rekor: .milliseconds(400)]) { lab, endpoints, client in
+        try await RunningLab.run(latency: [.rekor: .seconds(2)]) { lab, endpoints, client in
             let clock = ContinuousClock()
             let reading = try await clock.measure { _ = try await client.get("\(endpoints.rekor)/api/v1/log") }
             let writing = try await clock.measure {
@@ -76,9 +76,9 @@ import Testing
                     for try await status in group { #expect(status == 201) }
                 }
             }
-            #expect(reading < .milliseconds(400))
-            #expect(writing >= .milliseconds(400))
-            #expect(writing < .milliseconds(400 * 8))
+            #expect(reading < .seconds(2))
+            #expect(writing >= .seconds(2))
+            #expect(writing < .seconds(2 * 8))
             #expect(lab.rekorSize == 16)
         }
     }

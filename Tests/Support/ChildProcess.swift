@@ -19,8 +19,9 @@ struct ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, inputRead, 0)
         posix_spawn_file_actions_adddup2(&actions, outputWrite, 1)
         posix_spawn_file_actions_adddup2(&actions, outputWrite, 2)
-        // A server that outlives a crashed test run must not hold on to what the runner waits for.
-        for descriptor in Int32(3)..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        // Hundreds are open while the whole suite runs. A child that keeps the end of another child's input keeps that one
+        // alive, and a server that outlives a crashed test run must not hold on to what the runner waits for.
+        for descriptor in Int32(3)..<4096 { posix_spawn_file_actions_addclose(&actions, descriptor) }
 
         let copies = arguments.map { strdup($0) }
         defer { copies.forEach { free($0) } }
@@ -74,7 +75,7 @@ struct ChildProcess: Sendable {
 }
 
 /// Runs blocking code away from the threads of Swift's tasks.
-func blocking<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
+public func blocking<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
     try await withCheckedThrowingContinuation { continuation in
         DispatchQueue.global().async { continuation.resume(with: Result(catching: body)) }
     }

@@ -1,15 +1,12 @@
 import Glibc
 import Support
 
-/// A TCP connection to loopback that says what no HTTP client would. Calls block for a moment, 10 s at most.
-final class RawConnection {
+/// A TCP connection to loopback that says what no HTTP client would.
+final class RawConnection: Sendable {
     private let descriptor: Int32
 
     init(port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        // struct timeval by its two longs: which module owns its members depends on what the compiler read before
-        var limit = (seconds: 10, microseconds: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(port).bigEndian
@@ -29,9 +26,13 @@ final class RawConnection {
     }
 
     /// What is there, up to 4 kB; "" at the end or after 10 s.
-    func receive() -> String {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = recv(descriptor, &buffer, buffer.count, 0)
-        return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+    func receive() async throws -> String {
+        try await blocking { [descriptor] in
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&waiting, 1, 10_000) == 1 else { return "" }
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = recv(descriptor, &buffer, buffer.count, 0)
+            return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        }
     }
 }

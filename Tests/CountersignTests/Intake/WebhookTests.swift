@@ -144,7 +144,7 @@ import Testing
             connection.send("Transfer-Encoding: chunked\r\n\r\n")
             for _ in 0..<20 { connection.send("1000\r\n" + String(repeating: " ", count: 4096) + "\r\n") }
             // The last chunk never comes: an answer means that the daemon did not wait for it
-            let answer = connection.receive()
+            let answer = try await connection.receive()
             #expect(answer.hasPrefix("HTTP/1.1 413"))
             #expect(try await doors.events() == 0)
             #expect(doors.metrics.deliveries.value("main", "intake.too_large") == 1)
