@@ -161,6 +161,7 @@ CREATE TABLE countersign.job (
     registry         text        NOT NULL,            -- copied: a paused registry is excluded without a join
     tag              text,                            -- resolve: what to ask the registry for
     actor            text,
+    delivery_key     bytea       CHECK (octet_length(delivery_key) <= 64), -- of the latest push: one id from webhook to log
     lane             smallint    NOT NULL DEFAULT 1 CHECK (lane BETWEEN 0 AND 2), -- 0 live push, 1 default, 2 bulk
     run_at           timestamptz NOT NULL DEFAULT now(),
     received_at      timestamptz NOT NULL DEFAULT now(), -- the push that made it; push→signed is measured from here
@@ -192,6 +193,7 @@ CREATE TABLE countersign.dead_letter (
     target_id       bigint      UNIQUE REFERENCES countersign.target (id),
     repository_id   int         NOT NULL REFERENCES countersign.repository,
     tag             text,
+    delivery_key    bytea,
     buried_at       timestamptz NOT NULL DEFAULT now(),
     received_at     timestamptz NOT NULL,
     attempts        int         NOT NULL,
@@ -216,7 +218,7 @@ CREATE TABLE countersign.evidence (
     certificate_not_after timestamptz,
     timestamp_token       bytea,                      -- RFC 3161 TimeStampResp
     log                   text        NOT NULL,       -- which log it goes to (its configured name)
-    log_request           bytea       NOT NULL,
+    log_request           bytea       NOT NULL,       -- empty only for an entry that was found, not made
     log_request_sha256    bytea       NOT NULL GENERATED ALWAYS AS (sha256(log_request)) STORED,
     logged_at             timestamptz,
     log_entry             bytea,                      -- the entry as the log returned it
@@ -225,13 +227,18 @@ CREATE TABLE countersign.evidence (
     log_uuid              text,
     integrated_at         timestamptz,
     bundle                bytea,
+    first_missed_at       timestamptz,                -- when the log, asked, first did not have it
     abandoned_at          timestamptz,
     abandon_reason        text,
     CHECK ((logged_at IS NULL) = (log_entry IS NULL)),
     CHECK (logged_at IS NULL OR (log_id IS NOT NULL AND log_index IS NOT NULL)),
-    CHECK ((abandoned_at IS NULL) = (abandon_reason IS NULL))
+    CHECK ((abandoned_at IS NULL) = (abandon_reason IS NULL)),
+    -- "send the same bytes again" must be possible for as long as the log's answer is not known
+    CHECK (octet_length(log_request) > 0 OR logged_at IS NOT NULL)
 ) WITH (fillfactor = 85);
-CREATE UNIQUE INDEX evidence_log ON countersign.evidence (log_id, log_index) WHERE log_index IS NOT NULL;
+-- One live row for an entry. Abandoned rows keep theirs, so that whoever watches the log can have it explained.
+CREATE UNIQUE INDEX evidence_log ON countersign.evidence (log_id, log_index)
+    WHERE log_index IS NOT NULL AND abandoned_at IS NULL;
 
 -- evidence_target: what an envelope covers. One row for a push, many for a group. The unique index is the last line of
 -- defence: two live signatures of one target in one format cannot be stored.

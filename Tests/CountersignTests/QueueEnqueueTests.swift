@@ -122,4 +122,29 @@ import Testing
         }
         #expect(try await fixture.number("SELECT count(*) FROM countersign.target") == 0)
     }
+
+    @Test func `a claim names the delivery of the latest push, also through a tag and a dead letter`() async throws {
+        let fixture = try await QueueFixture()
+        let digest = sampleDigest("named")
+        try await fixture.push(samplePush(nil, tag: "v1", key: [1]))
+        let resolve = try await fixture.claimOne()
+        #expect(resolve.deliveryKey == [1])
+        var derived = samplePush(digest, tag: "v1", key: [])
+        (derived.delivery, derived.deliveryKey) = (nil, nil)
+        _ = try await fixture.queue.settle(resolve, as: .resolved([derived]))
+        let first = try await fixture.claimOne()
+        #expect(first.deliveryKey == [1])
+        // pushed again while it runs, and again while it waits
+        try await fixture.push(samplePush(digest, key: [2]))
+        _ = try await fixture.queue.settle(first, as: .gone(sampleFailure))
+        let second = try await fixture.claimOne()
+        #expect(second.deliveryKey == [2])
+        _ = try await fixture.queue.settle(second, as: .retry(sampleFailure, after: .seconds(60), counts: true))
+        try await fixture.push(samplePush(digest, key: [3]))
+        let third = try await fixture.claimOne()
+        #expect(third.deliveryKey == [3])
+        _ = try await fixture.queue.settle(third, as: .failed(sampleFailure))
+        _ = try await fixture.queue.redrive(jobs: [third.jobID])
+        #expect(try await fixture.claimOne().deliveryKey == [3])
+    }
 }

@@ -103,13 +103,13 @@ func sampleDigest(_ seed: some CustomStringConvertible) -> Digest { Digest.sha25
 
 func samplePush(
     _ digest: Digest?, tag: String? = nil, repository: String = "team/app", lane: Lane = .live, rule: String = "all",
-    policyVersion: String = "v1", body: [UInt8] = Array("{}".utf8)
+    policyVersion: String = "v1", key: [UInt8] = [1, 2, 3], body: [UInt8] = Array("{}".utf8)
 ) -> EnqueueRequest {
     EnqueueRequest(
         source: "demo", registry: "registry.example", repository: repository, digest: digest, tag: tag,
         mediaType: "application/vnd.oci.image.manifest.v1+json", actor: "ci", lane: lane,
         verdict: .accepted(rule: rule, policyVersion: policyVersion),
-        delivery: RecordedDelivery(key: [1, 2, 3], body: body))
+        delivery: RecordedDelivery(key: key, body: body))
 }
 
 func sampleRecord(_ index: Int64 = 1) -> SignedRecord {

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import OCI
 import Postgres
 import Testing
@@ -103,6 +104,97 @@ import Testing
                 == "certificate expired")
         await #expect(throws: QueueError.self) {
             try await fixture.journal.log(sampleLogged(), attachment: sampleAttachment(), of: first, for: claim)
+        }
+    }
+
+    @Test func `evidence that cannot be sent again cannot be stored`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let claim = try await fixture.claimOne()
+        var prepared = samplePrepared()
+        prepared.logRequest = []
+        let unsendable = prepared
+        await #expect(throws: QueueError.self) { try await fixture.journal.prepare(unsendable, for: claim) }
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.evidence") == 0)
+    }
+
+    @Test func `what the registry serves is adopted whole, or what was stored before stands`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest), samplePush(sampleDigest("b")))
+        let claims = try await fixture.claim()
+        let (found, known) = (claims[0], claims[1])
+        var prepared = samplePrepared()
+        prepared.logRequest = []
+        let adopted = try await fixture.journal.adopt(
+            prepared, sampleLogged(7), attachment: sampleAttachment(), for: found)
+        #expect(adopted.prepared == prepared && adopted.logged == sampleLogged(7))
+        #expect(adopted.attachment?.digest == sampleAttachment().digest && adopted.attachment?.pushedAt != nil)
+        let target = try #require(found.target)
+        let stored = try #require(try await fixture.journal.evidence(of: target))
+        #expect(stored.id == adopted.id && stored.attachment == adopted.attachment)
+        // an answer that was lost: asked again, the same
+        let again = try await fixture.journal.adopt(
+            prepared, sampleLogged(9), attachment: sampleAttachment("other"), for: found)
+        #expect(again.id == adopted.id && again.logged?.logIndex == 7)
+
+        let before = try await fixture.journal.prepare(samplePrepared("before"), for: known)
+        let kept = try await fixture.journal.adopt(
+            prepared, sampleLogged(8), attachment: sampleAttachment(), for: known)
+        #expect(kept.id == before.id && kept.logged == nil && kept.prepared == samplePrepared("before"))
+    }
+
+    @Test func `an adoption whose entry belongs to another target leaves nothing behind`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest), samplePush(sampleDigest("b")))
+        let claims = try await fixture.claim()
+        let journal = fixture.journal
+        _ = try await journal.adopt(samplePrepared(), sampleLogged(7), attachment: sampleAttachment(), for: claims[0])
+        await #expect(throws: QueueError.self) {
+            try await journal.adopt(samplePrepared(), sampleLogged(7), attachment: sampleAttachment(), for: claims[1])
+        }
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.evidence") == 1)
+        try await fixture.expireLeases()
+        await #expect(throws: QueueError.self) {
+            try await journal.adopt(samplePrepared(), sampleLogged(8), attachment: sampleAttachment(), for: claims[1])
+        }
+    }
+
+    @Test func `an entry that the log took stays with the evidence that was given up for it`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let claim = try await fixture.claimOne()
+        let first = try await fixture.journal.prepare(samplePrepared("a"), for: claim)
+        try await fixture.journal.abandon(first, reason: "it does not verify", entry: sampleLogged(7), for: claim)
+        #expect(
+            try await fixture.text(
+                """
+                SELECT concat_ws(' ', abandon_reason, log_id, log_index, convert_from(log_entry, 'UTF8'), live)
+                FROM countersign.evidence e JOIN countersign.evidence_target l ON l.evidence_id = e.id
+                """)
+                == "it does not verify \(sampleDigest("log").hex) 7 entry f")
+        // the same entry, once it does verify, is not shut out by that
+        let adopted = try await fixture.journal.adopt(
+            samplePrepared("a"), sampleLogged(7), attachment: sampleAttachment(), for: claim)
+        #expect(adopted.id != first.id && adopted.logged?.logIndex == 7)
+    }
+
+    @Test func `the first time the log did not have an entry is kept, by the database's clock`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let claim = try await fixture.claimOne()
+        let evidence = try await fixture.journal.prepare(samplePrepared(), for: claim)
+        #expect(evidence.firstMissedAt == nil)
+        let first = try await fixture.journal.noteMissing(inLog: evidence, for: claim)
+        try await fixture.pool.execute(
+            "UPDATE countersign.evidence SET first_missed_at = first_missed_at - interval '5 minutes'")
+        let second = try await fixture.journal.noteMissing(inLog: evidence, for: claim)
+        #expect(abs(second.timeIntervalSince(first) + 300) < 0.001)
+        let target = try #require(claim.target)
+        #expect(try await fixture.journal.evidence(of: target)?.firstMissedAt == second)
+        #expect(try await fixture.journal.databaseNow() > first)
+        try await fixture.expireLeases()
+        await #expect(throws: QueueError.self) {
+            try await fixture.journal.noteMissing(inLog: evidence, for: claim)
         }
     }
 }

@@ -52,10 +52,25 @@ import Testing
         #expect(try await fixture.queue.cancel(targets: [cancelled.target?.id ?? 0]) == 1)
         try await fixture.expireLeases()
         let beat = try await fixture.queue.heartbeat(claims)
-        #expect(beat.lost == [lost.jobID])
-        #expect(beat.cancelled == [cancelled.jobID])
+        #expect(beat.lost == [lost.leaseToken])
+        #expect(beat.cancelled == [cancelled.leaseToken])
         #expect(try await fixture.queue.rescue().map(\.jobID) == [lost.jobID])
         _ = try await fixture.queue.settle(kept, as: .signed(sampleRecord()))
+    }
+
+    @Test func `a worker that claims its own expired job again loses only the first claim`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        let first = try await fixture.claimOne()
+        try await fixture.expireLeases()
+        _ = try await fixture.queue.rescue()
+        try await fixture.makeDue()
+        let second = try await fixture.claimOne()
+        #expect(first.jobID == second.jobID)
+        let beat = try await fixture.queue.heartbeat([second, first])
+        #expect(beat.lost == [first.leaseToken] && beat.cancelled.isEmpty)
+        _ = try await fixture.queue.settle(second, as: .signed(sampleRecord()))
+        #expect(try await fixture.queue.heartbeat([second]).lost == [second.leaseToken])
     }
 
     @Test func `work that is cancelled while it runs ends as cancelled when it would be tried again`() async throws {

@@ -93,14 +93,68 @@ import Testing
         #expect(status.state == .gone && status.signature?.logIndex == 5)
     }
 
-    @Test func `a signed image stays signed when policy would not sign it today`() async throws {
+    @Test(arguments: [
+        ("policy.refused", "signed"), ("policy.signature_material", "refused"), ("registry.unknown", "refused"),
+    ])
+    func `a signed image stays signed only where nothing but policy refuses to sign it today`(
+        code: String, state: String
+    ) async throws {
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(digest))
         _ = try await fixture.queue.settle(fixture.claimOne(), as: .signed(sampleRecord()))
         try await fixture.push(samplePush(digest))
-        _ = try await fixture.queue.settle(fixture.claimOne(), as: .refused(sampleFailure))
-        #expect(try await fixture.state(digest) == "signed")
-        #expect(try await fixture.errorCode(digest) == sampleFailure.code)
+        let refusal = Failure(code: code, stage: "authorise", observed: "seen", fix: "do")
+        _ = try await fixture.queue.settle(fixture.claimOne(), as: .refused(refusal))
+        #expect(try await fixture.state(digest) == state)
+        let repository = try Repository(registry: "registry.example", name: "team/app")
+        let status = try #require(try await fixture.records.status(of: digest, in: repository))
+        #expect(status.lastError == refusal && status.signature != nil && !status.recheck)
+    }
+
+    enum Aftermath: CaseIterable { case crash, retry, refused, signed }
+
+    @Test(arguments: Aftermath.allCases)
+    func `a signature that the registry lost is not called signed until it is back`(_ ending: Aftermath) async throws {
+        let fixture = try await QueueFixture()
+        let repository = try Repository(registry: "registry.example", name: "team/app")
+        try await fixture.push(samplePush(digest))
+        let first = try await fixture.claimOne()
+        let evidence = try await fixture.journal.log(
+            sampleLogged(), attachment: sampleAttachment(),
+            of: fixture.journal.prepare(samplePrepared(), for: first), for: first)
+        try await fixture.journal.published(evidence, for: first)
+        _ = try await fixture.queue.settle(first, as: .signed(sampleRecord()))
+        try await fixture.push(samplePush(digest))
+        let recheck = try await fixture.claimOne()
+
+        try await fixture.journal.missing(evidence, for: recheck)
+        let found = try #require(try await fixture.records.status(of: digest, in: repository))
+        #expect(found.state == .signing && found.lastError?.code == "registry.referrer_missing")
+        #expect(found.lastError?.observed.contains(sampleAttachment().digest.description) == true)
+        #expect(try await fixture.contradictions() == 0)
+
+        switch ending {
+        case .crash:
+            try await fixture.expireLeases()
+            _ = try await fixture.queue.rescue()
+            #expect(try await fixture.state(digest) == "waiting")
+        case .retry:
+            let later = Outcome.retry(sampleFailure, after: .seconds(60), counts: false)
+            _ = try await fixture.queue.settle(recheck, as: later)
+            #expect(try await fixture.state(digest) == "waiting")
+        case .refused:
+            let refusal = Failure(code: "policy.refused", stage: "authorise", observed: "seen", fix: "do")
+            _ = try await fixture.queue.settle(recheck, as: .refused(refusal))
+            #expect(try await fixture.state(digest) == "refused")
+        case .signed:
+            try await fixture.journal.published(evidence, for: recheck)
+            _ = try await fixture.queue.settle(recheck, as: .signed(sampleRecord()))
+            #expect(try await fixture.state(digest) == "signed")
+            #expect(try await fixture.errorCode(digest) == nil)
+            #expect(
+                try await fixture.number("SELECT count(*) FROM countersign.attachment WHERE missing_at IS NULL") == 1)
+        }
+        #expect(try await fixture.contradictions() == 0)
     }
 
     @Test func `pushing again what waits makes it due at once`() async throws {

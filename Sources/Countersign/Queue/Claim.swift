@@ -22,6 +22,8 @@ package struct Claim: Sendable {
     package let receivedAt: Date
     /// How long ago that was when it was claimed, also by the database's clock: safe under a skewed local one.
     package let age: Duration
+    /// Names the delivery of the latest push, in logs and in `event`; `nil` where none is known.
+    package let deliveryKey: [UInt8]?
     /// Until when this process may believe in its lease without a heartbeat: taken before the claim was sent, on the
     /// monotonic clock, so that neither a slow answer nor a wrong wall clock can stretch it.
     package let trustedUntil: ContinuousClock.Instant

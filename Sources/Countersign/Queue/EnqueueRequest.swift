@@ -17,11 +17,14 @@ package struct EnqueueRequest: Sendable {
     package var verdict: Verdict
     /// What arrived. Absent for work derived from other work: no event row is written for it.
     package var delivery: RecordedDelivery?
+    /// Names the delivery that the work comes from, so that one id leads from the webhook to the log entry.
+    package var deliveryKey: [UInt8]?
 
+    /// - Parameter deliveryKey: only for derived work; a delivery has its own.
     package init(
         source: String, registry: String, repository: String, digest: Digest?, tag: String? = nil,
         mediaType: String? = nil, actor: String? = nil, purpose: Purpose = .signature, lane: Lane = .live,
-        verdict: Verdict, delivery: RecordedDelivery?
+        verdict: Verdict, delivery: RecordedDelivery?, deliveryKey: [UInt8]? = nil
     ) {
         self.source = source
         self.registry = registry
@@ -34,6 +37,7 @@ package struct EnqueueRequest: Sendable {
         self.lane = lane
         self.verdict = verdict
         self.delivery = delivery
+        self.deliveryKey = deliveryKey ?? delivery?.key
     }
 
     /// What intake decided, before anything was dialled. Policy is evaluated again when the job runs.

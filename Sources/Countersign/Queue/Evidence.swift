@@ -9,6 +9,8 @@ package struct Evidence: Sendable {
     package let logged: Logged?
     /// Rendered with the log entry; `nil` until then.
     package let attachment: Attachment?
+    /// When the log, asked, first did not have it; by the database's clock.
+    package let firstMissedAt: Date?
 
     package var format: Format { prepared.format }
 
@@ -27,7 +29,7 @@ package struct Evidence: Sendable {
         package var timestampToken: [UInt8]?
         /// Configured name of the log it goes to.
         package var log: String
-        /// The exact request body for that log.
+        /// The exact request body for that log. Empty only where an entry was found, not made (``Journal/adopt(_:_:attachment:for:)``).
         package var logRequest: [UInt8]
 
         package init(

@@ -54,7 +54,7 @@ extension JobQueue {
             WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
             RETURNING t.id, t.digest, t.purpose, t.generation, t.state)
         SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.first_failed_at, c.run_at,
-            c.received_at, extract(epoch FROM now() - c.received_at)::float8 AS age, c.tag, c.actor,
+            c.received_at, extract(epoch FROM now() - c.received_at)::float8 AS age, c.tag, c.actor, c.delivery_key,
             c.repository_id, r.registry, r.name,
             m.id AS target_id, m.digest, m.purpose, m.generation, m.state
         FROM claimed c
@@ -95,7 +95,8 @@ private struct ClaimedRow: Sendable {
             failures: Int(try row.decode("failures", as: Int32.self)),
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
             firstFailedAt: try row.decode("first_failed_at"), receivedAt: try row.decode("received_at"),
-            age: .seconds(try row.decode("age", as: Double.self)), trustedUntil: trustedUntil)
+            age: .seconds(try row.decode("age", as: Double.self)), deliveryKey: try row.decode("delivery_key"),
+            trustedUntil: trustedUntil)
         runAt = try row.decode("run_at")
     }
 }

@@ -160,9 +160,11 @@ extension JobQueue {
                     \(digests)::text[], \(repositories)::int[], \(purposes)::text[],
                     \(folded.map(\.push.request.registry))::text[], \(folded.map(\.push.request.mediaType))::text[],
                     \(folded.map(\.push.request.actor))::text[], \(folded.map(\.push.rule))::text[],
-                    \(folded.map(\.push.policyVersion))::text[], \(folded.map(\.push.request.lane.rawValue))::smallint[])
+                    \(folded.map(\.push.policyVersion))::text[], \(folded.map(\.push.request.lane.rawValue))::smallint[],
+                    \(folded.map(\.push.request.deliveryKey))::bytea[])
                 WITH ORDINALITY
-                AS p(digest, repository_id, purpose, registry, media_type, actor, rule, policy_version, lane, n)),
+                AS p(digest, repository_id, purpose, registry, media_type, actor, rule, policy_version, lane,
+                    delivery_key, n)),
             stored AS (
                 INSERT INTO countersign.target AS t (digest, repository_id, purpose, media_type, rule, policy_version)
                 SELECT digest, repository_id, purpose, media_type, rule, policy_version FROM pushed ORDER BY n
@@ -177,14 +179,15 @@ extension JobQueue {
                     pushes = t.pushes + 1, pushed_at = now(), updated_at = now()
                 RETURNING t.id, t.digest, t.repository_id, t.purpose, t.state, t.pushes),
             due AS (
-                INSERT INTO countersign.job AS j (kind, target_id, repository_id, registry, lane, actor)
-                SELECT 'sign', s.id, s.repository_id, p.registry, p.lane, p.actor
+                INSERT INTO countersign.job AS j (kind, target_id, repository_id, registry, lane, actor, delivery_key)
+                SELECT 'sign', s.id, s.repository_id, p.registry, p.lane, p.actor, p.delivery_key
                 FROM pushed p JOIN stored s USING (digest, repository_id, purpose)
                 WHERE s.state <> 'revoked' ORDER BY s.id
                 ON CONFLICT (target_id) DO UPDATE SET
                     pushed_again = j.leased,
                     run_at = CASE WHEN j.leased THEN j.run_at ELSE least(j.run_at, now()) END,
                     lane = least(j.lane, excluded.lane),
+                    delivery_key = coalesce(excluded.delivery_key, j.delivery_key),
                     cancel_requested = false
                 RETURNING 1),
             unburied AS (
@@ -211,11 +214,12 @@ extension JobQueue {
         guard !known.isEmpty else { return }
         _ = try session.execute(
             """
-            INSERT INTO countersign.job (kind, repository_id, registry, tag, actor, lane)
+            INSERT INTO countersign.job (kind, repository_id, registry, tag, actor, lane, delivery_key)
             SELECT 'resolve', * FROM unnest(
                 \(known.map(\.id))::int[], \(known.map(\.push.request.registry))::text[],
                 \(known.map(\.push.request.tag))::text[], \(known.map(\.push.request.actor))::text[],
-                \(known.map(\.push.request.lane.rawValue))::smallint[])
+                \(known.map(\.push.request.lane.rawValue))::smallint[],
+                \(known.map(\.push.request.deliveryKey))::bytea[])
             """)
     }
 

@@ -2,11 +2,11 @@ import FoundationEssentials
 import Postgres
 
 extension JobQueue {
-    /// What a heartbeat found.
+    /// What a heartbeat found, as lease tokens: a worker may hold a job anew whose earlier claim it lost.
     package struct Heartbeat: Sendable, Equatable {
-        /// Jobs that somebody else holds now, or that ended: stop before the next outside call.
+        /// Claims whose job somebody else holds now, or that ended: stop before the next outside call.
         package let lost: Set<Int64>
-        /// Jobs that an operator wants stopped: end them at the next step.
+        /// Claims that an operator wants stopped: end them at the next step.
         package let cancelled: Set<Int64>
         /// New limit of trust for all others.
         package let trustedUntil: ContinuousClock.Instant
@@ -16,25 +16,32 @@ extension JobQueue {
     package func heartbeat(_ held: [Claim]) async throws(QueueError) -> Heartbeat {
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let (worker, lease) = (worker, settings.lease)
-        // in id order, as every other statement that locks several jobs
         let jobs = held.sorted { $0.jobID < $1.jobID }
         let beats = try await pool.together { session in
             try session.query(
                 """
                 WITH seen AS (
-                    UPDATE countersign.worker SET seen_at = now() WHERE id = \(worker)::uuid RETURNING 1)
-                UPDATE countersign.job j SET lease_expires_at = now() + \(lease)::interval
-                FROM unnest(\(jobs.map(\.jobID))::bigint[], \(jobs.map(\.leaseToken))::bigint[]) AS h(id, lease_token)
-                WHERE j.id = h.id AND j.leased AND j.lease_token = h.lease_token
-                RETURNING j.id, j.cancel_requested
+                    UPDATE countersign.worker SET seen_at = now() WHERE id = \(worker)::uuid RETURNING 1),
+                -- locked in id order, as by every other statement that locks several jobs
+                held AS MATERIALIZED (
+                    SELECT j.id
+                    FROM unnest(\(jobs.map(\.jobID))::bigint[], \(jobs.map(\.leaseToken))::bigint[]) AS h(id, lease_token)
+                    JOIN countersign.job j ON j.id = h.id AND j.leased AND j.lease_token = h.lease_token
+                    ORDER BY j.id FOR NO KEY UPDATE OF j)
+                UPDATE countersign.job SET lease_expires_at = now() + \(lease)::interval
+                WHERE id = ANY(ARRAY(SELECT id FROM held))
+                RETURNING lease_token, cancel_requested
                 """
             ).map {
-                (id: try $0.decode("id", as: Int64.self), cancel: try $0.decode("cancel_requested", as: Bool.self))
+                (
+                    token: try $0.decode("lease_token", as: Int64.self),
+                    cancel: try $0.decode("cancel_requested", as: Bool.self)
+                )
             }
         }
         return Heartbeat(
-            lost: Set(held.map(\.jobID)).subtracting(beats.map(\.id)),
-            cancelled: Set(beats.filter(\.cancel).map(\.id)), trustedUntil: trustedUntil)
+            lost: Set(held.map(\.leaseToken)).subtracting(beats.map(\.token)),
+            cancelled: Set(beats.filter(\.cancel).map(\.token)), trustedUntil: trustedUntil)
     }
 
     /// Says that this process runs nothing but this job now, so that a crash from here on is the job's own. Called for

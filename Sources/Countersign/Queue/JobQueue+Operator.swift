@@ -41,8 +41,8 @@ extension JobQueue {
                 shown AS (
                     UPDATE countersign.target SET state = 'queued', last_error = NULL, updated_at = now()
                     WHERE id = ANY(ARRAY(SELECT target_id FROM raised)) AND state = 'failed' RETURNING 1)
-                INSERT INTO countersign.job (kind, target_id, repository_id, registry, tag, lane)
-                SELECT d.kind, d.target_id, d.repository_id, r.registry, d.tag, \(lane.rawValue)::smallint
+                INSERT INTO countersign.job (kind, target_id, repository_id, registry, tag, delivery_key, lane)
+                SELECT d.kind, d.target_id, d.repository_id, r.registry, d.tag, d.delivery_key, \(lane.rawValue)::smallint
                 FROM raised d JOIN countersign.repository r ON r.id = d.repository_id
                 ON CONFLICT (target_id) DO NOTHING
                 RETURNING id

@@ -49,6 +49,12 @@ extension JobQueue {
 
     /// The tag's targets are enqueued and its job ends in one transaction: no crash can do one without the other.
     private func resolve(_ claim: Claim, into requests: [EnqueueRequest]) async throws(QueueError) -> Settlement {
+        // what a tag becomes comes from the delivery that named the tag
+        let derived = requests.map { request in
+            var derived = request
+            derived.deliveryKey = request.deliveryKey ?? claim.deliveryKey
+            return derived
+        }
         let age: Duration? = try await pool.together { session in
             let ended = try session.query(
                 """
@@ -57,7 +63,7 @@ extension JobQueue {
                 RETURNING now() - received_at AS age
                 """)
             guard let row = ended.first else { return nil }
-            _ = try Self.store(requests, in: session)
+            _ = try Self.store(derived, in: session)
             return try row.decode("age")
         }
         guard let age else { throw .leaseLost(jobID: claim.jobID) }
@@ -147,10 +153,10 @@ extension JobQueue {
                     crash_count = 0, last_error = \(error)::jsonb
                 WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
             buried AS (
-                INSERT INTO countersign.dead_letter (job_id, kind, target_id, repository_id, tag, received_at, attempts,
-                    crashes, first_failed_at, error)
-                SELECT id, kind, target_id, repository_id, tag, received_at, attempt, crash_count, first_failed_at,
-                    \(error)::jsonb
+                INSERT INTO countersign.dead_letter (job_id, kind, target_id, repository_id, tag, delivery_key, received_at,
+                    attempts, crashes, first_failed_at, error)
+                SELECT id, kind, target_id, repository_id, tag, delivery_key, received_at, attempt, crash_count,
+                    first_failed_at, \(error)::jsonb
                 FROM held
                 WHERE NOT pushed_again AND NOT cancel_requested AND (\(state.rawValue)::text = 'failed' OR target_id IS NULL)
                 ON CONFLICT (target_id) DO UPDATE SET job_id = excluded.job_id, buried_at = now(),
@@ -162,8 +168,9 @@ extension JobQueue {
                         WHEN h.pushed_again AND t.state <> 'signed' THEN 'queued'
                         WHEN h.cancel_requested AND t.state <> 'signed' THEN 'cancelled'
                         WHEN h.pushed_again OR h.cancel_requested THEN t.state
-                        -- the signature stands and verifies; policy refuses to make another
-                        WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused' THEN 'signed'
+                        -- the signature stands; policy, before anything was looked at, refuses to make another
+                        WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused'
+                            AND \(failure.code)::text = 'policy.refused' THEN 'signed'
                         ELSE \(state.rawValue)::text END,
                     last_error = \(error)::jsonb, updated_at = now()
                 FROM held h WHERE t.id = h.target_id AND t.state <> 'revoked'

@@ -1,4 +1,4 @@
-import FoundationEssentials
+package import FoundationEssentials
 import OCI
 package import Postgres
 
@@ -10,9 +10,10 @@ package import Postgres
 /// | ``log(_:attachment:of:for:)`` (commit point 2) | anything is pushed | pushes the same manifest |
 /// | ``published(_:for:)`` | read back | reads back |
 ///
-/// Every write is fenced by the claim: an attempt that lost its lease writes nothing.
+/// What a registry holds already skips to the last row in one step: ``adopt(_:_:attachment:for:)``. Every write is fenced
+/// by the claim: an attempt that lost its lease writes nothing.
 package struct Journal: Sendable {
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
 
     package init(pool: ConnectionPool) { self.pool = pool }
 
@@ -30,23 +31,9 @@ package struct Journal: Sendable {
     package func prepare(_ prepared: Evidence.Prepared, for claim: Claim) async throws(QueueError) -> Evidence {
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)
-            let live = Self.liveEvidence(of: targetID, format: prepared.format)
-            if let existing = try session.query(live).first { return try Evidence(existing) }
-            let rows = try session.query(
-                """
-                WITH made AS (
-                    INSERT INTO countersign.evidence (format, payload, signature, certificate_chain,
-                        certificate_not_after, timestamp_token, log, log_request)
-                    VALUES (\(prepared.format.rawValue)::text, \(prepared.payload), \(prepared.signature),
-                        \(prepared.certificateChain)::bytea[], \(prepared.certificateNotAfter),
-                        \(prepared.timestampToken), \(prepared.log)::text, \(prepared.logRequest))
-                    RETURNING id, format)
-                INSERT INTO countersign.evidence_target (evidence_id, target_id, format)
-                SELECT id, \(targetID), format FROM made
-                RETURNING evidence_id
-                """)
-            guard let row = rows.first else { throw QueueError.leaseLost(jobID: claim.jobID) }
-            return Evidence(id: try row.decode("evidence_id"), prepared: prepared, logged: nil, attachment: nil)
+            if let existing = try Self.live(targetID, prepared.format, in: session) { return existing }
+            let id = try Self.insert(prepared, of: targetID, in: session)
+            return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil)
         }
     }
 
@@ -58,79 +45,54 @@ package struct Journal: Sendable {
     ) async throws(QueueError) -> Evidence {
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)
-            _ = try session.execute(
-                """
-                UPDATE countersign.evidence
-                SET logged_at = now(), log_entry = \(logged.entry), log_id = \(logged.logID)::text,
-                    log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text,
-                    integrated_at = \(logged.integratedAt), bundle = \(logged.bundle)
-                WHERE id = \(evidence.id) AND logged_at IS NULL AND abandoned_at IS NULL
-                """)
-            _ = try session.execute(
-                """
-                INSERT INTO countersign.attachment (evidence_id, target_id, format, manifest, media_type, digest)
-                SELECT e.evidence_id, e.target_id, e.format, \(attachment.manifest), \(attachment.mediaType)::text,
-                    \(attachment.digest.description)::text
-                FROM countersign.evidence_target e
-                WHERE e.evidence_id = \(evidence.id) AND e.target_id = \(targetID) AND e.live
-                ON CONFLICT (evidence_id, target_id) DO NOTHING
-                """)
-            let live = Self.liveEvidence(of: targetID, format: evidence.format)
-            guard let row = try session.query(live).first, try row.decode("id", as: Int64.self) == evidence.id else {
+            try Self.record(logged, attachment, of: evidence.id, targetID, in: session)
+            guard let stored = try Self.live(targetID, evidence.format, in: session), stored.id == evidence.id else {
                 // abandoned by another attempt: this one's evidence is not the target's any more
                 throw QueueError.leaseLost(jobID: claim.jobID)
             }
-            return try Evidence(row)
+            return stored
         }
     }
 
-    /// The registry accepted the manifest.
-    package func published(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
-        try await mark(evidence, claim) { targetID in
-            """
-            UPDATE countersign.attachment SET pushed_at = now()
-            WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
-            """
-        }
-    }
-
-    /// A check found that the registry does not hold the attachment any more; it will be pushed again.
-    package func missing(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
-        try await mark(evidence, claim) { targetID in
-            """
-            UPDATE countersign.attachment SET missing_at = coalesce(missing_at, now())
-            WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
-            """
-        }
-    }
-
-    /// Gives prepared evidence up, so that the target may be signed afresh. Only after the log was asked twice and does
-    /// not know it, and its certificate no longer covers it: what is abandoned must never turn up in the log unexplained.
-    package func abandon(_ evidence: Evidence, reason: String, for claim: Claim) async throws(QueueError) {
-        try await mark(evidence, claim) { targetID in
-            """
-            WITH freed AS (
-                UPDATE countersign.evidence_target SET live = false
-                WHERE evidence_id = \(evidence.id) AND target_id = \(targetID) AND live RETURNING evidence_id)
-            UPDATE countersign.evidence SET abandoned_at = now(), abandon_reason = \(reason)::text
-            WHERE id = ANY(ARRAY(SELECT evidence_id FROM freed))
-                AND NOT EXISTS (SELECT FROM countersign.evidence_target o
-                    WHERE o.evidence_id = \(evidence.id) AND o.target_id <> \(targetID) AND o.live)
-            """
-        }
-    }
-
-    private func mark(
-        _ evidence: Evidence, _ claim: Claim, _ statement: @escaping @Sendable (_ targetID: Int64) -> Query
-    ) async throws(QueueError) {
+    /// Records a signature that the registry was found to serve: statement, log entry and manifest, all of it or nothing,
+    /// so that no crash leaves evidence behind whose request to the log nobody knows.
+    ///
+    /// - Parameter prepared: its `logRequest` may be empty; an entry that is there need not be asked for again.
+    /// - Returns: the evidence as stored. If the target has live evidence already, that one stands, logged or not.
+    package func adopt(
+        _ prepared: Evidence.Prepared, _ logged: Evidence.Logged, attachment: Evidence.Attachment, for claim: Claim
+    ) async throws(QueueError) -> Evidence {
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)
-            guard try session.execute(statement(targetID)) == 1 else { throw QueueError.leaseLost(jobID: claim.jobID) }
+            if let existing = try Self.live(targetID, prepared.format, in: session) { return existing }
+            let id = try Self.insert(prepared, logged: logged, of: targetID, in: session)
+            try Self.record(logged, attachment, of: id, targetID, in: session)
+            _ = try session.execute(
+                """
+                UPDATE countersign.attachment SET pushed_at = now()
+                WHERE evidence_id = \(id) AND target_id = \(targetID)
+                """)
+            guard let stored = try Self.live(targetID, prepared.format, in: session) else {
+                throw QueueError.unreadable(table: "evidence", what: "row \(id), just written")
+            }
+            return stored
         }
     }
 
+    /// What time it is for every row in these tables.
+    package func databaseNow() async throws(QueueError) -> Date {
+        let rows = try await pool.rows("SELECT clock_timestamp() AS now")
+        guard let now = try rows.values({ try $0.decode("now", as: Date.self) }).first else {
+            throw .unreadable(table: "", what: "clock_timestamp()")
+        }
+        return now
+    }
+}
+
+extension Journal {
     /// Locks the claim's job for the rest of the transaction, if it is still this attempt's and its lease runs.
-    private static func fence(_ claim: Claim, in session: Session) throws -> Int64 {
+    /// - Returns: the id of its target.
+    static func fence(_ claim: Claim, in session: Session) throws -> Int64 {
         let rows = try session.query(
             """
             SELECT target_id FROM countersign.job
@@ -142,11 +104,63 @@ package struct Journal: Sendable {
         return try row.decode("target_id")
     }
 
+    /// `logged` where the entry was there first: a row without a request must be born with its entry.
+    private static func insert(
+        _ prepared: Evidence.Prepared, logged: Evidence.Logged? = nil, of targetID: Int64, in session: Session
+    ) throws -> Int64 {
+        let rows = try session.query(
+            """
+            WITH made AS (
+                INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, certificate_not_after,
+                    timestamp_token, log, log_request, logged_at, log_entry, log_id, log_index, log_uuid,
+                    integrated_at, bundle)
+                VALUES (\(prepared.format.rawValue)::text, \(prepared.payload), \(prepared.signature),
+                    \(prepared.certificateChain)::bytea[], \(prepared.certificateNotAfter), \(prepared.timestampToken),
+                    \(prepared.log)::text, \(prepared.logRequest),
+                    CASE WHEN \(logged?.entry)::bytea IS NOT NULL THEN now() END, \(logged?.entry)::bytea,
+                    \(logged?.logID)::text, \(logged?.logIndex)::bigint, \(logged?.logUUID)::text,
+                    \(logged?.integratedAt)::timestamptz, \(logged?.bundle)::bytea)
+                RETURNING id, format)
+            INSERT INTO countersign.evidence_target (evidence_id, target_id, format)
+            SELECT id, \(targetID), format FROM made
+            RETURNING evidence_id
+            """)
+        guard let row = rows.first else { throw QueueError.unreadable(table: "evidence", what: "the row just written") }
+        return try row.decode("evidence_id")
+    }
+
+    private static func record(
+        _ logged: Evidence.Logged, _ attachment: Evidence.Attachment, of evidenceID: Int64, _ targetID: Int64,
+        in session: Session
+    ) throws {
+        _ = try session.execute(
+            """
+            UPDATE countersign.evidence
+            SET logged_at = now(), log_entry = \(logged.entry), log_id = \(logged.logID)::text,
+                log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text,
+                integrated_at = \(logged.integratedAt), bundle = \(logged.bundle)
+            WHERE id = \(evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL
+            """)
+        _ = try session.execute(
+            """
+            INSERT INTO countersign.attachment (evidence_id, target_id, format, manifest, media_type, digest)
+            SELECT e.evidence_id, e.target_id, e.format, \(attachment.manifest), \(attachment.mediaType)::text,
+                \(attachment.digest.description)::text
+            FROM countersign.evidence_target e
+            WHERE e.evidence_id = \(evidenceID) AND e.target_id = \(targetID) AND e.live
+            ON CONFLICT (evidence_id, target_id) DO NOTHING
+            """)
+    }
+
+    private static func live(_ targetID: Int64, _ format: Evidence.Format, in session: Session) throws -> Evidence? {
+        try session.query(liveEvidence(of: targetID, format: format)).first.map(Evidence.init)
+    }
+
     private static func liveEvidence(of targetID: Int64, format: Evidence.Format) -> Query {
         """
         SELECT e.id, e.format, e.payload, e.signature, e.certificate_chain, e.certificate_not_after, e.timestamp_token,
             e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
-            e.integrated_at, e.bundle, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
+            e.integrated_at, e.bundle, e.first_missed_at, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
         FROM countersign.evidence_target l
         JOIN countersign.evidence e ON e.id = l.evidence_id
         LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
@@ -180,5 +194,6 @@ extension Evidence {
                 digest: try Digest(try row.decode("digest", as: String.self)),
                 pushedAt: try row.decode("pushed_at"), verifiedAt: try row.decode("verified_at"))
         }
+        firstMissedAt = try row.decode("first_missed_at")
     }
 }

@@ -19,7 +19,7 @@ struct Adoption: Sendable {
         }
         for candidate in found.bundles {
             guard let bundle = try? UnverifiedBundle(json: candidate.bytes),
-                let verified = try? signer.verify(bundle, for: target.digest, in: target.repository),
+                (try? signer.verify(bundle, for: target.digest, in: target.repository)) != nil,
                 let prepared = Self.prepared(bundle, log: signer.log.id), let entry = bundle.tlogEntries.first
             else { continue }
             let manifest = try await registry.manifest(target.repository.name, candidate.manifest.digest)
@@ -29,11 +29,10 @@ struct Adoption: Sendable {
             else { continue }
             let attachment = Evidence.Attachment(
                 manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest)
-            let evidence = try await journal.log(
-                Evidence.Logged(entry, bundle: candidate.bytes), attachment: attachment,
-                of: journal.prepare(prepared, for: claim), for: claim)
-            return LoggedEvidence(
-                evidence: evidence, attachment: attachment, verified: verified, bundle: candidate.bytes, entry: entry)
+            let evidence = try await journal.adopt(
+                prepared, Evidence.Logged(entry, bundle: candidate.bytes), attachment: attachment, for: claim)
+            // what was stored before stands, also over what was found
+            return try await LoggedEvidence(evidence, target, signer)
         }
         return nil
     }

@@ -1,0 +1,96 @@
+package import FoundationEssentials
+import Postgres
+
+/// What was found out about evidence that exists. Fenced like everything in the journal.
+extension Journal {
+    /// The registry accepted the manifest.
+    package func published(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
+        try await mark(evidence, claim) { targetID in
+            """
+            UPDATE countersign.attachment SET pushed_at = now()
+            WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
+            """
+        }
+    }
+
+    /// A check found that the registry does not hold the attachment any more; it will be pushed again.
+    ///
+    /// With it the target stops saying `signed`: its work is under way again (`signing`), and whatever becomes of this
+    /// attempt, only the next ``Outcome/signed(_:)`` brings the word back.
+    package func missing(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
+        let failure = Failure(
+            code: "registry.referrer_missing", stage: "read_back",
+            observed:
+                "the registry does not serve the signature\(evidence.attachment.map { " (\($0.digest))" } ?? "") any more",
+            fix: "nothing: it is put back; if it vanishes again, exempt referrers from the registry's clean-up")
+        try await pool.together { session in
+            let targetID = try Self.fence(claim, in: session)
+            let marked = try session.execute(
+                """
+                UPDATE countersign.attachment SET missing_at = coalesce(missing_at, now())
+                WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
+                """)
+            guard marked == 1 else { throw QueueError.leaseLost(jobID: claim.jobID) }
+            _ = try session.execute(
+                """
+                UPDATE countersign.target
+                SET state = 'signing', last_error = \(try failure.json())::jsonb, updated_at = now()
+                WHERE id = \(targetID) AND state = 'signed'
+                """)
+        }
+    }
+
+    /// The log was asked and does not have the entry.
+    /// - Returns: when that was found first, by the database's clock (``databaseNow()``): now, unless it was before.
+    package func noteMissing(inLog evidence: Evidence, for claim: Claim) async throws(QueueError) -> Date {
+        try await pool.together { session in
+            _ = try Self.fence(claim, in: session)
+            let rows = try session.query(
+                """
+                UPDATE countersign.evidence SET first_missed_at = coalesce(first_missed_at, clock_timestamp())
+                WHERE id = \(evidence.id) AND logged_at IS NULL AND abandoned_at IS NULL
+                RETURNING first_missed_at
+                """)
+            guard let row = rows.first else { throw QueueError.leaseLost(jobID: claim.jobID) }
+            return try row.decode("first_missed_at")
+        }
+    }
+
+    /// Gives evidence up, so that the target may be signed afresh. Only after the log was asked twice and does not know
+    /// it and its certificate no longer covers it, or because what the log answered does not verify.
+    ///
+    /// - Parameter entry: what the log did take. It stays in the abandoned row: whoever watches the log for our identity
+    ///   finds every entry here, also those that no artifact carries.
+    package func abandon(
+        _ evidence: Evidence, reason: String, entry: Evidence.Logged? = nil, for claim: Claim
+    ) async throws(QueueError) {
+        try await mark(evidence, claim) { targetID in
+            """
+            WITH freed AS (
+                UPDATE countersign.evidence_target SET live = false
+                WHERE evidence_id = \(evidence.id) AND target_id = \(targetID) AND live RETURNING evidence_id)
+            UPDATE countersign.evidence
+            SET abandoned_at = now(), abandon_reason = \(Failure.printable(reason, limit: 2_000))::text,
+                logged_at = CASE WHEN \(entry?.entry)::bytea IS NOT NULL THEN coalesce(logged_at, now())
+                    ELSE logged_at END,
+                log_entry = coalesce(log_entry, \(entry?.entry)::bytea),
+                log_id = coalesce(log_id, \(entry?.logID)::text),
+                log_index = coalesce(log_index, \(entry?.logIndex)::bigint),
+                log_uuid = coalesce(log_uuid, \(entry?.logUUID)::text),
+                integrated_at = coalesce(integrated_at, \(entry?.integratedAt)::timestamptz)
+            WHERE id = ANY(ARRAY(SELECT evidence_id FROM freed))
+                AND NOT EXISTS (SELECT FROM countersign.evidence_target o
+                    WHERE o.evidence_id = \(evidence.id) AND o.target_id <> \(targetID) AND o.live)
+            """
+        }
+    }
+
+    private func mark(
+        _ evidence: Evidence, _ claim: Claim, _ statement: @escaping @Sendable (_ targetID: Int64) -> Query
+    ) async throws(QueueError) {
+        try await pool.together { session in
+            let targetID = try Self.fence(claim, in: session)
+            guard try session.execute(statement(targetID)) == 1 else { throw QueueError.leaseLost(jobID: claim.jobID) }
+        }
+    }
+}
