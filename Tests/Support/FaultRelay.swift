@@ -133,7 +133,13 @@ public final class FaultRelay: Sendable {
         var answer: [UInt8] = []
         guard LoopbackSocket.write(request, to: upstream) else { return [] }
         while LoopbackSocket.read(upstream, into: &answer) {}
-        return answer
+        return Self.saysItCloses(answer)
+    }
+
+    /// A client that is not told may send its next request on the connection in the moment before it closes.
+    private static func saysItCloses(_ answer: [UInt8]) -> [UInt8] {
+        guard let line = answer.firstRange(of: Array("\r\n".utf8)) else { return answer }
+        return answer[..<line.upperBound] + Array("Connection: close\r\n".utf8) + answer[line.upperBound...]
     }
 
     /// One request, and its bytes as they are passed on: the server closes after its answer, which is how its end is seen.

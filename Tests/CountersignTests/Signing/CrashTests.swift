@@ -7,7 +7,8 @@ import Testing
 
 /// The crash table of docs/architecture.md, row by row. The first attempt is frozen at a request, as a stalled process
 /// would be; it is taken for dead and another daemon finishes. Then the first one wakes up and goes on: a zombie.
-@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct CrashTests {
+@Suite(.serialized, .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
+struct CrashTests {
     /// A place in the line where an attempt stops.
     struct Point: Sendable, CustomTestStringConvertible {
         let testDescription: String

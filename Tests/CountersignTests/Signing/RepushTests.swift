@@ -5,7 +5,8 @@ import Testing
 @testable import Countersign
 
 /// A push of a digest that is known is looked at again by its state: never a duplicate over an unsigned image.
-@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct RepushTests {
+@Suite(.serialized, .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
+struct RepushTests {
     enum Loss: String, CaseIterable { case everything, referrer, index, bundle }
 
     @Test(arguments: Loss.allCases)

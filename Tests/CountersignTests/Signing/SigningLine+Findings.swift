@@ -55,8 +55,12 @@ extension SigningLine {
     }
 
     /// The promise of the crash table: signed, one live log entry, one referrer of ours, and all of them the same one.
-    /// - Parameter abandoned: signatures that were put aside before the log had them.
-    func expectSignedOnce(_ digest: OCI.Digest, abandoned: Int = 0, _ location: SourceLocation = #_sourceLocation)
+    /// - Parameters:
+    ///   - abandoned: signatures that were put aside, recorded with their reason.
+    ///   - logged: how many of those the log has.
+    func expectSignedOnce(
+        _ digest: OCI.Digest, abandoned: Int = 0, logged: Int = 0, _ location: SourceLocation = #_sourceLocation
+    )
         async throws
     {
         #expect(try await state(digest) == "signed", sourceLocation: location)
@@ -66,7 +70,7 @@ extension SigningLine {
         #expect(evidence == (1, abandoned), "live and abandoned evidence", sourceLocation: location)
 
         let entries = try await logEntries(about: digest)
-        #expect(entries.count == 1, "log entries", sourceLocation: location)
+        #expect(entries.count == 1 + logged, "log entries", sourceLocation: location)
         let referrers = try await referrers(of: digest)
         #expect(referrers.count == 1, "referrers", sourceLocation: location)
 

@@ -27,8 +27,9 @@ struct SigningLine: Sendable {
     let folder: TemporaryDirectory
     var tokenFile: String { folder.path + "/token" }
 
-    init() async throws {
-        lab = try await Shared.lab.value
+    /// - Parameter lab: one of its own, for a test that turns its clocks.
+    init(lab own: Lab? = nil) async throws {
+        if let own { lab = own } else { lab = try await Shared.lab.value }
         let endpoints = try await lab.endpoints
         let server = try await Shared.registry.value
         database = try await QueueFixture()
@@ -140,6 +141,15 @@ struct SigningLine: Sendable {
         return port
     }
 
+    /// Another Sigstore, with keys of its own, for the length of `body`.
+    static func withAnotherLab<R: Sendable>(_ body: @escaping @Sendable (Lab) async throws -> R) async throws -> R {
+        let folder = try TemporaryDirectory()
+        let configuration = LabConfiguration(directory: folder.path + "/lab")
+        let result = try await Lab.withRunning(configuration, logger: SigningDaemon.silence, body)
+        withExtendedLifetime(folder) {}
+        return result
+    }
+
     private enum Shared {
         static let registry = Task { try await DockerRegistry() }
 
@@ -150,7 +160,7 @@ struct SigningLine: Sendable {
             let folder = try await labFolder.value
             let lab = try await Lab(
                 LabConfiguration(directory: folder.path + "/lab"),
-                logger: Logger(label: "lab") { _ in SwiftLogNoOpLogHandler() })
+                logger: SigningDaemon.silence)
             Task { try await lab.run() }
             _ = try await lab.endpoints
             return lab

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import OCI
 import Support
 import Testing
@@ -78,5 +79,33 @@ import Testing
         #expect(try await line.state(digest) == "failed")
         #expect(try await line.failure(digest)?.code == "registry.digest_mismatch")
         try await line.expectNothingPublic(digest)
+    }
+
+    @Test func `a push that names only a tag signs what the tag points at now`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image(tag: "latest").descriptor.digest
+        try await line.database.push(samplePush(nil, tag: "latest", repository: line.repository.name))
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `what others list beside an image does not keep it unsigned`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let digest = image.descriptor.digest
+        for garbage in ["not a bundle", "{}"] {
+            let bundle = Array(garbage.utf8)
+            let referrer = BundleReferrer.render(
+                bundle: bundle, subject: image.descriptor, predicateType: "https://sigstore.dev/cosign/sign/v1",
+                created: Date(timeIntervalSince1970: 0))
+            _ = try await line.pusher.attach(referrer, bundle: bundle, to: line.repository.name)
+        }
+        try await line.push(digest)
+        try await line.daemon().workOff()
+        #expect(try await line.state(digest) == "signed")
+        let report = try await line.verify(digest)
+        #expect(report.signatures.count == 1)
+        #expect(report.rejected.count == 2, "theirs stay, and are not believed")
+        #expect(try await line.logEntries(about: digest).count == 1)
     }
 }

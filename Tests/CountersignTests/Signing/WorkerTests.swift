@@ -81,6 +81,30 @@ import Testing
         try await line.expectSignedOnce(digest)
     }
 
+    @Test func `what an operator cancels stops within a heartbeat`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.tsa.next(.held(hold))
+        var settings = Worker.Settings()
+        settings.heartbeat = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        let target = Int64(try await line.database.number("SELECT id FROM countersign.target"))
+        try await running([worker]) {
+            await hold.reached()
+            _ = try await line.database.queue.cancel(targets: [target])
+            try await eventually("it is cancelled") { try await line.state(digest) == "cancelled" }
+        }
+        hold.release()
+        #expect(try await line.database.jobCount() == 0)
+        try await line.expectNothingPublic(digest)
+
+        try await line.push(digest)
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
     @Test func `an attempt whose job was taken over stops by itself`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest

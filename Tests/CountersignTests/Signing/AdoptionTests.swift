@@ -1,0 +1,55 @@
+import FoundationEssentials
+import OCI
+import Support
+import Testing
+
+@testable import Countersign
+
+/// The last row of the crash table: our whole database is lost, and the signatures are still there.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct AdoptionTests {
+    @Test func `a signature by somebody else is not adopted, and stays`() async throws {
+        let theirs = try await SigningLine()
+        let digest = try await theirs.image().descriptor.digest
+        try await theirs.useToken(subject: "system:serviceaccount:ci:other")
+        var other = SigningLine.Setup()
+        other.subject = "https://kubernetes.io/namespaces/ci/serviceaccounts/other"
+        try await theirs.push(digest)
+        try await theirs.daemon(other).workOff()
+        #expect(try await theirs.state(digest) == "signed")
+
+        let ours = try await theirs.withFreshDatabase()
+        try await ours.useToken()
+        try await ours.push(digest)
+        try await ours.daemon().workOff()
+        #expect(try await ours.state(digest) == "signed")
+        #expect(try await ours.referrers(of: digest).count == 2)
+        #expect(try await ours.logEntries(about: digest).count == 2)
+        let verdict = try await ours.verify(digest)
+        #expect(verdict.signatures.count == 1)
+        #expect(verdict.rejected.map(\.code) == ["verify.identity"])
+    }
+
+    @Test func `a signature that was copied with its image carries no approval, so it is not adopted`() async throws {
+        let source = try await SigningLine()
+        let image = try await source.image()
+        let digest = image.descriptor.digest
+        try await source.push(digest)
+        try await source.daemon().workOff()
+
+        let destination = try await SigningLine()
+        try await source.copy(image, to: destination)
+        for bundle in try await source.referrers(of: digest) {
+            let referrer = BundleReferrer.render(
+                bundle: bundle.bytes, subject: image.descriptor, predicateType: "https://sigstore.dev/cosign/sign/v1",
+                created: .now)
+            _ = try await destination.pusher.attach(referrer, bundle: bundle.bytes, to: destination.repository.name)
+        }
+        try await destination.push(digest)
+        try await destination.daemon().workOff()
+        #expect(try await destination.state(digest) == "signed")
+        #expect(try await destination.logEntries(about: digest).count == 2)
+        let verdict = try await destination.verify(digest)
+        #expect(verdict.signatures.count == 1)
+        #expect(verdict.rejected.map(\.code) == ["verify.repository"])
+    }
+}
