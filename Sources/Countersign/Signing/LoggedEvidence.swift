@@ -51,7 +51,7 @@ struct LoggedEvidence: Sendable {
 
 extension Evidence.Logged {
     /// What is stored of an entry and the bundle that carries it.
-    init(_ entry: TlogEntry, bundle: [UInt8]) {
+    init(_ entry: TlogEntry, bundle: [UInt8]?) {
         self.init(
             entry: entry.encoded(), logID: Hex.encode(entry.logID), logIndex: entry.logIndex, logUUID: entry.uuid,
             integratedAt: entry.integratedTime > 0 ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil,

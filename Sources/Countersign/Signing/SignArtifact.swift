@@ -112,7 +112,8 @@ package struct SignArtifact: Sendable {
             verified = try signer.verify(bundle, for: target.digest, in: target.repository)
         } catch let error as VerificationError {
             if try signer.isDatedOutside(evidence.prepared, entry) {
-                try await journal.abandon(evidence, reason: "\(error)", for: claim)
+                try await journal.abandon(
+                    evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: claim)
             }
             throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
         }

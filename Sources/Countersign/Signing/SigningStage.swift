@@ -1,4 +1,5 @@
 import Logging
+import OpenSSL
 
 /// The steps of the line, in order: the words of logs, of `last_error.stage` and of `countersign_stage_seconds`.
 package enum SigningStage: String, Sendable, CaseIterable {
@@ -23,6 +24,7 @@ struct AttemptTrace: Sendable {
         var logger = logger
         logger[metadataKey: "job.id"] = "\(claim.jobID)"
         logger[metadataKey: "job.attempt"] = "\(claim.attempt)"
+        if let key = claim.deliveryKey { logger[metadataKey: "delivery.id"] = "\(Hex.encode(key.prefix(8)))" }
         logger[metadataKey: "repository"] = "\(claim.repository)"
         if let target = claim.target { logger[metadataKey: "artifact.digest"] = "\(target.digest)" }
         self.logger = logger

@@ -4,8 +4,8 @@ import Sigstore
 /// Enters committed evidence in the log: the same bytes, as often as it takes.
 ///
 /// Rekor v1 stamps an entry with its own time, and stock verifiers want the certificate to hold then. So the bytes are sent
-/// only while it does; after its end the log is asked whether it has them, and only if it has not, twice the settling time
-/// later, the evidence is put aside and the digest signed anew (queue protocol, "replay after certificate expiry").
+/// only while it does; after its end the log is asked whether it has them, and only if it has not, and has
+/// not a settling time later either, the evidence is put aside and the digest signed anew (queue protocol, "replay after certificate expiry").
 struct Submission: Sendable {
     let journal: Journal
     let signer: KeylessSigner
@@ -29,10 +29,13 @@ struct Submission: Sendable {
         if now < end.addingTimeInterval(-Self.margin) { return try await signer.log.submit(request) }
 
         if let entry = try await signer.log.lookup(request) { return entry }
-        let until = end.addingTimeInterval(Self.settling)
-        if now >= until {
+        // By the database's clock, which no step of ours moves: a second look at least the settling time after the first
+        // one that found nothing.
+        let missed = try await journal.noteMissing(inLog: evidence, for: claim)
+        let until = max(missed, end).addingTimeInterval(Self.settling)
+        if try await journal.databaseNow() >= until {
             try await journal.abandon(
-                evidence, reason: "certificate ended \(end.formatted(.iso8601)) before the log took the entry",
+                evidence, reason: "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry",
                 for: claim)
         }
         throw SigningError.certificateExpired(at: end, until: until)
