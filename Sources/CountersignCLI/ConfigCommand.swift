@@ -28,7 +28,7 @@ struct ConfigCommand: AsyncParsableCommand {
             let answer: Answer
             do {
                 let read = try Configuration.read(path: path)
-                answer = Answer(ok: true, policyVersion: SigningPolicy(read.policy).version, problems: [])
+                answer = Answer(ok: true, policyVersion: SigningPolicy(read).version, problems: [])
             } catch {
                 answer = Answer(
                     ok: false, policyVersion: nil,

@@ -39,7 +39,7 @@ struct SeedCommand: AsyncParsableCommand {
         let logger = Logger(label: "seed") { _ in SwiftLogNoOpLogHandler() }
         let queue = JobQueue(pool: pool, notifier: JobNotifier(signal: JobSignal(), pool: nil, logger: logger))
         let intake = Intake(
-            configuration, policy: SigningPolicy(configuration.policy), metrics: ServiceMetrics(), logger: logger
+            configuration, policy: SigningPolicy(configuration), metrics: ServiceMetrics(), logger: logger
         ) { requests throws(QueueError) in try await queue.enqueue(requests) }
         do {
             let answers = try await deliver(intake, to: target, secret)
@@ -61,8 +61,9 @@ struct SeedCommand: AsyncParsableCommand {
         for name in names {
             let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
             let body = Array(text.replacing("${REGISTRY}", with: endpoint.registry).utf8)
-            do {
-                let receipt = try await intake.receive(endpoint.name, authorization: secret.exposed, body: body)
+            do throws(IntakeError) {
+                let sender = try intake.admit(to: endpoint.name, authorization: secret.exposed)
+                let receipt = try await intake.receive(body, from: sender)
                 answers.append(Answer(delivery: name, receipt: receipt))
             } catch {
                 throw CommandFailure(code: error.code, observed: "\(name): \(error)")

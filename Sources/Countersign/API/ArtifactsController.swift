@@ -1,22 +1,27 @@
 package import Hummingbird
 import OCI
 
-/// `GET /v1/artifacts?ref=host/repository@digest` (or `:tag`), with `&wait=30s` to be answered when the state is final.
+/// `GET /v1/artifacts?ref=host/repository@digest` (or `:tag`), with `&wait=30s` to be answered when the state is final
+/// and nothing looks at it again.
 package struct ArtifactsController: RouteSet {
     private let records: ArtifactRecords
     private let registries: [RegistryConfiguration]
     private let authority: Authority
     private let maxWait: Duration
+    private let room: WaitingRoom
 
     /// A reader asks the database at most so often.
-    private static let shortestPause: Duration = .milliseconds(50)
-    private static let longestPause: Duration = .milliseconds(500)
+    private static let shortestPause: Duration = .milliseconds(250)
+    private static let longestPause: Duration = .seconds(1)
 
-    package init(records: ArtifactRecords, configuration: Configuration, authority: Authority) {
+    package init(
+        records: ArtifactRecords, configuration: Configuration, authority: Authority, metrics: ServiceMetrics
+    ) {
         self.records = records
         self.authority = authority
         registries = configuration.registries
         maxWait = configuration.api.maxWait
+        room = WaitingRoom(places: configuration.api.maxWaiters, waiters: metrics.apiWaiters)
     }
 
     package func addRoutes(to router: Router<ServiceContext>) {
@@ -37,13 +42,19 @@ package struct ArtifactsController: RouteSet {
     /// The present status, or the one at the end of the wait. A reference that is not known yet is waited for too: the push
     /// may have overtaken its webhook.
     private func status(of reference: RequestedReference, waiting span: Duration) async throws -> ArtifactStatus? {
-        let deadline = ContinuousClock.now + span
+        let present = try await look(at: reference)
+        guard span > .zero, present?.isSettled != true else { return present }
+        return try await room.waiting { try await settledStatus(of: reference, until: .now + span) }
+    }
+
+    private func settledStatus(
+        of reference: RequestedReference, until deadline: ContinuousClock.Instant
+    ) async throws -> ArtifactStatus? {
         var pause = Self.shortestPause
         while true {
+            let goesOn = try await WaitingRoom.pause(for: min(pause, deadline - .now))
             let status = try await look(at: reference)
-            let left = deadline - ContinuousClock.now
-            if status?.state.isFinal == true || left <= .zero { return status }
-            try await Task.sleep(for: min(pause, left))
+            if status?.isSettled == true || !goesOn || deadline <= .now { return status }
             pause = min(pause * 3 / 2, Self.longestPause)
         }
     }
@@ -53,4 +64,9 @@ package struct ArtifactsController: RouteSet {
         guard let tag = reference.tag else { return nil }
         return try await records.status(ofTag: tag, in: reference.repository)
     }
+}
+
+extension ArtifactStatus {
+    /// Whether nothing of ours will change it: final, and no job looks whether the signature still stands.
+    fileprivate var isSettled: Bool { state.isFinal && !recheck }
 }

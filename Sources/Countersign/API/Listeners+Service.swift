@@ -5,18 +5,19 @@ extension Listeners {
     /// What the three doors of the daemon open to.
     package struct Dependencies: Sendable {
         package var commit: Intake.Commit
-        /// Reads for status and metrics, on connections that workers do not use.
-        package var pool: ConnectionPool
+        /// Reads for status, readiness and metrics, on connections that neither workers nor webhooks use: waiting readers
+        /// cannot hold up a push.
+        package var apiPool: ConnectionPool
         package var policy: SigningPolicy
         package var metrics: ServiceMetrics
         package var progress: any WorkerProgress
 
         package init(
-            commit: @escaping Intake.Commit, pool: ConnectionPool, policy: SigningPolicy, metrics: ServiceMetrics,
+            commit: @escaping Intake.Commit, apiPool: ConnectionPool, policy: SigningPolicy, metrics: ServiceMetrics,
             progress: any WorkerProgress
         ) {
             self.commit = commit
-            self.pool = pool
+            self.apiPool = apiPool
             self.policy = policy
             self.metrics = metrics
             self.progress = progress
@@ -26,7 +27,7 @@ extension Listeners {
     /// The daemon's own doors. Its queue figures are asked for at each scrape from now on, so make it once.
     package init(_ configuration: Configuration, _ dependencies: Dependencies, logger: Logger) {
         let metrics = dependencies.metrics
-        let pool = dependencies.pool
+        let pool = dependencies.apiPool
         let records = ArtifactRecords(pool: pool)
         let tokens = APITokens(pool: pool)
         metrics.collectQueue(from: records)
@@ -41,7 +42,8 @@ extension Listeners {
             routes: [
                 .webhooks: [WebhookController(intake: intake, metrics: metrics, configuration: configuration)],
                 .api: [
-                    ArtifactsController(records: records, configuration: configuration, authority: authority),
+                    ArtifactsController(
+                        records: records, configuration: configuration, authority: authority, metrics: metrics),
                     JobsController(records: records, authority: authority),
                     SignController(
                         configuration: configuration, policy: dependencies.policy, authority: authority,

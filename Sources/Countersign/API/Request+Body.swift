@@ -15,14 +15,14 @@ extension Request {
         upTo limit: Int, within span: Duration, on channel: any Channel
     ) async throws(BodyError) -> [UInt8] {
         let promised = headers[.contentLength].flatMap { Int($0) }
-        if let promised, promised > limit { throw Self.tooLarge(channel) }
+        if let promised, promised > limit { throw tooLarge(channel) }
         let deadline = channel.eventLoop.scheduleTask(in: .init(span)) { channel.close(promise: nil) }
         defer { deadline.cancel() }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(min(promised ?? 4096, limit))
         do {
             for try await chunk in body {
-                guard bytes.count + chunk.readableBytes <= limit else { throw Self.tooLarge(channel) }
+                guard bytes.count + chunk.readableBytes <= limit else { throw tooLarge(channel) }
                 bytes.append(contentsOf: chunk.readableBytesView)
             }
         } catch let error as BodyError {
@@ -34,9 +34,14 @@ extension Request {
         return bytes
     }
 
-    /// The rest of the body is on its way. The sender gets a moment to read the answer, then the connection ends.
-    private static func tooLarge(_ channel: any Channel) -> BodyError {
+    /// For a request that is answered before its body came: nothing of it is kept. The sender gets a moment to read the
+    /// answer, then the connection ends, whatever he goes on to send.
+    func abandonBody(on channel: any Channel) {
         channel.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+    }
+
+    private func tooLarge(_ channel: any Channel) -> BodyError {
+        abandonBody(on: channel)
         return .tooLarge
     }
 }

@@ -8,7 +8,8 @@ import StrictJSON
 /// `POST /v1/sign` with `{"references": ["host/repository@digest", …]}`: puts references into the queue by hand.
 ///
 /// An operator may ask for what a push would have been granted, and for nothing else: the registry must be configured, the
-/// repository on the list of one of its endpoints, and the policy must allow it. What is refused is written down like a push.
+/// repository on the list of one of its endpoints, and the policy must allow it, of a reference without a tag as of a push
+/// without one. What is refused is written down like a push.
 package struct SignController: RouteSet {
     private let configuration: Configuration
     private let policy: SigningPolicy
@@ -95,18 +96,15 @@ package struct SignController: RouteSet {
         return EnqueueRequest(
             source: "api", registry: reference.repository.registry, repository: reference.repository.name,
             digest: reference.digest, tag: reference.tag, actor: principal.name, lane: .default,
-            verdict: verdict(on: reference.repository), delivery: RecordedDelivery(key: key, body: record))
+            verdict: verdict(on: reference), delivery: RecordedDelivery(key: key, body: record))
     }
 
-    private func verdict(on repository: Repository) -> EnqueueRequest.Verdict {
+    private func verdict(on reference: RequestedReference) -> EnqueueRequest.Verdict {
+        let repository = reference.repository
         guard configuration.registries.contains(where: { $0.name == repository.registry }) else {
             return .refused(reason: "registry '\(repository.registry)' is not configured")
         }
-        let isListed = configuration.endpoints.contains { endpoint in
-            endpoint.registry == repository.registry && endpoint.repositories.contains { $0.matches(repository.name) }
-        }
-        guard isListed else { return .refused(reason: "no endpoint lists repository \(repository)") }
-        switch policy.decide(repository, tagged: nil) {
+        switch policy.decide(repository, tagged: reference.tag != nil) {
         case .refuse(let reason): return .refused(reason: reason)
         case .sign(let rule, _): return .accepted(rule: rule, policyVersion: policy.version)
         }

@@ -108,6 +108,7 @@ private struct Reading {
         database.password = secret(section, "password")
         section.read("worker_connections", into: &database.workerConnections)
         section.read("intake_connections", into: &database.intakeConnections)
+        section.read("api_connections", into: &database.apiConnections)
         section.read("connect_timeout", into: &database.connectTimeout)
         section.read("statement_timeout", into: &database.statementTimeout)
         return database
@@ -226,6 +227,7 @@ private struct Reading {
         section.read("rescue", into: &worker.rescue)
         section.read("retry_base", into: &worker.retryBase)
         section.read("retry_ceiling", into: &worker.retryCeiling)
+        section.read("retry_after_ceiling", into: &worker.retryAfterCeiling)
         section.read("permanent_attempts", into: &worker.permanentAttempts)
         section.read("crashes_before_alone", into: &worker.crashesBeforeAlone)
         section.read("missing_manifest_patience", into: &worker.missingManifestPatience)
@@ -237,6 +239,7 @@ private struct Reading {
         var api = APIConfiguration()
         section.read("anonymous_read", into: &api.anonymousRead)
         section.read("max_wait", into: &api.maxWait)
+        section.read("max_waiters", into: &api.maxWaiters)
         return api
     }
 

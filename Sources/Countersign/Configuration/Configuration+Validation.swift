@@ -15,6 +15,7 @@ extension Configuration {
         problems.positive("intake.commit_events", intake.commitEvents)
         problems.positive("intake.max_waiting", intake.maxWaiting)
         problems.positive("intake.connection_wait", intake.connectionWait)
+        problems.positive("api.max_waiters", api.maxWaiters)
         return problems.found
     }
 
@@ -26,6 +27,7 @@ extension Configuration {
             "must begin with postgresql://")
         problems.positive("database.worker_connections", database.workerConnections)
         problems.positive("database.intake_connections", database.intakeConnections)
+        problems.positive("database.api_connections", database.apiConnections)
         problems.positive("database.connect_timeout", database.connectTimeout)
         problems.positive("database.statement_timeout", database.statementTimeout)
         return problems.found
@@ -130,6 +132,8 @@ extension Configuration {
         problems.positive("worker.rescue", worker.rescue)
         problems.positive("worker.retry_base", worker.retryBase)
         problems.positive("worker.permanent_attempts", worker.permanentAttempts)
+        problems.check(
+            worker.missingManifestPatience >= .seconds(1), "worker.missing_manifest_patience", "must be at least 1s")
         problems.positive("worker.crashes_before_alone", worker.crashesBeforeAlone)
         problems.check(
             worker.heartbeat > .zero && worker.heartbeat * 3 <= worker.lease, "worker.heartbeat",

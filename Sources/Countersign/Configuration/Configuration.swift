@@ -37,7 +37,7 @@ package struct Configuration: Sendable {
     }
 
     package enum Environment: String, Sendable, CaseIterable {
-        /// Refuses a lab trust root, fail points, and a database that may lose commits.
+        /// Refuses a lab trust root, a database that may lose commits, and short secrets.
         case production
         /// Allows all three. Never for signatures that somebody relies on.
         case development
@@ -49,8 +49,10 @@ package struct APIConfiguration: Sendable, Equatable {
     /// Whether status may be read without a token. Default false: a reader without a token gets 401.
     /// True publishes repository names, digests and who pushed to everybody who reaches the listener.
     package var anonymousRead = false
-    /// The longest `?wait=` that is honoured. Default 60 s; a waiting reader holds one connection, not a worker.
+    /// The longest `?wait=` that is honoured. Default 60 s; a waiting reader asks the database up to four times a second.
     package var maxWait: Duration = .seconds(60)
+    /// Readers that may wait at once. Default 200; one more is answered 503.
+    package var maxWaiters = 200
 
     package init() {}
 }

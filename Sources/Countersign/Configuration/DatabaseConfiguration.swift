@@ -6,8 +6,10 @@ package struct DatabaseConfiguration: Sendable {
     package var password: Secret?
     /// Connections of the workers. Default 8.
     package var workerConnections = 8
-    /// Connections of the webhooks and the API, never lent to workers. Default 4: a backlog cannot starve the intake.
+    /// Connections of the webhooks, never lent to workers or readers. Default 4: a backlog cannot starve the intake.
     package var intakeConnections = 4
+    /// Connections of the API, of readiness and of the queue's figures. Default 4: waiting readers share them.
+    package var apiConnections = 4
     /// The longest a connect may take. Default 5 s.
     package var connectTimeout: Duration = .seconds(5)
     /// The longest one statement may take before it is cancelled. Default 5 s.

@@ -6,8 +6,8 @@ package struct ListenerConfiguration: Sendable, Equatable {
     package var api = ListenAddress(host: "127.0.0.1", port: 8080)
     /// `/healthz`, `/readyz`, `/metrics`; none of them asks for a token. Default `127.0.0.1:8081`, apart from the public doors.
     package var operations = ListenAddress(host: "127.0.0.1", port: 8081)
-    /// From the first byte of a request to its last. Default 5 s; a slower sender is cut off (408), so that
-    /// slow senders cannot hold connections.
+    /// From the head of a request to the end of its body. Default 5 s; then the connection is closed without an answer, so
+    /// that slow senders cannot hold it. A head that does not end is cut off after 120 s of silence.
     package var readTimeout: Duration = .seconds(5)
     /// Open connections of one listener. Default 1,024; further ones wait in the kernel's backlog.
     package var maxConnections = 1024

@@ -12,9 +12,10 @@ package struct PolicyConfiguration: Sendable, Equatable {
         package var effect: Effect = .sign
         /// Globs over `registry/repository`, the canonical name included.
         package var repositories: [Glob]
-        /// What becomes of a push without a tag. Default `sign`. The children of an index arrive as such pushes, before the
-        /// index: `refuse` leaves them unsigned (recorded as refused), and also whatever is pushed by digest alone.
-        package var untagged: Effect = .sign
+        /// What becomes of a push without a tag. Default `refuse`: recorded with the reason. The children of an index arrive
+        /// as such pushes, before the index, and nobody can tell them from an image that is pushed by digest alone; `sign`
+        /// signs both.
+        package var untagged: Effect = .refuse
         /// What is signed of a multi-arch index. Default `index`.
         package var index: IndexSigning = .index
 

@@ -10,16 +10,20 @@ package struct WorkerConfiguration: Sendable, Equatable {
     package var poll: Duration = .seconds(1)
     /// How often expired claims are taken back. Default 5 s.
     package var rescue: Duration = .seconds(5)
-    /// First wait after a failure, doubled each time, drawn at random below it. Default 2 s.
+    /// First wait after a failure of an upstream, doubled each time, each wait drawn at random between 0 and that. Default
+    /// 2 s. Refused tokens, credentials and requests begin at 2.5 times this.
     package var retryBase: Duration = .seconds(2)
-    /// The longest wait between attempts. Default 15 min.
-    package var retryCeiling: Duration = .seconds(900)
-    /// Confirmations of a permanent refusal before a job is given up. Default 3.
+    /// The longest wait that backoff comes to. Default 60 s; five times this after 429.
+    package var retryCeiling: Duration = .seconds(60)
+    /// The longest that an upstream's Retry-After is obeyed. Default 15 min.
+    package var retryAfterCeiling: Duration = .seconds(900)
+    /// Attempts that end in a permanent refusal before a job is given up. Default 3.
     package var permanentAttempts = 3
     /// Crashes of a worker holding a job before that job runs alone. Default 3; buried only after it crashed alone.
     package var crashesBeforeAlone = 3
-    /// How long a manifest that is not (yet) there is asked for. Default 60 s; then the artifact is gone.
-    package var missingManifestPatience: Duration = .seconds(60)
+    /// How long a manifest that is not (yet) there is asked for, with waits of 2, 5, 10 and then 30 s. Default 47 s; then the
+    /// artifact is gone.
+    package var missingManifestPatience: Duration = .seconds(47)
     /// From the stop signal to the end. Default 25 s; what is unfinished then is released for others.
     package var shutdownGrace: Duration = .seconds(25)
 

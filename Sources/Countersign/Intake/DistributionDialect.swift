@@ -19,20 +19,14 @@ package struct DistributionDialect: WebhookDialect {
         }
     }
 
+    /// A push of a manifest is a push whatever it lacks: what cannot be signed of it is refused with the reason, and seen.
     private func received(_ event: JSONValue) -> ReceivedEvent {
         guard let action = event["action"]?.text else { return .ignored(.incomplete) }
         guard action == "push" else { return .ignored(.action) }
-        guard let target = event["target"], let mediaType = target["mediaType"]?.text else {
-            return .ignored(.notAManifest)
-        }
-        guard mediaType != MediaType.dockerSchema1, mediaType != MediaType.dockerSchema1Signed else {
-            return .ignored(.schema1)
-        }
-        guard MediaType.isManifest(mediaType) else { return .ignored(.notAManifest) }
-        guard let repository = target["repository"]?.text, let host = event["request"]?["host"]?.text else {
-            return .ignored(.incomplete)
-        }
-        var push = PushEvent(registryHost: host, repository: repository)
+        guard let target = event["target"], let mediaType = target["mediaType"]?.text,
+            MediaType.isManifest(mediaType) || PushEvent.isSchema1(mediaType)
+        else { return .ignored(.notAManifest) }
+        var push = PushEvent(registryHost: event["request"]?["host"]?.text, repository: target["repository"]?.text)
         push.id = event["id"]?.text
         push.digest = target["digest"]?.text
         push.tag = target["tag"]?.text

@@ -27,41 +27,46 @@ package struct EndpointRules: Sendable {
 
     /// The checks, in the order that answers a signer's own push before anything else (webhooks README, rule 6).
     package func verdict(on event: PushEvent) -> EventVerdict {
-        // A tag that holds a digest (Harbor, zot) is no tag.
-        let tag = event.tag.flatMap { $0.isTag ? $0 : nil }
         if let reason = signersPush(event) { return .ignored(reason) }
-        guard !endpoint.trustHost || registry.isCalled(event.registryHost) else {
-            return .refused(
-                registry: event.registryHost,
-                reason: "host '\(event.registryHost.prefix(100))' is not \(registry.name) or an alias of it")
+        if endpoint.trustHost {
+            guard let host = event.registryHost else { return refused("the event names no host") }
+            guard registry.isCalled(host) else {
+                return .refused(
+                    registry: host, reason: "host '\(host.prefix(100))' is not \(registry.name) or an alias of it")
+            }
         }
-        guard let repository = try? Repository(registry: registry.name, name: event.repository) else {
-            return refused("'\(event.repository.prefix(100))' is not a repository name")
+        guard let name = event.repository else { return refused("the event names no repository") }
+        guard let repository = try? Repository(registry: registry.name, name: name) else {
+            return refused("'\(name.prefix(100))' is not a repository name")
         }
         guard endpoint.repositories.contains(where: { $0.matches(repository.name) }) else {
             return refused("repository is outside the list of endpoint '\(endpoint.name)'")
         }
+        guard event.mediaType.map(PushEvent.isSchema1) != true else {
+            return refused("Docker schema 1: its digest does not name its bytes; push it as schema 2 or OCI")
+        }
         let digest = event.digest.flatMap { try? Digest($0) }
-        guard digest != nil || tag != nil else { return .ignored(.nothingToResolve) }
-        switch policy.decide(repository, tagged: tag != nil) {
-        case .refuse(let reason): return refused(reason)
-        case .sign(let rule, _):
-            if let digest { return .sign(repository, digest, rule: rule) }
-            if let tag { return .resolve(repository, tag: tag, rule: rule) }
-            return .ignored(.nothingToResolve)
+        let tag = event.usableTag
+        switch (policy.decide(repository, tagged: tag != nil), digest, tag) {
+        case (_, nil, nil): return refused("the event names neither a valid digest nor a tag")
+        case (.refuse(let reason), _, _): return refused(reason)
+        case (.sign(let rule, _), let digest?, _): return .sign(repository, digest, rule: rule)
+        case (.sign(let rule, _), nil, let tag?): return .resolve(repository, tag: tag, rule: rule)
         }
     }
 
     /// Signing answers a push with a push; without these checks the daemon would answer itself for ever.
     private func signersPush(_ event: PushEvent) -> IgnoredReason? {
-        if let tag = event.tag, SignatureTag.matches(tag) { return .signerTag }
+        let tag = event.usableTag
+        if let tag, SignatureTag.matches(tag) { return .signerTag }
         if let agent = event.userAgent {
-            // As our HTTP client introduces itself to registries.
-            if agent == "countersign" || agent.hasPrefix("countersign/") { return .ownPush }
+            // As our HTTP client introduces itself to registries. We push referrers by digest and indexes by their fallback
+            // tag; under any other tag it is somebody's image, pushed with our library.
+            if tag == nil, agent == "countersign" || agent.hasPrefix("countersign/") { return .ownPush }
             if endpoint.ignoredUserAgents.contains(where: { $0.matches(agent) }) { return .otherSigner }
         }
         if let actor = event.actor, endpoint.ignoredActors.contains(actor) { return .ownPush }
-        if event.references.contains(where: MediaType.isSignatureLayer) { return .signatureMaterial }
+        if event.hasOnlySignatureLayers { return .signatureMaterial }
         return nil
     }
 
@@ -80,13 +85,5 @@ extension RegistryConfiguration {
         let implied = upstream.url.hasPrefix("http://") ? ":80" : ":443"
         let lower = host.lowercased()
         return lower.hasSuffix(implied) ? String(lower.dropLast(implied.count)) : lower
-    }
-}
-
-extension String {
-    /// The distribution specification's tag grammar: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
-    fileprivate var isTag: Bool {
-        guard (1...128).contains(utf8.count), let first = utf8.first, first != 0x2E, first != 0x2D else { return false }
-        return allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
     }
 }

@@ -3,7 +3,7 @@ import OCI
 import OpenSSL
 import StrictJSON
 
-/// The door of the signing daemon: authenticate first, parse second, answer only when it is durable.
+/// The door of the signing daemon: authenticate first, read and parse second, answer only when it is durable.
 ///
 /// Nothing is dialled here; what the registry really holds is asked when the job runs.
 package struct Intake: Sendable {
@@ -12,11 +12,11 @@ package struct Intake: Sendable {
 
     private let endpoints: [String: Endpoint]
     private let policy: SigningPolicy
-    private let commit: Commit
-    private let metrics: ServiceMetrics
-    private let logger: Logger
+    let commit: Commit
+    let metrics: ServiceMetrics
+    let logger: Logger
 
-    private struct Endpoint {
+    fileprivate struct Endpoint: Sendable {
         let configuration: EndpointConfiguration
         let registry: RegistryConfiguration
         let rules: EndpointRules
@@ -52,30 +52,42 @@ package struct Intake: Sendable {
         package var known = 0
         package var refused = 0
         package var ignored = 0
+
+        static func += (sum: inout Receipt, more: Receipt) {
+            sum.accepted += more.accepted
+            sum.known += more.known
+            sum.refused += more.refused
+            sum.ignored += more.ignored
+        }
     }
 
-    /// How much of a body may be read before anything else is known of its sender.
-    /// - Throws: `IntakeError.unknownEndpoint`.
-    package func bodyLimit(of endpoint: String) throws(IntakeError) -> Int {
-        guard let endpoint = endpoints[endpoint] else { throw .unknownEndpoint }
-        return endpoint.configuration.maxBodyBytes
+    /// A sender who has shown the endpoint's secret; only his body is read.
+    package struct Sender: Sendable {
+        fileprivate let endpoint: Endpoint
+        /// How much of his body may be read.
+        package var bodyLimit: Int { endpoint.configuration.maxBodyBytes }
+    }
+
+    /// Judges a delivery by its head alone.
+    /// - Parameter authorization: the whole `Authorization` value, as it was sent.
+    /// - Throws: `IntakeError.unknownEndpoint`, `.unauthorized`.
+    package func admit(to name: String, authorization: String?) throws(IntakeError) -> Sender {
+        guard let endpoint = endpoints[name] else { throw .unknownEndpoint }
+        try authenticate(authorization, endpoint)
+        return Sender(endpoint: endpoint)
     }
 
     /// Takes one delivery. When this returns, nothing of it can be lost.
-    /// - Parameters:
-    ///   - authorization: the whole `Authorization` value, as it was sent.
-    ///   - body: complete, within the endpoint's limit.
-    package func receive(
-        _ name: String, authorization: String?, body: [UInt8]
-    ) async throws(IntakeError) -> Receipt {
-        guard let endpoint = endpoints[name] else { throw .unknownEndpoint }
-        try authenticate(authorization, endpoint)
+    /// - Parameter body: complete, within the sender's limit.
+    package func receive(_ body: [UInt8], from sender: Sender) async throws(IntakeError) -> Receipt {
+        let endpoint = sender.endpoint
+        let name = endpoint.configuration.name
         let events = try parse(body, endpoint)
         let decided = events.map { decide($0, endpoint) }
         let requests = decided.compactMap(\.request)
         var receipt = Receipt()
         if !requests.isEmpty {
-            receipt = try await store(requests, name)
+            receipt = try await store(requests, endpoint.configuration)
         }
         for case .ignored(let reason) in decided {
             metrics.ignored.increment(name, reason.rawValue)
@@ -120,72 +132,9 @@ package struct Intake: Sendable {
         case .push(let event):
             let verdict = endpoint.rules.verdict(on: event)
             if case .ignored(let reason) = verdict { return .ignored(reason) }
-            let request = EnqueueRequest(
-                event, verdict: verdict, endpoint: endpoint.configuration.name, policyVersion: policy.version)
-            return .stored(request)
+            return .stored(
+                EnqueueRequest(
+                    event, verdict: verdict, endpoint: endpoint.configuration, policyVersion: policy.version))
         }
-    }
-
-    private func store(_ requests: [EnqueueRequest], _ name: String) async throws(IntakeError) -> Receipt {
-        let result: EnqueueResult
-        do {
-            result = try await commit(requests)
-        } catch {
-            logger.error(
-                "delivery not stored",
-                metadata: ["endpoint": "\(name)", "code": "\(error.code)", "observed": "\(error)"])
-            throw .unavailable(code: error.code)
-        }
-        for (request, item) in zip(requests, result.items) {
-            metrics.events.increment(name, item.verdict.rawValue)
-            logger.info("push event", metadata: request.logged(item, endpoint: name))
-        }
-        return Receipt(
-            accepted: result.count(.accepted), known: result.count(.known), refused: result.count(.refused))
-    }
-}
-
-extension EnqueueRequest {
-    /// What is written down of a push and its verdict. The registry's canonical name stands where we sign; what the payload
-    /// claimed, where we refuse.
-    init(_ event: PushEvent, verdict: EventVerdict, endpoint: String, policyVersion: String) {
-        let key = Array("\(endpoint)\u{0}\(event.id ?? "")".utf8) + (event.id == nil ? event.record : [])
-        let delivery = RecordedDelivery(key: Hash.sha256(key), body: event.record)
-        switch verdict {
-        case .sign(let repository, let digest, let rule):
-            self.init(
-                source: endpoint, registry: repository.registry, repository: repository.name, digest: digest,
-                tag: event.tag, mediaType: event.mediaType, actor: event.actor,
-                verdict: .accepted(rule: rule, policyVersion: policyVersion), delivery: delivery)
-        case .resolve(let repository, let tag, let rule):
-            self.init(
-                source: endpoint, registry: repository.registry, repository: repository.name, digest: nil, tag: tag,
-                mediaType: event.mediaType, actor: event.actor,
-                verdict: .accepted(rule: rule, policyVersion: policyVersion), delivery: delivery)
-        case .refused(let registry, let reason):
-            self.init(
-                source: endpoint, registry: registry, repository: event.repository,
-                digest: event.digest.flatMap { try? Digest($0) }, tag: event.tag, mediaType: event.mediaType,
-                actor: event.actor, verdict: .refused(reason: reason), delivery: delivery)
-        case .ignored(let reason):
-            self.init(
-                source: endpoint, registry: event.registryHost, repository: event.repository, digest: nil,
-                verdict: .filtered(reason: reason.rawValue), delivery: delivery)
-        }
-    }
-
-    fileprivate func logged(_ item: EnqueueResult.Item, endpoint: String) -> Logger.Metadata {
-        var metadata: Logger.Metadata = [
-            "endpoint": "\(endpoint)", "verdict": "\(item.verdict.rawValue)",
-            "registry.host": "\(registry.prefix(255))",
-            "repository": "\(repository.prefix(255))",
-        ]
-        // eight bytes are enough to find a delivery in logs and in the table
-        metadata["delivery.id"] = delivery.map { "\(Hex.encode($0.key.prefix(8)))" }
-        metadata["artifact.digest"] = digest.map { "\($0)" }
-        metadata["tag"] = tag.map { "\($0.prefix(128))" }
-        metadata["target.id"] = item.targetID.map { "\($0)" }
-        if case .refused(let reason) = verdict { metadata["reason"] = "\(reason)" }
-        return metadata
     }
 }

@@ -1,3 +1,5 @@
+import OCI
+
 /// One push as a registry told it, in the words of no particular dialect.
 ///
 /// It is a hint, never evidence: registry, repository, digest and tag in it select configured things and are looked up
@@ -5,23 +7,48 @@
 package struct PushEvent: Sendable, Equatable {
     /// The sender's own id of the event, the same over its retries.
     package var id: String?
-    /// The host by which the pusher reached the registry; may carry a port. Never dialled.
-    package var registryHost: String
-    package var repository: String
+    /// The host by which the pusher reached the registry; may carry a port. Never dialled. Nil where the sender tells none.
+    package var registryHost: String?
+    /// As written; may be malformed. Nil where the sender tells none.
+    package var repository: String?
     /// As written; may be malformed.
     package var digest: String?
+    /// As written; Harbor and zot put a digest here. ``usableTag`` is what counts.
     package var tag: String?
     package var mediaType: String?
-    /// Media types of what the manifest points at, where the sender tells.
+    /// Media types of what the manifest points at, where the sender tells: of an image, its config first, then its layers.
     package var references: [String] = []
     package var actor: String?
     package var userAgent: String?
     /// The event without URLs, tokens and addresses, for the record.
     package var record: [UInt8] = []
 
-    package init(registryHost: String, repository: String) {
+    package init(registryHost: String?, repository: String?) {
         self.registryHost = registryHost
         self.repository = repository
+    }
+
+    /// The tag, if it is one by the distribution specification's grammar: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`.
+    package var usableTag: String? { tag.flatMap { $0.isTag ? $0 : nil } }
+
+    /// Whether every layer is a signature or an attestation. One that is not makes it an image like any other, whatever
+    /// else it carries, as ``OCI/Manifest/isSignatureMaterial`` says when the manifest itself is there.
+    package var hasOnlySignatureLayers: Bool {
+        let layers = references.dropFirst()
+        return mediaType.map(MediaType.isIndex) == false && !layers.isEmpty
+            && layers.allSatisfy(MediaType.isSignatureLayer)
+    }
+
+    /// Docker schema 1: its digest does not name its bytes, so nothing can be signed.
+    package static func isSchema1(_ mediaType: String) -> Bool {
+        mediaType == MediaType.dockerSchema1 || mediaType == MediaType.dockerSchema1Signed
+    }
+}
+
+extension String {
+    fileprivate var isTag: Bool {
+        guard (1...128).contains(utf8.count), let first = utf8.first, first != 0x2E, first != 0x2D else { return false }
+        return allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) }
     }
 }
 
@@ -39,8 +66,6 @@ package enum IgnoredReason: String, Sendable, CaseIterable {
     case action
     /// A blob, or a type we do not know as a manifest.
     case notAManifest = "not_a_manifest"
-    /// Docker schema 1: its digest does not name its bytes.
-    case schema1
     /// A tag of the referrers fallback or of an older signature.
     case signerTag = "signer_tag"
     /// Pushed by this daemon.
@@ -49,8 +74,6 @@ package enum IgnoredReason: String, Sendable, CaseIterable {
     case otherSigner = "other_signer"
     /// A manifest of signatures or attestations.
     case signatureMaterial = "signature_material"
-    /// Neither a valid digest nor a tag.
-    case nothingToResolve = "nothing_to_resolve"
-    /// The event lacks what its dialect promises.
+    /// Not an event, or one that does not say what happened.
     case incomplete
 }

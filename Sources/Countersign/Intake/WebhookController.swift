@@ -6,12 +6,12 @@ import NIOCore
 
 /// `POST /webhooks/{endpoint}`: the HTTP side of ``Intake``.
 ///
-/// The order of refusals: endpoint known (404), size while it streams (413), secret (401), form (400), commit (503). All else is
-/// 202: distribution repeats every other answer for ever and holds back what follows it.
+/// The order of refusals: endpoint known (404), secret (401), both on the head alone; size while the body streams (413),
+/// form (400), commit (503). All else is 202: distribution repeats every other answer for ever and holds back what follows it.
 package struct WebhookController: RouteSet {
     let intake: Intake
     let metrics: ServiceMetrics
-    /// From the head of a delivery to the end of its body.
+    /// From the head of a delivery to the end of its body; then the connection is closed.
     let readTimeout: Duration
     /// `Retry-After` of a 503.
     let retryAfter: Duration
@@ -52,17 +52,23 @@ package struct WebhookController: RouteSet {
     private func take(
         _ request: Request, _ name: String, _ context: ServiceContext
     ) async throws(IntakeError) -> Intake.Receipt {
-        let limit = try intake.bodyLimit(of: name)
+        let sender: Intake.Sender
+        do throws(IntakeError) {
+            sender = try intake.admit(to: name, authorization: request.headers[.authorization])
+        } catch {
+            request.abandonBody(on: context.channel)
+            throw error
+        }
         let body: [UInt8]
         do {
-            body = try await request.collect(upTo: limit, within: readTimeout, on: context.channel)
+            body = try await request.collect(upTo: sender.bodyLimit, within: readTimeout, on: context.channel)
         } catch {
             switch error {
-            case .tooLarge: throw .tooLarge(limit: limit)
+            case .tooLarge: throw .tooLarge(limit: sender.bodyLimit)
             case .interrupted: throw .interrupted
             }
         }
-        return try await intake.receive(name, authorization: request.headers[.authorization], body: body)
+        return try await intake.receive(body, from: sender)
     }
 
     private func problem(_ error: IntakeError) -> Problem {

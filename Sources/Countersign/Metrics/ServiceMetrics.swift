@@ -14,6 +14,8 @@ package struct ServiceMetrics: Sendable {
     package let deliverySeconds: Histogram
     /// Requests to the API that were refused, by code.
     package let apiRefused: Counter
+    /// Readers that wait for a final state.
+    package let apiWaiters: Gauge
 
     // Queue
     package let databaseUp: Gauge
@@ -53,6 +55,7 @@ package struct ServiceMetrics: Sendable {
             "countersign_delivery_seconds", "From the head of a delivery to its answer.", labels: ["endpoint"])
         apiRefused = registry.counter(
             "countersign_api_refused_total", "API requests that were refused, by code.", labels: ["code"])
+        apiWaiters = registry.gauge("countersign_api_waiters", "API readers that wait for a final state.")
         databaseUp = registry.gauge("countersign_database_up", "Whether the database answered this scrape.")
         queueDepth = registry.gauge(
             "countersign_queue_jobs", "Unfinished jobs by lane and state.", labels: ["lane", "state"])

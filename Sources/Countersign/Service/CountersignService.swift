@@ -33,7 +33,7 @@ package struct CountersignService: Sendable {
         try await preflight.database(migrations: migrations)
 
         let http = HTTPClient(userAgent: "countersign/\(version)")
-        let pools = try Pools(configuration.database)
+        let pools = try Pools(configuration)
         let services = try services(root: root, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
         var shape = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: signals, logger: logger)
@@ -44,7 +44,7 @@ package struct CountersignService: Sendable {
             "starting",
             metadata: [
                 "version": "\(version)", "environment": "\(configuration.environment.rawValue)",
-                "policy.version": "\(SigningPolicy(configuration.policy).version)",
+                "policy.version": "\(SigningPolicy(configuration).version)",
             ])
         do {
             try await group.run()
@@ -61,7 +61,7 @@ package struct CountersignService: Sendable {
         root: TrustedRoot, http: HTTPClient, pools: Pools, onBound: @escaping @Sendable (Door, Int) async -> Void
     ) throws -> [any Service] {
         let metrics = ServiceMetrics()
-        let policy = SigningPolicy(configuration.policy)
+        let policy = SigningPolicy(configuration)
         let signal = JobSignal()
         let notifier = JobNotifier(signal: signal, pool: pools.notify, logger: logger)
         let workQueue = JobQueue(pool: pools.work, notifier: notifier, settings: configuration.worker.queueSettings)
@@ -86,7 +86,7 @@ package struct CountersignService: Sendable {
         let listeners = Listeners(
             configuration,
             Listeners.Dependencies(
-                commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, pool: pools.intake,
+                commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
                 policy: policy, metrics: metrics, progress: progress),
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, window: signer.window).register()
@@ -96,21 +96,28 @@ package struct CountersignService: Sendable {
     }
 }
 
-/// The daemon's connections: workers and intake apart, so that a backlog cannot starve the webhooks; one to notify.
+/// The daemon's connections: workers, intake and API apart, so that neither a backlog nor waiting readers can starve the
+/// webhooks; one to notify.
 struct Pools: Sendable {
     let work: ConnectionPool
     let intake: ConnectionPool
+    let api: ConnectionPool
     let notify: ConnectionPool
     let listener: PostgresConfiguration
 
-    init(_ configuration: DatabaseConfiguration) throws(PostgresError) {
+    init(_ configuration: Configuration) throws(PostgresError) {
+        let waitLimit = configuration.intake.connectionWait
+        let configuration = configuration.database
         let settings = JobQueue.sessionSettings
         work = ConnectionPool(
             try configuration.connection(applicationName: "countersign worker", sessionSettings: settings),
             size: configuration.workerConnections)
         intake = ConnectionPool(
             try configuration.connection(applicationName: "countersign intake", sessionSettings: settings),
-            size: configuration.intakeConnections)
+            size: configuration.intakeConnections, waitLimit: waitLimit)
+        api = ConnectionPool(
+            try configuration.connection(applicationName: "countersign api", sessionSettings: settings),
+            size: configuration.apiConnections)
         notify = ConnectionPool(try configuration.connection(applicationName: "countersign notify"), size: 1)
         listener = try configuration.connection(applicationName: "countersign listen")
     }
@@ -118,6 +125,7 @@ struct Pools: Sendable {
     func close() async {
         await work.close()
         await intake.close()
+        await api.close()
         await notify.close()
     }
 }

@@ -9,16 +9,29 @@ extension WorkerConfiguration {
         return settings
     }
 
-    /// Waits between attempts.
+    /// Waits between attempts. The classes keep their proportions, which are the reason why there are classes.
     package var retryPolicy: RetryPolicy {
         var policy = RetryPolicy()
-        for backoff in [\RetryPolicy.dependency, \.throttled, \.identity, \.permanent] {
-            policy[keyPath: backoff].base = min(policy[keyPath: backoff].base, retryBase)
-            policy[keyPath: backoff].ceiling = min(policy[keyPath: backoff].ceiling, retryCeiling)
-        }
-        policy.permanent.attempts = permanentAttempts
-        policy.longestRetryAfter = retryCeiling
+        policy.dependency = .init(base: retryBase, ceiling: retryCeiling)
+        policy.throttled = .init(base: retryBase, ceiling: retryCeiling * 5)
+        policy.identity = .init(base: retryBase * 2.5, ceiling: retryCeiling)
+        policy.permanent = .init(base: retryBase * 2.5, ceiling: retryCeiling, attempts: permanentAttempts)
+        policy.eventual = Self.pauses(within: missingManifestPatience)
+        policy.longestRetryAfter = retryAfterCeiling
         return policy
+    }
+
+    /// Short waits first, because a registry is late by seconds if at all; together `patience`.
+    private static func pauses(within patience: Duration) -> [Duration] {
+        let short: [Duration] = [.seconds(2), .seconds(5), .seconds(10)]
+        var pauses: [Duration] = []
+        var left = patience
+        while left > .zero {
+            let next: Duration = pauses.count < short.count ? short[pauses.count] : .seconds(30)
+            pauses.append(min(next, left))
+            left -= next
+        }
+        return pauses
     }
 
     /// Slots and cadence of the worker.

@@ -49,15 +49,16 @@ import Testing
         try await DoorsFixture.withDoors { (doors) async throws in
             let digest = sampleDigest("by hand")
             let references = [
-                "registry.example.com/team/app@\(digest)", "registry.example.com/other/app:v1",
-                "evil.example.com/team/app:v1",
+                "registry.example.com/team/app:v1@\(digest)", "registry.example.com/other/app:v1",
+                "registry.example.com/team/app@\(digest)", "evil.example.com/team/app:v1",
             ]
             let list = references.map { "\"\($0)\"" }.joined(separator: ",")
             let answer = try await sign(doors, Array("{\"references\": [\(list)]}".utf8), token: doors.token(.operator))
             guard case .array(let items)? = try JSONValue(parsing: answer.body)["items"] else {
                 throw SupportError("no items")
             }
-            #expect(items.map { $0["verdict"]?.text } == ["accepted", "refused", "refused"])
+            #expect(items.map { $0["verdict"]?.text } == ["accepted", "refused", "refused", "refused"])
+            #expect(items[2]["reason"]?.text?.contains("untagged") == true)
             #expect(items.map { $0["reference"]?.text } == references)
             #expect(try await doors.queue.state(digest) == "queued")
             #expect(
@@ -96,7 +97,7 @@ import Testing
                 #expect(artifact["state"]?.text == "queued")
                 #expect(artifact["reference"]?.text == "registry.example.com/team/app@\(digest)")
                 #expect(artifact["rule"]?.text == "team")
-                #expect(artifact["policy_version"]?.text == SigningPolicy(Configuration.doors.policy).version)
+                #expect(artifact["policy_version"]?.text == SigningPolicy(Configuration.doors).version)
                 #expect(artifact["signature"] == nil)
             }
         }
@@ -142,6 +143,36 @@ import Testing
             let answer = try await waited
             #expect(try JSONValue(parsing: answer.body)["state"]?.text == "cancelled")
             #expect(answer.elapsed < .seconds(15))
+        }
+    }
+
+    @Test func `a reader does not wait beyond the daemon's own end`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            _ = try await doors.deliver(envelope(notification()))
+            let token = try await doors.token(.viewer)
+            let reference = "registry.example.com/team/app@\(sampleDigest("image"))"
+            async let waited = doors.get("/v1/artifacts?ref=\(reference)&wait=60s", token: token)
+            try await eventually("the reader waits") { doors.metrics.apiWaiters.value() == 1 }
+            await doors.stop()
+            let answer = try await waited
+            #expect(try JSONValue(parsing: answer.body)["state"]?.text == "queued")
+            #expect(answer.elapsed < .seconds(25))
+        }
+    }
+
+    @Test func `only so many readers may wait at once, and the others are told`() async throws {
+        try await DoorsFixture.withDoors(.doors { $0.api.maxWaiters = 1 }) { (doors) async throws in
+            _ = try await doors.deliver(envelope(notification()))
+            let token = try await doors.token(.viewer)
+            let path = "/v1/artifacts?ref=registry.example.com/team/app@\(sampleDigest("image"))"
+            async let waited = doors.get(path + "&wait=60s", token: token)
+            try await eventually("the reader waits") { doors.metrics.apiWaiters.value() == 1 }
+            let second = try await doors.get(path + "&wait=60s", token: token)
+            #expect(second.status == 503)
+            #expect(try JSONValue(parsing: second.body)["code"]?.text == "api.too_many_waiters")
+            #expect(try await doors.get(path, token: token).status == 200)
+            await doors.stop()
+            #expect(try await waited.status == 200)
         }
     }
 

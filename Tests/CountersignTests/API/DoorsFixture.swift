@@ -15,6 +15,8 @@ struct DoorsFixture {
     let metrics: ServiceMetrics
     let ports: [Door: Int]
     let commits: CommitLog
+    /// Tells the daemon to stop; requests under way end.
+    let stop: @Sendable () async -> Void
     private let http = HTTPClient()
 
     /// Runs `body` while the doors are open.
@@ -36,8 +38,8 @@ struct DoorsFixture {
         let listeners = Listeners(
             configuration,
             .init(
-                commit: { requests throws(QueueError) in try await group.commit(requests) }, pool: pool,
-                policy: SigningPolicy(configuration.policy), metrics: metrics, progress: Idle()),
+                commit: { requests throws(QueueError) in try await group.commit(requests) }, apiPool: pool,
+                policy: SigningPolicy(configuration), metrics: metrics, progress: Idle()),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
         let services = listeners.services { door, port in continuation.yield((door, port)) }
@@ -49,7 +51,9 @@ struct DoorsFixture {
             ports[door] = port
             if ports.count == Door.allCases.count { break }
         }
-        let fixture = DoorsFixture(queue: queue, metrics: metrics, ports: ports, commits: commits)
+        let fixture = DoorsFixture(queue: queue, metrics: metrics, ports: ports, commits: commits) {
+            await serviceGroup.triggerGracefulShutdown()
+        }
         do { try await body(fixture) } catch {
             await serviceGroup.triggerGracefulShutdown()
             throw error

@@ -32,7 +32,8 @@ import Testing
                     continue
                 }
             default:
-                guard case .ignored = verdict else {
+                // What is no push of a manifest is ignored; a push that names nothing to sign is refused, and so seen.
+                guard verdict.label != "sign", verdict.label != "resolve" else {
                     Issue.record("\(verdict) instead of nothing: \(wanted["reason"]?.text ?? "")")
                     continue
                 }
@@ -66,7 +67,7 @@ import Testing
         for body in Shared.bodies("vectors/webhook-cosign-pushes") {
             for received in try DistributionDialect().events(in: JSONValue(parsing: body)) {
                 guard case .push(let push) = received else { continue }
-                let verdict = verdict(received, speakingFor: push.registryHost)
+                let verdict = verdict(received, speakingFor: push.registryHost ?? "")
                 let isCosigns = push.userAgent?.hasPrefix("cosign/") == true
                 if isCosigns {
                     guard case .ignored = verdict else {
@@ -74,7 +75,7 @@ import Testing
                         continue
                     }
                 } else if case .sign = verdict {
-                    signed.append(push.repository)
+                    signed.append(push.repository ?? "")
                 }
             }
         }
@@ -94,18 +95,28 @@ import Testing
         ("{}", IgnoredReason.incomplete), ("[]", .incomplete), ("null", .incomplete), (#"{"action": 1}"#, .incomplete),
         (#"{"action": "pull"}"#, .action), (#"{"action": "push"}"#, .notAManifest),
         (#"{"action": "push", "target": {"mediaType": "application/octet-stream"}}"#, .notAManifest),
-        (
-            #"{"action": "push", "target": {"mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws"}}"#,
-            .schema1
-        ),
-        (#"{"action": "push", "target": {"mediaType": "application/vnd.oci.image.manifest.v1+json"}}"#, .incomplete),
-        (
-            #"{"action": "push", "target": {"mediaType": "application/vnd.oci.image.manifest.v1+json", "repository": "a"}}"#,
-            .incomplete
-        ),
     ]) func `what is wrong with one event does not refuse the delivery`(event: String, reason: IgnoredReason) throws {
         let body = try JSONValue(parsing: Array(#"{"events": [\#(event)]}"#.utf8))
         #expect(try DistributionDialect().events(in: body) == [.ignored(reason)])
+    }
+
+    @Test(arguments: [
+        (#""mediaType": "application/vnd.oci.image.manifest.v1+json""#, "the event names no repository"),
+        (
+            #""mediaType": "application/vnd.oci.image.manifest.v1+json", "repository": "a""#,
+            "the event names neither a valid digest nor a tag"
+        ),
+        (
+            #""mediaType": "application/vnd.docker.distribution.manifest.v1+prettyjws", "repository": "a", "tag": "v1""#,
+            "Docker schema 1: its digest does not name its bytes; push it as schema 2 or OCI"
+        ),
+    ]) func `a pushed manifest that cannot be signed is refused with the reason`(target: String, reason: String) throws
+    {
+        let event = #"{"action": "push", "request": {"host": "r.example.com"}, "target": {\#(target)}}"#
+        let body = try JSONValue(parsing: Array(#"{"events": [\#(event)]}"#.utf8))
+        let received = try #require(try DistributionDialect().events(in: body).first)
+        #expect(
+            verdict(received, speakingFor: "r.example.com") == .refused(registry: "r.example.com", reason: reason))
     }
 
     private func verdict(_ received: ReceivedEvent, speakingFor host: String) -> EventVerdict {
@@ -120,7 +131,28 @@ import Testing
         endpoint.repositories = [glob("**")]
         return EndpointRules(
             endpoint: endpoint, registry: .init(name: registry, upstream: .init(url: "http://\(registry)")),
-            policy: SigningPolicy(.init(rules: [.init(name: "all", repositories: [glob("**")])])))
+            policy: SigningPolicy(rules: [.all], registries: [registry]))
+    }
+}
+
+extension SigningPolicy {
+    /// With endpoints that list everything of these registries.
+    init(rules: [PolicyConfiguration.Rule], registries: [String]) {
+        let endpoints = registries.map { registry in
+            var endpoint = EndpointConfiguration(name: "any", registry: registry, secrets: [])
+            endpoint.repositories = [glob("**")]
+            return endpoint
+        }
+        self.init(PolicyConfiguration(rules: rules), endpoints: endpoints)
+    }
+}
+
+extension PolicyConfiguration.Rule {
+    /// Signs whatever comes, with a tag or without.
+    static var all: Self {
+        var rule = Self(name: "all", repositories: [glob("**")])
+        rule.untagged = .sign
+        return rule
     }
 }
 

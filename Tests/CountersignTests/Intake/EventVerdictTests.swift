@@ -22,11 +22,49 @@ import Testing
     }
 
     @Test(arguments: ["", "sha256:abc", "-v1", ".v1", "a/b", String(repeating: "a", count: 129), "é"])
-    func `without a digest and a usable tag there is nothing to do`(tag: String) {
+    func `without a digest and a usable tag there is nothing to do, which is said`(tag: String) {
         var event = push()
         event.digest = nil
         event.tag = tag
-        #expect(rules().verdict(on: event) == .ignored(.nothingToResolve))
+        #expect(
+            rules().verdict(on: event)
+                == .refused(
+                    registry: "registry.example.com", reason: "the event names neither a valid digest nor a tag"))
+    }
+
+    @Test func `an event without a host is for the registry of its endpoint only where that is configured`() {
+        var event = push()
+        event.registryHost = nil
+        #expect(
+            rules().verdict(on: event)
+                == .refused(registry: "registry.example.com", reason: "the event names no host"))
+        #expect(rules { $0.trustHost = false }.verdict(on: event).label == "sign")
+    }
+
+    @Test func `an image pushed with our library is an image`() {
+        var event = push()
+        event.userAgent = "countersign/1.0"
+        #expect(rules().verdict(on: event).label == "sign")
+    }
+
+    @Test func `one layer that is no signature makes an image`() {
+        let (config, layer) = (
+            "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
+        )
+        for references in [
+            [config, layer, "application/vnd.in-toto+json"], ["application/vnd.in-toto+json", layer], [config],
+        ] {
+            var event = push()
+            event.mediaType = MediaType.ociManifest
+            event.references = references
+            #expect(rules().verdict(on: event).label == "sign", "\(references)")
+        }
+    }
+
+    @Test func `without a tag nothing is signed unless the rule says so`() {
+        var event = push()
+        event.tag = nil
+        #expect(rules().verdict(on: event).label == "refused")
     }
 
     @Test(arguments: [
@@ -67,6 +105,7 @@ import Testing
         for agent in ["countersign", "countersign/1.0"] {
             var event = push()
             event.userAgent = agent
+            event.tag = nil
             #expect(rules().verdict(on: event) == .ignored(.ownPush))
         }
         var event = push()
@@ -80,7 +119,8 @@ import Testing
             "application/vnd.dsse.envelope.v1+json", "application/vnd.in-toto+json",
         ] {
             var event = push()
-            event.references = ["application/vnd.oci.empty.v1+json", type]
+            event.mediaType = MediaType.ociManifest
+            event.references = ["application/vnd.oci.empty.v1+json", type, type]
             #expect(rules().verdict(on: event) == .ignored(.signatureMaterial))
         }
     }
@@ -105,14 +145,15 @@ import Testing
         var registry = RegistryConfiguration(
             name: "registry.example.com", upstream: .init(url: "https://inside.example.com:5000"))
         registry.aliases = ["inside.example.com:5000"]
-        let policy = SigningPolicy(.init(rules: [.init(name: "team", repositories: [glob("*/team/**")])]))
+        let policy = SigningPolicy(
+            rules: [.init(name: "team", repositories: [glob("*/team/**")])], registries: [registry.name])
         return EndpointRules(endpoint: endpoint, registry: registry, policy: policy)
     }
 }
 
 @Suite struct SigningPolicyTests {
     @Test func `without a rule nothing is signed`() throws {
-        let policy = SigningPolicy(.init())
+        let policy = policy([])
         #expect(
             policy.decide(try app, tagged: true)
                 == .refuse(reason: "no policy rule matches registry.example.com/team/app"))
@@ -121,7 +162,7 @@ import Testing
     @Test func `the first rule that matches decides`() throws {
         var refuse = rule("scratch", "registry.example.com/team/**")
         refuse.effect = .refuse
-        let policy = SigningPolicy(.init(rules: [refuse, rule("all", "**")]))
+        let policy = policy([refuse, rule("all", "**")])
         let reason = "policy rule 'scratch' refuses registry.example.com/team/app"
         #expect(policy.decide(try app, tagged: true) == .refuse(reason: reason))
         let other = try Repository(registry: "registry.example.com", name: "other/app")
@@ -132,20 +173,45 @@ import Testing
         var tagged = rule("all", "**")
         tagged.untagged = .refuse
         tagged.index = .both
-        let policy = SigningPolicy(.init(rules: [tagged]))
+        let policy = policy([tagged])
         #expect(
-            policy.decide(try app, tagged: false) == .refuse(reason: "policy rule 'all' refuses pushes without a tag"))
+            policy.decide(try app, tagged: false)
+                == .refuse(
+                    reason: "policy rule 'all' does not sign what has no tag (a child of an index, a push by digest); "
+                        + "push it with a tag, or set 'untagged: sign'"))
         #expect(policy.decide(try app, tagged: true) == .sign(rule: "all", index: .both))
         #expect(policy.decide(try app, tagged: nil) == .sign(rule: "all", index: .both))
     }
 
     @Test func `the version names the content and nothing else`() {
-        let policy = SigningPolicy(.init(rules: [rule("all", "**")]))
-        #expect(policy.version == SigningPolicy(.init(rules: [rule("all", "**")])).version)
+        let policy = policy([rule("all", "**")])
+        #expect(policy.version == self.policy([rule("all", "**")]).version)
         var changed = rule("all", "**")
         changed.index = .children
         let others = [[], [changed], [rule("other", "**")], [rule("all", "*")], [rule("all", "**"), rule("b", "**")]]
-        #expect(Set(others.map { SigningPolicy(.init(rules: $0)).version } + [policy.version]).count == 6)
+        #expect(Set(others.map { self.policy($0).version } + [policy.version]).count == 6)
+    }
+
+    @Test func `a repository that no endpoint lists is refused, whatever the rules say`() throws {
+        var endpoint = EndpointConfiguration(name: "main", registry: "registry.example.com", secrets: [])
+        endpoint.repositories = [glob("team/**")]
+        var second = EndpointConfiguration(name: "second", registry: "registry.example.com", secrets: [])
+        second.repositories = [glob("library/*")]
+        let rules = PolicyConfiguration(rules: [rule("all", "**")])
+        let listing = SigningPolicy(rules, endpoints: [endpoint, second])
+        #expect(listing.decide(try app, tagged: nil) == .sign(rule: "all", index: .index))
+        #expect(listing.isListed(try Repository(registry: "registry.example.com", name: "library/x")))
+        #expect(!listing.isListed(try Repository(registry: "other.example.com", name: "team/app")))
+        let removed = SigningPolicy(rules, endpoints: [second])
+        #expect(
+            removed.decide(try app, tagged: nil)
+                == .refuse(reason: "no endpoint lists repository registry.example.com/team/app"))
+        #expect(removed.version != listing.version)
+        #expect(SigningPolicy(rules, endpoints: [second, endpoint]).version == listing.version)
+    }
+
+    private func policy(_ rules: [PolicyConfiguration.Rule]) -> SigningPolicy {
+        SigningPolicy(rules: rules, registries: ["registry.example.com"])
     }
 
     private var app: Repository {

@@ -132,8 +132,45 @@ import Testing
                     notification("a"), notification("b", action: "pull"), notification("c", repository: "other/x"),
                     notification("d", tag: nil)))
             #expect(
-                String(decoding: answer.body, as: UTF8.self) == #"{"accepted":2,"ignored":1,"known":0,"refused":1}"#)
+                String(decoding: answer.body, as: UTF8.self) == #"{"accepted":1,"ignored":1,"known":0,"refused":2}"#)
             #expect(doors.commits.all == [3])
+        }
+    }
+
+    @Test func `a sender without the secret is sent away before his body`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let connection = try RawConnection(port: doors.ports[.webhooks] ?? 0)
+            connection.send("POST /webhooks/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n")
+            connection.send("Content-Length: 60000\r\n\r\n{")
+            // The rest never comes, and the read timeout closes without an answer
+            #expect(try await connection.receive().hasPrefix("HTTP/1.1 401"))
+            #expect(doors.metrics.deliveries.value("main", "intake.unauthorized") == 1)
+        }
+    }
+
+    @Test func `what a sender writes into names does not keep his delivery out`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let odd = notification("odd", tag: "sha256:" + String(repeating: "a", count: 300))
+                .replacing(#""name": "ci""#, with: #""name": "\u0000\#(String(repeating: "x", count: 5000))""#)
+            let answer = try await doors.deliver(envelope(odd, notification("other", repository: "\\u0000")))
+            #expect(answer.status == 202)
+            #expect(try await doors.events() == 2)
+        }
+    }
+
+    @Test func `an event that cannot be stored is refused by itself, and the others are kept`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            try await doors.queue.pool.withSession { session in
+                _ = try session.execute(
+                    Query(unsafeSQL: "ALTER TABLE countersign.event ADD CHECK (digest <> '\(sampleDigest("bad"))')"))
+            }
+            let answer = try await doors.deliver(
+                envelope(notification("a"), notification("bad"), notification("c")))
+            #expect(
+                String(decoding: answer.body, as: UTF8.self) == #"{"accepted":2,"ignored":0,"known":0,"refused":1}"#)
+            #expect(try await doors.queue.jobCount() == 2)
+            let reason = try await doors.queue.text("SELECT reason FROM countersign.event WHERE verdict = 'refused'")
+            #expect(reason?.contains("cannot be stored") == true)
         }
     }
 

@@ -99,7 +99,7 @@ struct SigningLine: Sendable {
             identity: KeylessSigner.ExpectedIdentity(
                 subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes)))
         return try SigningDaemon(
-            signer: signer, policy: SigningPolicy(PolicyConfiguration(rules: setup.rules)),
+            signer: signer, policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries([Self.registry(at: registry.url)], http: Self.http), database: database,
             settings: setup.settings)
     }
