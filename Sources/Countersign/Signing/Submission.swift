@@ -35,7 +35,8 @@ struct Submission: Sendable {
         let until = max(missed, end).addingTimeInterval(Self.settling)
         if try await journal.databaseNow() >= until {
             try await journal.abandon(
-                evidence, reason: "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry",
+                evidence,
+                reason: "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry",
                 for: claim)
         }
         throw SigningError.certificateExpired(at: end, until: until)
