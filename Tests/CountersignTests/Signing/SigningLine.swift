@@ -99,7 +99,8 @@ struct SigningLine: Sendable {
             identity: KeylessSigner.ExpectedIdentity(
                 subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes)))
         return try SigningDaemon(
-            signer: signer, policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
+            signer: signer,
+            policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries([Self.registry(at: registry.url)], http: Self.http), database: database,
             settings: setup.settings)
     }
