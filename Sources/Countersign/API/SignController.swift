@@ -104,7 +104,8 @@ package struct SignController: RouteSet {
         guard configuration.registries.contains(where: { $0.name == repository.registry }) else {
             return .refused(reason: "registry '\(repository.registry)' is not configured")
         }
-        switch policy.decide(repository, tagged: reference.tag != nil) {
+        // who asks by name means it: `untagged` is about pushes that nobody asked for
+        switch policy.decide(repository, tagged: nil) {
         case .refuse(let reason): return .refused(reason: reason)
         case .sign(let rule, _): return .accepted(rule: rule, policyVersion: policy.version)
         }

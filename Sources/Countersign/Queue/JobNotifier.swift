@@ -6,10 +6,10 @@ import ServiceLifecycle
 ///
 /// Never inside the transaction that inserts: NOTIFY takes a lock for the whole cluster at commit (measured: inserts
 /// fall to a fifth, on a slow disk to a sixteenth). So it runs on a connection of its own, at once for the first and at
-/// most once in 100 ms after that.
+/// most once in 25 ms after that.
 package struct JobNotifier: Service {
     package static let channel = "countersign_job"
-    private static let interval: Duration = .milliseconds(100)
+    private static let interval: Duration = .milliseconds(25)
 
     package let signal: JobSignal
     private let pool: ConnectionPool?

@@ -11,6 +11,11 @@ actor HeldClaims {
     private var holdings: [Int64: Holding] = [:]
     private var waiters: [CheckedContinuation<Void, Never>] = []
 
+    /// Other daemons that were alive at the last heartbeat.
+    private(set) var peers = 0
+
+    func meet(_ peers: Int) { self.peers = peers }
+
     var claims: [Claim] { holdings.values.map(\.claim) }
 
     func add(_ claim: Claim) { holdings[claim.leaseToken] = Holding(claim: claim) }

@@ -13,6 +13,8 @@ package struct Worker: Service {
         package var poll: Duration = .seconds(1)
         package var heartbeat: Duration = .seconds(10)
         package var shutdownGrace: Duration = .seconds(25)
+        /// How long a worker without a free slot but one would leave a due job to the other daemons.
+        package var hesitation: Duration = .milliseconds(150)
 
         package init() {}
     }
@@ -58,12 +60,15 @@ package struct Worker: Service {
     /// Until cancelled: free slots → claim → hand over. A failing database is waited for, at the rate of the poll.
     private func claimLoop(_ claimed: AsyncStream<Claim>.Continuation) async {
         let cursor = ClaimCursor()
+        var isBacklogged = false
         while !Task.isCancelled {
-            let free = await held.freeSlots(of: settings.concurrency)
+            var free = await held.freeSlots(of: settings.concurrency)
+            if !isBacklogged { free = await standBack(free) }
             guard free > 0, !Task.isCancelled else { continue }
             do {
                 let claims = try await queue.claim(limit: free, cursor: cursor)
                 progress.advanced()
+                isBacklogged = claims.count == free
                 for claim in claims where claim.crashes < queue.settings.crashLimit {
                     await held.add(claim)
                     claimed.yield(claim)
@@ -78,6 +83,15 @@ package struct Worker: Service {
                 try? await Task.sleep(for: settings.poll)
             }
         }
+    }
+
+    /// The daemon that received a push hears of it first, and would take everything. So with others alive it hesitates, the
+    /// longer the busier it is, and the idle take their share. Not while there is a backlog: then all have enough.
+    private func standBack(_ free: Int) async -> Int {
+        guard await held.peers > 0, free < settings.concurrency else { return free }
+        let busy = Double(settings.concurrency - free) / Double(settings.concurrency)
+        try? await Task.sleep(for: settings.hesitation * busy)
+        return await held.freeSlots(of: settings.concurrency)
     }
 
     /// Runs what was claimed; when claiming ends, lets it finish within the grace and cancels the rest, whose outcome is
@@ -128,6 +142,7 @@ package struct Worker: Service {
             do {
                 let beat = try await queue.heartbeat(claims)
                 await held.stop(beat.lost.union(beat.cancelled))
+                await held.meet(try await queue.peers(within: settings.heartbeat * 3))
             } catch {
                 logger.error("heartbeat failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
             }

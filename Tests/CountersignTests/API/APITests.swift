@@ -50,21 +50,20 @@ import Testing
             let digest = sampleDigest("by hand")
             let references = [
                 "registry.example.com/team/app:v1@\(digest)", "registry.example.com/other/app:v1",
-                "registry.example.com/team/app@\(digest)", "evil.example.com/team/app:v1",
+                "registry.example.com/team/app@\(sampleDigest("by digest"))", "evil.example.com/team/app:v1",
             ]
             let list = references.map { "\"\($0)\"" }.joined(separator: ",")
             let answer = try await sign(doors, Array("{\"references\": [\(list)]}".utf8), token: doors.token(.operator))
             guard case .array(let items)? = try JSONValue(parsing: answer.body)["items"] else {
                 throw SupportError("no items")
             }
-            #expect(items.map { $0["verdict"]?.text } == ["accepted", "refused", "refused", "refused"])
-            #expect(items[2]["reason"]?.text?.contains("untagged") == true)
+            #expect(items.map { $0["verdict"]?.text } == ["accepted", "refused", "accepted", "refused"])
             #expect(items.map { $0["reference"]?.text } == references)
             #expect(try await doors.queue.state(digest) == "queued")
             #expect(
                 try await doors.queue.text("SELECT actor FROM countersign.event WHERE verdict = 'accepted'")
                     == "operator")
-            let lane = try await doors.queue.number("SELECT lane::bigint FROM countersign.job")
+            let lane = try await doors.queue.number("SELECT max(lane)::bigint FROM countersign.job")
             #expect(lane == Int(Lane.default.rawValue))
         }
     }
