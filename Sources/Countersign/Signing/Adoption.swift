@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Sigstore
 
 /// A signature that is already there: after the loss of our database, or of a row in it, what verifies under our own
@@ -20,7 +21,8 @@ struct Adoption: Sendable {
         for candidate in found.bundles {
             guard let bundle = try? UnverifiedBundle(json: candidate.bytes),
                 (try? signer.verify(bundle, for: target.digest, in: target.repository)) != nil,
-                let prepared = Self.prepared(bundle, log: signer.log.id), let entry = bundle.tlogEntries.first
+                let prepared = Self.prepared(bundle, log: signer.log.id),
+                let entry = Self.named(bundle.tlogEntries.first)
             else { continue }
             let manifest = try await registry.manifest(target.repository.name, candidate.manifest.digest)
             // the bundle is ours, the manifest around it is anybody's: it must be one that we could push again
@@ -31,10 +33,22 @@ struct Adoption: Sendable {
                 manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest)
             let evidence = try await journal.adopt(
                 prepared, Evidence.Logged(entry, bundle: candidate.bytes), attachment: attachment, for: claim)
+            // it is there: what follows looks at it and does not write it again
+            try await journal.published(evidence, for: claim)
             // what was stored before stands, also over what was found
-            return try await LoggedEvidence(evidence, target, signer)
+            guard let stored = try await journal.evidence(of: target) else {
+                throw QueueError.leaseLost(jobID: claim.jobID)
+            }
+            return try await LoggedEvidence(stored, target, signer)
         }
         return nil
+    }
+
+    /// A bundle does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry.
+    private static func named(_ entry: TlogEntry?) -> TlogEntry? {
+        guard var named = entry else { return nil }
+        named.uuid = named.uuid ?? Hex.encode(Merkle.leafHash(named.canonicalizedBody))
+        return named
     }
 
     /// The parts of a published bundle as evidence. The request is not known any more and not needed: the entry is there.

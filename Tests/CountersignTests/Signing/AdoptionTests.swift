@@ -7,6 +7,45 @@ import Testing
 
 /// The last row of the crash table: our whole database is lost, and the signatures are still there.
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct AdoptionTests {
+    @Test func `after the loss of the database our own signature is adopted, not made again`() async throws {
+        let before = try await SigningLine()
+        let digest = try await before.image().descriptor.digest
+        try await before.push(digest)
+        try await before.daemon().workOff()
+        let lost = try #require(try await before.signature(of: digest))
+
+        let after = try await before.withFreshDatabase()
+        try await after.push(digest)
+        let (sent, written) = (after.rekor.requests.count, after.registry.writes)
+        try await after.daemon().workOff()
+
+        try await after.expectSignedOnce(digest)
+        let adopted = try #require(try await after.signature(of: digest))
+        #expect(adopted.logIndex == lost.logIndex)
+        #expect(adopted.referrer == lost.referrer)
+        #expect(after.rekor.requests.count == sent, "the log was not asked")
+        #expect(after.registry.writes == written, "the registry was not written to")
+    }
+
+    @Test func `what is adopted can be restored from our own tables later`() async throws {
+        let before = try await SigningLine()
+        let image = try await before.image()
+        let digest = image.descriptor.digest
+        try await before.push(digest)
+        try await before.daemon().workOff()
+
+        let after = try await before.withFreshDatabase()
+        try await after.push(digest)
+        try await after.daemon().workOff()
+        let adopted = try #require(try await after.signature(of: digest))
+        try await after.delete(adopted.referrer)
+        try await after.push(digest)
+        try await after.daemon().workOff()
+
+        try await after.expectSignedOnce(digest)
+        #expect(try await after.signature(of: digest)?.referrer == adopted.referrer)
+    }
+
     @Test func `a signature by somebody else is not adopted, and stays`() async throws {
         let theirs = try await SigningLine()
         let digest = try await theirs.image().descriptor.digest

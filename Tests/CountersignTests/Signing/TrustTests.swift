@@ -1,3 +1,4 @@
+import Foundation
 import OCI
 import SigstoreLab
 import Support
@@ -6,7 +7,7 @@ import Testing
 @testable import Countersign
 
 /// Nothing becomes public that we would not accept ourselves, and a log is not filled by repeating what cannot work.
-@Suite(.serialized, .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
 struct TrustTests {
     @Test func `with the trusted root of another Sigstore nothing is logged or published`() async throws {
         let foreign = try await SigningLine.withAnotherLab { try await $0.trustedRootJSON }
@@ -22,6 +23,22 @@ struct TrustTests {
         #expect(failure.fix.contains("trusted root"))
         try await line.expectNothingPublic(digest)
         #expect(line.rekor.requests.isEmpty)
+
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `under another log's key the entry waits for the right root, and stays the only one`() async throws {
+        let foreign = try await SigningLine.withAnotherLab { try await $0.trustedRootJSON }
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        var setup = SigningLine.Setup()
+        setup.trustedRoot = try Self.replacing("tlogs", of: try await line.lab.trustedRootJSON, by: foreign)
+        try await line.daemon(setup).workOff(atMost: 4)
+        #expect(try await line.failure(digest)?.code == "verify.log")
+        #expect(try await line.logEntries(about: digest).count == 1)
+        #expect(try await line.referrers(of: digest).isEmpty)
 
         try await line.daemon().workOff()
         try await line.expectSignedOnce(digest)
@@ -57,5 +74,14 @@ struct TrustTests {
             try await daemon.workOff()
             try await line.expectSignedOnce(digest, abandoned: logged, logged: logged)
         }
+    }
+
+    private static func replacing(_ member: String, of root: [UInt8], by other: [UInt8]) throws -> [UInt8] {
+        func object(_ json: [UInt8]) throws -> [String: Any] {
+            try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] ?? [:]
+        }
+        var root = try object(root)
+        root[member] = try object(other)[member]
+        return Array(try JSONSerialization.data(withJSONObject: root))
     }
 }
