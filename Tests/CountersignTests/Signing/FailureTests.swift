@@ -7,7 +7,7 @@ import Testing
 @testable import Countersign
 
 /// Whatever fails, the job waits under a name an operator can act on, and is signed once the cause is gone.
-@Suite(.serialized, .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
 struct FailureTests {
     /// One cause, and what is shown while it lasts.
     struct Cause: Sendable, CustomTestStringConvertible {
