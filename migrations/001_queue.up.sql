@@ -158,7 +158,6 @@ CREATE TABLE countersign.job (
     kind             text        NOT NULL CHECK (kind ~ '^[a-z][a-z_]{0,30}$'),
     target_id        bigint      UNIQUE REFERENCES countersign.target (id), -- at most one job for a target
     repository_id    int         NOT NULL REFERENCES countersign.repository,
-    registry         text        NOT NULL,            -- copied: a paused registry is excluded without a join
     tag              text,                            -- resolve: what to ask the registry for
     actor            text,
     delivery_key     bytea       CHECK (octet_length(delivery_key) <= 64), -- of the latest push: one id from webhook to log
@@ -185,6 +184,7 @@ CREATE TABLE countersign.job (
         autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.2);
 CREATE INDEX job_claim ON countersign.job (lane, run_at, id) WHERE NOT leased;   -- matches the ORDER BY of the claim exactly
 CREATE INDEX job_lease ON countersign.job (lease_expires_at) WHERE leased;
+CREATE INDEX job_resolve ON countersign.job (repository_id, tag) WHERE kind = 'resolve'; -- the status of a tag asks for it
 
 -- dead_letter: given up, and why. Kept until it is redriven, pushed again or expires.
 CREATE TABLE countersign.dead_letter (
@@ -201,7 +201,8 @@ CREATE TABLE countersign.dead_letter (
     first_failed_at timestamptz,
     error           jsonb       NOT NULL CHECK (error ?& ARRAY['code', 'stage', 'observed', 'fix'])
 );
-CREATE INDEX dead_letter_by_age ON countersign.dead_letter (buried_at);
+CREATE INDEX dead_letter_by_age ON countersign.dead_letter (buried_at, job_id);
+CREATE INDEX dead_letter_by_tag ON countersign.dead_letter (repository_id, tag) WHERE target_id IS NULL;
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- evidence: one signed envelope and its log entry. Written in two commits around the public act: `log_request` holds the
@@ -282,15 +283,17 @@ CREATE TABLE countersign.subject_lease (
 ) WITH (fillfactor = 50);
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- tag_history: a tag seen at a digest, told by a push or resolved by us. Append-only: the ledger of moves.
+-- tag_history: where a tag points, told by a push (accepted or refused) or resolved by us. Append-only: the ledger of
+-- moves. Only of repositories that are in the dictionary: others have nothing that a tag could be mistaken for.
 CREATE TABLE countersign.tag_history (
     id            bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     repository_id int         NOT NULL REFERENCES countersign.repository,
     tag           text        NOT NULL CHECK (length(tag) BETWEEN 1 AND 128),
-    digest        text        NOT NULL CHECK (digest ~ '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$'),
+    digest        text        CHECK (digest ~ '^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$'), -- null: moved, nobody said where
     source        text        NOT NULL CHECK (source IN ('told', 'resolved')),
     actor         text,
-    seen_at       timestamptz NOT NULL DEFAULT now()
+    seen_at       timestamptz NOT NULL DEFAULT now(),
+    CHECK (source = 'told' OR digest IS NOT NULL)
 );
 CREATE INDEX tag_history_latest ON countersign.tag_history (repository_id, tag, id DESC);
 

@@ -22,7 +22,8 @@ struct ArtifactStatus: Codable {
     }
     let reference: String
     let tag: String?
-    let digest: String
+    /// Absent while nobody could say yet where the tag points.
+    let digest: String?
     let state: String
     let recheck: Bool
     let rule: String?
@@ -41,7 +42,7 @@ struct ArtifactStatus: Codable {
 
     func tell() {
         var lines = [("artifact", reference), ("state", recheck ? "\(state), being looked at again" : state)]
-        if let tag { lines.append(("tag", "\(tag), seen here \(resolvedAt ?? "")")) }
+        if let tag { lines.append(("tag", resolvedAt.map { "\(tag), seen here \($0)" } ?? "\(tag), not resolved")) }
         if let signature {
             lines += [
                 ("identity", signature.identity), ("issuer", signature.issuer),
@@ -51,13 +52,12 @@ struct ArtifactStatus: Codable {
             if let at = signature.integratedAt { lines.append(("logged", at)) }
             lines += [("signature", signature.referrer), ("verified", signature.verifiedAt)]
         }
-        if state != "signed" {
-            lines.append(("attempts", String(attempts)))
-            if let nextAttemptAt { lines.append(("next", nextAttemptAt)) }
-            if let lastError {
-                lines.append(("error", "\(lastError.code) at \(lastError.stage): \(lastError.observed)"))
-                lines.append(("fix", lastError.fix))
-            }
+        if state != "signed" { lines.append(("attempts", String(attempts))) }
+        if let nextAttemptAt { lines.append(("next", nextAttemptAt)) }
+        // also of a signed artifact: the look whether its signature still stands may fail
+        if let lastError {
+            lines.append(("error", "\(lastError.code) at \(lastError.stage): \(lastError.observed)"))
+            lines.append(("fix", lastError.fix))
         }
         let width = lines.map(\.0.count).max() ?? 0
         for (name, value) in lines {

@@ -42,7 +42,10 @@ import Testing
                 for round in 0..<20 {
                     if round.isMultiple(of: 5) { try await fixture.expireLeases() }
                     _ = try await fixture.queue.rescue()
-                    _ = try await fixture.queue.cancel(targets: [Int64(round % 12) + 1])
+                    let job = try await fixture.number(
+                        "SELECT coalesce(max(id), 0) FROM countersign.job WHERE target_id = \(Int64(round % 12) + 1)")
+                    _ = try await fixture.queue.cancel(job: Int64(job))
+                    _ = try await fixture.queue.redriveOldest(limit: 3)
                 }
             }
             try await group.waitForAll()

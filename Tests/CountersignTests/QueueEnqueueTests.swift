@@ -81,7 +81,10 @@ import Testing
         target.delivery = nil
         _ = try await fixture.queue.settle(claim, as: .resolved([target]))
         #expect(try await fixture.claimOne().target?.digest == digest)
-        #expect(try await fixture.text("SELECT source FROM countersign.tag_history") == "resolved")
+        #expect(
+            try await fixture.text(
+                "SELECT string_agg(concat_ws(' ', source, digest), ', ' ORDER BY id) FROM countersign.tag_history")
+                == "told, resolved \(digest)")
         #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 1)
         await #expect(throws: QueueError.self) { try await fixture.queue.settle(claim, as: .resolved([target])) }
     }
@@ -146,5 +149,17 @@ import Testing
         _ = try await fixture.queue.settle(third, as: .failed(sampleFailure))
         _ = try await fixture.queue.redrive(jobs: [third.jobID])
         #expect(try await fixture.claimOne().deliveryKey == [3])
+    }
+
+    @Test func `the dead letter of a tag ends when the tag is pushed again`() async throws {
+        for digest in [nil, sampleDigest("app")] {
+            let fixture = try await QueueFixture()
+            try await fixture.push(samplePush(nil, tag: "latest"), samplePush(nil, tag: "other"))
+            for claim in try await fixture.claim() {
+                _ = try await fixture.queue.settle(claim, as: .gone(sampleFailure))
+            }
+            try await fixture.push(samplePush(digest, tag: "latest"))
+            #expect(try await fixture.records.deadLetters().items.map(\.tag) == ["other"])
+        }
     }
 }

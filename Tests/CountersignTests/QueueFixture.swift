@@ -49,6 +49,12 @@ struct QueueFixture: Sendable {
         return claim
     }
 
+    func cancelAll() async throws -> [JobQueue.Cancellation?] {
+        var cancelled: [JobQueue.Cancellation?] = []
+        for job in try await records.jobs().items { cancelled.append(try await queue.cancel(job: job.id)) }
+        return cancelled
+    }
+
     // MARK: Looking at the tables
 
     func text(_ query: Query) async throws -> String? {

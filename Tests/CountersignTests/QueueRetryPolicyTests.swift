@@ -16,13 +16,29 @@ import Testing
         #expect(decision == .retry(after: expected, counts: false))
     }
 
-    @Test func `Retry-After is a lower bound that an upstream cannot stretch for ever`() {
-        #expect(
-            policy.decision(for: .throttled, attempt: 1, failures: 0, retryAfter: .seconds(30), random: 0.1)
-                == .retry(after: .seconds(30), counts: false))
-        #expect(
-            policy.decision(for: .throttled, attempt: 1, failures: 0, retryAfter: .seconds(1_000_000), random: 0.1)
-                == .retry(after: .seconds(900), counts: false))
+    @Test(arguments: [
+        (0, 30, 0, Duration.seconds(30)), (0, 30, 0.5, .seconds(37.5)), (4, 30, 0.5, .seconds(46)),
+        (0, 1, 0.5, .seconds(2)), (0, 0, 0.5, .seconds(1)), (0, 1_000_000, 0, .seconds(900)),
+        (0, 1_000_000, 0.5, .seconds(907.5)),
+    ])
+    func `Retry-After is a lower bound with a spread on top, and an upstream cannot stretch it for ever`(
+        failures: Int, asked: Int, random: Double, expected: Duration
+    ) {
+        let decision = policy.decision(
+            for: .throttled, attempt: 1, failures: failures, retryAfter: .seconds(asked), random: random)
+        #expect(decision == .retry(after: expected, counts: false))
+    }
+
+    @Test func `a thousand jobs that were told the same moment do not come back in one second`() {
+        let delays = (0..<1_000).map { index in
+            policy.decision(
+                for: .throttled, attempt: 1, failures: 0, retryAfter: .seconds(30), random: Double(index) / 1_000)
+        }
+        let seconds = delays.map { delay in
+            if case .retry(let after, _) = delay { after.components.seconds } else { Int64(-1) }
+        }
+        let busiest = Dictionary(grouping: seconds) { $0 }.values.map(\.count).max()
+        #expect(busiest.map { $0 <= 70 } == true)
     }
 
     @Test(arguments: [(1, 2), (2, 5), (3, 10), (4, 30)])

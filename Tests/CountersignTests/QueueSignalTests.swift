@@ -28,6 +28,25 @@ import Testing
         #expect(signal.waitingCount == 0)
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func `a waiter that is released before it is suspended does not sleep for ever`() async {
+        let signal = JobSignal()
+        let expired = signal.arrive()
+        signal.release(expired)
+        await signal.suspend(expired)
+        let raised = signal.arrive()
+        signal.raise()
+        await signal.suspend(raised)
+        // that signal was for the one who was arriving, and is used up
+        let next = signal.arrive()
+        #expect(signal.waitingCount == 0)
+        signal.release(next)
+        await signal.suspend(next)
+        // limits that are over before the wait begins
+        for _ in 0..<2_000 { await signal.wait(upTo: .nanoseconds(1)) }
+        #expect(signal.waitingCount == 0)
+    }
+
     @Test func `a cancelled wait returns`() async {
         let signal = JobSignal()
         let waiting = Task { await signal.wait(upTo: .seconds(60)) }

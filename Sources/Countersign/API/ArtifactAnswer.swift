@@ -6,7 +6,8 @@ struct ArtifactAnswer: Encodable {
     let reference: String
     let registry: String
     let repository: String
-    let digest: String
+    /// Absent while only a tag is known and nobody could say yet where it points.
+    let digest: String?
     let tag: String?
     /// Since when our ledger has the tag at this digest; the registry may know better.
     let resolvedAt: Date?
@@ -59,10 +60,11 @@ struct ArtifactAnswer: Encodable {
     }
 
     init(_ status: ArtifactStatus) {
-        reference = "\(status.repository)@\(status.digest)"
+        reference =
+            status.digest.map { "\(status.repository)@\($0)" } ?? "\(status.repository):\(status.tag?.name ?? "")"
         registry = status.repository.registry
         repository = status.repository.name
-        digest = status.digest.description
+        digest = status.digest?.description
         tag = status.tag?.name
         resolvedAt = status.tag?.resolvedAt
         state = status.state.rawValue

@@ -8,16 +8,19 @@ extension Listeners {
         /// Reads for status, readiness and metrics, on connections that neither workers nor webhooks use: waiting readers
         /// cannot hold up a push.
         package var apiPool: ConnectionPool
+        /// For what operators do to jobs, on the same connections.
+        package var queue: JobQueue
         package var policy: SigningPolicy
         package var metrics: ServiceMetrics
         package var progress: any WorkerProgress
 
         package init(
-            commit: @escaping Intake.Commit, apiPool: ConnectionPool, policy: SigningPolicy, metrics: ServiceMetrics,
-            progress: any WorkerProgress
+            commit: @escaping Intake.Commit, apiPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy,
+            metrics: ServiceMetrics, progress: any WorkerProgress
         ) {
             self.commit = commit
             self.apiPool = apiPool
+            self.queue = queue
             self.policy = policy
             self.metrics = metrics
             self.progress = progress
@@ -45,6 +48,7 @@ extension Listeners {
                     ArtifactsController(
                         records: records, configuration: configuration, authority: authority, metrics: metrics),
                     JobsController(records: records, authority: authority),
+                    JobCommandsController(queue: dependencies.queue, records: records, authority: authority),
                     SignController(
                         configuration: configuration, policy: dependencies.policy, authority: authority,
                         commit: dependencies.commit),

@@ -93,10 +93,13 @@ package struct SignController: RouteSet {
             "reference": .string(text), "requested_by": .string(principal.name),
         ]).encoded()
         let key = Hash.sha256(Array("api\u{0}".utf8) + SecureRandom.bytes(16))
-        return EnqueueRequest(
+        var request = EnqueueRequest(
             source: "api", registry: reference.repository.registry, repository: reference.repository.name,
             digest: reference.digest, tag: reference.tag, actor: principal.name, lane: .default,
             verdict: verdict(on: reference), delivery: RecordedDelivery(key: key, body: record))
+        // that a tag is at this digest is what the operator says, not the registry
+        request.speaksForTag = false
+        return request
     }
 
     private func verdict(on reference: RequestedReference) -> EnqueueRequest.Verdict {

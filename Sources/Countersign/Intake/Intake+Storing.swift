@@ -85,6 +85,7 @@ extension EnqueueRequest {
             self.verdict = .accepted(rule: rule, policyVersion: policyVersion)
         case .refused(let registry, let reason):
             self.registry = registry.claimed
+            speaksForTag = registry == endpoint.registry
             self.verdict = .refused(reason: reason)
         case .ignored(let reason):
             self.verdict = .filtered(reason: reason.rawValue)

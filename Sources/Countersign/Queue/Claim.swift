@@ -1,4 +1,3 @@
-package import FoundationEssentials
 package import OCI
 
 /// A job that this process holds for one attempt, until its lease runs out.
@@ -16,12 +15,6 @@ package struct Claim: Sendable {
     package let failures: Int
     /// How often a process died holding it. From ``JobQueue/Settings/crashLimit`` on it must run alone.
     package let crashes: Int
-    /// Database clock.
-    package let firstFailedAt: Date?
-    /// When the push arrived, by the database's clock.
-    package let receivedAt: Date
-    /// How long ago that was when it was claimed, also by the database's clock: safe under a skewed local one.
-    package let age: Duration
     /// Names the delivery of the latest push, in logs and in `event`; `nil` where none is known.
     package let deliveryKey: [UInt8]?
     /// Until when this process may believe in its lease without a heartbeat: taken before the claim was sent, on the

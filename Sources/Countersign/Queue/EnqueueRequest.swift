@@ -19,6 +19,9 @@ package struct EnqueueRequest: Sendable {
     package var delivery: RecordedDelivery?
     /// Names the delivery that the work comes from, so that one id leads from the webhook to the log entry.
     package var deliveryKey: [UInt8]?
+    /// Whether its source knows where the tag points: the registry itself does; somebody who asks for a signature by hand,
+    /// or an endpoint that names another registry than its own, does not.
+    package var speaksForTag = true
 
     /// - Parameter deliveryKey: only for derived work; a delivery has its own.
     package init(

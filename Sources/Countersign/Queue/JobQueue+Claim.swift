@@ -5,18 +5,13 @@ import Postgres
 extension JobQueue {
     /// Takes up to `limit` due jobs for this process. Claim no more than free slots: what is held but not run waits for
     /// nothing, and after a crash for its whole lease.
-    ///
-    /// - Parameters:
-    ///   - kinds: what this process can do; other kinds stay for those who can.
-    ///   - registries: canonical names that are paused or behind an open breaker.
-    package func claim(
-        limit: Int, kinds: [JobKind] = JobKind.allCases, excluding registries: [String] = [], cursor: ClaimCursor
-    ) async throws(QueueError) -> [Claim] {
+    /// Kinds that this version does not know stay for those who do.
+    package func claim(limit: Int, cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
         let starts = cursor.next()
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
-            limit: limit, kinds: kinds, excluding: registries, starts: starts, worker: worker, lease: settings.lease)
+            limit: limit, starts: starts, worker: worker, lease: settings.lease)
         let claims = try await pool.together { session in
             try session.query(statement).map { try ClaimedRow($0, trustedUntil: trustedUntil) }
         }
@@ -27,8 +22,7 @@ extension JobQueue {
     /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
     /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
     static func claimStatement(
-        limit: Int, kinds: [JobKind], excluding registries: [String], starts: [ClaimCursor.Start], worker: UUID,
-        lease: Duration
+        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration
     ) -> Query {
         """
         WITH due AS MATERIALIZED (
@@ -37,7 +31,7 @@ extension JobQueue {
             CROSS JOIN LATERAL (
                 SELECT j.id FROM countersign.job j
                 WHERE NOT j.leased AND j.lane = l.lane AND j.run_at >= l.since AND j.run_at <= now()
-                    AND j.kind = ANY(\(kinds.map(\.rawValue))::text[]) AND j.registry <> ALL(\(registries)::text[])
+                    AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[])
                 ORDER BY j.lane, j.run_at, j.id LIMIT \(limit)::int
                 FOR NO KEY UPDATE SKIP LOCKED) AS pick
             LIMIT \(limit)::int),
@@ -53,8 +47,7 @@ extension JobQueue {
                 attempts = t.attempts + 1, updated_at = now()
             WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
             RETURNING t.id, t.digest, t.purpose, t.generation, t.state)
-        SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.first_failed_at, c.run_at,
-            c.received_at, extract(epoch FROM now() - c.received_at)::float8 AS age, c.tag, c.actor, c.delivery_key,
+        SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.run_at, c.tag, c.actor, c.delivery_key,
             c.repository_id, r.registry, r.name,
             m.id AS target_id, m.digest, m.purpose, m.generation, m.state
         FROM claimed c
@@ -94,8 +87,7 @@ private struct ClaimedRow: Sendable {
             attempt: Int(try row.decode("attempt", as: Int32.self)),
             failures: Int(try row.decode("failures", as: Int32.self)),
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
-            firstFailedAt: try row.decode("first_failed_at"), receivedAt: try row.decode("received_at"),
-            age: .seconds(try row.decode("age", as: Double.self)), deliveryKey: try row.decode("delivery_key"),
+            deliveryKey: try row.decode("delivery_key"),
             trustedUntil: trustedUntil)
         runAt = try row.decode("run_at")
     }

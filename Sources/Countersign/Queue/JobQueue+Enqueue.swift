@@ -24,7 +24,10 @@ extension JobQueue {
     }
 
     /// The same inside a transaction that does more (a resolved tag ends its job with it).
-    static func store(_ requests: [EnqueueRequest], in session: Session) throws -> [EnqueueResult.Item] {
+    /// - Parameter resolvedSince: see ``appendTagHistory(_:resolvedSince:in:)``.
+    static func store(
+        _ requests: [EnqueueRequest], resolvedSince: String? = nil, in session: Session
+    ) throws -> [EnqueueResult.Item] {
         let accepted = requests.indices.compactMap { Push(requests[$0], index: $0) }
         let repositoryIDs = try repositoryIDs(of: accepted, in: session)
         let byDigest = accepted.filter { $0.digest != nil }
@@ -43,8 +46,9 @@ extension JobQueue {
             let isFirst = byDigest.first { $0.key == push.key }?.index == push.index
             items[push.index] = .init(verdict: target.isNew && isFirst ? .accepted : .known, targetID: target.id)
         }
-        try insertResolveJobs(accepted.filter { $0.digest == nil }, repositoryIDs, in: session)
-        try appendTagHistory(byDigest, repositoryIDs, in: session)
+        try insertResolveJobs(requests, in: session)
+        try appendTagHistory(requests, resolvedSince: resolvedSince, in: session)
+        try endLettersOfTags(requests, in: session)
         try insertEvents(requests, items, in: session)
         return items
     }
@@ -158,12 +162,11 @@ extension JobQueue {
             WITH pushed AS MATERIALIZED (
                 SELECT * FROM unnest(
                     \(digests)::text[], \(repositories)::int[], \(purposes)::text[],
-                    \(folded.map(\.push.request.registry))::text[], \(folded.map(\.push.request.mediaType))::text[],
-                    \(folded.map(\.push.request.actor))::text[], \(folded.map(\.push.rule))::text[],
+                    \(folded.map(\.push.request.mediaType))::text[], \(folded.map(\.push.request.actor))::text[], \(folded.map(\.push.rule))::text[],
                     \(folded.map(\.push.policyVersion))::text[], \(folded.map(\.push.request.lane.rawValue))::smallint[],
                     \(folded.map(\.push.request.deliveryKey))::bytea[])
                 WITH ORDINALITY
-                AS p(digest, repository_id, purpose, registry, media_type, actor, rule, policy_version, lane,
+                AS p(digest, repository_id, purpose, media_type, actor, rule, policy_version, lane,
                     delivery_key, n)),
             stored AS (
                 INSERT INTO countersign.target AS t (digest, repository_id, purpose, media_type, rule, policy_version)
@@ -179,8 +182,8 @@ extension JobQueue {
                     pushes = t.pushes + 1, pushed_at = now(), updated_at = now()
                 RETURNING t.id, t.digest, t.repository_id, t.purpose, t.state, t.pushes),
             due AS (
-                INSERT INTO countersign.job AS j (kind, target_id, repository_id, registry, lane, actor, delivery_key)
-                SELECT 'sign', s.id, s.repository_id, p.registry, p.lane, p.actor, p.delivery_key
+                INSERT INTO countersign.job AS j (kind, target_id, repository_id, lane, actor, delivery_key)
+                SELECT 'sign', s.id, s.repository_id, p.lane, p.actor, p.delivery_key
                 FROM pushed p JOIN stored s USING (digest, repository_id, purpose)
                 WHERE s.state <> 'revoked' ORDER BY s.id
                 ON CONFLICT (target_id) DO UPDATE SET
@@ -204,40 +207,6 @@ extension JobQueue {
                 id: try row.decode("id"), isNew: try row.decode("is_new"))
         }
         return targets
-    }
-
-    /// A tag may have moved between two events: these are never folded.
-    private static func insertResolveJobs(
-        _ pushes: [Push], _ repositoryIDs: [RepositoryKey: Int32], in session: Session
-    ) throws {
-        let known = pushes.compactMap { push in repositoryIDs[push.repositoryKey].map { (push: push, id: $0) } }
-        guard !known.isEmpty else { return }
-        _ = try session.execute(
-            """
-            INSERT INTO countersign.job (kind, repository_id, registry, tag, actor, lane, delivery_key)
-            SELECT 'resolve', * FROM unnest(
-                \(known.map(\.id))::int[], \(known.map(\.push.request.registry))::text[],
-                \(known.map(\.push.request.tag))::text[], \(known.map(\.push.request.actor))::text[],
-                \(known.map(\.push.request.lane.rawValue))::smallint[],
-                \(known.map(\.push.request.deliveryKey))::bytea[])
-            """)
-    }
-
-    private static func appendTagHistory(
-        _ pushes: [Push], _ repositoryIDs: [RepositoryKey: Int32], in session: Session
-    ) throws {
-        let tagged = pushes.compactMap { push in
-            push.request.tag == nil ? nil : repositoryIDs[push.repositoryKey].map { (push: push, id: $0) }
-        }
-        guard !tagged.isEmpty else { return }
-        _ = try session.execute(
-            """
-            INSERT INTO countersign.tag_history (repository_id, tag, digest, actor, source)
-            SELECT * FROM unnest(
-                \(tagged.map(\.id))::int[], \(tagged.map(\.push.request.tag))::text[], \(tagged.map(\.push.digest))::text[],
-                \(tagged.map(\.push.request.actor))::text[],
-                \(tagged.map { $0.push.request.delivery == nil ? "resolved" : "told" })::text[])
-            """)
     }
 
     private static func insertEvents(
@@ -281,5 +250,5 @@ extension EnqueueRequest.Verdict {
 
 extension String {
     /// What a payload claimed, cut to what a column takes.
-    fileprivate func recorded(_ limit: Int) -> String { Failure.printable(self, limit: limit) }
+    func recorded(_ limit: Int) -> String { Failure.printable(self, limit: limit) }
 }

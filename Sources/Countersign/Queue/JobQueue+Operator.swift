@@ -1,20 +1,24 @@
 import FoundationEssentials
 import Postgres
 
+/// What an operator may do to work by hand.
 extension JobQueue {
-    /// Stops work on targets: what waits is cancelled now, what runs is told and ends at its next step. A target that is
-    /// signed stays so; only its re-check goes.
-    /// - Returns: how many jobs that concerned.
-    package func cancel(targets ids: [Int64]) async throws(QueueError) -> Int {
+    package enum Cancellation: String, Sendable {
+        /// It waited, and is gone.
+        case cancelled
+        /// It runs: its worker hears of it with the next heartbeat and ends it at the next step.
+        case cancelling
+    }
+
+    /// Stops a job. A target that is signed stays so; only its re-check goes. A push takes the cancellation back.
+    /// - Returns: `nil` when there is no such job (any more).
+    package func cancel(job id: Int64) async throws(QueueError) -> Cancellation? {
         try await pool.together { session in
-            // first the locks, then a snapshot that knows what they protect
-            _ = try session.query(
-                "SELECT id FROM countersign.job WHERE target_id = ANY(\(ids)::bigint[]) ORDER BY id FOR UPDATE")
+            // first the lock, then a snapshot that knows what it protects
+            try Self.lock([id], in: session)
             let rows = try session.query(
                 """
-                WITH found AS MATERIALIZED (
-                    SELECT id, target_id, leased FROM countersign.job
-                    WHERE target_id = ANY(\(ids)::bigint[]) ORDER BY id FOR UPDATE),
+                WITH found AS MATERIALIZED (SELECT id, target_id, leased FROM countersign.job WHERE id = \(id)),
                 told AS (
                     UPDATE countersign.job SET cancel_requested = true, pushed_again = false
                     WHERE id = ANY(ARRAY(SELECT id FROM found WHERE leased)) RETURNING 1),
@@ -24,32 +28,61 @@ extension JobQueue {
                 shown AS (
                     UPDATE countersign.target SET state = 'cancelled', updated_at = now()
                     WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting') RETURNING 1)
-                SELECT count(*) AS jobs FROM found
+                SELECT leased FROM found
                 """)
-            return Int(try rows.first?.decode("jobs", as: Int64.self) ?? 0)
+            return try rows.first.map { try $0.decode("leased", as: Bool.self) ? .cancelling : .cancelled }
         }
     }
 
     /// Takes dead letters up again, as new jobs at their first attempt.
-    /// - Returns: how many.
-    package func redrive(jobs ids: [Int64], lane: Lane = .default) async throws(QueueError) -> Int {
-        let redriven = try await pool.together { session in
-            try session.query(
-                """
-                WITH raised AS MATERIALIZED (
-                    DELETE FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[]) RETURNING *),
-                shown AS (
-                    UPDATE countersign.target SET state = 'queued', last_error = NULL, updated_at = now()
-                    WHERE id = ANY(ARRAY(SELECT target_id FROM raised)) AND state = 'failed' RETURNING 1)
-                INSERT INTO countersign.job (kind, target_id, repository_id, registry, tag, delivery_key, lane)
-                SELECT d.kind, d.target_id, d.repository_id, r.registry, d.tag, d.delivery_key, \(lane.rawValue)::smallint
-                FROM raised d JOIN countersign.repository r ON r.id = d.repository_id
-                ON CONFLICT (target_id) DO NOTHING
-                RETURNING id
-                """
-            ).count
-        }
-        if redriven > 0 { notifier.jobsAreDue() }
+    /// - Parameter ids: of the jobs that were given up; what is no dead letter (any more) is left out.
+    /// - Returns: the ids of the new jobs.
+    package func redrive(jobs ids: [Int64]) async throws(QueueError) -> [Int64] {
+        let redriven = try await pool.together { session in try Self.redrive(ids, in: session) }
+        if !redriven.isEmpty { notifier.jobsAreDue() }
         return redriven
+    }
+
+    /// The same for those that were buried first.
+    /// - Parameter limit: of one call, so that a long outage's letters do not come back in one transaction.
+    package func redriveOldest(limit: Int) async throws(QueueError) -> [Int64] {
+        let redriven = try await pool.together { session in
+            let oldest = try session.query(
+                "SELECT job_id FROM countersign.dead_letter ORDER BY buried_at, job_id LIMIT \(limit)::int")
+            return try Self.redrive(try oldest.map { try $0.decode("job_id") }, in: session)
+        }
+        if !redriven.isEmpty { notifier.jobsAreDue() }
+        return redriven
+    }
+
+    private static func redrive(_ ids: [Int64], in session: Session) throws -> [Int64] {
+        // targets before letters, in the order of a push, which may be taking the same ones up
+        _ = try session.query(
+            """
+            SELECT id FROM countersign.target
+            WHERE id = ANY(ARRAY(
+                SELECT target_id FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[]) AND target_id IS NOT NULL))
+            ORDER BY digest, repository_id FOR NO KEY UPDATE
+            """)
+        _ = try session.query(
+            """
+            SELECT job_id FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[])
+            ORDER BY job_id FOR UPDATE
+            """)
+        return try session.query(
+            """
+            WITH raised AS MATERIALIZED (
+                DELETE FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[]) RETURNING *),
+            shown AS (
+                UPDATE countersign.target SET state = 'queued', last_error = NULL, updated_at = now()
+                WHERE id = ANY(ARRAY(SELECT target_id FROM raised)) AND state = 'failed' RETURNING id)
+            INSERT INTO countersign.job (kind, target_id, repository_id, tag, delivery_key, lane)
+            SELECT kind, target_id, repository_id, tag, delivery_key, \(Lane.default.rawValue)::smallint
+            FROM raised
+            WHERE target_id IS NULL OR target_id = ANY(ARRAY(SELECT id FROM shown))
+            ORDER BY job_id
+            RETURNING id
+            """
+        ).map { try $0.decode("id") }
     }
 }

@@ -41,6 +41,7 @@ extension JobQueue {
     @discardableResult
     package func maintain() async throws(QueueError) -> Int {
         let (ahead, retention) = (Int32(clamping: settings.partitionsAhead), settings.eventRetention)
+        let letters = settings.deadLetterRetention
         let strayed = try await pool.together { session in
             try session.query("SELECT countersign.create_event_partitions(\(ahead)::int) AS strayed")
                 .first?.decode("strayed", as: Int64.self) ?? 0
@@ -50,6 +51,12 @@ extension JobQueue {
             _ = try session.execute(
                 "DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
             _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
+            _ = try session.execute(
+                """
+                DELETE FROM countersign.dead_letter WHERE job_id = ANY(ARRAY(
+                    SELECT job_id FROM countersign.dead_letter WHERE buried_at < now() - \(letters)::interval
+                    ORDER BY job_id FOR UPDATE SKIP LOCKED))
+                """)
         }
         return Int(strayed)
     }
@@ -88,7 +95,8 @@ private struct ExpiredLease: Sendable {
         let span = min(ceiling, .seconds(1 << min(crashes + 1, 20)))
         return JobReturn(
             jobID: jobID, leaseToken: leaseToken, error: crashed, delay: span * Double.random(in: 0..<1),
-            uncountedAttempts: 0, failures: 1, crashes: 1)
+            // a process that died says nothing about the job: crashes have a count and an end of their own
+            uncountedAttempts: 1, failures: 1, crashes: 1)
     }
 
     private var crashed: Failure {

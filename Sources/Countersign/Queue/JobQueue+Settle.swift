@@ -60,10 +60,10 @@ extension JobQueue {
                 """
                 DELETE FROM countersign.job
                 WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased AND kind = 'resolve'
-                RETURNING now() - received_at AS age
+                RETURNING now() - received_at AS age, received_at::text AS since
                 """)
             guard let row = ended.first else { return nil }
-            _ = try Self.store(derived, in: session)
+            _ = try Self.store(derived, resolvedSince: try row.decode("since"), in: session)
             return try row.decode("age")
         }
         guard let age else { throw .leaseLost(jobID: claim.jobID) }

@@ -4,7 +4,8 @@ package import Postgres
 /// The queue: pushes in, claims out, and a fenced end for each. All of its state is in PostgreSQL; any number of daemons
 /// share one database.
 ///
-/// The statements are in one extension per part of a job's life: `+Enqueue`, `+Claim`, `+Settle`, `+Recovery`, `+Operator`.
+/// The statements are in one extension per part of a job's life: `+Enqueue`, `+Tags`, `+Claim`, `+Lease`,
+/// `+Settle`, `+Return`, `+Recovery`, `+Operator`.
 package struct JobQueue: Sendable {
     package struct Settings: Sendable {
         /// How long a claim is held without a heartbeat. Shorter: faster take-over after a crash; longer: more slack
@@ -20,6 +21,8 @@ package struct JobQueue: Sendable {
         package var partitionsAhead: Int = 7
         /// How long received events are kept.
         package var eventRetention: Duration = .seconds(14 * 86_400)
+        /// How long dead letters are kept. Their targets stay `failed`, and a push takes them up all the same.
+        package var deadLetterRetention: Duration = .seconds(90 * 86_400)
 
         package init() {}
     }

@@ -45,15 +45,19 @@ package struct RetryPolicy: Sendable, Equatable {
     package var contended = Backoff(base: .milliseconds(100), ceiling: .seconds(2))
     /// Fixed, not jittered: the registry is one, and the push that notified us is already done.
     package var eventual: [Duration] = [.seconds(2), .seconds(5), .seconds(10), .seconds(30)]
-    /// An upstream may not park a job for longer than this.
+    /// An upstream may not park a job for longer than this, before the spread.
     package var longestRetryAfter: Duration = .seconds(900)
+    /// Those who were told the same moment come back over half as long again, or over this: a thousand at less than 70 a
+    /// second.
+    package var retryAfterSpread: Duration = .seconds(15)
 
     package init() {}
 
     /// - Parameters:
     ///   - attempt: attempts that count, this one included (``Claim/attempt``).
     ///   - failures: failures in a row before this one (``Claim/failures``).
-    ///   - retryAfter: what the upstream asked for; a lower bound.
+    ///   - retryAfter: what the upstream asked for; a lower bound, with the jitter on top: all who were told the same
+    ///     moment must not come back in it.
     ///   - random: uniform in 0..<1.
     package func decision(
         for failure: Class, attempt: Int, failures: Int, retryAfter: Duration? = nil, random: Double
@@ -81,6 +85,8 @@ package struct RetryPolicy: Sendable, Equatable {
     private func delay(_ backoff: Backoff, _ failures: Int, _ retryAfter: Duration?, _ random: Double) -> Duration {
         // 2^20 base units are beyond every ceiling; the cap keeps the shift from overflowing
         let span = min(backoff.ceiling, backoff.base * (1 << min(max(failures, 0), 20)))
-        return max(min(retryAfter ?? .zero, longestRetryAfter), span * random)
+        guard let retryAfter else { return span * random }
+        let asked = min(retryAfter, longestRetryAfter)
+        return asked + max(span, min(asked / 2, retryAfterSpread)) * random
     }
 }

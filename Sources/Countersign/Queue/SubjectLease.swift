@@ -9,20 +9,17 @@ package import Postgres
 package struct SubjectLease: Sendable {
     /// Drawn at each acquisition from the queue's one sequence; a holder of an older one is a zombie.
     package let token: Int64
-    /// Until when to believe in it, on the monotonic clock, taken before it was asked for.
-    package let trustedUntil: ContinuousClock.Instant
     private let target: Target
-    private let jobID: Int64
     private let pool: ConnectionPool
 
     /// Takes the subject's lease if it is free, run out, or held by this attempt already.
+    /// - Parameter ttl: longer than all the requests under it may take together: it is not renewed.
     /// - Returns: `nil` when another attempt writes the subject now: try again shortly
     ///   (``RetryPolicy/Class/contended``).
     /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost.
     package static func acquire(
-        for claim: Claim, of target: Target, lasting ttl: Duration = .seconds(15), in pool: ConnectionPool
+        for claim: Claim, of target: Target, lasting ttl: Duration, in pool: ConnectionPool
     ) async throws(QueueError) -> SubjectLease? {
-        let trustedUntil = ContinuousClock.now + ttl
         let rows = try await pool.rows(
             """
             WITH own AS MATERIALIZED (
@@ -43,23 +40,7 @@ package struct SubjectLease: Sendable {
             """
         ).values { try $0.decode("token", as: Int64?.self) }
         guard let row = rows.first else { throw .leaseLost(jobID: claim.jobID) }
-        return row.map {
-            SubjectLease(token: $0, trustedUntil: trustedUntil, target: target, jobID: claim.jobID, pool: pool)
-        }
-    }
-
-    /// Makes it last `ttl` from now, as long as nobody else has taken it.
-    package func renewed(lasting ttl: Duration = .seconds(15)) async throws(QueueError) -> SubjectLease {
-        let trustedUntil = ContinuousClock.now + ttl
-        let rows = try await pool.rows(
-            """
-            UPDATE countersign.subject_lease SET expires_at = clock_timestamp() + \(ttl)::interval
-            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
-                AND token = \(token) AND expires_at > clock_timestamp()
-            RETURNING 1
-            """)
-        guard !rows.isEmpty else { throw .leaseLost(jobID: jobID) }
-        return SubjectLease(token: token, trustedUntil: trustedUntil, target: target, jobID: jobID, pool: pool)
+        return row.map { SubjectLease(token: $0, target: target, pool: pool) }
     }
 
     /// Gives it up. If it was lost meanwhile nothing happens: the new holder's is not touched.

@@ -31,26 +31,6 @@ package struct ArtifactRecords: Sendable {
         return try await refusal(of: digest, in: repository)
     }
 
-    /// What our ledger says a tag points at. It is as fresh as `tag.resolvedAt`; the registry may know better.
-    package func status(ofTag tag: String, in repository: Repository) async throws(QueueError) -> ArtifactStatus? {
-        let latest = try await pool.rows(
-            """
-            SELECT h.digest, h.seen_at FROM countersign.repository r
-            JOIN countersign.tag_history h ON h.repository_id = r.id
-            WHERE r.registry = \(repository.registry)::text AND r.name = \(repository.name)::text
-                AND h.tag = \(tag)::text
-            ORDER BY h.id DESC LIMIT 1
-            """
-        ).values { row in
-            (
-                digest: try Digest(try row.decode("digest", as: String.self)),
-                tag: ArtifactStatus.Tag(name: tag, resolvedAt: try row.decode("seen_at"))
-            )
-        }
-        guard let latest = latest.first else { return nil }
-        return try await status(of: latest.digest, in: repository)?.named(latest.tag)
-    }
-
     /// A push that was refused at intake left only its event. Visible for as long as events are kept.
     private func refusal(of digest: Digest, in repository: Repository) async throws(QueueError) -> ArtifactStatus? {
         try await pool.rows(
@@ -67,9 +47,7 @@ package struct ArtifactRecords: Sendable {
                 state: .refused, recheck: false, tag: nil, mediaType: try row.decode("media_type"), rule: nil,
                 policyVersion: try row.decode("policy_version"), receivedAt: receivedAt, pushedAt: receivedAt,
                 attempts: 0, nextAttemptAt: nil,
-                lastError: Failure(
-                    code: "policy.refused", stage: "intake", observed: try row.decode("reason"),
-                    fix: "allow it in the endpoint's repositories or the policy, then push again"),
+                lastError: .refusedAtIntake(try row.decode("reason")),
                 signature: nil)
         }.first
     }
@@ -94,14 +72,6 @@ extension ArtifactStatus {
             lastError: try row.decode("last_error", as: String?.self).map(Failure.init(json:)),
             signature: try signedAt.map { try Signature(row, signedAt: $0) })
     }
-
-    fileprivate func named(_ tag: Tag) -> ArtifactStatus {
-        ArtifactStatus(
-            targetID: targetID, repository: repository, digest: digest, purpose: purpose, generation: generation,
-            state: state, recheck: recheck, tag: tag, mediaType: mediaType, rule: rule, policyVersion: policyVersion,
-            receivedAt: receivedAt, pushedAt: pushedAt, attempts: attempts, nextAttemptAt: nextAttemptAt,
-            lastError: lastError, signature: signature)
-    }
 }
 
 extension ArtifactStatus.Signature {
@@ -112,5 +82,13 @@ extension ArtifactStatus.Signature {
             integratedAt: try row.decode("integrated_at"),
             referrer: try Digest(try row.decode("referrer_digest", as: String.self)), signedAt: signedAt,
             verifiedAt: try row.decode("verified_at"))
+    }
+}
+
+extension Failure {
+    static func refusedAtIntake(_ reason: String) -> Failure {
+        Failure(
+            code: "policy.refused", stage: "intake", observed: reason,
+            fix: "allow it in the endpoint's repositories or the policy, then push again")
     }
 }

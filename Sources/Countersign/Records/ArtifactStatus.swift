@@ -6,14 +6,15 @@ package struct ArtifactStatus: Sendable {
     /// `nil` for a push that was only refused at intake: it never became a target.
     package let targetID: Int64?
     package let repository: Repository
-    package let digest: Digest
+    /// `nil` while only a tag is known and nobody could say yet where it points.
+    package let digest: Digest?
     package let purpose: Purpose
     package let generation: Int32
     package let state: TargetState
     /// A signed artifact whose attachments are being looked at again.
     package let recheck: Bool
     /// Where the artifact was asked for by tag: which one, and since when our ledger has it at this digest.
-    package let tag: Tag?
+    package var tag: Tag?
     package let mediaType: String?
     package let rule: String?
     package let policyVersion: String?
@@ -28,9 +29,10 @@ package struct ArtifactStatus: Sendable {
 
     package struct Tag: Sendable, Equatable {
         package let name: String
-        package let resolvedAt: Date
+        /// `nil` where ``ArtifactStatus/digest`` is.
+        package let resolvedAt: Date?
 
-        package init(name: String, resolvedAt: Date) {
+        package init(name: String, resolvedAt: Date?) {
             self.name = name
             self.resolvedAt = resolvedAt
         }

@@ -39,11 +39,4 @@ extension ArtifactRecords {
         let rows = try await pool.rows("SELECT count(*) AS letters FROM countersign.dead_letter")
         return Int(try rows.values { try $0.decode("letters", as: Int64.self) }.first ?? 0)
     }
-
-    /// Daemons that were heard of lately, this one included.
-    package func liveWorkers(within age: Duration = .seconds(30)) async throws(QueueError) -> Int {
-        let rows = try await pool.rows(
-            "SELECT count(*) AS workers FROM countersign.worker WHERE seen_at > now() - \(age)::interval")
-        return Int(try rows.values { try $0.decode("workers", as: Int64.self) }.first ?? 0)
-    }
 }

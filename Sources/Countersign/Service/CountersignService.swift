@@ -68,6 +68,9 @@ package struct CountersignService: Sendable {
         let intakeQueue = JobQueue(
             pool: pools.intake, notifier: notifier, worker: workQueue.worker,
             settings: configuration.worker.queueSettings)
+        let apiQueue = JobQueue(
+            pool: pools.api, notifier: notifier, worker: workQueue.worker,
+            settings: configuration.worker.queueSettings)
         let registries = try Registries(configuration.registries, http: http)
         let signer = try KeylessSigner(configuration.sigstore, root: root, http: http)
 
@@ -87,7 +90,7 @@ package struct CountersignService: Sendable {
             configuration,
             Listeners.Dependencies(
                 commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
-                policy: policy, metrics: metrics, progress: progress),
+                queue: apiQueue, policy: policy, metrics: metrics, progress: progress),
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, window: signer.window).register()
         return [notifier, JobListener(pools.listener, signal: signal)]

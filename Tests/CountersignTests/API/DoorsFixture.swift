@@ -39,7 +39,7 @@ struct DoorsFixture {
             configuration,
             .init(
                 commit: { requests throws(QueueError) in try await group.commit(requests) }, apiPool: pool,
-                policy: SigningPolicy(configuration), metrics: metrics, progress: Idle()),
+                queue: jobs, policy: SigningPolicy(configuration), metrics: metrics, progress: Idle()),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
         let services = listeners.services { door, port in continuation.yield((door, port)) }
