@@ -227,4 +227,25 @@ import Testing
             }
         }
     }
+
+    @Test func `an endpoint cannot move the tags of another registry`() async throws {
+        let other = RegistryConfiguration(name: "prod.example.com", upstream: .init(url: "https://prod.example.com"))
+        try await DoorsFixture.withDoors(.doors { $0.registries.append(other) }) { (doors) async throws in
+            let repository = try Repository(registry: "prod.example.com", name: "team/app")
+            let digest = sampleDigest("prod")
+            var push = samplePush(digest, tag: "v1")
+            push.registry = repository.registry
+            try await doors.queue.push(push)
+            _ = try await doors.deliver(envelope(notification(host: "prod.example.com")))
+            #expect(try await doors.events("refused") == 1)
+            #expect(try await doors.queue.records.status(ofTag: "v1", in: repository)?.digest == digest)
+            // what its own registry pushed and policy refused does move the tag
+            _ = try await doors.deliver(envelope(notification("allowed")))
+            var refused = samplePush(sampleDigest("refused"), tag: "v1")
+            (refused.registry, refused.verdict) = ("registry.example.com", .refused(reason: "not allowed"))
+            try await doors.queue.push(refused)
+            let own = try Repository(registry: "registry.example.com", name: "team/app")
+            #expect(try await doors.queue.records.status(ofTag: "v1", in: own)?.state == .refused)
+        }
+    }
 }
