@@ -55,14 +55,15 @@ struct FallbackIndex: Sendable {
     /// The bytes of this index with `entry` in it, or `nil` when it already is, exactly so and once.
     ///
     /// An entry of the same digest is corrected in its place (other clients list bundles under the config's type and
-    /// without annotations); repeated digests are dropped after the first.
-    func adding(_ entry: Descriptor) -> [UInt8]? {
+    /// without annotations); repeated digests are dropped after the first, and so are those in `gone`.
+    func adding(_ entry: Descriptor, without gone: Set<Digest> = []) -> [UInt8]? {
         guard case .object(var object) = document, case .array(let values) = document["manifests"] ?? .array([]) else {
             return nil
         }
         var seen: Set<Digest> = []
         var merged: [JSONValue] = []
-        for (value, descriptor) in zip(values, descriptors) where seen.insert(descriptor.digest).inserted {
+        for (value, descriptor) in zip(values, descriptors)
+        where !gone.contains(descriptor.digest) && seen.insert(descriptor.digest).inserted {
             merged.append(descriptor.digest == entry.digest && descriptor != entry ? entry.json : value)
         }
         if !seen.contains(entry.digest) { merged.append(entry.json) }

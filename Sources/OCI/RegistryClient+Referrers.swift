@@ -39,9 +39,10 @@ extension RegistryClient {
     public func addToFallbackIndex(_ name: String, subject: Digest, entry: Descriptor) async throws(OCIError) -> Bool {
         let rounds = 5
         let tag = SignatureTag.fallback(for: subject)
+        var gone: Set<Digest> = []
         for round in 0...rounds {
             let index = try await fallbackIndex(name, subject) ?? .empty
-            guard let bytes = index.adding(entry) else { return round > 0 }
+            guard let bytes = index.adding(entry, without: gone) else { return round > 0 }
             guard round < rounds else { break }
             do {
                 _ = try await pushManifest(
@@ -49,9 +50,25 @@ extension RegistryClient {
                     ifMatch: index.entityTag)
             } catch .refused(let answer) where answer.status == 412 {
                 continue  // someone wrote in between, and this registry told us
+            } catch .blobUnknown(let answer) {
+                // A referrer was deleted and is still listed: distribution then takes no index that lists it.
+                let found = try await missing(index.descriptors, in: name)
+                guard !found.isSubset(of: gone) else { throw .blobUnknown(answer) }
+                gone.formUnion(found)
             }
         }
         throw .fallbackIndexContended(tag: tag, attempts: rounds)
+    }
+
+    /// Those that the registry answers it does not have.
+    private func missing(_ listed: [Descriptor], in name: String) async throws(OCIError) -> Set<Digest> {
+        var missing: Set<Digest> = []
+        for descriptor in listed.prefix(256) {
+            do { _ = try await manifestAnswer(.manifestGet, name, "\(descriptor.digest)") } catch .notFound {
+                missing.insert(descriptor.digest)
+            }
+        }
+        return missing
     }
 
     /// The fallback index, or `nil` when the registry answers that there is no such tag.

@@ -45,7 +45,7 @@ package struct SignArtifact: Sendable {
             return .refused(refusal("policy.signature_material", "a signature, attestation or SBOM is never signed"))
         }
         if index == .children, case .index = subject.content {
-            try await enqueueChildren(of: subject, of: target, index: index, rule: rule)
+            try await enqueueChildren(of: subject, of: target, index: index, rule: rule, claim: claim)
             return .refused(
                 refusal("policy.children_only", "rule \(rule) signs the children of an index, not the index"))
         }
@@ -53,7 +53,7 @@ package struct SignArtifact: Sendable {
         let logged = try await logged(target, subject, rule, claim, registry, trace)
         let publication = Publication(journal: journal, subjects: subjects, registry: registry)
         try await publication.publish(logged, for: target, claim, trace)
-        try await enqueueChildren(of: subject, of: target, index: index, rule: rule)
+        try await enqueueChildren(of: subject, of: target, index: index, rule: rule, claim: claim)
         return .signed(logged.record(rule: rule, policyVersion: policy.version))
     }
 
@@ -131,14 +131,16 @@ package struct SignArtifact: Sendable {
 
     /// The children that the rule wants, as work of their own; BuildKit's attestation manifests never are.
     private func enqueueChildren(
-        of subject: Manifest, of target: Target, index: PolicyConfiguration.IndexSigning, rule: String
+        of subject: Manifest, of target: Target, index: PolicyConfiguration.IndexSigning, rule: String,
+        claim: Claim
     ) async throws {
         guard index != .index, case .index(let content) = subject.content else { return }
         let requests = content.manifests.filter { !$0.isBuildKitAttestation }.map { child in
             EnqueueRequest(
                 source: "index", registry: target.repository.registry, repository: target.repository.name,
                 digest: child.digest, mediaType: child.mediaType,
-                verdict: .accepted(rule: rule, policyVersion: policy.version), delivery: nil)
+                verdict: .accepted(rule: rule, policyVersion: policy.version), delivery: nil,
+                deliveryKey: claim.deliveryKey)
         }
         for start in stride(from: 0, to: requests.count, by: 500) {
             _ = try await queue.enqueue(Array(requests[start..<min(start + 500, requests.count)]))

@@ -108,4 +108,20 @@ import Testing
         #expect(report.rejected.count == 2, "theirs stay, and are not believed")
         #expect(try await line.logEntries(about: digest).count == 1)
     }
+
+    /// distribution refuses an index that lists a manifest it does not have.
+    @Test func `a deleted referrer that is still listed does not keep the image unsigned`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let digest = image.descriptor.digest
+        let bundle = Array("{}".utf8)
+        let referrer = BundleReferrer.render(
+            bundle: bundle, subject: image.descriptor, predicateType: "https://sigstore.dev/cosign/sign/v1",
+            created: Date(timeIntervalSince1970: 0))
+        _ = try await line.pusher.attach(referrer, bundle: bundle, to: line.repository.name)
+        try await line.delete(referrer.descriptor.digest)
+        try await line.push(digest)
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
 }
