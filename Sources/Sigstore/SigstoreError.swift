@@ -153,7 +153,8 @@ extension SigstoreError: CustomStringConvertible {
             "see that whoever writes the token still renews it, and that this machine's clock is right"
         case .identity(.notYetValid), .clock: "compare this machine's clock with the issuer's and Fulcio's"
         case .identity(.audience): "request the token with the audience that Fulcio is configured for"
-        case .refused(.fulcio, _, _): "compare the token's issuer with Fulcio's /api/v2/configuration, and Fulcio's clock with ours"
+        case .refused(.fulcio, _, _):
+            "compare the token's issuer with Fulcio's /api/v2/configuration, and Fulcio's clock with ours"
         case .refused(.timestampAuthority, _, _): "see that the URL is the authority's full timestamp URL"
         case .refused(.rekor, _, _): "see that the URL is a Rekor v1 log that takes entries of kind dsse"
         case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
