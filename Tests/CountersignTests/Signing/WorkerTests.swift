@@ -27,6 +27,26 @@ import Testing
         for daemon in daemons { #expect(await daemon.signer.window.issuedCount == 1) }
     }
 
+    /// Each must be the only one held: found together, they must not wait for each other.
+    @Test(.timeLimit(.minutes(1))) func `several jobs that crashed their workers run one after the other, each alone`()
+        async throws
+    {
+        let line = try await SigningLine()
+        var digests: [Digest] = []
+        for number in 0..<3 { digests.append(try await line.image(tag: "v\(number)").descriptor.digest) }
+        for digest in digests { try await line.push(digest) }
+        let limit = Int32(JobQueue.Settings().crashLimit)
+        try await line.database.pool.execute("UPDATE countersign.job SET crash_count = \(limit)")
+
+        var settings = Worker.Settings()
+        settings.poll = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) {
+            try await eventually("all are signed", within: .seconds(30)) { try await line.database.jobCount() == 0 }
+        }
+        for digest in digests { try await line.expectSignedOnce(digest) }
+    }
+
     @Test func `a worker that stops lets its attempts finish`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest
