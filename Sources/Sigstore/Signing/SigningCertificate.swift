@@ -30,14 +30,11 @@ public struct SigningCertificate: Sendable {
 }
 
 extension Certificate {
-    /// Fulcio's OID arc, 1.3.6.1.4.1.57264.1 (fulcio/docs/oid-info.md).
-    private static let issuerV1 = "1.3.6.1.4.1.57264.1.1"
-    private static let issuerV2 = "1.3.6.1.4.1.57264.1.8"
     /// Fulcio's user names travel as an otherName.
     private static let userNameOID = "1.3.6.1.4.1.57264.1.7"
 
     /// The only subject alternative name, as text.
-    func signerIdentity() throws(SigstoreError) -> String {
+    public func signerIdentity() throws(SigstoreError) -> String {
         let names = subjectAlternativeNames
         // exactly one: with several, "an identity matches" and "the identity matches" would differ
         guard names.count == 1, let name = names.first else {
@@ -57,21 +54,23 @@ extension Certificate {
     }
 
     /// The OIDC issuer: extension .8 (a DER string), else .1 (raw bytes).
-    func signerIssuer() throws(SigstoreError) -> String {
-        if let value = extensionValue(Self.issuerV2) {
+    public func signerIssuer() throws(SigstoreError) -> String {
+        if let value = extensionValue(FulcioExtension.Kind.issuerV2.oid) {
             guard let text = Self.utf8String(value) else {
                 throw .malformed("signing certificate", "the issuer extension is not a UTF8String")
             }
             return text
         }
-        guard let value = extensionValue(Self.issuerV1), let text = String(validating: value, as: UTF8.self) else {
+        guard let value = extensionValue(FulcioExtension.Kind.issuer.oid),
+            let text = String(validating: value, as: UTF8.self)
+        else {
             throw .malformed("signing certificate", "no issuer extension")
         }
         return text
     }
 
     /// A DER UTF8String (tag 12), short or long form of length.
-    private static func utf8String(_ der: [UInt8]) -> String? {
+    static func utf8String(_ der: [UInt8]) -> String? {
         guard der.count >= 2, der[0] == 0x0C else { return nil }
         switch der[1] {
         case 0..<0x80: return der.count == 2 + Int(der[1]) ? String(validating: der[2...], as: UTF8.self) : nil

@@ -1,0 +1,9 @@
+extension Certificate {
+    /// How the issuer signed the certificate; nil for a scheme that this module does not sign or verify with.
+    public var signatureScheme: SignatureScheme? {
+        try? SignatureScheme(algorithmIdentifier: fields.signatureAlgorithm[...])
+    }
+
+    /// The dotted OIDs of all extensions, in the certificate's order.
+    public var extensionIdentifiers: [String] { fields.extensions.map(\.oid) }
+}
