@@ -31,6 +31,7 @@ struct CommandFailure: Error {
         case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
         case let error as PostgresError: self.init(code: error.code, observed: "\(error)")
         case let error as QueueError: self.init(code: error.code, observed: "\(error)")
+        case let error as TrustError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as VerificationError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         default: self.init(code: "cli.failed", observed: "\(error)")
         }

@@ -28,13 +28,13 @@ package struct CountersignService: Sendable {
         onBound: @escaping @Sendable (Door, Int) async -> Void = { _, _ in }
     ) async throws {
         Preflight.forbidCoreDumps()
-        let preflight = Preflight(configuration)
-        let root = try preflight.trustedRoot()
-        try await preflight.database(migrations: migrations)
+        let metrics = ServiceMetrics()
+        let trust = try await TrustKeeper(configuration, metrics: TrustMetrics(metrics.registry), logger: logger)
+        try await Preflight(configuration).database(migrations: migrations)
 
         let http = HTTPClient(userAgent: "countersign/\(version)")
         let pools = try Pools(configuration)
-        let services = try services(root: root, http: http, pools: pools, onBound: onBound)
+        let services = try services(trust: trust, metrics: metrics, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
         var shape = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: signals, logger: logger)
         // the worker's grace, and a moment for the listeners' last answers
@@ -58,9 +58,9 @@ package struct CountersignService: Sendable {
     }
 
     private func services(
-        root: TrustedRoot, http: HTTPClient, pools: Pools, onBound: @escaping @Sendable (Door, Int) async -> Void
+        trust: TrustKeeper, metrics: ServiceMetrics, http: HTTPClient, pools: Pools,
+        onBound: @escaping @Sendable (Door, Int) async -> Void
     ) throws -> [any Service] {
-        let metrics = ServiceMetrics()
         let policy = SigningPolicy(configuration)
         let signal = JobSignal()
         let notifier = JobNotifier(signal: signal, pool: pools.notify, logger: logger)
@@ -72,7 +72,7 @@ package struct CountersignService: Sendable {
             pool: pools.api, notifier: notifier, worker: workQueue.worker,
             settings: configuration.worker.queueSettings)
         let registries = try Registries(configuration.registries, http: http)
-        let signer = try KeylessSigner(configuration.sigstore, root: root, http: http)
+        let signer = try KeylessSigner(configuration.sigstore, trust: trust, http: http)
 
         let attempt = Attempt(
             sign: SignArtifact(
@@ -93,7 +93,7 @@ package struct CountersignService: Sendable {
                 queue: apiQueue, policy: policy, metrics: metrics, progress: progress),
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, window: signer.window).register()
-        return [notifier, JobListener(pools.listener, signal: signal)]
+        return [trust, notifier, JobListener(pools.listener, signal: signal)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
             + listeners.services(onBound: onBound) + [worker]
     }

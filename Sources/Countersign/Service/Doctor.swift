@@ -1,5 +1,6 @@
 package import Curl
 import FoundationEssentials
+import Logging
 import OCI
 import OpenSSL
 import Postgres
@@ -38,12 +39,16 @@ package struct Doctor: Sendable {
 
     private func trustRoot() async -> Finding {
         await look("trust root", fix: "set sigstore.trusted_root to the trusted_root.json of your Sigstore instance") {
-            let root = try Preflight(configuration).trustedRoot()
+            let root = try await trust().trustedRoot
             return
                 "\(configuration.sigstore.trustedRoot): \(root.certificateAuthorities.count) certificate authorities, "
                 + "\(root.tlogs.count) logs, \(root.timestampAuthorities.count) timestamp authorities"
                 + (root.isLab ? " (a lab's)" : "")
         }
+    }
+
+    private func trust() async throws -> Trust {
+        try await TrustKeeper(configuration, logger: Logger(label: "doctor")).current
     }
 
     private func database() async -> Finding {
@@ -69,7 +74,7 @@ package struct Doctor: Sendable {
     private func certificate() async -> Finding {
         await look("certificate", fix: "compare the token's issuer with Fulcio's /api/v2/configuration") {
             let signer = try KeylessSigner(
-                configuration.sigstore, root: try Preflight(configuration).trustedRoot(), http: http)
+                configuration.sigstore, trust: TrustKeeper(fixed: try await trust().verifier), http: http)
             let certificate = try await signer.credential().certificate
             return "verifiers pin identity \(certificate.identity), issuer \(certificate.issuer)"
         }
@@ -109,6 +114,8 @@ package struct Doctor: Sendable {
         do {
             return Finding(check: check, ok: true, observed: try await see(), fix: nil)
         } catch let error as PreflightError {
+            return Finding(check: check, ok: false, observed: error.observed, fix: error.fix)
+        } catch let error as TrustError {
             return Finding(check: check, ok: false, observed: error.observed, fix: error.fix)
         } catch {
             let failed = AttemptFailure(error).failure

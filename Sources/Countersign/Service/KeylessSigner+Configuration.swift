@@ -3,7 +3,7 @@ package import Sigstore
 
 extension KeylessSigner {
     /// The signer of the configuration: token source, Fulcio behind one window, timestamp authority, log, verifier.
-    package init(_ configuration: SigstoreConfiguration, root: TrustedRoot, http: HTTPClient) throws {
+    package init(_ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient) throws {
         let identity = configuration.identity
         let fulcio = FulcioClient(
             url: configuration.fulcio.url, http: http, route: configuration.fulcio.route, audience: identity.audience)
@@ -16,7 +16,7 @@ extension KeylessSigner {
             timestamps: TimestampClient(
                 url: configuration.timestampAuthority.url, http: http, route: configuration.timestampAuthority.route),
             log: RekorV1(url: configuration.rekor.url, http: http, route: configuration.rekor.route),
-            verifier: Verifier(root: root),
+            trust: trust,
             identity: ExpectedIdentity(
                 subjectAlternativeName: identity.subjectAlternativeName, issuer: identity.issuer))
     }

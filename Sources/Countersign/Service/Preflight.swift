@@ -1,13 +1,9 @@
 import FoundationEssentials
 import Glibc
 import Postgres
-package import Sigstore
 
 /// What `serve` refuses to start with: each would make a promise of ours hollow without anybody noticing.
 package enum PreflightError: Error, Sendable, Equatable {
-    case trustRootUnreadable(path: String, String)
-    /// A lab's keys are worth nothing.
-    case labTrustRoot(path: String)
     /// `fsync` or `synchronous_commit` is off: a 202 would not mean that the push is kept.
     case databaseForgets(setting: String)
     case migrationsPending([String])
@@ -16,8 +12,6 @@ package enum PreflightError: Error, Sendable, Equatable {
 
     package var code: String {
         switch self {
-        case .trustRootUnreadable: "trust.unreadable"
-        case .labTrustRoot: "trust.lab"
         case .databaseForgets: "database.not_durable"
         case .migrationsPending: "database.migrations_pending"
         case .migrationFault: "database.migration_fault"
@@ -27,8 +21,6 @@ package enum PreflightError: Error, Sendable, Equatable {
 
     package var observed: String {
         switch self {
-        case .trustRootUnreadable(let path, let why): "\(path): \(why)"
-        case .labTrustRoot(let path): "\(path) belongs to a Sigstore lab; its signatures prove nothing"
         case .databaseForgets(let setting): "the database runs with \(setting) off: it may forget what it committed"
         case .migrationsPending(let names): "the database lacks \(names.joined(separator: ", "))"
         case .migrationFault(let why): why
@@ -38,8 +30,6 @@ package enum PreflightError: Error, Sendable, Equatable {
 
     package var fix: String {
         switch self {
-        case .trustRootUnreadable: "set sigstore.trusted_root to the trusted_root.json of your Sigstore instance"
-        case .labTrustRoot: "use a real trusted root; or, for trials only, set environment: development"
         case .databaseForgets(let setting): "turn \(setting) on; or, for trials only, set environment: development"
         case .migrationsPending: "run `countersign migrate`"
         case .migrationFault:
@@ -59,20 +49,6 @@ package struct Preflight: Sendable {
     package static func forbidCoreDumps() {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
-    }
-
-    /// The trust root that everything we publish must verify against.
-    package func trustedRoot() throws(PreflightError) -> TrustedRoot {
-        let path = configuration.sigstore.trustedRoot
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw .trustRootUnreadable(path: path, "cannot be read")
-        }
-        let root: TrustedRoot
-        do { root = try TrustedRoot(json: [UInt8](bytes)) } catch {
-            throw .trustRootUnreadable(path: path, error.observed)
-        }
-        guard !root.isLab || configuration.environment == .development else { throw .labTrustRoot(path: path) }
-        return root
     }
 
     /// Durable, and of this version.

@@ -8,7 +8,8 @@ package struct KeylessSigner: Sendable {
     package let window: CertificateWindow
     package let timestamps: TimestampClient
     package let log: any TransparencyLog
-    package let verifier: Verifier
+    /// What everything must verify against, as of now.
+    package let trust: TrustKeeper
     /// What our certificates must say, from the configuration: never derived from the token just used.
     package let identity: ExpectedIdentity
 
@@ -31,15 +32,18 @@ package struct KeylessSigner: Sendable {
     }
 
     package init(
-        window: CertificateWindow, timestamps: TimestampClient, log: any TransparencyLog, verifier: Verifier,
+        window: CertificateWindow, timestamps: TimestampClient, log: any TransparencyLog, trust: TrustKeeper,
         identity: ExpectedIdentity
     ) {
         self.window = window
         self.timestamps = timestamps
         self.log = log
-        self.verifier = verifier
+        self.trust = trust
         self.identity = identity
     }
+
+    /// The verifier of the moment: its anchors rotate while we run.
+    package var verifier: Verifier { trust.current.verifier }
 
     /// The certificate and key of the open window, after a look at whom it names.
     package func credential() async throws -> SigningCredential {

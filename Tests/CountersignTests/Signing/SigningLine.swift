@@ -95,7 +95,7 @@ struct SigningLine: Sendable {
             timestamps: TimestampClient(
                 url: tsa.url + "/api/v1/timestamp", http: Self.http, route: Self.route),
             log: RekorV1(url: rekor.url, http: Self.http, route: Self.route),
-            verifier: Verifier(root: try TrustedRoot(json: root)),
+            trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
             identity: KeylessSigner.ExpectedIdentity(
                 subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes)))
         return try SigningDaemon(

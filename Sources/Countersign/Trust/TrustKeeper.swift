@@ -1,0 +1,141 @@
+import FoundationEssentials
+package import Logging
+import ServiceLifecycle
+package import Sigstore
+import Synchronization
+
+/// Holds the trust of the moment and follows its rotations, so that nobody has to restart a daemon when a key changes.
+///
+/// What cannot be read, is malformed, or belongs to a lab never replaces what is in use: that is an alarm
+/// (`countersign_trust_stale`, one log line with a stable code), and signing goes on with the material that was good.
+package final class TrustKeeper: Sendable {
+    private struct State {
+        var current: Trust
+        var documents: TrustDocuments?
+        /// The failure of the last look, to report a lasting one once.
+        var failure: TrustError?
+        var running: Task<Result<Bool, TrustError>, Never>?
+    }
+
+    private let state: Mutex<State>
+    private let source: (any TrustSource)?
+    private let allowsLab: Bool
+    private let metrics: TrustMetrics
+    private let logger: Logger
+    private let nudged = JobSignal()
+
+    /// Reads the source once; the daemon does not start without trust.
+    package init(
+        _ source: any TrustSource, allowsLab: Bool, metrics: TrustMetrics = TrustMetrics(MetricsRegistry()),
+        logger: Logger
+    ) async throws(TrustError) {
+        let documents = try await source.documents()
+        let trust = try Self.trust(documents, origin: source.origin, allowsLab: allowsLab)
+        state = Mutex(State(current: trust, documents: documents))
+        self.source = source
+        self.allowsLab = allowsLab
+        self.metrics = metrics
+        self.logger = logger
+        metrics.succeeded(at: trust.readAt)
+    }
+
+    /// Trust that never changes: tests, and commands that run once.
+    package init(fixed verifier: Verifier, signingConfig: SigningConfig? = nil) {
+        state = Mutex(State(current: Trust(verifier: verifier, signingConfig: signingConfig, origin: "fixed")))
+        source = nil
+        allowsLab = true
+        metrics = TrustMetrics(MetricsRegistry())
+        logger = Logger(label: "trust") { _ in SwiftLogNoOpLogHandler() }
+    }
+
+    /// The trust of this moment. Take it once for all checks of one artifact.
+    package var current: Trust { state.withLock(\.current) }
+
+    /// Asks for a look soon: a log is frozen, a key is unknown. Returns at once.
+    package func nudge() { nudged.raise() }
+
+    /// Looks for a rotation now; those who ask meanwhile share the look.
+    /// - Returns: whether something changed.
+    /// - Throws: why the source could not be followed; ``current`` is then what it was.
+    @discardableResult
+    package func refresh() async throws(TrustError) -> Bool {
+        guard let source else { return false }
+        let look = state.withLock { state in
+            if let running = state.running { return running }
+            let look = Task { await self.look(at: source) }
+            state.running = look
+            return look
+        }
+        return try await look.value.get()
+    }
+
+    private func look(at source: any TrustSource) async -> Result<Bool, TrustError> {
+        let result: Result<Bool, TrustError>
+        do throws(TrustError) {
+            result = .success(try take(try await source.documents(), from: source.origin))
+            metrics.succeeded(at: Date())
+            if state.withLock({ $0.failure }) != nil {
+                logger.notice("trust material can be refreshed again", metadata: ["trust.origin": "\(source.origin)"])
+            }
+            state.withLock { $0.failure = nil }
+        } catch {
+            result = .failure(error)
+            metrics.failed(error.code)
+            let isNew = state.withLock { state in
+                defer { state.failure = error }
+                return state.failure != error
+            }
+            if isNew {
+                logger.error(
+                    "trust material could not be refreshed; the old one stays in use",
+                    metadata: ["error.code": "\(error.code)", "error": "\(error.observed)", "fix": "\(error.fix)"])
+            }
+        }
+        state.withLock { $0.running = nil }
+        return result
+    }
+
+    private func take(_ documents: TrustDocuments, from origin: String) throws(TrustError) -> Bool {
+        guard state.withLock({ $0.documents }) != documents else { return false }
+        let trust = try Self.trust(documents, origin: origin, allowsLab: allowsLab)
+        state.withLock { state in
+            state.documents = documents
+            state.current = trust
+        }
+        metrics.rotations.increment()
+        logger.notice("trust material has changed", metadata: ["trust.origin": "\(origin)"])
+        return true
+    }
+
+    private static func trust(
+        _ documents: TrustDocuments, origin: String, allowsLab: Bool
+    ) throws(TrustError) -> Trust {
+        let trust: Trust
+        do throws(SigstoreError) {
+            let root = try TrustedRoot(json: documents.trustedRoot)
+            let config: SigningConfig? =
+                if let bytes = documents.signingConfig { try SigningConfig(json: bytes) } else { nil }
+            trust = Trust(verifier: Verifier(root: root), signingConfig: config, origin: origin)
+        } catch {
+            throw .unreadable(origin: origin, error.observed)
+        }
+        guard !trust.trustedRoot.isLab || allowsLab else { throw .lab(origin: origin) }
+        return trust
+    }
+}
+
+extension TrustKeeper: Service {
+    /// Looks at the source's interval, and soon after a ``nudge()``; never more often than every five seconds.
+    package func run() async throws {
+        guard let source else { return try await gracefulShutdown() }
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                do { try await Task.sleep(for: min(.seconds(5), source.interval)) } catch { return }
+                // jittered, so that replicas started together do not ask together
+                await self.nudged.wait(upTo: (source.interval - .seconds(5)) * Double.random(in: 0.8..<1.2))
+                if Task.isCancelled { return }
+                _ = try? await self.refresh()
+            }
+        }
+    }
+}
