@@ -53,7 +53,7 @@ extension Configuration {
         do {
             let node = try Yams.compose(yaml: text)
             let root = ConfigurationSection(node, at: "", log: log)
-            let reading = Reading(directory: directory, sources: sources)
+            let reading = ConfigurationReading(directory: directory, sources: sources)
             defer { root.finish() }
             return reading.configuration(root)
         } catch {
@@ -63,8 +63,8 @@ extension Configuration {
     }
 }
 
-/// The keys of the file, section by section, in the order of the example.
-private struct Reading {
+/// The keys of the file, section by section, in the order of the example. Larger sections have a file of their own.
+struct ConfigurationReading {
     let directory: String
     let sources: SecretSources
 
@@ -132,28 +132,7 @@ private struct Reading {
         return sigstore
     }
 
-    private func identity(_ section: ConfigurationSection) -> IdentityConfiguration {
-        let token = section.section("token") { section -> IdentityConfiguration.TokenSource in
-            let file = section.string("file").map(path)
-            let variable = section.string("env")
-            switch (file, variable) {
-            case (let file?, nil): return .file(file)
-            case (nil, let variable?): return .environment(variable)
-            default:
-                section.complain("file", "give exactly one of 'file' and 'env': where the identity token comes from")
-                return .file("")
-            }
-        }
-        var identity = IdentityConfiguration(
-            token: token,
-            subjectAlternativeName: section.required(
-                "subject_alternative_name", "who our certificates must say we are"),
-            issuer: section.required("issuer", "the OIDC issuer our certificates must name"))
-        section.read("audience", into: &identity.audience, "text") { $0 }
-        return identity
-    }
-
-    private func upstream(_ section: ConfigurationSection) -> UpstreamConfiguration {
+    func upstream(_ section: ConfigurationSection) -> UpstreamConfiguration {
         var upstream = UpstreamConfiguration(url: section.required("url", "the address that is dialled"))
         section.read("connect_timeout", into: &upstream.connectTimeout)
         section.read("timeout", into: &upstream.timeout)
@@ -252,17 +231,17 @@ private struct Reading {
 
     // MARK: Paths and secrets
 
-    private func path(_ text: String) -> String {
+    func path(_ text: String) -> String {
         text.isEmpty || text.hasPrefix("/") ? text : "\(directory)/\(text)"
     }
 
     /// A secret is never in the file itself: a plain value is a problem, so that it is not committed by mistake.
-    private func secret(_ section: ConfigurationSection, _ key: String) -> Secret? {
+    func secret(_ section: ConfigurationSection, _ key: String) -> Secret? {
         guard section.has(key) else { return section.section(key, secretValue) }
         return section.section(key, secretValue) ?? Secret("")
     }
 
-    private func requiredSecret(_ section: ConfigurationSection, _ key: String, _ meaning: String) -> Secret {
+    func requiredSecret(_ section: ConfigurationSection, _ key: String, _ meaning: String) -> Secret {
         if !section.has(key) { section.complain(key, "is missing: \(meaning), as {file: path} or {env: NAME}") }
         return secret(section, key) ?? Secret("")
     }

@@ -35,14 +35,8 @@ extension Configuration {
 
     private func sigstoreProblems() -> [ConfigurationProblem] {
         var problems = Problems()
-        let identity = sigstore.identity
         problems.check(!sigstore.trustedRoot.isEmpty, "sigstore.trusted_root", "must name a file")
-        problems.check(
-            !identity.subjectAlternativeName.isEmpty, "sigstore.identity.subject_alternative_name",
-            "must be set: our own output is compared with it before it is published")
-        problems.check(
-            !identity.issuer.isEmpty, "sigstore.identity.issuer", "must be set, with the subject alternative name")
-        problems.check(!identity.audience.isEmpty, "sigstore.identity.audience", "must not be empty")
+        problems.identity("sigstore.identity", sigstore.identity)
         problems.upstream("sigstore.fulcio", sigstore.fulcio)
         problems.upstream("sigstore.timestamp_authority", sigstore.timestampAuthority)
         problems.upstream("sigstore.rekor", sigstore.rekor)
@@ -145,7 +139,7 @@ extension Configuration {
 }
 
 /// Collects problems by path.
-private struct Problems {
+struct Problems {
     var found: [ConfigurationProblem] = []
 
     mutating func add(_ path: String, _ message: String) { found.append(.init(path, message)) }

@@ -30,32 +30,6 @@ package struct SigstoreConfiguration: Sendable {
     package enum PublicLog: String, Sendable, CaseIterable { case unacknowledged, acknowledged }
 }
 
-/// As whom we sign: the identity token and what the certificate made from it must say.
-package struct IdentityConfiguration: Sendable, Equatable {
-    /// Where the identity token comes from. Read anew for every certificate.
-    package var token: TokenSource
-    /// The audience the token must name. Default `sigstore`.
-    package var audience = "sigstore"
-    /// The subject alternative name our certificates must carry, exactly. Compared before anything is published and never
-    /// derived from the token just used: a token of somebody else's is noticed, not obeyed.
-    package var subjectAlternativeName: String
-    /// The OIDC issuer our certificates must carry, exactly.
-    package var issuer: String
-
-    package init(token: TokenSource, subjectAlternativeName: String, issuer: String) {
-        self.token = token
-        self.subjectAlternativeName = subjectAlternativeName
-        self.issuer = issuer
-    }
-
-    package enum TokenSource: Sendable, Equatable {
-        /// A file that rotates, such as a projected Kubernetes service-account token.
-        case file(String)
-        /// An environment variable: cannot rotate, so only for runs shorter than the token.
-        case environment(String)
-    }
-}
-
 /// How long one signing certificate and its key serve (the key stays in memory and dies with the window).
 package struct WindowConfiguration: Sendable, Equatable {
     /// The longest use after issue. Default 5 min. Longer = fewer certificates, more signatures under one key.

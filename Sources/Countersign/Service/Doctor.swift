@@ -61,7 +61,8 @@ package struct Doctor: Sendable {
     private func token() async -> Finding {
         let identity = configuration.sigstore.identity
         return await look("identity token", fix: "see sigstore.identity.token") {
-            let token = try await identity.token.source.token()
+            guard let source = identity.token else { return "none: a key proves who we are" }
+            let token = try await source.source(audience: identity.audience, http: http).token()
             try token.checkUsable(at: Date(), audience: identity.audience)
             let claims = token.claims
             return

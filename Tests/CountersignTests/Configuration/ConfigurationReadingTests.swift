@@ -42,6 +42,22 @@ import Testing
         #expect(configuration.registries[1].credentials == basic)
     }
 
+    @Test func `every alternative of the example reads`() throws {
+        let lines = try Example.text().split(separator: "\n").map { $0.drop { $0 == " " } }
+        let alternatives = lines.filter { $0.hasPrefix("#or:") }.map { $0.dropFirst(4).drop { $0 == " " } }
+        #expect(!alternatives.isEmpty)
+        for alternative in alternatives {
+            let identity =
+                alternative.hasPrefix("key:")
+                ? "{\(alternative)}"
+                : "{token: {\(alternative)}, subject_alternative_name: a@b.example, issuer: 'https://issuer.example'}"
+            let text = try Example.text().replacing("\n  # As whom we sign.\n  identity:\n", with: "\n  x-unused:\n")
+            let found = problems(
+                in: text.replacing("\n  x-unused:\n", with: "\n  identity: \(identity)\n  x-unused:\n"))
+            #expect(found.map(\.path) == ["sigstore.x-unused"], "\(alternative)")
+        }
+    }
+
     @Test func `a misspelt key is an error that names its path, line and nearest known key`() {
         #expect(
             problems(in: minimal + "worker:\n  concurency: 4\n")
@@ -143,12 +159,15 @@ enum Example {
         try String(contentsOfFile: packageRoot + "/config/countersign.example.yaml", encoding: .utf8)
     }
 
-    /// The names of all keys that the text sets (comments do not count).
+    /// The names of all keys that the text sets. Comments do not count, except `#or:` lines: each is an alternative to what
+    /// stands there, and `every alternative of the example reads` puts it in its place.
     static func paths(in text: String) -> Set<String> {
         var names: Set<String> = []
-        for line in text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("#") {
-            for part in line.split(separator: ":").dropLast(0) {
-                names.insert(String(part.drop { " -{".contains($0) }))
+        for line in text.split(separator: "\n").map({ $0.drop { $0 == " " } }) {
+            let line = line.hasPrefix("#or:") ? line.dropFirst(4) : line
+            if line.hasPrefix("#") { continue }
+            for part in line.split(whereSeparator: { ":,{".contains($0) }) {
+                names.insert(String(part.drop { " -".contains($0) }))
             }
         }
         return names
