@@ -11,6 +11,9 @@ public enum MediaType {
 
     /// The config of an artifact that has none: the two bytes `{}` (image specification, "Guidance for an empty descriptor").
     public static let emptyConfig = "application/vnd.oci.empty.v1+json"
+    /// The config of an OCI image; also of cosign's legacy signatures.
+    public static let imageConfig = "application/vnd.oci.image.config.v1+json"
+    static let dockerConfig = "application/vnd.docker.container.image.v1+json"
     /// A Sigstore bundle, version 0.3.
     public static let sigstoreBundle = "application/vnd.dev.sigstore.bundle.v0.3+json"
     /// Every version and both spellings (`bundle+json;version=0.3` is the old one) of a Sigstore bundle begin so.
@@ -31,6 +34,9 @@ public enum MediaType {
     public static func isManifest(_ mediaType: String) -> Bool {
         mediaType == ociManifest || mediaType == dockerManifest || isIndex(mediaType)
     }
+
+    /// Whether a config of this type lists its image's layers.
+    static func isImageConfig(_ mediaType: String) -> Bool { mediaType == imageConfig || mediaType == dockerConfig }
 
     /// The `Accept` field of a manifest request. Schema 1 is absent on purpose: a registry that converts would
     /// otherwise hand out bytes whose digest nobody pushed.

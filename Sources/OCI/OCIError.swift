@@ -42,6 +42,12 @@ public enum OCIError: Error, Sendable {
     // Publishing.
     /// Another writer replaced the fallback index each time.
     case fallbackIndexContended(tag: String, attempts: Int)
+    /// cosign has no legacy tag for this digest: it would be longer than a tag may be.
+    case legacyTagImpossible(Digest)
+    /// The tag of an image's legacy signatures holds something else. It is never overwritten.
+    case legacyTagNotSignatures(tag: String, saw: String)
+    /// Another writer replaced the legacy signatures each time.
+    case legacyTagContended(tag: String, attempts: Int)
     /// The registry accepted the referrer and does not list it (yet).
     case referrerNotListed(subject: Digest, referrer: Digest)
 
@@ -75,6 +81,9 @@ extension OCIError {
         case .credentials: "registry.credentials_malformed"
         case .credentialHelper: "registry.credential_helper"
         case .fallbackIndexContended: "registry.fallback_contended"
+        case .legacyTagImpossible: "registry.legacy_tag_impossible"
+        case .legacyTagNotSignatures: "registry.legacy_tag_not_signatures"
+        case .legacyTagContended: "registry.legacy_tag_contended"
         case .referrerNotListed: "registry.referrer_not_listed"
         }
     }
@@ -82,7 +91,8 @@ extension OCIError {
     /// Whether the same request may succeed later without anyone changing anything.
     public var isTransient: Bool {
         switch self {
-        case .throttled, .unavailable, .blobUnknown, .fallbackIndexContended, .referrerNotListed: true
+        case .throttled, .unavailable, .blobUnknown, .fallbackIndexContended, .legacyTagContended, .referrerNotListed:
+            true
         case .transport(_, let error): error.isTransient
         default: false
         }
@@ -133,6 +143,10 @@ extension OCIError: CustomStringConvertible {
             "credentials of \(host.legible) are kept by the helper \(helper.legible), which is not executed; "
                 + "give a config.json with auths, or a username and password file"
         case .fallbackIndexContended(let tag, let attempts):
+            "tag \(tag) was replaced by another writer after each of \(attempts) attempts"
+        case .legacyTagImpossible(let digest): "the legacy format has no tag for \(digest)"
+        case .legacyTagNotSignatures(let tag, let saw): "tag \(tag) should hold cosign signatures: \(saw.legible)"
+        case .legacyTagContended(let tag, let attempts):
             "tag \(tag) was replaced by another writer after each of \(attempts) attempts"
         case .referrerNotListed(let subject, let referrer): "\(referrer) was accepted and is not listed for \(subject)"
         case .transport(let operation, let error): "\(operation): \(error)"

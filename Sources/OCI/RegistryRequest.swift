@@ -10,6 +10,9 @@ public enum RequestKind: String, Sendable, CaseIterable {
     /// Reads and writes of a referrers fallback tag.
     case fallbackGet
     case fallbackPut
+    /// Reads and writes of cosign's legacy tags.
+    case legacyGet
+    case legacyPut
     case blobGet
     case uploadStart
     case uploadPut

@@ -22,7 +22,7 @@ extension ImageManifest {
         if layers.allSatisfy({ MediaType.isSignatureLayer($0.mediaType) }) { return true }
         // `cosign attach sbom` writes an image config with rootless content; an SBOM pushed as an artifact of its
         // own type is a legitimate subject.
-        let hasImageConfig = artifactType == nil && config.mediaType == "application/vnd.oci.image.config.v1+json"
+        let hasImageConfig = artifactType == nil && config.mediaType == MediaType.imageConfig
         return hasImageConfig && layers.allSatisfy { MediaType.isSBOMLayer($0.mediaType) }
     }
 }

@@ -11,6 +11,8 @@ struct RealRegistry: Sendable {
     /// - Parameter htpasswd: a line `user:bcrypt`; without it the registry is open.
     init(htpasswd: String? = nil) async throws { registry = try await DockerRegistry(htpasswd: htpasswd) }
 
+    var host: String { "127.0.0.1:\(registry.port)" }
+
     /// Ends the process.
     func stop() async throws { try await registry.stop() }
 

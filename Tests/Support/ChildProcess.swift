@@ -1,14 +1,14 @@
 import Dispatch
 import FoundationEssentials
-import Glibc
+public import Glibc
 
 /// A program started by a test. Its standard input is a pipe that closes with this process, however that ends.
-struct ChildProcess: Sendable {
-    let pid: pid_t
+public struct ChildProcess: Sendable {
+    public let pid: pid_t
     private let input: Int32
     private let output: Int32
 
-    init(_ arguments: [String]) throws {
+    public init(_ arguments: [String]) throws {
         let (inputRead, inputWrite) = try Self.pipe()
         let (outputRead, outputWrite) = try Self.pipe()
         (input, output) = (inputWrite, outputRead)
@@ -34,7 +34,7 @@ struct ChildProcess: Sendable {
     }
 
     /// Reads until the text appears; throws with what came instead when the program ends first.
-    func waitForOutput(_ expected: String) async throws {
+    public func waitForOutput(_ expected: String) async throws {
         try await blocking {
             var seen = ""
             while let chunk = read() {
@@ -46,7 +46,7 @@ struct ChildProcess: Sendable {
     }
 
     /// Waits for the end and returns what was printed; throws unless the exit code is 0.
-    func finish() async throws -> String {
+    public func finish() async throws -> String {
         close(input)
         return try await blocking {
             var seen = ""

@@ -76,13 +76,14 @@ struct AttemptFailure: Sendable {
         case .transport(_, .cancelled): .release
         case .transport: .retry(.dependency, after: nil)
         case .blobUnknown, .referrerNotListed: .retry(.dependency, after: nil)
-        case .fallbackIndexContended: .retry(.contended, after: nil)
+        case .fallbackIndexContended, .legacyTagContended: .retry(.contended, after: nil)
         case .unauthorized, .forbidden, .challengeMalformed, .tokenRealmRefused, .tokenAnswerMalformed, .credentials,
             .credentialHelper, .endpointMalformed:
             .retry(.identity, after: nil)
         case .unsupportedMediaType, .manifestMalformed, .tooLarge:
             isAboutArtifact ? .refuse : .retry(.identity, after: nil)
-        case .digestMismatch, .fallbackNotAnIndex, .unexpectedAnswer, .refused, .referenceMalformed, .digestMalformed:
+        case .digestMismatch, .fallbackNotAnIndex, .legacyTagNotSignatures, .legacyTagImpossible, .unexpectedAnswer,
+            .refused, .referenceMalformed, .digestMalformed:
             isAboutArtifact ? .retry(.permanent, after: nil) : .retry(.identity, after: nil)
         }
     }
@@ -99,6 +100,8 @@ struct AttemptFailure: Sendable {
             "give the daemon credentials with pull and push on this repository"
         case .challengeMalformed, .tokenRealmRefused: "if the token service is the registry's, name it in token_realms"
         case .digestMismatch: "the registry serves other bytes than the digest names: look at its storage and caches"
+        case .legacyTagNotSignatures: "remove or rename the tag: it is reserved for the signatures of its digest"
+        case .legacyTagImpossible: "sign this image with formats: [bundle]"
         case .fallbackNotAnIndex: "remove or rename the tag: it is reserved for the referrers of its digest"
         case .unsupportedMediaType, .manifestMalformed, .tooLarge: "push it in a format that clients can verify"
         default: "look at the registry's own log at this time"

@@ -1,0 +1,96 @@
+internal import Curl
+
+extension RegistryClient {
+    /// The most bytes of a config image that is read to be extended.
+    private static let configLimit = 1 << 20
+
+    /// Attaches a legacy signature or attestation: reads the tag, adds the layer to those of others, writes, and reads
+    /// again until the layer is there: at most 5 rounds.
+    ///
+    /// A tag has no lock and most registries ignore `If-Match`, so the caller holds the lease of the subject against our
+    /// own kind, and the reading back finds out about others (eight cosigns at once lose five layers). Safe to repeat: a
+    /// layer that is there is not added again.
+    /// - Parameters:
+    ///   - name: the repository's name on this registry: the image's, or the one where signatures are kept.
+    ///   - superseded: blobs of ours whose layers the new one replaces.
+    /// - Throws: `legacyTagNotSignatures` when the tag holds something else, `tooLarge` when cosign would read none of the
+    ///   layers any more, `legacyTagContended` after the last round.
+    @discardableResult
+    public func attach(
+        _ layer: LegacyLayer, _ kind: LegacyKind, to subject: Digest, in name: String,
+        superseding superseded: Set<Digest> = []
+    ) async throws(OCIError) -> LegacyAttachment {
+        let rounds = 5
+        let tag = try SignatureTag.legacy(kind, for: subject)
+        var hasPushedBlob = false
+        for round in 0...rounds {
+            let present = try await legacyManifest(name, tag)
+            let config = try await legacyConfig(of: present, name)
+            guard let next = try present.adding(layer, config: config, without: superseded) else {
+                guard let digest = present.digest else { break }
+                return LegacyAttachment(tag: tag, manifest: digest)
+            }
+            guard round < rounds else { break }
+            do {
+                if !hasPushedBlob { try await pushBlob(name, layer.payload) }
+                hasPushedBlob = true
+                if let bytes = next.configBytes { try await pushBlob(name, bytes) }
+                _ = try await pushManifest(
+                    .legacyPut, name, bytes: next.manifest, mediaType: present.mediaType, reference: .tag(tag),
+                    ifMatch: present.entityTag)
+            } catch .refused(let answer) where answer.status == 412 {
+                continue  // someone wrote in between, and this registry told us
+            }
+        }
+        throw .legacyTagContended(tag: tag, attempts: rounds)
+    }
+
+    /// Where the layer is served, or nil if the registry says that the tag or the layer is not there (any more). Two
+    /// requests: the manifest, and the blob, compared.
+    public func isAttached(
+        _ layer: LegacyLayer, _ kind: LegacyKind, to subject: Digest, in name: String
+    ) async throws(OCIError) -> LegacyAttachment? {
+        let tag = try SignatureTag.legacy(kind, for: subject)
+        let present = try await legacyManifest(name, tag)
+        guard let digest = present.digest, present.layers.contains(where: layer.isServed) else { return nil }
+        do {
+            _ = try await blob(name, layer.descriptor.digest, limit: max(layer.payload.count, 1))
+        } catch .notFound {
+            return nil
+        }
+        return LegacyAttachment(tag: tag, manifest: digest)
+    }
+
+    /// The layers under a legacy tag, anybody's, in their order; empty when the registry says that there is no such tag.
+    /// Their blobs are fetched one by one with ``blob(_:_:limit:)``.
+    public func legacyLayers(
+        _ kind: LegacyKind, of subject: Digest, in name: String
+    ) async throws(OCIError) -> [Descriptor] {
+        try await legacyManifest(name, SignatureTag.legacy(kind, for: subject)).layers
+    }
+
+    /// What the tag holds, or the empty manifest when the registry itself says that it does not exist.
+    private func legacyManifest(_ name: String, _ tag: String) async throws(OCIError) -> LegacyManifest {
+        let response: HTTPResponse
+        do {
+            response = try await manifestAnswer(.legacyGet, name, tag)
+        } catch .notFound(let answer) where answer.isDistributionError || answer.message.isEmpty {
+            return .empty  // a proxy's 404 page is an outage: writing over the tag would lose everybody's signatures
+        }
+        return try LegacyManifest(
+            bytes: response.body, served: response.headers["Content-Type"], entityTag: response.headers["ETag"],
+            tag: tag)
+    }
+
+    /// The config that an added layer must be entered in; nil when there is none, or none that is an image's.
+    private func legacyConfig(of present: LegacyManifest, _ name: String) async throws(OCIError) -> [UInt8]? {
+        guard let config = present.config, MediaType.isImageConfig(config.mediaType), config.size <= Self.configLimit
+        else { return nil }
+        do { return try await blob(name, config.digest, limit: config.size) } catch {
+            switch error {
+            case .notFound, .digestMismatch, .tooLarge: return nil
+            default: throw error
+            }
+        }
+    }
+}
