@@ -37,11 +37,11 @@ release: deps ## Release build, Swift runtime linked in
 
 .PHONY: lint
 lint: ## swift-format, findings as errors
-	$(SWIFT) format lint -r --strict Package.swift Sources Tests
+	$(SWIFT) format lint -r --strict Package.swift Sources Tests Fuzz
 
 .PHONY: format
 format: ## Format all Swift code
-	$(SWIFT) format -i -r Package.swift Sources Tests
+	$(SWIFT) format -i -r Package.swift Sources Tests Fuzz
 
 .PHONY: interop
 interop: release ## Stock cosign, crane, rekor-cli and sigstore-python judge what we published
@@ -58,6 +58,10 @@ crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry r
 .PHONY: faults
 faults: release ## Each dependency broken in turn: the job waits with a named error and is signed once the cause is gone
 	@scripts/faults $(DEMO)-faults
+
+.PHONY: fuzz
+fuzz: deps ## Fuzz every parser of outside bytes, a minute each (SECONDS_EACH=600: ten)
+	@scripts/fuzz
 
 .PHONY: deps
 deps: ## System packages for building, testing and the demo (apt; asks nothing)

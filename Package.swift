@@ -86,6 +86,11 @@ let package = Package(
 
         // Tests
         .target(name: "Support", dependencies: ["Postgres", "OpenSSL"], path: "Tests/Support", swiftSettings: strict),
+        // Fuzzing: the parsers' targets, replayed over their kept corpora by the tests; the fuzzer itself is at the end
+        .target(
+            name: "FuzzTargets", dependencies: ["OCI", "Sigstore", "StrictJSON", "OpenSSL"], path: "Fuzz/Targets",
+            swiftSettings: strict),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
         .testTarget(name: "CurlTests", dependencies: ["Curl", "Support"], swiftSettings: strict),
         .testTarget(
             name: "OpenSSLTests", dependencies: ["OpenSSL", "Support"], exclude: ["Fixtures"], swiftSettings: strict),
@@ -113,3 +118,11 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// scripts/fuzz: an executable whose main is libFuzzer's, so it exists only where everything is built for it
+if Context.environment["COUNTERSIGN_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "countersign-fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Entry",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]))
+}
