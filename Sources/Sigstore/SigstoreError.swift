@@ -34,6 +34,11 @@ public enum SigstoreError: Error, Sendable {
     case unavailable(SigstoreService, detail: String, retryAfter: Duration?, answerMayBeLost: Bool)
     /// Our own settings keep us from asking it: plain HTTP, a denied address, a certificate that is not trusted.
     case misconfigured(SigstoreService, detail: String)
+    /// The log takes no more entries (405): its successor is in the next signing configuration.
+    case logFrozen(log: String, message: String)
+    /// The log contradicted itself: two of its checkpoints cannot both be true. Nothing is entered in it until an operator
+    /// has looked at the evidence and cleared the alarm.
+    case logInconsistent(log: String, detail: String)
     /// The caller was cancelled.
     case cancelled(SigstoreService, answerMayBeLost: Bool)
     /// The service answered something that does not belong to the request, or that cannot be used.
@@ -63,6 +68,8 @@ extension SigstoreError {
         case .badAnswer(let service, _, _): "\(service.rawValue).bad_answer"
         case .misconfigured(let service, _): "\(service.rawValue).misconfigured"
         case .cancelled(let service, _): "\(service.rawValue).cancelled"
+        case .logFrozen: "rekor.frozen"
+        case .logInconsistent: "log.inconsistent"
         case .clock: "identity.clock"
         case .malformed: "sigstore.malformed"
         case .unsupported: "sigstore.unsupported"
@@ -81,6 +88,7 @@ extension SigstoreError {
             case .timestampAuthority: "timestamp"
             case .rekor: "log"
             }
+        case .logFrozen, .logInconsistent: "log"
         case .malformed, .unsupported, .crypto: "document"
         }
     }
@@ -89,7 +97,9 @@ extension SigstoreError {
     /// a Fulcio that refuses an identity may be configured. Only our own malformed requests and documents are final.
     public var isTransient: Bool {
         switch self {
-        case .identity, .throttled, .unavailable, .badAnswer, .clock, .misconfigured, .cancelled: true
+        case .identity, .throttled, .unavailable, .badAnswer, .clock, .misconfigured, .cancelled, .logFrozen,
+            .logInconsistent:
+            true
         case .refused(let service, let status, _): service == .fulcio || status == 401 || status == 403
         case .malformed, .unsupported, .crypto: false
         }
@@ -134,6 +144,9 @@ extension SigstoreError: CustomStringConvertible {
         case .unavailable(let service, let detail, _, let lost):
             "no answer from \(service.rawValue): \(printable(detail))" + (lost ? " (it may have acted)" : "")
         case .misconfigured(let service, let detail): "\(service.rawValue) was not asked: \(printable(detail))"
+        case .logFrozen(let log, let message):
+            "\(printable(log, limit: 200)) takes no more entries: \(printable(message))"
+        case .logInconsistent(let log, let detail): "\(printable(log, limit: 200)): \(printable(detail))"
         case .cancelled(let service, _): "the request to \(service.rawValue) was cancelled"
         case .badAnswer(let service, let detail, _): "\(service.rawValue) gave an unusable answer: \(printable(detail))"
         case .clock(let start, let end, let now):
@@ -156,11 +169,15 @@ extension SigstoreError: CustomStringConvertible {
         case .refused(.fulcio, _, _):
             "compare the token's issuer with Fulcio's /api/v2/configuration, and Fulcio's clock with ours"
         case .refused(.timestampAuthority, _, _): "see that the URL is the authority's full timestamp URL"
-        case .refused(.rekor, _, _): "see that the URL is a Rekor v1 log that takes entries of kind dsse"
+        case .refused(.rekor, _, _):
+            "see that the log's version is the configured one and that it takes entries of this kind"
         case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
         case .unavailable(let service, _, _, _): "see that \(service.rawValue) is up and reachable from here"
         case .misconfigured(let service, _):
             "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
+        case .logFrozen: "see that the signing configuration, or sigstore.logs, names the log's successor"
+        case .logInconsistent:
+            "keep both checkpoints as evidence, ask the log's operator, and clear the alarm when it is explained"
         case .cancelled: "nothing: it is tried again"
         case .badAnswer(let service, _, _): "see that the URL configured for \(service.rawValue) is that service"
         case .malformed(let what, _): "replace \(what) by a document of the named format"

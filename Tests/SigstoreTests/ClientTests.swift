@@ -152,11 +152,11 @@ struct RecordedRefusal: Sendable, CustomTestStringConvertible {
         }
         let log = RekorV1(url: "http://log.example/", http: HTTPClient())
         #expect(log.id == "http://log.example")
-        let ours = try log.request(for: envelope, certificate: Certificate(der: der))
+        let ours = try log.request(for: LogSubmission(.envelope(envelope), by: .certificate(Certificate(der: der))))
         let (mine, theirs) = (try JSONValue(parsing: ours), try JSONValue(parsing: request))
         #expect(mine["kind"] == theirs["kind"] && mine["apiVersion"] == theirs["apiVersion"])
         #expect(mine["spec"]?["proposedContent"] == theirs["spec"]?["proposedContent"])
-        #expect(try DSSEEntry(request: ours).canonicalizedBody == bundle.tlogEntries[0].canonicalizedBody)
+        #expect(try RekorV1Entry(request: ours).canonicalizedBody == bundle.tlogEntries[0].canonicalizedBody)
     }
 
     @Test func `an accepted request gives the bundle's entry, and is sent byte for byte`() async throws {

@@ -110,10 +110,10 @@ struct AttemptFailure: Sendable {
 
     private static func verdict(_ error: SigstoreError) -> Verdict {
         switch error {
-        case .identity, .clock, .refused, .misconfigured: .retry(.identity, after: nil)
+        case .identity, .clock, .refused, .misconfigured, .logInconsistent: .retry(.identity, after: nil)
         case .cancelled: .release
         case .throttled: .retry(.throttled, after: error.retryAfter)
-        case .unavailable, .badAnswer: .retry(.dependency, after: error.retryAfter)
+        case .unavailable, .badAnswer, .logFrozen: .retry(.dependency, after: error.retryAfter)
         case .crypto: .retry(.dependency, after: nil)
         case .malformed, .unsupported: .retry(.permanent, after: nil)
         }

@@ -104,7 +104,7 @@ package struct KeylessSigner: Sendable {
             payload: envelope.payload, signature: envelope.signatures.first?.sig ?? [],
             certificateChain: ([certificate.leaf] + certificate.chain).map(\.der),
             certificateNotAfter: certificate.notAfter, timestampToken: timestamp, log: log.id,
-            logRequest: try log.request(for: envelope, certificate: certificate.leaf))
+            logRequest: try log.request(for: LogSubmission(.envelope(envelope), by: .certificate(certificate.leaf))))
     }
 
     /// Whether the log took the entry at a time when the certificate did not hold: no verifier will ever accept it.

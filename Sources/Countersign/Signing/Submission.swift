@@ -3,7 +3,8 @@ import Sigstore
 
 /// Enters committed evidence in the log: the same bytes, as often as it takes.
 ///
-/// Rekor v1 stamps an entry with its own time, and stock verifiers want the certificate to hold then. So the bytes are sent
+/// A log that dates nothing (Rekor v2) takes them at any time, and its answer to known bytes is the entry they made.
+/// Rekor v1 stamps an entry with its own time, and stock verifiers want the certificate to hold then. So there they are sent
 /// only while it does; after its end the log is asked whether it has them, and only if it has not, and has
 /// not a settling time later either, the evidence is put aside and the digest signed anew (queue protocol, "replay after certificate expiry").
 struct Submission: Sendable {
@@ -24,7 +25,9 @@ struct Submission: Sendable {
         guard evidence.prepared.log == signer.log.id else {
             throw SigningError.otherLog(prepared: evidence.prepared.log, configured: signer.log.id)
         }
-        guard let end = evidence.prepared.certificateNotAfter else { return try await signer.log.submit(request) }
+        guard signer.log.datesEntries, let end = evidence.prepared.certificateNotAfter else {
+            return try await signer.log.submit(request)
+        }
         let now = Date()
         if now < end.addingTimeInterval(-Self.margin) { return try await signer.log.submit(request) }
 

@@ -32,8 +32,7 @@ struct DSSEEntry: Equatable {
     }
 
     /// What the entry for a request must say.
-    init(request: [UInt8]) throws(SigstoreError) {
-        let document = try JSONField(document: "log request", parsing: request)
+    init(request document: JSONField) throws(SigstoreError) {
         guard try document.required("kind").string() == Self.kind,
             try document.required("apiVersion").string() == Self.version
         else { throw .unsupported("a log request other than \(Self.kind) \(Self.version)") }

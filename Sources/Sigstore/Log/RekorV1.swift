@@ -1,10 +1,11 @@
 public import Curl
-public import OpenSSL
+import OpenSSL
 
-/// Rekor v1 (`/api/v1`, rekor/openapi.yaml) for entries of kind `dsse` 0.0.1.
+/// Rekor v1 (`/api/v1`, rekor/openapi.yaml) for entries of kind `dsse` 0.0.1 and `hashedrekord` 0.0.1.
 public final class RekorV1: TransparencyLog {
     private let upstream: Upstream
     public let id: String
+    public let datesEntries = true
 
     /// A client of the log at `url`.
     public init(url: String, http: HTTPClient, route: HTTPRoute = .init()) {
@@ -12,14 +13,13 @@ public final class RekorV1: TransparencyLog {
         id = upstream.base
     }
 
-    public func request(for envelope: Envelope, certificate: Certificate) throws(SigstoreError) -> [UInt8] {
-        guard envelope.signatures.count == 1 else { throw .unsupported("logging an envelope of several signatures") }
-        return DSSEEntry.request(envelope: envelope, verifierPEM: certificate.pem)
+    public func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8] {
+        try RekorV1Entry.request(for: submission)
     }
 
     /// `POST /api/v1/log/entries`; 201 is a new entry, 409 names the one that exists, which is fetched.
     public func submit(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry {
-        let expected = try DSSEEntry(request: request)
+        let expected = try RekorV1Entry(request: request)
         let response = try await upstream.post("/api/v1/log/entries", request, type: "application/json")
         switch response.status {
         case 201:
@@ -33,7 +33,7 @@ public final class RekorV1: TransparencyLog {
 
     /// Finds the entry by the leaf hash it must have, else by asking the log which entry equals the request.
     public func lookup(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry? {
-        let expected = try DSSEEntry(request: request)
+        let expected = try RekorV1Entry(request: request)
         let leaf = Hex.encode(Merkle.leafHash(expected.canonicalizedBody))
         if let entry = try await entry(uuid: leaf) { return try belonging(to: expected) { entry } }
         // a log that spells its bodies differently has another leaf hash; it still knows its own entry
@@ -93,7 +93,7 @@ public final class RekorV1: TransparencyLog {
     }
 
     /// A duplicate: only the uuid of `Location` is used, so that no answer can send us to another host.
-    private func existing(_ response: HTTPResponse, _ expected: DSSEEntry) async throws(SigstoreError) -> TlogEntry {
+    private func existing(_ response: HTTPResponse, _ expected: RekorV1Entry) async throws(SigstoreError) -> TlogEntry {
         let uuid = response.headers["Location"].flatMap { $0.split(separator: "/").last }.map(String.init) ?? ""
         let found: TlogEntry?
         if [64, 80].contains(uuid.utf8.count), Hex.decode(uuid) != nil {
@@ -111,19 +111,13 @@ public final class RekorV1: TransparencyLog {
 
     /// The log may answer with any entry; only ours will do.
     private func belonging(
-        to expected: DSSEEntry, _ read: () throws(SigstoreError) -> TlogEntry
+        to expected: RekorV1Entry, _ read: () throws(SigstoreError) -> TlogEntry
     ) throws(SigstoreError) -> TlogEntry {
         try answer { () throws(SigstoreError) in
             let entry = try read()
-            guard entry.kind == DSSEEntry.kind, entry.version == DSSEEntry.version else {
-                throw .malformed(
-                    "tlog entry", "kind \(printable(entry.kind, limit: 40)) \(printable(entry.version, limit: 40))")
+            guard try RekorV1Entry(entry).isSameSignature(as: expected) else {
+                throw .malformed("tlog entry", "it is of another signature than the request's")
             }
-            let body = try DSSEEntry(body: JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody))
-            // other JSON spelling of the envelope has another hash and is the same signature: compare what is signed
-            guard body.payloadHash == expected.payloadHash, body.signatures.count == expected.signatures.count,
-                zip(body.signatures, expected.signatures).allSatisfy({ $0.signature == $1.signature })
-            else { throw .malformed("tlog entry", "it is of another signature than the request's") }
             return entry
         }
     }
