@@ -30,18 +30,19 @@ public struct PEM: Sendable, Equatable {
     public static func blocks(in text: String) throws(CryptoError) -> [PEM] {
         guard text.utf8.count <= 1 << 20 else { throw .malformed(what: "PEM", detail: "longer than 1 MiB") }
         var blocks: [PEM] = []
-        var open: (label: String, base64: String)?
-        for line in text.split(whereSeparator: \.isNewline).map(trimmed) {
+        var open: (label: String, base64: [UInt8])?
+        // bytes, not characters: a text of a megabyte is split in milliseconds
+        for line in Array(text.utf8).split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }).map(trimmed) {
             if let label = boundary(line, "BEGIN") {
                 guard open == nil else { throw .malformed(what: "PEM", detail: "BEGIN \(label) inside a block") }
-                open = (label, "")
+                open = (label, [])
             } else if let label = boundary(line, "END") {
                 guard let block = open, block.label == label else {
                     throw .malformed(what: "PEM", detail: "END \(label) closes nothing")
                 }
-                guard !block.base64.isEmpty, let der = Base64.decode(block.base64) else {
-                    throw .malformed(what: "PEM", detail: "\(label) block is not base64")
-                }
+                guard !block.base64.isEmpty,
+                    let der = Base64.decode(String(decoding: block.base64, as: UTF8.self))
+                else { throw .malformed(what: "PEM", detail: "\(label) block is not base64") }
                 blocks.append(PEM(label: label, der: der))
                 open = nil
             } else {
@@ -62,14 +63,20 @@ public struct PEM: Sendable, Equatable {
         return block.der
     }
 
-    private static func boundary(_ line: String, _ word: String) -> String? {
-        let prefix = "-----\(word) "
-        guard line.hasPrefix(prefix), line.hasSuffix("-----") else { return nil }
-        let label = String(line.dropFirst(prefix.count).dropLast(5))
-        return label.isEmpty || label.contains("-----") ? nil : label
+    private static func boundary(_ line: ArraySlice<UInt8>, _ word: StaticString) -> String? {
+        let prefix = Array("-----\(word) ".utf8)
+        let dashes = Array("-----".utf8)
+        guard line.starts(with: prefix), line.count > prefix.count + 5, Array(line.suffix(5)) == dashes else {
+            return nil
+        }
+        let label = line.dropFirst(prefix.count).dropLast(5)
+        return label.firstRange(of: dashes) == nil ? String(decoding: label, as: UTF8.self) : nil
     }
 
-    private static func trimmed(_ line: Substring) -> String {
-        String(line.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+    private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+        let start = line.firstIndex { !isBlank($0) } ?? line.endIndex
+        let end = line.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? start
+        return line[start..<max(start, end)]
     }
 }
