@@ -1,5 +1,5 @@
 package import Curl
-package import Sigstore
+import Sigstore
 
 extension KeylessSigner {
     /// The signer of the configuration: token source, Fulcio behind one window, timestamp authority, log, verifier.
