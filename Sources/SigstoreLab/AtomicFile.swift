@@ -1,3 +1,4 @@
+import Dispatch
 import FoundationEssentials
 import Glibc
 
@@ -27,6 +28,17 @@ enum AtomicFile {
         }
         guard fsync(descriptor) == 0, rename(temporary, path) == 0 else { throw failure(path) }
     }
+
+    /// The same, off the cooperative pool; writes come in the order in which they were asked for.
+    static func write(_ text: String, aside path: String) async throws {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+            queue.async {
+                continuation.resume(with: Result { try write(text, to: path) })
+            }
+        }
+    }
+
+    private static let queue = DispatchQueue(label: "lab.files")
 
     /// Makes a folder that only the owner can enter, if it is not there.
     static func makeFolder(_ path: String) throws {

@@ -1,4 +1,3 @@
-import Dispatch
 import FoundationEssentials
 import Hummingbird
 public import Logging
@@ -6,7 +5,7 @@ import NIOCore
 import OpenSSL
 public import ServiceLifecycle
 
-/// A whole Sigstore in one process: OpenID Connect issuers, Fulcio with a CT log, Rekor v1 and a timestamp authority.
+/// A whole Sigstore in one process: OpenID Connect issuers, Fulcio with a CT log, Rekor v1 and v2, a timestamp authority.
 ///
 /// For demos, tests and work without a network. **Not for production**: it gives a certificate for any identity to
 /// whoever can reach its ports. Its CAs say so in their names, its answers in the header `X-Countersign-Lab`.
@@ -21,10 +20,11 @@ public final class Lab: Service {
 
     private let configuration: LabConfiguration
     private let logger: Logger
-    private let parts: Parts
+    private let parts: LabParts
     private let start: LabStart
     private let issuers: IssuerSite
-    private let trust: TrustMaterial
+    private let publisher: TrustPublisher
+    private let admin: LabAdmin
     private let ready = Gate<LabEndpoints>()
 
     /// Opens the folder, making keys and logs that are not there yet. Nothing listens until ``run()``.
@@ -33,12 +33,11 @@ public final class Lab: Service {
     public init(_ configuration: LabConfiguration, logger: Logger = Logger(label: "lab")) async throws {
         self.configuration = configuration
         self.logger = logger
-        parts = try await Parts.load(configuration)
+        parts = try await LabParts.load(configuration)
         start = LabStart(host: configuration.externalHost ?? configuration.host)
         issuers = IssuerSite(tokens: parts.tokens, configuration: configuration, start: start)
-        trust = TrustMaterial(
-            validFrom: parts.validFrom, fulcio: parts.authority, ctKey: parts.certificateLog.publicKey,
-            rekorKey: parts.rekorLog.publicKey, timestampChain: parts.timestamps.chain)
+        publisher = TrustPublisher(parts: parts, configuration: configuration, start: start)
+        admin = LabAdmin(parts: parts, publisher: publisher)
     }
 
     /// Where the services answer; waits until they do and until the files in the folder are written.
@@ -48,21 +47,40 @@ public final class Lab: Service {
         get async throws { try await ready.value }
     }
 
-    /// `trusted_root.json` as written to the folder.
+    /// `trusted_root.json` as it is written to the folder now.
     public var trustedRootJSON: [UInt8] {
-        get async throws { try trust.trustedRoot(await endpoints) }
+        get async throws { try canonicalJSON(publisher.material(await endpoints).trustedRoot) }
     }
 
-    /// `signing_config.json` as written to the folder.
+    /// `signing_config.json` as it is written to the folder now.
     public var signingConfigJSON: [UInt8] {
-        get async throws { try trust.signingConfig(await endpoints) }
+        get async throws { try canonicalJSON(publisher.material(await endpoints).signingConfig) }
     }
 
-    /// Entries in the Rekor log now, durable ones only.
-    public var rekorSize: Int { parts.rekorLog.size }
+    /// Trusted root and signing config in one file, `client_trust_config.json`.
+    public var clientTrustConfigJSON: [UInt8] {
+        get async throws { try canonicalJSON(publisher.material(await endpoints).clientTrustConfig) }
+    }
 
-    /// Certificates in the CT log now: one for each that Fulcio issued.
-    public var certificatesIssued: Int { parts.certificateLog.size }
+    /// Entries in Rekor v1 now, durable ones only, over all its shards.
+    public var rekorSize: Int { parts.rekor.size }
+
+    /// Entries in Rekor v2 now, over all its shards, also those that no checkpoint covers yet.
+    public var rekor2Size: Int { parts.tiledLogs.all.reduce(0) { $0 + $1.member.size } }
+
+    /// Certificates in the CT logs now: one for each that Fulcio issued.
+    public var certificatesIssued: Int { parts.certificateLogs.all.reduce(0) { $0 + $1.member.size } }
+
+    /// Keys of the witnesses as tools for signed notes take them: `name+hint+key`.
+    public var witnessKeys: [String] { parts.witnesses.map(\.verifierKey) }
+
+    /// Makes new material and puts it to use: the old is closed, both stand in the trusted root from now on.
+    ///
+    /// - Throws: `LabError.storage`; `LabError.notStarted` before the lab listens.
+    public func rotate(_ material: LabMaterial) async throws { try await admin.rotate(material) }
+
+    /// Freezes the current shard of Rekor v2 and starts no new one: appends are answered 405.
+    public func freezeRekor2() async throws { try await admin.freeze() }
 
     /// A fresh identity token. The issuer's clock fault applies; a negative lifetime gives an expired token.
     ///
@@ -89,8 +107,8 @@ public final class Lab: Service {
             *** COUNTERSIGN LAB: NOT FOR PRODUCTION. Whoever reaches these ports can be anyone. ***
             """, metadata: ["lab.folder": "\(configuration.directory)", "lab.host": "\(configuration.host)"])
         let files = LabFiles(
-            configuration: configuration, start: start, trust: trust, issuers: issuers, board: faults, ready: ready,
-            logger: logger)
+            configuration: configuration, start: start, publisher: publisher, issuers: issuers, board: faults,
+            ready: ready, logger: logger)
         let group = ServiceGroup(configuration: .init(services: sites.map(application) + [files], logger: logger))
         let ended = LabError.notStarted("the lab ended")
         do {
@@ -124,20 +142,22 @@ public final class Lab: Service {
     }
 
     private var sites: [any LabSite] {
-        let log = CertificateLogSite(log: parts.certificateLog, roots: [parts.authority.root])
+        let log = CertificateLogSite(logs: parts.certificateLogs, authorities: parts.authorities)
         return [
             issuers,
             FulcioSite(
-                authority: parts.authority, tokens: parts.tokens, audience: configuration.audience, log: log,
+                authorities: parts.authorities, tokens: parts.tokens, audience: configuration.audience, log: log,
                 start: start),
-            RekorSite(log: parts.rekorLog),
-            TimestampSite(authority: parts.timestamps),
+            RekorSite(log: parts.rekor),
+            RekorTilesSite(shards: parts.tiledLogs),
+            TimestampSite(authorities: parts.timestamps),
         ]
     }
 
     private func application(_ site: any LabSite) -> any Service {
         let responder = LabResponder(
-            site: site, board: faults, latency: configuration.latency[site.service] ?? .zero, logger: logger)
+            site: site, board: faults, admin: admin, latency: configuration.latency[site.service] ?? .zero,
+            logger: logger)
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .notice)  // one "listening" line a port says nothing to a user
         return Application(
@@ -153,6 +173,7 @@ public final class Lab: Service {
         case .oidc: configuration.ports.oidc
         case .fulcio: configuration.ports.fulcio
         case .rekor: configuration.ports.rekor
+        case .rekor2: configuration.ports.rekor2
         case .tsa: configuration.ports.tsa
         }
     }
@@ -160,39 +181,5 @@ public final class Lab: Service {
     private func stop(_ error: any Error) {
         start.fail(error)
         ready.open(.failure(error))
-    }
-
-    /// What is kept in the folder, loaded.
-    private struct Parts: Sendable {
-        let validFrom: Date
-        let tokens: IdentityTokens
-        let authority: CertificateAuthority
-        let certificateLog: CertificateLog
-        let rekorLog: RekorLog
-        let timestamps: TimestampAuthority
-
-        /// Key generation and reading the logs block: they have a thread of their own.
-        static func load(_ configuration: LabConfiguration) async throws -> Parts {
-            try await withCheckedThrowingContinuation { continuation in
-                DispatchQueue(label: "lab.load").async {
-                    continuation.resume(with: Result { try Parts(configuration) })
-                }
-            }
-        }
-
-        private init(_ configuration: LabConfiguration) throws {
-            let folder = configuration.directory
-            for part in [folder, "\(folder)/keys", "\(folder)/log"] { try AtomicFile.makeFolder(part) }
-            let store = try KeyStore(folder: "\(folder)/keys")
-            validFrom = store.validFrom
-            tokens = IdentityTokens(
-                rsa: try store.key("oidc-rsa", .rsa(bits: 2048)), ec: try store.key("oidc-ec", .ecdsaP256))
-            authority = try CertificateAuthority(store)
-            certificateLog = try CertificateLog(path: "\(folder)/log/ct", key: try store.key("ct", .ecdsaP256))
-            rekorLog = try RekorLog(
-                path: "\(folder)/log/rekor", key: try store.key("rekor", .ecdsaP256), treeID: try store.treeID(),
-                host: configuration.logHost)
-            timestamps = try TimestampAuthority(store)
-        }
     }
 }

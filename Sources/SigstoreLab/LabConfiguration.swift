@@ -1,4 +1,4 @@
-/// The four parts of the lab that listen on a port of their own. The CT log lives under Fulcio's, at `/ct`.
+/// The parts of the lab that listen on a port of their own. The CT log lives under Fulcio's, at `/ct`.
 public enum LabService: String, Sendable, CaseIterable, Codable {
     /// The OpenID Connect issuers.
     case oidc
@@ -6,8 +6,22 @@ public enum LabService: String, Sendable, CaseIterable, Codable {
     case fulcio
     /// The transparency log, Rekor v1.
     case rekor
+    /// The tiled transparency log, Rekor v2, and the static files of its shards.
+    case rekor2
     /// The RFC 3161 timestamp authority.
     case tsa
+}
+
+/// Which logs the signing config of a lab names. The trusted root lists all of them in any case.
+public enum LogChoice: String, Sendable, CaseIterable {
+    /// Rekor v1 alone.
+    case v1
+    /// Rekor v2 alone.
+    case v2
+    /// Both, of one operator, one of them to be used: clients take the newest version they speak.
+    case any
+    /// Both, of two operators, each to be used for every signature.
+    case both
 }
 
 /// What a lab is started with. Every field has a default except the folder.
@@ -21,16 +35,19 @@ public struct LabConfiguration: Sendable {
         public var oidc: Int
         /// Port of Fulcio and the CT log.
         public var fulcio: Int
-        /// Port of Rekor.
+        /// Port of Rekor v1.
         public var rekor: Int
+        /// Port of Rekor v2.
+        public var rekor2: Int
         /// Port of the timestamp authority.
         public var tsa: Int
 
         /// Ports as given; whatever is left out is chosen by the kernel.
-        public init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, tsa: Int = 0) {
+        public init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, rekor2: Int = 0, tsa: Int = 0) {
             self.oidc = oidc
             self.fulcio = fulcio
             self.rekor = rekor
+            self.rekor2 = rekor2
             self.tsa = tsa
         }
     }
@@ -54,8 +71,14 @@ public struct LabConfiguration: Sendable {
     public var tokenLifetime: Duration
     /// How often the token file is written anew.
     public var tokenRotation: Duration
-    /// First word of the Rekor checkpoint's origin and the name of its signer.
+    /// First word of the Rekor v1 checkpoint's origin and the name of its signer. Rekor v2 is named after its URL's host.
     public var logHost: String
+    /// Which logs the signing config names.
+    public var logs = LogChoice.v1
+    /// How often Rekor v2 publishes a checkpoint, if there is something new; an append waits for it. Zero: at once.
+    public var checkpointInterval = Duration.seconds(1)
+    /// How many witnesses cosign the checkpoints of Rekor v2.
+    public var witnesses = 0
 
     /// A lab in `directory`, on loopback, on free ports, answering at once.
     public init(

@@ -1,4 +1,3 @@
-import Dispatch
 import FoundationEssentials
 import Logging
 import ServiceLifecycle
@@ -7,7 +6,7 @@ import ServiceLifecycle
 struct LabFiles: Service {
     let configuration: LabConfiguration
     let start: LabStart
-    let trust: TrustMaterial
+    let publisher: TrustPublisher
     let issuers: IssuerSite
     let board: FaultBoard
     let ready: Gate<LabEndpoints>
@@ -17,11 +16,8 @@ struct LabFiles: Service {
         do {
             let endpoints = try await listening()
             let folder = configuration.directory
-            let root = try trust.trustedRoot(endpoints)
-            let config = try trust.signingConfig(endpoints)
-            try await write(String(decoding: root, as: UTF8.self), to: "\(folder)/trusted_root.json")
-            try await write(String(decoding: config, as: UTF8.self), to: "\(folder)/signing_config.json")
-            try await write(environment(endpoints), to: "\(folder)/lab.env")
+            try await publisher.publish()
+            try await AtomicFile.write(environment(endpoints), aside: "\(folder)/lab.env")
             try await writeToken(endpoints)
             ready.open(.success(endpoints))
             logger.warning("lab ready: NOT FOR PRODUCTION", metadata: ["lab.folder": "\(folder)"])
@@ -53,7 +49,7 @@ struct LabFiles: Service {
         let token = try issuers.token(
             from: issuer, subject: nil, audience: nil, lifetime: configuration.tokenLifetime,
             now: Date().addingTimeInterval(offset))
-        try await write(token, to: "\(configuration.directory)/token")
+        try await AtomicFile.write(token, aside: "\(configuration.directory)/token")
     }
 
     /// Shell assignments; values are URLs and paths, single-quoted.
@@ -66,19 +62,11 @@ struct LabFiles: Service {
             : configuration.tokenSubject
         return [
             ("OIDC_URL", endpoints.oidc), ("OIDC_ISSUER", endpoints.issuer), ("FULCIO_URL", endpoints.fulcio),
-            ("REKOR_URL", endpoints.rekor), ("TSA_URL", endpoints.tsa), ("CT_URL", endpoints.ctLog),
-            ("TRUSTED_ROOT", "\(folder)/trusted_root.json"), ("SIGNING_CONFIG", "\(folder)/signing_config.json"),
-            ("TOKEN_FILE", "\(folder)/token"), ("CERT_IDENTITY", identity), ("CERT_ISSUER", endpoints.issuer),
+            ("REKOR_URL", endpoints.rekor), ("REKOR2_URL", endpoints.rekor2), ("TSA_URL", endpoints.tsa),
+            ("CT_URL", endpoints.ctLog), ("TRUSTED_ROOT", "\(folder)/trusted_root.json"),
+            ("SIGNING_CONFIG", "\(folder)/signing_config.json"),
+            ("CLIENT_TRUST_CONFIG", "\(folder)/client_trust_config.json"), ("TOKEN_FILE", "\(folder)/token"),
+            ("CERT_IDENTITY", identity), ("CERT_ISSUER", endpoints.issuer),
         ].map { "\($0)='\($1.replacing("'", with: "'\\''"))'\n" }.joined()
-    }
-
-    private static let queue = DispatchQueue(label: "lab.files")
-
-    private func write(_ text: String, to path: String) async throws {
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
-            Self.queue.async {
-                continuation.resume(with: Result { try AtomicFile.write(text, to: path) })
-            }
-        }
     }
 }

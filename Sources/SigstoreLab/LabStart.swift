@@ -8,6 +8,8 @@ public struct LabEndpoints: Sendable, Equatable {
     public let fulcio: String
     /// Rekor v1.
     public let rekor: String
+    /// Rekor v2: its first shard.
+    public let rekor2: String
     /// The timestamp call itself, `…/api/v1/timestamp`, as signing configs name it.
     public let tsa: String
     /// Base of the CT log, `…/ct`.
@@ -20,6 +22,7 @@ public struct LabEndpoints: Sendable, Equatable {
         oidc = url(.oidc)
         fulcio = url(.fulcio)
         rekor = url(.rekor)
+        rekor2 = url(.rekor2)
         tsa = "\(url(.tsa))/api/v1/timestamp"
         ctLog = "\(url(.fulcio))/ct"
     }
@@ -27,11 +30,14 @@ public struct LabEndpoints: Sendable, Equatable {
     /// `iss` of the Kubernetes issuer, which the token file's tokens are from.
     public var issuer: String { issuer(.kubernetes) }
 
+    /// URL of a shard of Rekor v2, counted from 1.
+    public func rekor2(shard number: Int) -> String { rekor2 + RekorTilesSite.path(ofShard: number) }
+
     /// `iss` of an issuer.
     public func issuer(_ kind: IssuerKind) -> String { "\(oidc)/\(kind.pathComponent)" }
 }
 
-/// Turns four listening ports into endpoints. Requests that come before all four are known wait here.
+/// Turns listening ports into endpoints. Requests that come before all are known wait here.
 final class LabStart: Sendable {
     private let host: String
     private let ports = Mutex<[LabService: Int]>([:])

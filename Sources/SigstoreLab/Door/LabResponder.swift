@@ -30,14 +30,15 @@ struct LabResponder: HTTPResponder {
 
     let site: any LabSite
     let board: FaultBoard
+    let admin: LabAdmin
     let latency: Duration
     let logger: Logger
 
     func respond(to request: Request, context: LabContext) async throws -> Response {
         let path = request.uri.path
         let isPost = request.method == .post
-        guard path != FaultDoor.path else {
-            return FaultDoor(board: board, service: site.service)
+        guard !path.hasPrefix(AdminDoor.path) else {
+            return await AdminDoor(board: board, service: site.service, admin: admin)
                 .answer(try await labRequest(request, FaultBoard.Hit())).response
         }
         let hit = board.take(for: site.service, isPost: isPost, path: path)

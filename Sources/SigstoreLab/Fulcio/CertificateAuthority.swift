@@ -14,14 +14,16 @@ struct CertificateAuthority: Sendable {
     /// Intermediate, then root, as Fulcio answers them.
     var chain: [Certificate] { [intermediate, root] }
 
-    init(_ store: KeyStore) throws {
-        let rootKey = try store.key("fulcio-root", .ecdsaP384)
-        root = try store.certificate("fulcio-root", for: rootKey, by: nil) {
+    init(_ store: KeyStore, _ number: Int) throws {
+        let rootKey = try store.key(KeyStore.name("fulcio-root", number), .ecdsaP384)
+        root = try store.certificate(KeyStore.name("fulcio-root", number), for: rootKey, by: nil) {
             $0.authority = .init()
             $0.keyUsage = [.certificateSigning, .crlSigning]
         }
-        key = try store.key("fulcio-intermediate", .ecdsaP256)
-        intermediate = try store.certificate("fulcio-intermediate", for: key, by: (rootKey, root)) {
+        key = try store.key(KeyStore.name("fulcio-intermediate", number), .ecdsaP256)
+        intermediate = try store.certificate(
+            KeyStore.name("fulcio-intermediate", number), for: key, by: (rootKey, root)
+        ) {
             $0.authority = .init(pathLength: 0)
             $0.keyUsage = [.certificateSigning, .crlSigning]
             $0.extendedKeyUsages = [Self.codeSigning]

@@ -6,8 +6,10 @@ import OpenSSL
 struct CertificateLogSite: Sendable {
     /// ct_server's default ceiling for one `get-entries`.
     private static let maxEntries = 256
-    let log: CertificateLog
-    let roots: [Certificate]
+    let logs: Lineage<CertificateLog>
+    let authorities: Lineage<CertificateAuthority>
+    private var log: CertificateLog { logs.current }
+    private var roots: [Certificate] { authorities.all.map(\.member.root) }
 
     func answer(_ request: LabRequest) async throws -> Answer {
         let call = request.path.split(separator: "/").last ?? ""

@@ -107,21 +107,3 @@ struct FulcioRequest {
         }
     }
 }
-
-extension Decoder {
-    /// A protobuf JSON field in camel case or snake case (protobuf JSON mapping: parsers accept both).
-    fileprivate func field<T: Decodable>(_ name: String) throws -> T? {
-        let container = try container(keyedBy: FieldName.self)
-        let snake = name.reduce(into: "") { $0 += $1.isUppercase ? "_" + $1.lowercased() : String($1) }
-        let found = try container.decodeIfPresent(T.self, forKey: FieldName(name))
-        return try found ?? container.decodeIfPresent(T.self, forKey: FieldName(snake))
-    }
-}
-
-private struct FieldName: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-}

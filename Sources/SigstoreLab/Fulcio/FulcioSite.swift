@@ -5,7 +5,7 @@ import OpenSSL
 /// Fulcio as version 1.8 answers: `/api/v2/*`, `/api/v1/*`, `/healthz`, and the CT log under `/ct`.
 struct FulcioSite: LabSite {
     let service = LabService.fulcio
-    let authority: CertificateAuthority
+    let authorities: Lineage<CertificateAuthority>
     let tokens: IdentityTokens
     let audience: String
     let log: CertificateLogSite
@@ -19,10 +19,13 @@ struct FulcioSite: LabSite {
         case (.post, "/api/v2/signingCert"): return try await signV2(request)
         case (.post, "/api/v1/signingCert"): return try await signV1(request)
         case (.get, "/api/v2/trustBundle"):
-            return .json(["chains": [["certificates": authority.chain.map(\.pem)]]])
+            // every root still trusted, the newest first
+            return .json([
+                "chains": authorities.all.reversed().map { ["certificates": $0.member.chain.map(\.pem)] }
+            ])
         case (.get, "/api/v2/configuration"): return try await configuration()
         case (.get, "/api/v1/rootCert"):
-            return .text(authority.chain.map(\.pem).joined(), type: "application/pem-certificate-chain")
+            return .text(authorities.current.chain.map(\.pem).joined(), type: "application/pem-certificate-chain")
         case (.get, "/healthz"): return .json(["status": "SERVING"])
         case (_, "/api/v2/signingCert"), (_, "/api/v1/signingCert"), (_, "/api/v2/trustBundle"):
             return .text(
@@ -74,7 +77,8 @@ struct FulcioSite: LabSite {
                 throw FulcioRefusal.proof
             }
         }
-        let leaf = try await authority.issue(to: request.key, for: principal, log: log.log, now: now)
+        let authority = authorities.current
+        let leaf = try await authority.issue(to: request.key, for: principal, log: log.logs.current, now: now)
         return [leaf] + authority.chain
     }
 

@@ -24,6 +24,14 @@ final class DurableLog: Sendable {
         let isDuplicate: Bool
     }
 
+    /// The log takes nothing more.
+    struct Closed: Error {}
+
+    private struct Inbox: Sendable {
+        var pending: [Pending] = []
+        var isClosed = false
+    }
+
     private struct Pending: Sendable {
         let entry: Entry
         let hash: [UInt8]
@@ -46,7 +54,7 @@ final class DurableLog: Sendable {
     private let file: LogFile
     private let queue: DispatchQueue
     private let state: Mutex<State>
-    private let inbox = Mutex<[Pending]>([])
+    private let inbox = Mutex(Inbox())
 
     /// Continues the log in `path`.
     ///
@@ -81,17 +89,38 @@ final class DurableLog: Sendable {
         return state.withLock { $0.indexes[key] }
     }
 
+    /// Takes nothing more from now on; what came before is on disk when this returns.
+    func close() async {
+        refuseAppends()
+        await withCheckedContinuation { continuation in
+            queue.async {
+                self.commit()
+                continuation.resume()
+            }
+        }
+    }
+
+    /// Takes nothing more: for a log that was closed before this process began.
+    func refuseAppends() { inbox.withLock { $0.isClosed = true } }
+
     /// Appends a leaf, or finds it: equal leaves are one entry. Returns when it is on disk.
+    ///
+    /// - Throws: ``Closed`` after ``close()``, and what the disk says.
     func append(_ entry: Entry) async throws -> Appended {
         let hash = MerkleTree.leafHash(entry.leaf)
         guard let key = LeafHash(hash) else { throw LabError.storage(path: "", reason: "not a SHA-256 hash") }
         return try await withCheckedThrowingContinuation { continuation in
             let pending = Pending(entry: entry, hash: hash, key: key, continuation: continuation)
-            let isFirst = inbox.withLock { inbox in
-                inbox.append(pending)
-                return inbox.count == 1
+            let place = inbox.withLock { inbox -> Int? in
+                guard !inbox.isClosed else { return nil }
+                inbox.pending.append(pending)
+                return inbox.pending.count
             }
-            if isFirst { queue.async { self.commit() } }
+            switch place {
+            case nil: continuation.resume(throwing: Closed())
+            case 1: queue.async { self.commit() }
+            default: break
+            }
         }
     }
 
@@ -117,8 +146,8 @@ final class DurableLog: Sendable {
     /// Writes all that waits with one sync; runs on the queue only.
     private func commit() {
         let batch = inbox.withLock { inbox in
-            defer { inbox = [] }
-            return inbox
+            defer { inbox.pending = [] }
+            return inbox.pending
         }
         var lines: [UInt8] = []
         var fresh: [LeafHash: (line: Int, count: Int)] = [:]

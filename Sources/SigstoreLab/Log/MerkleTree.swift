@@ -31,6 +31,14 @@ struct MerkleTree: Sendable {
 
     func leafHash(at index: Int) -> [UInt8] { node(0, index) }
 
+    /// The hashes of complete subtrees of 2^level leaves, one after the other; `nil` if there are not so many yet.
+    func nodes(level: Int, _ range: Range<Int>) -> [UInt8]? {
+        guard levels.indices.contains(level), range.upperBound * Self.hashSize <= levels[level].count else {
+            return nil
+        }
+        return Array(levels[level][range.lowerBound * Self.hashSize..<range.upperBound * Self.hashSize])
+    }
+
     /// MTH(D[0:size]).
     func root(size: Int) -> [UInt8] {
         size == 0 ? Hash.sha256([]) : hash(0, size)

@@ -9,12 +9,14 @@ final class RekorLog: Sendable {
     let logID: [UInt8]
     /// Positive, so that its 16 hex digits begin every UUID.
     let treeID: Int64
+    /// Entries of the shards before this one: what `logIndex` counts from.
+    let firstIndex: Int
     private let log: DurableLog
     private let key: PrivateKey
     private let host: String
     private let found: Mutex<[String: [Int]]>
 
-    init(path: String, key: PrivateKey, treeID: Int64, host: String) throws {
+    init(path: String, key: PrivateKey, treeID: Int64, firstIndex: Int = 0, host: String) throws {
         var index: [String: [Int]] = [:]
         log = try DurableLog(path: path, label: "lab.rekor") { position, entry in
             for name in Self.searchKeys(entry.extra) { index[name, default: []].append(position) }
@@ -22,6 +24,7 @@ final class RekorLog: Sendable {
         found = Mutex(index)
         self.key = key
         self.treeID = treeID
+        self.firstIndex = firstIndex
         self.host = host
         publicKey = key.publicKey
         logID = Hash.sha256(key.publicKey.spki)
@@ -30,7 +33,7 @@ final class RekorLog: Sendable {
     /// Entries so far.
     var size: Int { log.size }
 
-    /// Logs an entry; returns its index when it is durable.
+    /// Logs an entry; returns it when it is durable.
     ///
     /// - Throws: `RekorRefusal.duplicate` if the same canonical body is there already.
     func append(_ entry: ProposedEntry, now: Date) async throws -> LoggedEntry {
@@ -46,8 +49,13 @@ final class RekorLog: Sendable {
         return try logged(body: entry.canonicalBody, index: appended.index, time: appended.time)
     }
 
-    /// The entry at `index`, with a proof for the tree as it is now.
-    func entry(at index: Int) async throws -> LoggedEntry? {
+    /// Takes nothing more.
+    func close() async { await log.close() }
+
+    /// The entry at `index` (over all shards), with a proof for the tree as it is now.
+    func entry(at index: Int) async throws -> LoggedEntry? { try await entry(atLeaf: index - firstIndex) }
+
+    private func entry(atLeaf index: Int) async throws -> LoggedEntry? {
         guard let stored = try await log.entry(at: index) else { return nil }
         return try logged(body: stored.leaf, index: index, time: stored.time)
     }
@@ -57,7 +65,7 @@ final class RekorLog: Sendable {
         guard uuid.utf8.count == 64 || (uuid.utf8.count == 80 && uuid.lowercased().hasPrefix(treePrefix)),
             let hash = [UInt8](hex: uuid.suffix(64)), let index = log.index(of: hash)
         else { return nil }
-        return try await entry(at: index)
+        return try await entry(atLeaf: index)
     }
 
     /// UUIDs of the entries that bear a search key (`sha256:…`, an e-mail address, a key's fingerprint).
@@ -88,7 +96,8 @@ final class RekorLog: Sendable {
         let (size, root, proof) = log.withTree { tree in
             (tree.count, tree.root(size: tree.count), tree.inclusionProof(index: index, size: tree.count))
         }
-        let promise = LoggedEntry.Promise(body: body.base64, integratedTime: time, logID: logID.hex, logIndex: index)
+        let promise = LoggedEntry.Promise(
+            body: body.base64, integratedTime: time, logID: logID.hex, logIndex: firstIndex + index)
         return LoggedEntry(
             uuid: uuid(hash), promise: promise,
             verification: .init(

@@ -27,13 +27,13 @@ struct EntryQuery {
         proposals = try (form.entries ?? []).map { try ProposedEntry(json: canonicalJSON($0)) }
     }
 
-    func answer(from log: RekorLog) async throws -> Answer {
+    func answer(from log: RekorShards) async throws -> Answer {
         var found: [[String: LoggedEntry]] = []
         for index in indexes {
             guard let entry = try await log.entry(at: index) else { throw RekorRefusal.notFound }
             found.append(entry.keyed)
         }
-        for uuid in uuids + proposals.map({ log.uuid(MerkleTree.leafHash($0.canonicalBody)) }) {
+        for uuid in uuids + proposals.map({ MerkleTree.leafHash($0.canonicalBody).hex }) {
             if let entry = try await log.entry(uuid: uuid) { found.append(entry.keyed) }
         }
         return .json(found, newline: true)
@@ -78,7 +78,7 @@ struct IndexQuery {
         isConjunction = form.operator == "and"
     }
 
-    func answer(from log: RekorLog) -> Answer {
+    func answer(from log: RekorShards) -> Answer {
         let lists = keys.map { log.uuids(for: $0) }
         var found = lists[0]
         for list in lists.dropFirst() {

@@ -5,7 +5,7 @@ import OpenSSL
 /// Rekor v1 as version 1.5 answers.
 struct RekorSite: LabSite {
     let service = LabService.rekor
-    let log: RekorLog
+    let log: RekorShards
 
     func isSigningCall(_ path: String) -> Bool { path == "/api/v1/log/entries" }
 
@@ -75,12 +75,8 @@ struct RekorSite: LabSite {
     }
 
     private func head() throws -> Answer {
-        let head = try log.head()
-        return .json(
-            LogInfo(
-                rootHash: head.root.hex, signedTreeHead: head.checkpoint, treeID: String(log.treeID),
-                treeSize: head.size),
-            newline: true)
+        .json(
+            LogInfo(shard: try ShardInfo(log.current), inactive: try log.inactive.map(ShardInfo.init)), newline: true)
     }
 
     private func consistency(_ request: LabRequest) throws -> Answer {
@@ -91,22 +87,24 @@ struct RekorSite: LabSite {
         guard first >= 1, first <= last else {
             throw RekorRefusal.badRequest("firstSize(\(first)) must be less than lastSize(\(last))")
         }
-        let head = try log.head()
+        guard let shard = log.shard(treeID: request.query["treeID"]) else { throw RekorRefusal.notFound }
+        let head = try shard.head()
         guard last <= head.size else {
             throw RekorRefusal.badRequest("lastSize(\(last)) is larger than the tree (\(head.size))")
         }
         // As recorded: the root is that of the whole tree, not that of lastSize.
         return .json(
             Consistency(
-                hashes: log.consistencyProof(first: first, second: last).map(\.hex), rootHash: head.root.hex),
+                hashes: shard.consistencyProof(first: first, second: last).map(\.hex), rootHash: head.root.hex),
             newline: true)
     }
 
     private func publicKey(_ request: LabRequest) throws -> Answer {
-        if let tree = request.query["treeID"], tree != String(log.treeID) {
-            throw RekorRefusal.badRequest("unable to get public key for tree \(tree)")
+        let tree = request.query["treeID"]
+        guard let shard = log.shard(treeID: tree) else {
+            throw RekorRefusal.badRequest("unable to get public key for tree \(tree ?? "")")
         }
-        return .text(log.publicKey.pem, type: "application/x-pem-file")
+        return .text(shard.publicKey.pem, type: "application/x-pem-file")
     }
 
     static func requireJSON(_ request: LabRequest) throws(RekorRefusal) {
@@ -123,20 +121,33 @@ struct RekorSite: LabSite {
         let rootHash: String
     }
 
-    private struct LogInfo: Encodable {
+    private struct ShardInfo: Encodable {
         let rootHash: String
         let signedTreeHead: String
         let treeID: String
         let treeSize: Int
-        enum CodingKeys: CodingKey { case inactiveShards, rootHash, signedTreeHead, treeID, treeSize }
+
+        init(_ log: RekorLog) throws {
+            let head = try log.head()
+            (rootHash, signedTreeHead) = (head.root.hex, head.checkpoint)
+            (treeID, treeSize) = (String(log.treeID), head.size)
+        }
+    }
+
+    /// The current shard's fields, and those of the closed ones under a name of their own (`null` if there are none).
+    private struct LogInfo: Encodable {
+        let shard: ShardInfo
+        let inactive: [ShardInfo]
+        enum CodingKeys: CodingKey { case inactiveShards }
 
         func encode(to encoder: any Encoder) throws {
+            try shard.encode(to: encoder)
             var container = encoder.container(keyedBy: CodingKeys.self)
-            try container.encodeNil(forKey: .inactiveShards)
-            try container.encode(rootHash, forKey: .rootHash)
-            try container.encode(signedTreeHead, forKey: .signedTreeHead)
-            try container.encode(treeID, forKey: .treeID)
-            try container.encode(treeSize, forKey: .treeSize)
+            if inactive.isEmpty {
+                try container.encodeNil(forKey: .inactiveShards)
+            } else {
+                try container.encode(inactive, forKey: .inactiveShards)
+            }
         }
     }
 }

@@ -12,14 +12,14 @@ struct TimestampAuthority: Sendable {
     let root: Certificate
     var chain: [Certificate] { [leaf, root] }
 
-    init(_ store: KeyStore) throws {
-        let rootKey = try store.key("tsa-root", .ecdsaP384)
-        root = try store.certificate("tsa-root", for: rootKey, by: nil) {
+    init(_ store: KeyStore, _ number: Int) throws {
+        let rootKey = try store.key(KeyStore.name("tsa-root", number), .ecdsaP384)
+        root = try store.certificate(KeyStore.name("tsa-root", number), for: rootKey, by: nil) {
             $0.authority = .init()
             $0.keyUsage = [.certificateSigning, .crlSigning]
         }
-        key = try store.key("tsa", .ecdsaP384)
-        leaf = try store.certificate("tsa", for: key, by: (rootKey, root)) {
+        key = try store.key(KeyStore.name("tsa", number), .ecdsaP384)
+        leaf = try store.certificate(KeyStore.name("tsa", number), for: key, by: (rootKey, root)) {
             $0.keyUsage = .digitalSignature
             $0.extendedKeyUsages = [Self.timeStamping]
             $0.extendedKeyUsageIsCritical = true

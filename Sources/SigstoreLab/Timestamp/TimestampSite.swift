@@ -5,7 +5,8 @@ import OpenSSL
 /// The timestamp authority as version 2.1 of sigstore/timestamp-authority answers.
 struct TimestampSite: LabSite {
     let service = LabService.tsa
-    let authority: TimestampAuthority
+    let authorities: Lineage<TimestampAuthority>
+    private var authority: TimestampAuthority { authorities.current }
 
     func isSigningCall(_ path: String) -> Bool { path == "/api/v1/timestamp" }
 

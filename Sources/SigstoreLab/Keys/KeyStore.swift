@@ -61,12 +61,15 @@ struct KeyStore {
         return certificate
     }
 
-    /// The number of the Rekor tree: positive, so that it reads the same signed and unsigned.
-    func treeID() throws -> Int64 {
-        let path = "\(folder)/rekor-tree-id"
-        if let text = try AtomicFile.read(path), let number = Int64(text), number > 0 { return number }
-        let number = SecureRandom.bytes(8).reduce(Int64(0)) { $0 << 8 | Int64($1) } & Int64.max | 1 << 60
-        try AtomicFile.write("\(number)", to: path)
-        return number
+    /// Name of a key, certificate or log of a generation: the first has no number.
+    static func name(_ name: String, _ number: Int) -> String { number == 1 ? name : "\(name)-\(number)" }
+
+    /// The number of a Rekor tree: positive, so that it reads the same signed and unsigned.
+    func treeID(_ number: Int) throws -> Int64 {
+        let path = "\(folder)/\(Self.name("rekor-tree-id", number))"
+        if let text = try AtomicFile.read(path), let known = Int64(text), known > 0 { return known }
+        let fresh = SecureRandom.bytes(8).reduce(Int64(0)) { $0 << 8 | Int64($1) } & Int64.max | 1 << 60
+        try AtomicFile.write("\(fresh)", to: path)
+        return fresh
     }
 }
