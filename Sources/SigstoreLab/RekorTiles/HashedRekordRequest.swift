@@ -14,11 +14,11 @@ struct HashedRekordRequest {
         do {
             message = try JSONDecoder().decode(Message.self, from: Data(json))
         } catch let unknown as UnknownField {
-            throw TiledRefusal.body("proto: (line 1:\(Self.column(of: unknown, in: json))): \(unknown.reason)")
+            throw TiledRefusal.body("proto:\u{A0}(line 1:\(Self.column(of: unknown, in: json))): \(unknown.reason)")
         } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
             throw TiledRefusal.body("unexpected EOF")
         } catch {
-            throw TiledRefusal.body("proto: syntax error (line 1:1): unexpected token")
+            throw TiledRefusal.body("proto:\u{A0}syntax error (line 1:1): unexpected token")
         }
         guard let request = message.request else { throw TiledRefusal.type }
         canonicalBody = try request.canonicalBody()
