@@ -34,15 +34,20 @@ public final class PrivateKey: @unchecked Sendable {
         guard let block = blocks.first, blocks.count == 1 else {
             throw .malformed(what: "PEM", detail: "expected one private key, found \(blocks.count)")
         }
+        try self.init(der: block.der)
+    }
+
+    /// Decodes a DER private key: PKCS #8 (RFC 5958), SEC 1 or PKCS #1, without anything behind it.
+    public convenience init(der: [UInt8]) throws(CryptoError) {
         var raw: OpaquePointer?
         var consumed = 0
-        block.der.withUnsafeBufferPointer { buffer in
+        der.withUnsafeBufferPointer { buffer in
             var cursor = buffer.baseAddress
             raw = d2i_AutoPrivateKey(nil, &cursor, buffer.count)
             if let start = buffer.baseAddress, let cursor { consumed = cursor - start }
         }
         guard let raw else { throw .malformedBySSL("private key") }
-        guard consumed == block.der.count else {
+        guard consumed == der.count else {
             EVP_PKEY_free(raw)
             throw .malformed(what: "private key", detail: "trailing bytes")
         }

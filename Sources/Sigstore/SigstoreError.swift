@@ -6,6 +6,8 @@ public enum SigstoreService: String, Sendable {
     case fulcio
     case timestampAuthority = "tsa"
     case rekor
+    /// Whoever gives us identity tokens, before Fulcio is asked.
+    case identity
 }
 
 /// Why an identity token cannot be used.
@@ -20,6 +22,12 @@ public enum IdentityFault: Sendable, Equatable {
     case notYetValid(from: Date, now: Date)
     /// `aud` does not contain what Fulcio expects.
     case audience(expected: String, seen: [String])
+    /// `iss` is not the issuer that our certificates must name.
+    case issuer(expected: String, seen: String)
+    /// A signing key cannot be read or used; the text quotes nothing of it.
+    case key(String)
+    /// A program that should print a token did not.
+    case program(String, detail: String)
 }
 
 /// Everything that stops signing, as facts; the words are for the edge.
@@ -62,6 +70,9 @@ extension SigstoreError {
         case .identity(.expired): "identity.token_expired"
         case .identity(.notYetValid): "identity.token_not_yet_valid"
         case .identity(.audience): "identity.audience"
+        case .identity(.issuer): "identity.issuer"
+        case .identity(.key): "identity.key"
+        case .identity(.program): "identity.program"
         case .refused(let service, _, _): "\(service.rawValue).refused"
         case .throttled(let service, _, _, _): "\(service.rawValue).throttled"
         case .unavailable(let service, _, _, _): "\(service.rawValue).unavailable"
@@ -87,6 +98,7 @@ extension SigstoreError {
             case .fulcio: "certificate"
             case .timestampAuthority: "timestamp"
             case .rekor: "log"
+            case .identity: "identity"
             }
         case .logFrozen, .logInconsistent: "log"
         case .malformed, .unsupported, .crypto: "document"
@@ -100,7 +112,8 @@ extension SigstoreError {
         case .identity, .throttled, .unavailable, .badAnswer, .clock, .misconfigured, .cancelled, .logFrozen,
             .logInconsistent:
             true
-        case .refused(let service, let status, _): service == .fulcio || status == 401 || status == 403
+        case .refused(let service, let status, _):
+            service == .fulcio || service == .identity || status == 401 || status == 403
         case .malformed, .unsupported, .crypto: false
         }
     }
@@ -136,6 +149,10 @@ extension SigstoreError: CustomStringConvertible {
             "the identity token is valid from \(start.rfc3339); our clock says \(now.rfc3339)"
         case .identity(.audience(let expected, let seen)):
             "the identity token is for \(seen.map { "\"\(printable($0, limit: 200))\"" }.joined(separator: ", ")), not for \"\(expected)\""
+        case .identity(.issuer(let expected, let seen)):
+            "the identity token is of issuer \"\(printable(seen, limit: 200))\", not of \"\(expected)\""
+        case .identity(.key(let detail)): "the signing key cannot be used: \(printable(detail))"
+        case .identity(.program(let program, let detail)): "no identity token from \(program): \(printable(detail))"
         case .refused(let service, let status, let message):
             "\(service.rawValue) answered \(status): \(printable(message))"
         case .throttled(let service, let status, let after, _):
@@ -165,16 +182,24 @@ extension SigstoreError: CustomStringConvertible {
         case .identity(.expired):
             "see that whoever writes the token still renews it, and that this machine's clock is right"
         case .identity(.notYetValid), .clock: "compare this machine's clock with the issuer's and Fulcio's"
+        case .identity(.issuer):
+            "see that the token source is the right one, or correct the issuer in the configuration"
+        case .identity(.key): "give a PEM private key (P-256 is best) or one of cosign's, with its password"
+        case .identity(.program): "run the program by hand as this user: it must print one token and end with status 0"
         case .identity(.audience): "request the token with the audience that Fulcio is configured for"
         case .refused(.fulcio, _, _):
             "compare the token's issuer with Fulcio's /api/v2/configuration, and Fulcio's clock with ours"
+        case .refused(.identity, _, _):
+            "see that this workload may ask for tokens there, and that audience, account and credentials are right"
         case .refused(.timestampAuthority, _, _): "see that the URL is the authority's full timestamp URL"
         case .refused(.rekor, _, _):
             "see that the log's version is the configured one and that it takes entries of this kind"
         case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
         case .unavailable(let service, _, _, _): "see that \(service.rawValue) is up and reachable from here"
         case .misconfigured(let service, _):
-            "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
+            service == .identity
+                ? "see what the text above names: url, ca_file, private_network and plain_http of the token source"
+                : "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
         case .logFrozen: "see that the signing configuration, or sigstore.logs, names the log's successor"
         case .logInconsistent:
             "keep both checkpoints as evidence, ask the log's operator, and clear the alarm when it is explained"
