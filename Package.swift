@@ -15,6 +15,7 @@ let package = Package(
         .executable(name: "countersign-push", targets: ["PushLoad"]),
         .library(name: "OCI", targets: ["OCI"]),
         .library(name: "Sigstore", targets: ["Sigstore"]),
+        .library(name: "TUF", targets: ["TUF"]),
     ],
     dependencies: [
         // traits: [] leaves Foundation, BoringSSL and swift-nio-ssl out of the build
@@ -42,6 +43,9 @@ let package = Package(
         .target(name: "OCI", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
         .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
 
+        // How trust material is distributed; knows nothing of Sigstore
+        .target(name: "TUF", dependencies: ["OpenSSL", "StrictJSON"], swiftSettings: strict),
+
         // A whole Sigstore in one process, for demo, tests and offline work
         .target(
             name: "SigstoreLab",
@@ -58,7 +62,7 @@ let package = Package(
         .target(
             name: "Countersign",
             dependencies: [
-                "OCI", "Sigstore", "StrictJSON", "Postgres", "Curl", "OpenSSL",
+                "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl", "OpenSSL",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -70,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "CountersignCLI",
             dependencies: [
-                "Countersign", "SigstoreLab", "OCI", "Sigstore", "Postgres", "Curl", "OpenSSL",
+                "Countersign", "SigstoreLab", "OCI", "Sigstore", "TUF", "Postgres", "Curl", "OpenSSL",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -104,13 +108,16 @@ let package = Package(
             exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
+            name: "TUFTests", dependencies: ["TUF", "StrictJSON", "OpenSSL", "Support"], exclude: ["Fixtures"],
+            swiftSettings: strict),
+        .testTarget(
             name: "SigstoreLabTests",
             dependencies: ["SigstoreLab", "Sigstore", "Curl", "OpenSSL", "Support"], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "CountersignTests",
             dependencies: [
-                "Countersign", "SigstoreLab", "OCI", "Sigstore", "StrictJSON", "Postgres", "Curl", "OpenSSL",
+                "Countersign", "SigstoreLab", "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl", "OpenSSL",
                 "Support",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -5,6 +5,7 @@ import Glibc
 import OCI
 import Postgres
 import Sigstore
+import TUF
 
 /// Why a command could not do what it was asked: what was seen and what to do, never a stack trace.
 struct CommandFailure: Error {
@@ -31,6 +32,7 @@ struct CommandFailure: Error {
         case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
         case let error as PostgresError: self.init(code: error.code, observed: "\(error)")
         case let error as QueueError: self.init(code: error.code, observed: "\(error)")
+        case let error as TUFError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as TrustError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as VerificationError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         default: self.init(code: "cli.failed", observed: "\(error)")
