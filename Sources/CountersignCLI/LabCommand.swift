@@ -22,6 +22,7 @@ struct LabCommand: AsyncParsableCommand {
     @Option(help: "Port of Rekor v1; 0 takes a free one.") var rekorPort = 0
     @Option(help: "Port of Rekor v2; 0 takes a free one.") var rekor2Port = 0
     @Option(help: "Port of the timestamp authority; 0 takes a free one.") var tsaPort = 0
+    @Option(help: "Port of the TUF repository; 0 takes a free one.") var tufPort = 0
     @Option(help: "Logs that the signing config names: v1, v2, any (one of both) or both (each).") var rekor = "v1"
     @Option(help: "Seconds between the checkpoints of Rekor v2.") var checkpointInterval = 1.0
     @Option(help: "Witnesses that cosign the checkpoints of Rekor v2.") var witnesses = 0
@@ -32,7 +33,8 @@ struct LabCommand: AsyncParsableCommand {
         var configuration = LabConfiguration(directory: directory)
         configuration.host = listen
         configuration.ports = .init(
-            oidc: oidcPort, fulcio: fulcioPort, rekor: rekorPort, rekor2: rekor2Port, tsa: tsaPort)
+            oidc: oidcPort, fulcio: fulcioPort, rekor: rekorPort, rekor2: rekor2Port, tsa: tsaPort,
+            tuf: tufPort)
         guard let logs = LogChoice(rawValue: rekor) else {
             throw ValidationError("--rekor is one of \(LogChoice.allCases.map(\.rawValue).joined(separator: ", "))")
         }

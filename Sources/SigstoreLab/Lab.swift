@@ -74,6 +74,20 @@ public final class Lab: Service {
     /// Keys of the witnesses as tools for signed notes take them: `name+hint+key`.
     public var witnessKeys: [String] { parts.witnesses.map(\.verifierKey) }
 
+    /// The first root of the TUF repository: what a client pins.
+    public var tufRootJSON: [UInt8] {
+        get async throws {
+            _ = try await endpoints
+            guard let root = try await parts.repository.file("1.root.json") else {
+                throw LabError.notStarted("no TUF root was published")
+            }
+            return root
+        }
+    }
+
+    /// What a test or an operator does to the TUF repository.
+    public func change(_ change: RepositoryChange) async throws { try await admin.change(change) }
+
     /// Makes new material and puts it to use: the old is closed, both stand in the trusted root from now on.
     ///
     /// - Throws: `LabError.storage`; `LabError.notStarted` before the lab listens.
@@ -87,17 +101,18 @@ public final class Lab: Service {
     /// - Parameters:
     ///   - subject: `sub` (for the e-mail issuer the address); the issuer's default if `nil`.
     ///   - audience: `aud`; the configured one if `nil`.
+    ///   - workflow: for the GitHub issuer, claims in place of the made-up ones.
     /// - Throws: `LabError.token` if the issuer cannot give that subject, `LabError.notStarted`.
     public func token(
         subject: String? = nil, audience: String? = nil, lifetime: Duration = .seconds(600),
-        issuer kind: IssuerKind = .kubernetes
+        issuer kind: IssuerKind = .kubernetes, workflow: [String: String] = [:]
     ) async throws -> String {
         let endpoints = try await endpoints
         let issuer = Issuer(kind: kind, url: endpoints.issuer(kind), origin: endpoints.oidc)
         let offset = faults.clockOffset(of: .oidc) / .seconds(1)
         return try issuers.token(
             from: issuer, subject: subject, audience: audience, lifetime: lifetime,
-            now: Date().addingTimeInterval(offset))
+            now: Date().addingTimeInterval(offset), workflow: workflow)
     }
 
     /// Listens and answers until graceful shutdown or cancellation.
@@ -151,6 +166,7 @@ public final class Lab: Service {
             RekorSite(log: parts.rekor),
             RekorTilesSite(shards: parts.tiledLogs),
             TimestampSite(authorities: parts.timestamps),
+            MetadataSite(repository: parts.repository),
         ]
     }
 
@@ -175,6 +191,7 @@ public final class Lab: Service {
         case .rekor: configuration.ports.rekor
         case .rekor2: configuration.ports.rekor2
         case .tsa: configuration.ports.tsa
+        case .tuf: configuration.ports.tuf
         }
     }
 

@@ -38,6 +38,19 @@ actor LabAdmin {
         try await alone { [parts] in try await parts.tiledLogs.current.freeze() }
     }
 
+    /// Changes the TUF repository.
+    func change(_ change: RepositoryChange) async throws {
+        try await alone { [parts, publisher] in
+            switch change {
+            case .rotateRoot: try await parts.repository.rotateRoot()
+            case .rotateKeys: try await parts.repository.rotateOnlineKeys()
+            case .expire(let roles): try await parts.repository.expire(Set(roles.compactMap(MetadataRole.init)))
+            case .rollBack: await parts.repository.rollBack()
+            case .republish: try await publisher.publish()
+            }
+        }
+    }
+
     /// One change at a time: each reads what the one before has left.
     private func alone(_ change: @escaping @Sendable () async throws -> Void) async throws {
         let before = running
@@ -52,4 +65,18 @@ actor LabAdmin {
     private static func advance<Member>(_ lineage: Lineage<Member>) async throws {
         try await LabParts.onOwnThread { try lineage.advance(now: Date()) }
     }
+}
+
+/// What can be done to the lab's TUF repository while it runs.
+public enum RepositoryChange: Sendable, Equatable {
+    /// New root keys: the next root is signed by a threshold of both sets.
+    case rotateRoot
+    /// New keys for timestamp, snapshot and targets.
+    case rotateKeys
+    /// These roles (`root`, `targets`, `snapshot`, `timestamp`) are published as expired; none renews all.
+    case expire([String])
+    /// The timestamp before the last is shown again, until something is published.
+    case rollBack
+    /// The same trust in new versions.
+    case republish
 }

@@ -10,6 +10,8 @@ public enum LabService: String, Sendable, CaseIterable, Codable {
     case rekor2
     /// The RFC 3161 timestamp authority.
     case tsa
+    /// The TUF repository that distributes the lab's trusted root and signing config.
+    case tuf
 }
 
 /// Which logs the signing config of a lab names. The trusted root lists all of them in any case.
@@ -41,14 +43,17 @@ public struct LabConfiguration: Sendable {
         public var rekor2: Int
         /// Port of the timestamp authority.
         public var tsa: Int
+        /// Port of the TUF repository.
+        public var tuf: Int
 
         /// Ports as given; whatever is left out is chosen by the kernel.
-        public init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, rekor2: Int = 0, tsa: Int = 0) {
+        public init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, rekor2: Int = 0, tsa: Int = 0, tuf: Int = 0) {
             self.oidc = oidc
             self.fulcio = fulcio
             self.rekor = rekor
             self.rekor2 = rekor2
             self.tsa = tsa
+            self.tuf = tuf
         }
     }
 

@@ -65,7 +65,8 @@ struct LabFiles: Service {
             ("REKOR_URL", endpoints.rekor), ("REKOR2_URL", endpoints.rekor2), ("TSA_URL", endpoints.tsa),
             ("CT_URL", endpoints.ctLog), ("TRUSTED_ROOT", "\(folder)/trusted_root.json"),
             ("SIGNING_CONFIG", "\(folder)/signing_config.json"),
-            ("CLIENT_TRUST_CONFIG", "\(folder)/client_trust_config.json"), ("TOKEN_FILE", "\(folder)/token"),
+            ("CLIENT_TRUST_CONFIG", "\(folder)/client_trust_config.json"), ("TUF_URL", endpoints.tuf),
+            ("TUF_ROOT", "\(folder)/tuf/1.root.json"), ("TOKEN_FILE", "\(folder)/token"),
             ("CERT_IDENTITY", identity), ("CERT_ISSUER", endpoints.issuer),
         ].map { "\($0)='\($1.replacing("'", with: "'\\''"))'\n" }.joined()
     }

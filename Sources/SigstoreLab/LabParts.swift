@@ -11,6 +11,7 @@ struct LabParts: Sendable {
     let tiledLogs: Lineage<TiledLog>
     let timestamps: Lineage<TimestampAuthority>
     let witnesses: [NoteSigner]
+    let repository: MetadataRepository
 
     /// Making keys and reading logs block: they have a thread of their own.
     static func load(_ configuration: LabConfiguration) async throws -> LabParts {
@@ -61,6 +62,7 @@ struct LabParts: Sendable {
                 path: "\(folder)/log/\(name)", key: try store.key(name, .ed25519), origin: origin,
                 interval: interval, witnesses: witnesses)
         }
+        repository = try MetadataRepository(folder: "\(folder)/tuf", store: store)
         timestamps = try Lineage(.tsa, chronicle) { number, _ in try TimestampAuthority(store, number) }
     }
 }

@@ -12,6 +12,8 @@ public struct LabEndpoints: Sendable, Equatable {
     public let rekor2: String
     /// The timestamp call itself, `…/api/v1/timestamp`, as signing configs name it.
     public let tsa: String
+    /// The TUF repository.
+    public let tuf: String
     /// Base of the CT log, `…/ct`.
     public let ctLog: String
 
@@ -24,6 +26,7 @@ public struct LabEndpoints: Sendable, Equatable {
         rekor = url(.rekor)
         rekor2 = url(.rekor2)
         tsa = "\(url(.tsa))/api/v1/timestamp"
+        tuf = url(.tuf)
         ctLog = "\(url(.fulcio))/ct"
     }
 

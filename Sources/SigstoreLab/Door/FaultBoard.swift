@@ -14,6 +14,24 @@ public struct Fault: Sendable, Equatable {
         case clockOffset(Duration)
         /// Fulcio refuses the identity token, whatever it says.
         case refuseToken
+        /// The request is carried out, but what is answered does not verify.
+        case distort(Distortion)
+    }
+
+    /// How an answer can be wrong. What the log holds stays right: only the one answer is not.
+    public enum Distortion: String, Sendable, CaseIterable, Codable {
+        /// Rekor v1: the signed entry timestamp is not the log's.
+        case badSET = "bad_set"
+        /// Rekor v1 and v2: the inclusion proof leads elsewhere.
+        case badProof = "bad_proof"
+        /// Rekor v1 and v2: the checkpoint's signature is not the log's.
+        case badCheckpoint = "bad_checkpoint"
+        /// Fulcio: the certificate carries no promise of a CT log.
+        case noSCT = "no_sct"
+        /// Fulcio: the certificate names somebody else.
+        case wrongIdentity = "wrong_identity"
+        /// Timestamp authority: the timestamp is of other bytes.
+        case wrongImprint = "wrong_imprint"
     }
 
     /// What goes wrong.
@@ -86,6 +104,7 @@ public final class FaultBoard: Sendable {
         var dropsAnswer = false
         var clockOffset = Duration.zero
         var refusesToken = false
+        var distortions: Set<Fault.Distortion> = []
 
         mutating func add(_ effect: Fault.Effect) {
             switch effect {
@@ -94,6 +113,7 @@ public final class FaultBoard: Sendable {
             case .dropAnswer: dropsAnswer = true
             case .clockOffset(let offset): clockOffset += offset
             case .refuseToken: refusesToken = true
+            case .distort(let distortion): distortions.insert(distortion)
             }
         }
     }

@@ -6,6 +6,8 @@ import HTTPTypes
 /// ```
 /// {"kind":"delay","seconds":2,"count":3}          {"kind":"status","status":429,"retry_after":5}
 /// {"kind":"drop","path":"/api/v1/log/entries"}    {"kind":"clock","seconds":-3600}    {"kind":"refuse_token"}
+/// {"kind":"bad_set"}  {"kind":"bad_proof"}  {"kind":"bad_checkpoint"}  {"kind":"no_sct"}  {"kind":"wrong_identity"}
+/// {"kind":"wrong_imprint"}
 /// ```
 struct FaultDoor: Sendable {
     static let path = "/lab/faults"
@@ -39,58 +41,5 @@ struct FaultDoor: Sendable {
     private struct Listing: Encodable {
         let service: LabService
         let faults: [FaultForm]
-    }
-}
-
-/// A fault as JSON.
-struct FaultForm: Codable {
-    enum Kind: String, Codable { case delay, status, drop, clock, refuseToken = "refuse_token" }
-
-    let kind: Kind
-    var seconds: Double?
-    var status: Int?
-    var retryAfter: Int?
-    var path: String?
-    var count: Int?
-
-    enum CodingKeys: String, CodingKey {
-        case kind, seconds, status, path, count
-        case retryAfter = "retry_after"
-    }
-
-    init(_ fault: Fault) {
-        path = fault.path
-        count = fault.remaining
-        switch fault.effect {
-        case .delay(let duration): (kind, seconds) = (.delay, duration / .seconds(1))
-        case .clockOffset(let offset): (kind, seconds) = (.clock, offset / .seconds(1))
-        case .status(let code, let after): (kind, status, retryAfter) = (.status, code, after)
-        case .dropAnswer: kind = .drop
-        case .refuseToken: kind = .refuseToken
-        }
-    }
-
-    func fault() throws(LabError) -> Fault {
-        if let count, count < 1 { throw LabError.configuration("count must be at least 1") }
-        return Fault(try effect(), path: path, count: count)
-    }
-
-    private func effect() throws(LabError) -> Fault.Effect {
-        switch kind {
-        case .drop: return .dropAnswer
-        case .refuseToken: return .refuseToken
-        case .status:
-            guard let status, (400...599).contains(status) else {
-                throw LabError.configuration("status must be between 400 and 599")
-            }
-            return .status(status, retryAfter: retryAfter)
-        case .delay, .clock:
-            guard let seconds, seconds.isFinite, abs(seconds) <= 10 * 365 * 86_400 else {
-                throw LabError.configuration("seconds is missing or out of range")
-            }
-            guard kind == .delay else { return .clockOffset(.seconds(seconds)) }
-            guard seconds >= 0 else { throw LabError.configuration("a delay cannot be negative") }
-            return .delay(.seconds(seconds))
-        }
     }
 }

@@ -14,6 +14,8 @@ struct LabRequest: Sendable {
     let now: Date
     /// A fault: Fulcio must refuse the identity token.
     let refusesToken: Bool
+    /// Faults: how the answer must be wrong.
+    let distortions: Set<Fault.Distortion>
 
     /// The media type without its parameters, in lower case.
     var contentType: String {
@@ -54,6 +56,9 @@ struct Answer: Sendable {
 }
 
 extension HTTPField.Name {
+    /// Faults of one request.
+    static var labFault: Self { HTTPField.Name(FaultForm.header) ?? .expect }
+
     /// On every answer of the lab, so that nobody takes it for the real thing.
     static var labNotice: Self { HTTPField.Name("X-Countersign-Lab") ?? .server }
 }

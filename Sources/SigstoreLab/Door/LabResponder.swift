@@ -41,7 +41,12 @@ struct LabResponder: HTTPResponder {
             return await AdminDoor(board: board, service: site.service, admin: admin)
                 .answer(try await labRequest(request, FaultBoard.Hit())).response
         }
-        let hit = board.take(for: site.service, isPost: isPost, path: path)
+        var hit = board.take(for: site.service, isPost: isPost, path: path)
+        do {
+            for fault in try FaultForm.faults(inHeader: request.headers[.labFault] ?? "") { hit.add(fault.effect) }
+        } catch {
+            return Answer.json(["error": "\(error)"], status: .badRequest).response
+        }
         if let status = hit.status {
             return refusal(status.code, retryAfter: status.retryAfter).response
         }
@@ -76,7 +81,7 @@ struct LabResponder: HTTPResponder {
         return LabRequest(
             method: request.method, path: request.uri.path, query: query, headers: request.headers,
             body: Array(body.readableBytesView), now: Date().addingTimeInterval(hit.clockOffset / .seconds(1)),
-            refusesToken: hit.refusesToken)
+            refusesToken: hit.refusesToken, distortions: hit.distortions)
     }
 
     private func refusal(_ status: Int, retryAfter: Int?) -> Answer {

@@ -5,8 +5,6 @@ import OpenSSL
 struct CertificateAuthority: Sendable {
     private static let lifetime: TimeInterval = 600
     private static let codeSigning = "1.3.6.1.5.5.7.3.3"
-    /// 1.3.6.1.4.1.57264.1, under which Fulcio's own extensions are numbered (oid-info.md of Fulcio).
-    private static let arc = "1.3.6.1.4.1.57264.1"
 
     private let key: PrivateKey
     let intermediate: Certificate
@@ -32,19 +30,23 @@ struct CertificateAuthority: Sendable {
 
     /// Issues a leaf: precertificate, CT log, then the certificate with the promise embedded (RFC 6962 §3.1).
     func issue(
-        to publicKey: PublicKey, for principal: Principal, log: CertificateLog, now: Date
+        to publicKey: PublicKey, for principal: Principal, log: CertificateLog, now: Date,
+        distortions: Set<Fault.Distortion> = []
     ) async throws -> Certificate {
         // Whole seconds, as certificates count; the second in which it is asked for is the first of its life.
         let notBefore = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
         var template = CertificateTemplate(notBefore: notBefore, notAfter: notBefore.addingTimeInterval(Self.lifetime))
         template.keyUsage = .digitalSignature
         template.extendedKeyUsages = [Self.codeSigning]
-        template.subjectAlternativeNames = [principal.name]
-        template.extensions = [
-            .init(oid: "\(Self.arc).1", value: Array(principal.issuer.url.utf8)),
-            .init(oid: "\(Self.arc).8", value: DER.utf8String(principal.issuer.url)),
-            .init(oid: "\(Self.arc).24", value: DER.utf8String(principal.subject)),
-        ]
+        let isWrong = distortions.contains(.wrongIdentity)
+        template.subjectAlternativeNames = [isWrong ? .uri("https://countersign.lab/somebody-else") : principal.name]
+        let issuer = [1, 8].map { FulcioExtension(number: $0, text: principal.issuer.url) }
+        let subject = FulcioExtension(number: 24, text: principal.subject)
+        template.extensions = (issuer + principal.extensions + [subject]).sorted { $0.number < $1.number }
+            .map(\.encoded)
+        guard !distortions.contains(.noSCT) else {
+            return try template.issue(for: publicKey, signedBy: key, issuer: intermediate)
+        }
         template.isPrecertificate = true
         let precertificate = try template.issue(for: publicKey, signedBy: key, issuer: intermediate)
         let promise = try await log.add(

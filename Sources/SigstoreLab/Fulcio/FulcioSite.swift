@@ -40,7 +40,7 @@ struct FulcioSite: LabSite {
     private func signV2(_ request: LabRequest) async throws -> Answer {
         do {
             let principal = try await principal(of: request, fallback: try FulcioRequest.token(in: request.body))
-            let chain = try await issue(try FulcioRequest(v2: request.body), to: principal, now: request.now)
+            let chain = try await issue(try FulcioRequest(v2: request.body), to: principal, request)
             // Without the newline that ends the last line of each PEM text, as protobuf strings come from Fulcio.
             let texts = chain.map { $0.pem.trimmingSuffix(while: \.isNewline) }
             return .json(["signedCertificateEmbeddedSct": ["chain": ["certificates": texts.map(String.init)]]])
@@ -52,7 +52,7 @@ struct FulcioSite: LabSite {
     private func signV1(_ request: LabRequest) async throws -> Answer {
         do {
             let principal = try await principal(of: request, fallback: nil)
-            let chain = try await issue(try FulcioRequest(v1: request.body), to: principal, now: request.now)
+            let chain = try await issue(try FulcioRequest(v1: request.body), to: principal, request)
             return .text(chain.map(\.pem).joined(), type: "application/pem-certificate-chain", status: .created)
         } catch let refusal as FulcioRefusal {
             return refusal.answer
@@ -69,16 +69,19 @@ struct FulcioSite: LabSite {
         return principal
     }
 
-    private func issue(_ request: FulcioRequest, to principal: Principal, now: Date) async throws -> [Certificate] {
-        if case .signature(let signature) = request.proof {
+    private func issue(
+        _ asked: FulcioRequest, to principal: Principal, _ request: LabRequest
+    ) async throws -> [Certificate] {
+        if case .signature(let signature) = asked.proof {
             do {
-                try request.key.verify(signature, of: Array(principal.challenge.utf8))
+                try asked.key.verify(signature, of: Array(principal.challenge.utf8))
             } catch {
                 throw FulcioRefusal.proof
             }
         }
         let authority = authorities.current
-        let leaf = try await authority.issue(to: request.key, for: principal, log: log.logs.current, now: now)
+        let leaf = try await authority.issue(
+            to: asked.key, for: principal, log: log.logs.current, now: request.now, distortions: request.distortions)
         return [leaf] + authority.chain
     }
 
@@ -86,7 +89,8 @@ struct FulcioSite: LabSite {
         let issuers = try await start.issuers.map { issuer in
             ConfiguredIssuer(
                 issuerUrl: issuer.url, audience: audience, challengeClaim: issuer.kind.challengeClaim,
-                issuerType: issuer.kind.rawValue, subjectDomain: issuer.kind == .uri ? issuer.origin : "")
+                issuerType: issuer.kind.configuredType, subjectDomain: issuer.kind == .uri ? issuer.origin : "",
+                spiffeTrustDomain: issuer.kind == .spiffe ? IssuerKind.spiffeTrustDomain : "")
         }
         return .json(["issuers": issuers])
     }
@@ -97,7 +101,7 @@ struct FulcioSite: LabSite {
         let challengeClaim: String
         let issuerType: String
         let subjectDomain: String
-        let spiffeTrustDomain = ""
+        let spiffeTrustDomain: String
         let skipEmailVerification = false
     }
 }

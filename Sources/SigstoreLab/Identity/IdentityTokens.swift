@@ -11,7 +11,7 @@ struct IdentityTokens: Sendable {
     /// `kid` of a key: it must stay the same across restarts, so that cached key sets stay right.
     func keyID(_ algorithm: Algorithm) -> String { algorithm == .rs256 ? "rs1" : "es1" }
 
-    func sign(_ claims: Claims, _ algorithm: Algorithm) throws -> String {
+    func sign(_ claims: some Encodable, _ algorithm: Algorithm) throws -> String {
         let header = try canonicalJSON(["alg": algorithm.rawValue, "kid": keyID(algorithm), "typ": "JWT"])
         let input = "\(header.base64URL).\(try canonicalJSON(claims).base64URL)"
         let signature =
@@ -23,7 +23,7 @@ struct IdentityTokens: Sendable {
     }
 
     /// The claims of a token that one of our keys signed; `nil` for anything else. Says nothing of times and audience.
-    func claims(of token: String) -> Claims? {
+    func claims(of token: String) -> (claims: Claims, workflow: WorkflowClaims)? {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, token.utf8.count <= 64 << 10,
             let header = [UInt8](base64URL: parts[0]).flatMap({ try? JSONDecoder().decode(Header.self, from: Data($0)) }
@@ -38,7 +38,11 @@ struct IdentityTokens: Sendable {
             case .es256: try ec.publicKey.verify(ECDSASignature.der(fromRaw: signature, .ecdsaP256), of: input)
             }
             guard let payload = [UInt8](base64URL: parts[1]) else { return nil }
-            return try JSONDecoder().decode(Claims.self, from: Data(payload))
+            let decoder = JSONDecoder()
+            return (
+                try decoder.decode(Claims.self, from: Data(payload)),
+                try decoder.decode(WorkflowClaims.self, from: Data(payload))
+            )
         } catch {
             return nil
         }
@@ -47,6 +51,17 @@ struct IdentityTokens: Sendable {
     private struct Header: Decodable {
         let alg: String
         let kid: String?
+    }
+}
+
+/// The claims of a workflow beside those that every token has, in one object.
+struct WorkflowToken: Encodable {
+    let claims: Claims
+    let workflow: WorkflowClaims
+
+    func encode(to encoder: any Encoder) throws {
+        try claims.encode(to: encoder)
+        try workflow.encode(to: encoder)
     }
 }
 

@@ -2,7 +2,7 @@ import FoundationEssentials
 import HTTPTypes
 import OpenSSL
 
-/// The OpenID Connect issuers: `/k8s`, `/email`, `/uri`, each with discovery, key set and a token endpoint.
+/// The OpenID Connect issuers: `/k8s`, `/email`, `/uri`, `/github`, `/spiffe`, each with discovery, key set and a token endpoint.
 ///
 /// The token endpoint is the lab's own: whoever can reach it gets a token for any subject. That is its purpose.
 struct IssuerSite: LabSite {
@@ -23,6 +23,7 @@ struct IssuerSite: LabSite {
         case (.get, "/.well-known/openid-configuration"): return .json(Discovery(issuer: issuer.url))
         case (.get, "/keys"): return try keySet()
         case (.post, "/token"): return tokenAnswer(request, issuer)
+        case (.get, "/request") where issuer.kind == .github: return actionsAnswer(request, issuer)
         default: return Answer(.notFound)
         }
     }
@@ -30,15 +31,19 @@ struct IssuerSite: LabSite {
     /// A token of `issuer`. `now` is the issuer's clock.
     func token(
         from issuer: Issuer, subject: String?, audience: String?, lifetime: Duration, now: Date,
-        algorithm: IdentityTokens.Algorithm = .rs256
+        algorithm: IdentityTokens.Algorithm = .rs256, workflow: [String: String] = [:]
     ) throws -> String {
         let seconds = Int64(now.timeIntervalSince1970)
-        let subject = subject ?? (issuer.kind == .kubernetes ? configuration.tokenSubject : defaultSubject(issuer))
+        let subject = subject ?? issuer.defaultSubject(serviceAccount: configuration.tokenSubject)
         var claims = Claims(
             iss: issuer.url, sub: subject, aud: .init([audience ?? configuration.audience]), iat: seconds, nbf: seconds,
             exp: seconds + lifetime.components.seconds, jti: UUID().uuidString.lowercased())
         switch issuer.kind {
-        case .uri: break
+        case .uri, .spiffe: break
+        case .github:
+            let claims = WorkflowToken(
+                claims: claims, workflow: try WorkflowClaims(subject: subject, given: workflow))
+            return try tokens.sign(claims, algorithm)
         case .email:
             // Like dex: an opaque subject beside the address.
             claims.sub = "CgExEgRtb2Nr"
@@ -56,10 +61,6 @@ struct IssuerSite: LabSite {
         return try tokens.sign(claims, algorithm)
     }
 
-    private func defaultSubject(_ issuer: Issuer) -> String {
-        issuer.kind == .email ? "signer@example.com" : "\(issuer.url)/ci/signer"
-    }
-
     /// RFC 6749 §4.4, as far as a lab needs it: the client says which subject it wants to be.
     private func tokenAnswer(_ request: LabRequest, _ issuer: Issuer) -> Answer {
         let form = Self.form(request.body)
@@ -71,10 +72,26 @@ struct IssuerSite: LabSite {
             }
             let token = try token(
                 from: issuer, subject: form["subject"], audience: form["audience"], lifetime: .seconds(lifetime),
-                now: request.now, algorithm: algorithm)
+                now: request.now, algorithm: algorithm,
+                workflow: form.filter { WorkflowClaims.required.contains($0.key) || $0.key == "environment" })
             return .json(Issued(accessToken: token, idToken: token, tokenType: "Bearer", expiresIn: lifetime))
         } catch {
             return .json(["error": "invalid_request", "error_description": "\(error)"], status: .badRequest)
+        }
+    }
+
+    /// What a step of GitHub Actions asks (`ACTIONS_ID_TOKEN_REQUEST_URL`): any bearer token will do here.
+    private func actionsAnswer(_ request: LabRequest, _ issuer: Issuer) -> Answer {
+        guard request.headers[.authorization]?.lowercased().hasPrefix("bearer ") == true else {
+            return Answer(.unauthorized)
+        }
+        do {
+            let token = try token(
+                from: issuer, subject: nil, audience: request.query["audience"], lifetime: configuration.tokenLifetime,
+                now: request.now)
+            return .json(["value": token])
+        } catch {
+            return .json(["message": "\(error)"], status: .badRequest)
         }
     }
 

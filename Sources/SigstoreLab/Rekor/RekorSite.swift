@@ -36,7 +36,7 @@ struct RekorSite: LabSite {
         case (.get, "/api/v1/log/publicKey"): return try publicKey(request)
         case (.get, "/ping"): return .text(".", type: "text/plain")
         case (.get, let path) where path.hasPrefix("/api/v1/log/entries/"):
-            return try await byUUID(String(path.dropFirst("/api/v1/log/entries/".count)))
+            return try await byUUID(String(path.dropFirst("/api/v1/log/entries/".count)), request)
         default:
             return .json(Missing(message: "path \(request.path) was not found"), status: .notFound)
         }
@@ -45,6 +45,7 @@ struct RekorSite: LabSite {
     private func create(_ request: LabRequest) async throws -> Answer {
         try Self.requireJSON(request)
         let entry = try await log.append(try ProposedEntry(json: request.body), now: request.now)
+            .distorted(request.distortions)
         var answer = Answer.json(entry.keyed, status: .created, newline: true)
         answer.headers[.eTag] = entry.uuid
         answer.headers[.location] = Self.location(entry.uuid)
@@ -65,13 +66,13 @@ struct RekorSite: LabSite {
         return .json(entry.keyed, newline: true)
     }
 
-    private func byUUID(_ uuid: String) async throws -> Answer {
+    private func byUUID(_ uuid: String, _ request: LabRequest) async throws -> Answer {
         guard uuid.utf8.count == 64 || uuid.utf8.count == 80, [UInt8](hex: uuid) != nil else {
             throw RekorRefusal.invalid(
                 code: 605, "entryUUID in path should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'")
         }
         guard let entry = try await log.entry(uuid: uuid) else { throw RekorRefusal.notFound }
-        return .json(entry.keyed, newline: true)
+        return .json(entry.distorted(request.distortions).keyed, newline: true)
     }
 
     private func head() throws -> Answer {

@@ -38,13 +38,18 @@ struct RekorTilesSite: LabSite {
         let file = path.hasPrefix("/api/v2/") ? path.dropFirst("/api/v2/".utf8.count) : path.dropFirst()
         switch (request.method, path) {
         case (.post, "/api/v2/log/entries"):
+            // before the entry is looked at, as the real one does
+            guard !log.head.isFrozen else { throw TiledRefusal.frozen }
             let entry = try HashedRekordRequest(json: request.body)
             let logged = try await log.append(entry.canonicalBody, now: request.now)
             return .text(
-                TiledEntryText(logged, logID: log.logID).json, type: "application/json", status: .created)
+                TiledEntryText(logged.distorted(request.distortions), logID: log.logID).json, type: "application/json",
+                status: .created)
         case (.get, "/healthz"): return .text("{\"status\":\"SERVING\"}\n", type: "application/json")
         case (.get, _) where file == "checkpoint":
-            var answer = Answer.text(log.head.checkpoint, type: "text/plain; charset=utf-8")
+            let note = log.head.checkpoint
+            let isWrong = request.distortions.contains(.badCheckpoint)
+            var answer = Answer.text(isWrong ? note.withOtherSignatures : note, type: "text/plain; charset=utf-8")
             answer.headers[.cacheControl] = "no-cache"
             return answer
         case (.get, _):

@@ -41,7 +41,8 @@ struct TimestampSite: LabSite {
             return refusal("unaccepted policy: requested TSA policy is not supported by the TSA")
         }
         do {
-            let reply = try authority.issue(query, now: request.now)
+            let isDistorted = request.distortions.contains(.wrongImprint)
+            let reply = try authority.issue(isDistorted ? query.ofOtherBytes : query, now: request.now)
             return Answer(.ok, headers: [.contentType: "application/timestamp-reply"], body: reply)
         } catch {
             return refusal("Error generating timestamp response")
@@ -58,6 +59,13 @@ struct TimestampSite: LabSite {
     private struct Refusal: Encodable {
         let code: Int
         let message: String
+    }
+}
+
+extension TimestampRequest {
+    /// The same question about something else.
+    fileprivate var ofOtherBytes: TimestampRequest {
+        TimestampRequest(imprintOf: imprint, nonce: nonce, requestsCertificates: requestsCertificates)
     }
 }
 
