@@ -112,7 +112,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SigstoreLabTests",
-            dependencies: ["SigstoreLab", "Sigstore", "Curl", "OpenSSL", "Support"], exclude: ["Fixtures"],
+            dependencies: ["SigstoreLab", "Sigstore", "TUF", "Curl", "OpenSSL", "Support"], exclude: ["Fixtures"],
             swiftSettings: strict),
         .testTarget(
             name: "CountersignTests",

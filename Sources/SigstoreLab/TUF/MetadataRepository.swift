@@ -74,8 +74,9 @@ actor MetadataRepository {
         guard !path.contains(".."), !path.hasPrefix("/"), path != "counters.json" else { return nil }
         return try await LabParts.onOwnThread { [folder] in
             // no trimming of white space here: targets are hashed as they are
-            guard FileManager.default.fileExists(atPath: "\(folder)/\(path)") else { return nil }
-            return Array(try Data(contentsOf: URL(filePath: "\(folder)/\(path)")))
+            let name = "\(folder)/\(path)"
+            let type = try? FileManager.default.attributesOfItem(atPath: name)[.type] as? FileAttributeType
+            return type == .typeRegular ? Array(try Data(contentsOf: URL(filePath: name))) : nil
         }
     }
 
