@@ -45,15 +45,4 @@ import Testing
         #expect(window.contains(start) && window.contains(start.addingTimeInterval(10)))
         #expect(!window.contains(start.addingTimeInterval(-0.5)) && !window.contains(start.addingTimeInterval(10.5)))
     }
-
-    @Test func `a signing config is read, and the newest supported service is chosen`() throws {
-        let config = try SigningConfig(json: Fixture.bytes("signing_config-rekor1-tsa.json"))
-        #expect(config.tlogs.map(\.url) == ["http://127.0.0.1:47120"])
-        #expect(config.tlogSelector == .any)
-        let now = try #require(Date(rfc3339: "2026-11-23T00:00:00Z"))
-        #expect(SigningConfig.choose(config.tlogs, supporting: [1], at: now)?.url == "http://127.0.0.1:47120")
-        #expect(SigningConfig.choose(config.tlogs, supporting: [2], at: now) == nil)
-        #expect(SigningConfig.choose(config.tlogs, supporting: [1], at: .distantPast) == nil)
-        #expect(throws: SigstoreError.self) { try SigningConfig(json: Array("{}".utf8)) }
-    }
 }

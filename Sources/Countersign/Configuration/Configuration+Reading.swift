@@ -115,12 +115,14 @@ struct ConfigurationReading {
     }
 
     private func sigstore(_ section: ConfigurationSection) -> SigstoreConfiguration {
+        let trust = trust(section)
         var sigstore = SigstoreConfiguration(
-            trustedRoot: path(section.required("trusted_root", "the file our own output must verify against")),
-            fulcio: section.section("fulcio", upstream),
-            timestampAuthority: section.section("timestamp_authority", upstream),
-            rekor: section.section("rekor", upstream),
+            trust: trust,
+            fulcio: service("fulcio", in: section, trust, "who issues our certificates"),
+            timestampAuthority: service("timestamp_authority", in: section, trust, "who timestamps our signatures"),
+            rekor: service("rekor", in: section, trust, "the transparency log"),
             identity: section.section("identity", identity))
+        section.section("upstreams") { transport($0, into: &sigstore.upstreams) }
         sigstore.window = section.section("window") { section in
             var window = WindowConfiguration()
             section.read("max_age", into: &window.maxAge)
@@ -134,6 +136,12 @@ struct ConfigurationReading {
 
     func upstream(_ section: ConfigurationSection) -> UpstreamConfiguration {
         var upstream = UpstreamConfiguration(url: section.required("url", "the address that is dialled"))
+        transport(section, into: &upstream)
+        return upstream
+    }
+
+    /// The keys that say how something is reached.
+    func transport(_ section: ConfigurationSection, into upstream: inout UpstreamConfiguration) {
         section.read("connect_timeout", into: &upstream.connectTimeout)
         section.read("timeout", into: &upstream.timeout)
         upstream.caFile = section.string("ca_file").map(path)
@@ -146,7 +154,6 @@ struct ConfigurationReading {
         }
         section.read("private_network", into: &upstream.privateNetwork)
         section.read("plain_http", into: &upstream.plainHTTP)
-        return upstream
     }
 
     private func registry(_ section: ConfigurationSection) -> RegistryConfiguration {

@@ -35,24 +35,29 @@ extension Configuration {
 
     private func sigstoreProblems() -> [ConfigurationProblem] {
         var problems = Problems()
-        problems.check(!sigstore.trustedRoot.isEmpty, "sigstore.trusted_root", "must name a file")
+        problems.trust(sigstore.trust)
         problems.identity("sigstore.identity", sigstore.identity)
-        problems.upstream("sigstore.fulcio", sigstore.fulcio)
-        problems.upstream("sigstore.timestamp_authority", sigstore.timestampAuthority)
-        problems.upstream("sigstore.rekor", sigstore.rekor)
+        problems.positive("sigstore.upstreams.connect_timeout", sigstore.upstreams.connectTimeout)
+        problems.positive("sigstore.upstreams.timeout", sigstore.upstreams.timeout)
+        for (key, upstream) in [
+            ("fulcio", sigstore.fulcio), ("timestamp_authority", sigstore.timestampAuthority),
+            ("rekor", sigstore.rekor),
+        ] {
+            if let upstream { problems.upstream("sigstore.\(key)", upstream) }
+        }
         problems.positive("sigstore.window.max_age", sigstore.window.maxAge)
         problems.positive("sigstore.window.max_signatures", sigstore.window.maxSignatures)
         problems.check(
             sigstore.window.margin >= .seconds(10), "sigstore.window.margin",
             "leave at least 10s: a certificate must outlive the log entry made with it")
-        let publicHosts = [".sigstore.dev", ".sigstage.dev"]
+        // what a signing configuration names is looked at when it is read
         for (key, upstream) in [("fulcio", sigstore.fulcio), ("rekor", sigstore.rekor)]
         where sigstore.publicLog == .unacknowledged {
-            let host = upstream.host ?? ""
-            problems.check(
-                !publicHosts.contains { host.hasSuffix($0) }, "sigstore.\(key).url",
-                "\(host) writes to a public log: names of repositories and identities become public for ever. "
-                    + "Set 'sigstore.public_log: acknowledged' if that is meant")
+            guard let upstream, upstream.isPublicInstance else { continue }
+            problems.add(
+                "sigstore.\(key).url",
+                "\(upstream.host ?? "") writes to a public log: names of repositories and identities become public for "
+                    + "ever. Set 'sigstore.public_log: acknowledged' if that is meant")
         }
         return problems.found
     }

@@ -30,6 +30,9 @@ final class ConfigurationSection {
 
     // MARK: Places
 
+    /// Whether the file has the section at all.
+    var isPresent: Bool { mapping != nil }
+
     func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     func complain(_ key: String, _ message: String) {

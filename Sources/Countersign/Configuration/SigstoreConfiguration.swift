@@ -1,13 +1,15 @@
 /// Whose certificates, timestamps and log entries we use, and as whom we sign.
 package struct SigstoreConfiguration: Sendable {
-    /// `trusted_root.json` that our own output must verify against before it is published. A lab root is refused in production.
-    package var trustedRoot: String
-    /// Issues the signing certificates.
-    package var fulcio: UpstreamConfiguration
-    /// RFC 3161 authority; the URL is the one that is posted to.
-    package var timestampAuthority: UpstreamConfiguration
-    /// The transparency log (v1).
-    package var rekor: UpstreamConfiguration
+    /// What our own output must verify against before it is published. A lab root is refused in production.
+    package var trust: TrustConfiguration
+    /// How the services of a signing configuration are reached; its `url` is not used.
+    package var upstreams = UpstreamConfiguration(url: "")
+    /// Issues the signing certificates; nil: the signing configuration's.
+    package var fulcio: UpstreamConfiguration?
+    /// RFC 3161 authority; the URL is the one that is posted to. nil: the signing configuration's.
+    package var timestampAuthority: UpstreamConfiguration?
+    /// The transparency log (v1); nil: the signing configuration's logs.
+    package var rekor: UpstreamConfiguration?
     /// As whom we sign.
     package var identity: IdentityConfiguration
     /// How long one certificate serves.
@@ -17,10 +19,10 @@ package struct SigstoreConfiguration: Sendable {
     package var publicLog: PublicLog = .unacknowledged
 
     package init(
-        trustedRoot: String, fulcio: UpstreamConfiguration, timestampAuthority: UpstreamConfiguration,
-        rekor: UpstreamConfiguration, identity: IdentityConfiguration
+        trust: TrustConfiguration, fulcio: UpstreamConfiguration?, timestampAuthority: UpstreamConfiguration?,
+        rekor: UpstreamConfiguration?, identity: IdentityConfiguration
     ) {
-        self.trustedRoot = trustedRoot
+        self.trust = trust
         self.fulcio = fulcio
         self.timestampAuthority = timestampAuthority
         self.rekor = rekor

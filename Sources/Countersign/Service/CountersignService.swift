@@ -28,12 +28,28 @@ package struct CountersignService: Sendable {
         onBound: @escaping @Sendable (Door, Int) async -> Void = { _, _ in }
     ) async throws {
         Preflight.forbidCoreDumps()
-        let metrics = ServiceMetrics()
-        let trust = try await TrustKeeper(configuration, metrics: TrustMetrics(metrics.registry), logger: logger)
         try await Preflight(configuration).database(migrations: migrations)
 
         let http = HTTPClient(userAgent: "countersign/\(version)")
         let pools = try Pools(configuration)
+        do {
+            try await run(http, pools, stoppingOn: signals, onBound: onBound)
+        } catch {
+            http.shutdown()
+            await pools.close()
+            throw error
+        }
+        http.shutdown()
+        await pools.close()
+    }
+
+    private func run(
+        _ http: HTTPClient, _ pools: Pools, stoppingOn signals: [UnixSignal],
+        onBound: @escaping @Sendable (Door, Int) async -> Void
+    ) async throws {
+        let metrics = ServiceMetrics()
+        let trust = try await TrustKeeper(
+            configuration, http: http, pool: pools.work, metrics: TrustMetrics(metrics.registry), logger: logger)
         let services = try services(trust: trust, metrics: metrics, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
         var shape = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: signals, logger: logger)
@@ -46,15 +62,7 @@ package struct CountersignService: Sendable {
                 "version": "\(version)", "environment": "\(configuration.environment.rawValue)",
                 "policy.version": "\(SigningPolicy(configuration).version)",
             ])
-        do {
-            try await group.run()
-        } catch {
-            http.shutdown()
-            await pools.close()
-            throw error
-        }
-        http.shutdown()
-        await pools.close()
+        try await group.run()
     }
 
     private func services(

@@ -39,16 +39,17 @@ package struct Doctor: Sendable {
 
     private func trustRoot() async -> Finding {
         await look("trust root", fix: "set sigstore.trusted_root to the trusted_root.json of your Sigstore instance") {
-            let root = try await trust().trustedRoot
+            let trust = try await trust().current
+            let root = trust.trustedRoot
             return
-                "\(configuration.sigstore.trustedRoot): \(root.certificateAuthorities.count) certificate authorities, "
+                "\(trust.origin): \(root.certificateAuthorities.count) certificate authorities, "
                 + "\(root.tlogs.count) logs, \(root.timestampAuthorities.count) timestamp authorities"
                 + (root.isLab ? " (a lab's)" : "")
         }
     }
 
-    private func trust() async throws -> Trust {
-        try await TrustKeeper(configuration, logger: Logger(label: "doctor")).current
+    private func trust() async throws -> TrustKeeper {
+        try await TrustKeeper(configuration, http: http, pool: nil, logger: Logger(label: "doctor"))
     }
 
     private func database() async -> Finding {
@@ -75,17 +76,15 @@ package struct Doctor: Sendable {
     private func certificate() async -> Finding {
         await look("certificate", fix: "compare the token's issuer with Fulcio's /api/v2/configuration") {
             let signer = try KeylessSigner(
-                configuration.sigstore, trust: TrustKeeper(fixed: try await trust().verifier), http: http)
+                configuration.sigstore, trust: try await trust(), http: http)
             let certificate = try await signer.credential().certificate
             return "verifiers pin identity \(certificate.identity), issuer \(certificate.issuer)"
         }
     }
 
     private func timestamp() async -> Finding {
-        let upstream = configuration.sigstore.timestampAuthority
-        return await look(
-            "timestamp authority", fix: "see that sigstore.timestamp_authority.url is the full timestamp URL"
-        ) {
+        await look("timestamp authority", fix: "see that sigstore.timestamp_authority.url is the full timestamp URL") {
+            guard let upstream = try await trust().services().timestampAuthorities.first else { return "none is used" }
             let answer = try await TimestampClient(url: upstream.url, http: http, route: upstream.route).timestamp([0])
             let skew = (try TimestampResponse(der: answer).token?.time ?? .distantPast).timeIntervalSinceNow
             guard abs(skew) < 60 else {
@@ -97,8 +96,8 @@ package struct Doctor: Sendable {
     }
 
     private func log() async -> Finding {
-        let upstream = configuration.sigstore.rekor
-        return await look("transparency log", fix: "see that sigstore.rekor.url is a Rekor v1 log") {
+        await look("transparency log", fix: "see that sigstore.rekor.url is a Rekor v1 log") {
+            guard let upstream = try await trust().services().logs.first?.upstream else { return "none is used" }
             let info = try await RekorV1(url: upstream.url, http: http, route: upstream.route).logInfo()
             return "answers with \(info.treeSize) entries"
         }

@@ -6,8 +6,12 @@ extension KeylessSigner {
     package init(_ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient) throws {
         let identity = configuration.identity
         guard let token = identity.token else { throw SigstoreError.unsupported("a key in place of identity tokens") }
+        let services = try trust.services()
+        guard let authority = services.fulcio, let timestamps = services.timestampAuthorities.first,
+            let log = services.logs.first
+        else { throw TrustError.noService("a certificate authority, a timestamp authority and a log are needed") }
         let fulcio = FulcioClient(
-            url: configuration.fulcio.url, http: http, route: configuration.fulcio.route, audience: identity.audience)
+            url: authority.url, http: http, route: authority.route, audience: identity.audience)
         let limits = CertificateWindow.Limits(
             maxAge: configuration.window.maxAge, margin: configuration.window.margin,
             maxSignatures: configuration.window.maxSignatures)
@@ -16,8 +20,8 @@ extension KeylessSigner {
                 fulcio: fulcio, source: token.source(audience: identity.audience, http: http),
                 audience: identity.audience, limits: limits),
             timestamps: TimestampClient(
-                url: configuration.timestampAuthority.url, http: http, route: configuration.timestampAuthority.route),
-            log: RekorV1(url: configuration.rekor.url, http: http, route: configuration.rekor.route),
+                url: timestamps.url, http: http, route: timestamps.route),
+            log: RekorV1(url: log.upstream.url, http: http, route: log.upstream.route),
             trust: trust,
             identity: ExpectedIdentity(
                 subjectAlternativeName: identity.subjectAlternativeName, issuer: identity.issuer))

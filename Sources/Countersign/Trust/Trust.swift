@@ -11,32 +11,66 @@ package struct Trust: Sendable {
     package let origin: String
     /// When they were read.
     package let readAt: Date
+    /// The TUF roles that vouch for them; empty for files.
+    package let roles: [TrustRole]
 
-    package init(verifier: Verifier, signingConfig: SigningConfig? = nil, origin: String, readAt: Date = Date()) {
+    package init(
+        verifier: Verifier, signingConfig: SigningConfig? = nil, origin: String, readAt: Date = Date(),
+        roles: [TrustRole] = []
+    ) {
         self.verifier = verifier
         self.signingConfig = signingConfig
         self.origin = origin
         self.readAt = readAt
+        self.roles = roles
     }
 
     /// The anchors.
     package var trustedRoot: TrustedRoot { verifier.root }
+
+    /// The role whose word ends first: after it nothing new is signed. nil for files, which never expire.
+    package var firstToExpire: TrustRole? { roles.min { $0.expires < $1.expires } }
 }
 
-/// The documents as a source holds them, not yet believed.
-package struct TrustDocuments: Sendable, Equatable {
+/// A TUF role as it was verified.
+package struct TrustRole: Sendable, Equatable {
+    package let name: String
+    package let version: Int64
+    package let expires: Date
+    /// How many of ``keyIDs`` must sign.
+    package let threshold: Int
+    package let keyIDs: [String]
+
+    package init(name: String, version: Int64, expires: Date, threshold: Int, keyIDs: [String]) {
+        self.name = name
+        self.version = version
+        self.expires = expires
+        self.threshold = threshold
+        self.keyIDs = keyIDs
+    }
+}
+
+/// The documents as a source holds them, not yet read.
+package struct TrustDocuments: Sendable {
     /// `trusted_root.json`, version 0.1 or 0.2.
     package var trustedRoot: [UInt8]
     /// `signing_config.v0.2.json`, if the source has one.
     package var signingConfig: [UInt8]?
+    /// Who vouches for them, if a TUF repository does.
+    package var roles: [TrustRole]
 
-    package init(trustedRoot: [UInt8], signingConfig: [UInt8]? = nil) {
+    package init(trustedRoot: [UInt8], signingConfig: [UInt8]? = nil, roles: [TrustRole] = []) {
         self.trustedRoot = trustedRoot
         self.signingConfig = signingConfig
+        self.roles = roles
+    }
+
+    func saysTheSame(as other: TrustDocuments) -> Bool {
+        trustedRoot == other.trustedRoot && signingConfig == other.signingConfig
     }
 }
 
-/// Where trust material comes from: a file, a one-file client configuration, a TUF repository.
+/// Where trust material comes from: files, a one-file client configuration, a TUF repository.
 package protocol TrustSource: Sendable {
     /// The source in words, as operators know it.
     var origin: String { get }
@@ -44,4 +78,10 @@ package protocol TrustSource: Sendable {
     var interval: Duration { get }
     /// Reads the documents as they are now.
     func documents() async throws(TrustError) -> TrustDocuments
+    /// What was trusted before and still is, for a start while the source is away; nil if nothing is kept.
+    func keptDocuments() async throws(TrustError) -> TrustDocuments?
+}
+
+extension TrustSource {
+    package func keptDocuments() async throws(TrustError) -> TrustDocuments? { nil }
 }

@@ -1,12 +1,57 @@
+package import Curl
+import FoundationEssentials
 package import Logging
+import OpenSSL
+package import Postgres
+package import TUF
 
 extension TrustKeeper {
     /// The keeper of the configured source. A lab's root is refused in production, now and at every rotation.
+    /// - Parameter pool: where the metadata of a TUF repository is kept for all daemons; nil keeps it in memory.
     package convenience init(
-        _ configuration: Configuration, metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
+        _ configuration: Configuration, http: HTTPClient, pool: ConnectionPool?,
+        metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
     ) async throws(TrustError) {
+        let sigstore = configuration.sigstore
         try await self.init(
-            TrustFile(trustedRoot: configuration.sigstore.trustedRoot),
-            allowsLab: configuration.environment == .development, metrics: metrics, logger: logger)
+            try sigstore.trust.source(http: http) { repository in
+                if let pool { TUFDatabaseCache(pool: pool, repository: repository) } else { TUFMemoryCache() }
+            },
+            allowsLab: configuration.environment == .development,
+            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) }, metrics: metrics,
+            logger: logger)
+    }
+}
+
+extension TrustConfiguration {
+    /// The source that the configuration names.
+    /// - Parameter cache: where a TUF repository's metadata is kept, given a text that tells repositories apart.
+    package func source(
+        http: HTTPClient, cache: (_ repository: String) -> any TUFCache
+    ) throws(TrustError) -> any TrustSource {
+        switch self {
+        case .files(let root, let signingConfig): TrustFiles(trustedRoot: root, signingConfig: signingConfig)
+        case .clientTrustConfig(let path): ClientTrustFile(path)
+        case .tuf(let tuf): try tuf.repository(http: http, cache: cache)
+        }
+    }
+}
+
+extension TUFConfiguration {
+    /// The repository, from its pinned root on.
+    package func repository(
+        http: HTTPClient, cache: (_ repository: String) -> any TUFCache
+    ) throws(TrustError) -> TrustRepository {
+        let pinned = try TrustFile.bytes(root)
+        // another pinned root is another line of trust, whatever was cached under this URL before
+        let identity = "\(site.url)#\(Hex.encode(Hash.sha256(pinned)).prefix(16))"
+        let folder = site.url.hasSuffix("/") ? site.url : site.url + "/"
+        let client = TUFClient(
+            pinnedRoot: pinned,
+            repository: TUFSite(
+                metadataURL: folder, targetsURL: targetsURL ?? folder + "targets", http: http, route: site.route),
+            cache: cache(identity))
+        return TrustRepository(
+            client, trustedRoot: trustedRoot, signingConfig: signingConfig, origin: site.url, interval: refresh)
     }
 }

@@ -1,4 +1,4 @@
-import FoundationEssentials
+package import FoundationEssentials
 package import Logging
 import ServiceLifecycle
 package import Sigstore
@@ -17,39 +17,77 @@ package final class TrustKeeper: Sendable {
         var running: Task<Result<Bool, TrustError>, Never>?
     }
 
+    /// The services of that moment, out of a signing configuration or the daemon's own.
+    package typealias ServiceRule = @Sendable (SigningConfig?, Date) throws(TrustError) -> InstanceServices
+
     private let state: Mutex<State>
     private let source: (any TrustSource)?
     private let allowsLab: Bool
+    private let serviceRule: ServiceRule
     private let metrics: TrustMetrics
     private let logger: Logger
     private let nudged = JobSignal()
 
-    /// Reads the source once; the daemon does not start without trust.
+    /// Reads the source once; the daemon does not start without trust. While the source is away, what it said before and
+    /// is still valid will do.
+    /// - Parameters:
+    ///   - allowsLab: whether a lab's root may be used: in development only.
+    ///   - services: what of the documents must make sense for us, besides the root itself.
     package init(
-        _ source: any TrustSource, allowsLab: Bool, metrics: TrustMetrics = TrustMetrics(MetricsRegistry()),
-        logger: Logger
+        _ source: any TrustSource, allowsLab: Bool, services: @escaping ServiceRule = TrustKeeper.noServices,
+        metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
     ) async throws(TrustError) {
-        let documents = try await source.documents()
+        var documents: TrustDocuments
+        var failure: TrustError?
+        do throws(TrustError) {
+            documents = try await source.documents()
+        } catch {
+            guard error.isTransient, let kept = try? await source.keptDocuments() else { throw error }
+            documents = kept
+            failure = error
+        }
         let trust = try Self.trust(documents, origin: source.origin, allowsLab: allowsLab)
-        state = Mutex(State(current: trust, documents: documents))
+        _ = try services(trust.signingConfig, Date())
+        state = Mutex(State(current: trust, documents: documents, failure: failure))
         self.source = source
         self.allowsLab = allowsLab
         self.metrics = metrics
         self.logger = logger
-        metrics.succeeded(at: trust.readAt)
+        serviceRule = services
+        if let failure { report(failure) } else { metrics.succeeded(trust) }
     }
 
     /// Trust that never changes: tests, and commands that run once.
-    package init(fixed verifier: Verifier, signingConfig: SigningConfig? = nil) {
+    package init(
+        fixed verifier: Verifier, signingConfig: SigningConfig? = nil,
+        services: @escaping ServiceRule = TrustKeeper.noServices
+    ) {
         state = Mutex(State(current: Trust(verifier: verifier, signingConfig: signingConfig, origin: "fixed")))
         source = nil
         allowsLab = true
         metrics = TrustMetrics(MetricsRegistry())
         logger = Logger(label: "trust") { _ in SwiftLogNoOpLogHandler() }
+        serviceRule = services
+    }
+
+    /// For those who only verify.
+    package static let noServices: ServiceRule = { _, _ throws(TrustError) in
+        InstanceServices(fulcio: nil, timestampAuthorities: [], logs: [])
     }
 
     /// The trust of this moment. Take it once for all checks of one artifact.
     package var current: Trust { state.withLock(\.current) }
+
+    /// Where to sign now. Ask anew for every signing: services rotate, and nobody restarts for it.
+    /// - Throws: ``TrustError/expired(origin:role:at:)`` if nothing vouches for the material any more: verifying with it goes
+    ///   on, signing does not.
+    package func services(at now: Date = Date()) throws(TrustError) -> InstanceServices {
+        let trust = current
+        if let role = trust.firstToExpire, role.expires <= now {
+            throw .expired(origin: trust.origin, role: role.name, at: role.expires)
+        }
+        return try serviceRule(trust.signingConfig, now)
+    }
 
     /// Asks for a look soon: a log is frozen, a key is unknown. Returns at once.
     package func nudge() { nudged.raise() }
@@ -73,31 +111,45 @@ package final class TrustKeeper: Sendable {
         let result: Result<Bool, TrustError>
         do throws(TrustError) {
             result = .success(try take(try await source.documents(), from: source.origin))
-            metrics.succeeded(at: Date())
+            metrics.succeeded(current)
             if state.withLock({ $0.failure }) != nil {
                 logger.notice("trust material can be refreshed again", metadata: ["trust.origin": "\(source.origin)"])
             }
             state.withLock { $0.failure = nil }
         } catch {
             result = .failure(error)
-            metrics.failed(error.code)
             let isNew = state.withLock { state in
                 defer { state.failure = error }
-                return state.failure != error
+                return state.failure?.code != error.code
             }
-            if isNew {
-                logger.error(
-                    "trust material could not be refreshed; the old one stays in use",
-                    metadata: ["error.code": "\(error.code)", "error": "\(error.observed)", "fix": "\(error.fix)"])
-            }
+            if isNew { report(error) } else { metrics.failed(error.code) }
         }
         state.withLock { $0.running = nil }
         return result
     }
 
+    private func report(_ error: TrustError) {
+        metrics.failed(error.code)
+        logger.error(
+            "trust material could not be refreshed; the old one stays in use",
+            metadata: ["error.code": "\(error.code)", "error": "\(error.observed)", "fix": "\(error.fix)"])
+    }
+
     private func take(_ documents: TrustDocuments, from origin: String) throws(TrustError) -> Bool {
-        guard state.withLock({ $0.documents }) != documents else { return false }
+        let known = state.withLock { $0.documents }
+        if let known, known.saysTheSame(as: documents) {
+            // the same said anew: the verifier and what it remembers stay
+            state.withLock { state in
+                let current = state.current
+                state.documents = documents
+                state.current = Trust(
+                    verifier: current.verifier, signingConfig: current.signingConfig, origin: current.origin,
+                    readAt: current.readAt, roles: documents.roles)
+            }
+            return false
+        }
         let trust = try Self.trust(documents, origin: origin, allowsLab: allowsLab)
+        _ = try serviceRule(trust.signingConfig, Date())
         state.withLock { state in
             state.documents = documents
             state.current = trust
@@ -115,7 +167,8 @@ package final class TrustKeeper: Sendable {
             let root = try TrustedRoot(json: documents.trustedRoot)
             let config: SigningConfig? =
                 if let bytes = documents.signingConfig { try SigningConfig(json: bytes) } else { nil }
-            trust = Trust(verifier: Verifier(root: root), signingConfig: config, origin: origin)
+            trust = Trust(
+                verifier: Verifier(root: root), signingConfig: config, origin: origin, roles: documents.roles)
         } catch {
             throw .unreadable(origin: origin, error.observed)
         }

@@ -10,6 +10,8 @@ package struct TrustMetrics: Sendable {
     let rotations: Counter
     /// When the source was last read and understood.
     let lastRead: Gauge
+    /// When the word of each TUF role ends; after the first of them nothing new is signed.
+    let expires: Gauge
 
     package init(_ registry: MetricsRegistry) {
         stale = registry.gauge(
@@ -20,11 +22,14 @@ package struct TrustMetrics: Sendable {
         rotations = registry.counter("countersign_trust_rotations_total", "Changed trust material that was taken over.")
         lastRead = registry.gauge(
             "countersign_trust_read_timestamp_seconds", "When trust material was last read and understood.")
+        expires = registry.gauge(
+            "countersign_trust_expires_timestamp_seconds", "When the word of a TUF role ends.", labels: ["role"])
     }
 
-    func succeeded(at time: Date) {
+    func succeeded(_ trust: Trust) {
         stale.set(0)
-        lastRead.set(time.timeIntervalSince1970)
+        lastRead.set(Date().timeIntervalSince1970)
+        for role in trust.roles { expires.set(role.expires.timeIntervalSince1970, role.name) }
     }
 
     func failed(_ code: String) {

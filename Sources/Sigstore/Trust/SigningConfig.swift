@@ -1,4 +1,4 @@
-public import FoundationEssentials
+import FoundationEssentials
 
 /// Where to sign: the services of an instance, version 0.2 (sigstore_trustroot.proto, `SigningConfig`).
 public struct SigningConfig: Sendable {
@@ -37,7 +37,10 @@ public struct SigningConfig: Sendable {
     /// Reads a signing configuration.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` with the path of the field.
     public init(json: [UInt8]) throws(SigstoreError) {
-        let document = try JSONField(document: "signing config", parsing: json)
+        try self.init(try JSONField(document: "signing config", parsing: json))
+    }
+
+    init(_ document: JSONField) throws(SigstoreError) {
         let mediaType = try document.required("mediaType")
         guard try mediaType.string() == "application/vnd.dev.sigstore.signingconfig.v0.2+json" else {
             throw mediaType.malformed("unknown media type \"\(printable(try mediaType.string(), limit: 100))\"")
@@ -48,12 +51,6 @@ public struct SigningConfig: Sendable {
         timestampAuthorities = try Self.services(document, "tsaUrls")
         tlogSelector = try Self.selector(document.optional("rekorTlogConfig"))
         timestampSelector = try Self.selector(document.optional("tsaConfig"))
-    }
-
-    /// The service to use at `now`: of the valid ones with a supported version the newest version, then the newest start.
-    public static func choose(_ services: [Service], supporting versions: Set<Int>, at now: Date) -> Service? {
-        services.filter { versions.contains($0.majorApiVersion) && $0.validity.contains(now) }
-            .max { ($0.majorApiVersion, $0.validity.start) < ($1.majorApiVersion, $1.validity.start) }
     }
 
     private static func services(_ document: JSONField, _ name: String) throws(SigstoreError) -> [Service] {
@@ -73,7 +70,10 @@ public struct SigningConfig: Sendable {
         switch try field.optional("selector")?.string() {
         case "ALL": return .all
         case "ANY": return .any
-        case "EXACT": return .exact(Int(try field.required("count").count()))
+        case "EXACT":
+            let count = try field.required("count")
+            guard case 1...64 = try count.count() else { throw count.malformed("not a number of services") }
+            return .exact(Int(try count.count()))
         case let other: throw field.malformed("unknown selector \(printable(other ?? "(none)", limit: 40))")
         }
     }

@@ -15,7 +15,10 @@ extension TrustedRoot {
     /// validity is not: no bound would be read as "always".
     /// - Throws: ``SigstoreError/malformed(_:_:)`` with the path of the field.
     public init(json: [UInt8]) throws(SigstoreError) {
-        let document = try JSONField(document: "trusted root", parsing: json)
+        try self.init(try JSONField(document: "trusted root", parsing: json))
+    }
+
+    init(_ document: JSONField) throws(SigstoreError) {
         let mediaType = try document.required("mediaType")
         guard Self.mediaTypes.contains(try mediaType.string()) else {
             throw mediaType.malformed("unknown media type \"\(printable(try mediaType.string(), limit: 100))\"")

@@ -125,7 +125,8 @@ extension Configuration {
         var configuration = Configuration(
             database: .init(url: Secret("postgresql://unused")),
             sigstore: .init(
-                trustedRoot: "root.json", fulcio: upstream, timestampAuthority: upstream, rekor: upstream,
+                trust: .files(trustedRoot: "root.json", signingConfig: nil), fulcio: upstream,
+                timestampAuthority: upstream, rekor: upstream,
                 identity: identity))
         configuration.environment = .development
         let free = ListenAddress(host: "127.0.0.1", port: 0)

@@ -33,7 +33,11 @@ import Testing
         #expect(configuration.log == LogConfiguration())
         #expect(configuration.sigstore.window == WindowConfiguration())
         #expect(configuration.sigstore.identity.token == .file("/var/run/secrets/tokens/sigstore"))
-        #expect(configuration.sigstore.trustedRoot == "/etc/countersign/trusted_root.json")
+        #expect(
+            configuration.sigstore.trust
+                == .files(
+                    trustedRoot: "/etc/countersign/trusted_root.json",
+                    signingConfig: "/etc/countersign/signing_config.v0.2.json"))
         #expect(
             configuration.endpoints[0].secrets.map(\.exposed) == Array(repeating: "content of a secret file", count: 2))
         #expect(configuration.database.url.exposed == "postgresql://example/countersign")
@@ -58,6 +62,47 @@ import Testing
         }
     }
 
+    @Test func `every alternative source of trust in the example reads`() throws {
+        let lines = try Example.text().split(separator: "\n").map { $0.drop { $0 == " " } }
+        let alternatives = lines.filter { $0.hasPrefix("#or-trust:") }.map { $0.dropFirst(10).drop { $0 == " " } }
+        #expect(alternatives.count == 2)
+        for alternative in alternatives {
+            let text = try Example.text().replacing(
+                "\n  trusted_root: trusted_root.json\n", with: "\n  \(alternative)\n")
+            #expect(problems(in: text).map(\.path) == ["sigstore.signing_config"], "\(alternative)")
+            let services = ["fulcio", "timestamp_authority", "rekor"].reduce(text) {
+                $0.replacing("\n  \($1):\n", with: "\n  x-\($1):\n")
+            }
+            let found = problems(in: services.replacing("\n  signing_config:", with: "\n  x-signing_config:"))
+            #expect(found.allSatisfy { $0.path.hasPrefix("sigstore.x-") }, "\(alternative): \(found)")
+        }
+    }
+
+    @Test(arguments: [
+        ("trusted_root: a\n  client_trust_config: b", ["sigstore.client_trust_config"]),
+        ("trusted_root: a\n  tuf: {root: r, url: 'https://tuf.example'}", ["sigstore.tuf"]),
+        ("client_trust_config: a\n  signing_config: b", ["sigstore.signing_config"]),
+        ("tuf: {url: 'https://tuf.example'}", ["sigstore.tuf.root"]),
+        ("tuf: {root: r, url: 'http://tuf.example'}", ["sigstore.tuf.url"]),
+        ("tuf: {root: r, url: 'https://tuf.example', refresh: 1s}", ["sigstore.tuf.refresh"]),
+        ("tuf: {root: r, url: 'https://tuf.example', targets_url: nowhere}", ["sigstore.tuf.targets_url"]),
+        ("upstreams: {timeout: 0s}\n  trusted_root: a", ["sigstore.upstreams.timeout"]),
+    ])
+    func `trust comes from one source, completely named`(_ keys: String, _ paths: [String]) {
+        #expect(problems(in: minimal.replacing("trusted_root: root.json", with: keys)).map(\.path) == paths)
+    }
+
+    @Test func `services may be left to a signing configuration, and only to one`() throws {
+        let without = minimal.split(separator: "\n").filter { line in
+            !["fulcio:", "timestamp_authority:", "rekor:"].contains { line.contains($0) }
+        }.joined(separator: "\n")
+        #expect(
+            problems(in: without).map(\.path) == ["sigstore.fulcio", "sigstore.timestamp_authority", "sigstore.rekor"])
+        for source in ["trusted_root: a\n  signing_config: b", "client_trust_config: a"] {
+            #expect(problems(in: without.replacing("trusted_root: root.json", with: source)) == [], "\(source)")
+        }
+    }
+
     @Test func `a misspelt key is an error that names its path, line and nearest known key`() {
         #expect(
             problems(in: minimal + "worker:\n  concurency: 4\n")
@@ -68,7 +113,8 @@ import Testing
         let paths = problems(in: "environment: prod\nlisteners: {webhooks: nowhere, read_timeout: 5}\nfoo: 1\n").map(
             \.path)
         for path in [
-            "environment", "listeners.webhooks", "listeners.read_timeout", "foo", "database.url", "sigstore.fulcio.url",
+            "environment", "listeners.webhooks", "listeners.read_timeout", "foo", "database.url", "sigstore.fulcio",
+            "sigstore.trusted_root",
         ] {
             #expect(paths.contains(path), "\(path) in \(paths)")
         }
@@ -164,7 +210,8 @@ enum Example {
     static func paths(in text: String) -> Set<String> {
         var names: Set<String> = []
         for line in text.split(separator: "\n").map({ $0.drop { $0 == " " } }) {
-            let line = line.hasPrefix("#or:") ? line.dropFirst(4) : line
+            let line =
+                line.hasPrefix("#or:") ? line.dropFirst(4) : line.hasPrefix("#or-trust:") ? line.dropFirst(10) : line
             if line.hasPrefix("#") { continue }
             for part in line.split(whereSeparator: { ":,{".contains($0) }) {
                 names.insert(String(part.drop { " -".contains($0) }))

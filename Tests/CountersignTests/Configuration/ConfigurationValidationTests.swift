@@ -10,10 +10,10 @@ import Testing
     @Test func `what must not be is refused, all of it at once`() throws {
         var configuration = try small()
         configuration.environment = .production
-        configuration.sigstore.rekor.url = "https://rekor.sigstore.dev"
+        configuration.sigstore.rekor?.url = "https://rekor.sigstore.dev"
         configuration.sigstore.identity.subjectAlternativeName = ""
         configuration.sigstore.identity.issuer = ""
-        configuration.sigstore.fulcio.url = "http://fulcio.example.com"
+        configuration.sigstore.fulcio?.url = "http://fulcio.example.com"
         configuration.registries[0].aliases = ["registry.example.com", "UPPER.example.com", "https://x"]
         configuration.endpoints[0].registry = "elsewhere.example.com"
         configuration.endpoints[0].secrets = [
@@ -36,7 +36,7 @@ import Testing
 
     @Test func `the public log needs an acknowledgement`() throws {
         var configuration = try small()
-        configuration.sigstore.rekor.url = "https://rekor.sigstore.dev"
+        configuration.sigstore.rekor?.url = "https://rekor.sigstore.dev"
         #expect(configuration.validate().map(\.path) == ["sigstore.rekor.url"])
         configuration.sigstore.publicLog = .acknowledged
         #expect(configuration.validate() == [])
@@ -53,7 +53,7 @@ import Testing
     @Test(arguments: ["ftp://a", "a.example.com", "https://", "https://user@a", "https://a?b", "https://a#b", ""])
     func `an upstream is a plain web address`(url: String) throws {
         var configuration = try small()
-        configuration.sigstore.rekor.url = url
+        configuration.sigstore.rekor?.url = url
         #expect(configuration.validate().map(\.path) == ["sigstore.rekor.url"])
     }
 

@@ -18,7 +18,7 @@ import Testing
         try Data(first).write(to: URL(fileURLWithPath: file))
         let metrics = TrustMetrics(MetricsRegistry())
         let keeper = try await TrustKeeper(
-            TrustFile(trustedRoot: file), allowsLab: false, metrics: metrics, logger: .silent)
+            TrustFiles(trustedRoot: file), allowsLab: false, metrics: metrics, logger: .silent)
         let known = keeper.current.trustedRoot.tlogs[0].logID
         let readAt = keeper.current.readAt
 

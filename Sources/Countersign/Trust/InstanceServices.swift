@@ -1,0 +1,92 @@
+package import FoundationEssentials
+package import Sigstore
+
+/// Where we sign at one moment, and how each service is reached.
+package struct InstanceServices: Sendable, Equatable {
+    /// nil only where every identity is a key of our own.
+    package var fulcio: UpstreamConfiguration?
+    /// The authorities that timestamp each signature; empty only where every log dates its entries itself.
+    package var timestampAuthorities: [UpstreamConfiguration]
+    /// The logs, in the order of preference.
+    package var logs: [Log]
+
+    /// A transparency log.
+    package struct Log: Sendable, Equatable {
+        /// Its name in the configuration, or its host.
+        package var name: String
+        /// 1 or 2: the API it speaks.
+        package var version: Int
+        package var upstream: UpstreamConfiguration
+        /// Where a v2 log's tiles are, if not where it takes entries.
+        package var tilesURL: String?
+
+        package init(name: String, version: Int, upstream: UpstreamConfiguration, tilesURL: String? = nil) {
+            self.name = name
+            self.version = version
+            self.upstream = upstream
+            self.tilesURL = tilesURL
+        }
+    }
+
+    package init(fulcio: UpstreamConfiguration?, timestampAuthorities: [UpstreamConfiguration], logs: [Log]) {
+        self.fulcio = fulcio
+        self.timestampAuthorities = timestampAuthorities
+        self.logs = logs
+    }
+}
+
+extension SigstoreConfiguration {
+    /// The services of that moment: those that the configuration names, and the signing configuration's for the rest.
+    /// - Throws: ``TrustError/noService(_:)`` if there is none of a kind, ``TrustError/publicLog(_:)`` if one of the signing
+    ///   configuration's writes to a public log and nobody said that this is meant.
+    package func services(_ signingConfig: SigningConfig?, at now: Date) throws(TrustError) -> InstanceServices {
+        var services = InstanceServices(
+            fulcio: fulcio, timestampAuthorities: timestampAuthority.map { [$0] } ?? [],
+            logs: rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? [])
+        if let signingConfig { try complete(&services, from: signingConfig, at: now) }
+        guard !services.logs.isEmpty else { throw .noService("no transparency log is named") }
+        guard services.fulcio != nil || identity.token == nil else {
+            throw .noService("no certificate authority is named")
+        }
+        return services
+    }
+
+    private func complete(
+        _ services: inout InstanceServices, from signingConfig: SigningConfig, at now: Date
+    ) throws(TrustError) {
+        do throws(SigstoreError) {
+            if services.fulcio == nil {
+                services.fulcio = upstream(try signingConfig.certificateAuthority(at: now))
+            }
+            if services.timestampAuthorities.isEmpty {
+                services.timestampAuthorities = try signingConfig.authorities(at: now).map(upstream)
+            }
+            if services.logs.isEmpty {
+                services.logs = try signingConfig.logs(at: now).map { service in
+                    let upstream = upstream(service)
+                    return .init(
+                        name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream)
+                }
+            }
+        } catch {
+            throw .noService(error.observed)
+        }
+        for upstream in [services.fulcio].compactMap(\.self) + services.logs.map(\.upstream)
+        where publicLog == .unacknowledged && upstream.isPublicInstance {
+            throw .publicLog(upstream.host ?? upstream.url)
+        }
+    }
+
+    private func upstream(_ service: SigningConfig.Service) -> UpstreamConfiguration {
+        var upstream = upstreams
+        upstream.url = service.url
+        return upstream
+    }
+}
+
+extension UpstreamConfiguration {
+    /// Whether it belongs to an instance whose log everybody reads.
+    var isPublicInstance: Bool {
+        [".sigstore.dev", ".sigstage.dev"].contains { host?.hasSuffix($0) == true }
+    }
+}
