@@ -13,15 +13,16 @@ extension EasyHandle {
         try set(CURLOPT_FOLLOWLOCATION, false)
         try set(CURLOPT_USERAGENT, userAgent)
         try set(CURLOPT_NOSIGNAL, true)
-        try setVersion(hop.address)
+        try setVersion(hop.address, assumesHTTP2: hop.route.assumesHTTP2)
         try setConnection(hop.route)
         try setRequest(hop)
         try setCallbacks(transfer)
     }
 
-    private func setVersion(_ address: HTTPAddress) throws(HTTPError) {
+    private func setVersion(_ address: HTTPAddress, assumesHTTP2: Bool) throws(HTTPError) {
         let isTLS = address.scheme == "https"
-        try set(CURLOPT_HTTP_VERSION, Int(isTLS ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1))
+        let clear = assumesHTTP2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_1_1
+        try set(CURLOPT_HTTP_VERSION, Int(isTLS ? CURL_HTTP_VERSION_2TLS : clear))
         // Wait for a handshake under way, which may bring HTTP/2, rather than open one more connection. Not over plain
         // http: there libcurl would wait for the first *answer* to learn the version.
         try set(CURLOPT_PIPEWAIT, isTLS)
@@ -42,7 +43,12 @@ extension EasyHandle {
             // Debian's libcurl has a default directory too: left set, the system's roots would still be trusted
             try set(CURLOPT_CAPATH, nil as String?)
         }
+        if let socket = route.unixSocket {
+            try set(CURLOPT_UNIX_SOCKET_PATH, socket)
+            try set(CURLOPT_PROXY, "")
+        }
         switch route.proxy {
+        case _ where route.unixSocket != nil: break
         case .environment: break
         case .none: try set(CURLOPT_PROXY, "")
         case .url(let url):

@@ -43,8 +43,8 @@ public final class HTTPClient: Sendable {
             let answer = try await transfers.run(hop, deadline: deadline)
             guard let next = try hop.next(status: answer.status, headers: answer.headers, followed: followed) else {
                 return HTTPResponse(
-                    status: answer.status, headers: answer.headers, body: answer.body, url: hop.address.text,
-                    elapsed: clock.now - started)
+                    status: answer.status, headers: answer.headers, trailers: answer.trailers, body: answer.body,
+                    url: hop.address.text, elapsed: clock.now - started)
             }
             hop = next
             followed += 1

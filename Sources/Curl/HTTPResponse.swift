@@ -2,8 +2,10 @@
 public struct HTTPResponse: Sendable {
     /// Three-digit status of the final answer.
     public let status: Int
-    /// Fields of the final answer's header section; trailers are not merged in (RFC 9110 §6.5.1).
+    /// Fields of the final answer's header section; trailers stand apart (RFC 9110 §6.5.1).
     public let headers: HTTPHeaders
+    /// Fields of the trailer section (RFC 9110 §6.5), where gRPC puts its status.
+    public let trailers: HTTPHeaders
     /// Body with the transfer coding removed; no content coding is asked for and none is undone.
     public let body: [UInt8]
     /// The address that answered, after redirects. May hold a signed query: not for logs.
@@ -12,9 +14,12 @@ public struct HTTPResponse: Sendable {
     public let elapsed: Duration
 
     /// An answer made by hand, for the tests of those who use this client.
-    public init(status: Int, headers: HTTPHeaders, body: [UInt8], url: String, elapsed: Duration) {
+    public init(
+        status: Int, headers: HTTPHeaders, trailers: HTTPHeaders = [:], body: [UInt8], url: String, elapsed: Duration
+    ) {
         self.status = status
         self.headers = headers
+        self.trailers = trailers
         self.body = body
         self.url = url
         self.elapsed = elapsed

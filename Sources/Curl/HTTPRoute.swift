@@ -17,6 +17,12 @@ public struct HTTPRoute: Sendable, Equatable {
     public var proxy: ProxyPolicy = .environment
     /// Which addresses may be dialled. Default: public ones only.
     public var addresses: AddressPolicy = .publicOnly
+    /// A Unix socket that is dialled in place of the URL's host and port, which then only name the authority. No proxy is
+    /// used, and `addresses` does not apply: whoever names a socket means it. Default nil.
+    public var unixSocket: String? = nil
+    /// Whether `http://` is spoken as HTTP/2 from the first byte (RFC 9113 §3.3), as gRPC does; an `https://` address
+    /// negotiates as ever. Default false.
+    public var assumesHTTP2 = false
     /// `http://` addresses are refused unless true; with true they are still never reached by a redirect from https.
     public var allowPlainHTTP = false
 

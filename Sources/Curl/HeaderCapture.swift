@@ -1,8 +1,9 @@
 /// Collects an answer's header section from the lines libcurl hands over, one call a line, as they came.
 ///
-/// Interim answers (1xx) start the section anew and trailers after it are dropped, but both count toward the limit.
+/// Interim answers (1xx) start the section anew; what comes after it are trailers. All of it counts toward the limit.
 struct HeaderCapture: Sendable {
     private(set) var headers = HTTPHeaders()
+    private(set) var trailers = HTTPHeaders()
     private let limit: Int
     private var received = 0
     private var isInsideSection = false
@@ -27,19 +28,25 @@ struct HeaderCapture: Sendable {
             isInsideSection = true
             return
         }
-        guard isInsideSection else { return }
         let text = line.prefix { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") }
         if text.isEmpty {
             isInsideSection = false
-        } else if text.first.map(Self.isBlank) == true {
-            guard headers.continueLast(with: Self.trimmed(text)) else { throw .malformed }
+        } else if isInsideSection {
+            try Self.add(text, to: &headers)
         } else {
-            guard let colon = text.firstIndex(of: UInt8(ascii: ":")), colon != text.startIndex,
-                !text[..<colon].contains(where: Self.isBlank)
-            else { throw .malformed }
-            headers.add(
-                String(decoding: text[..<colon], as: UTF8.self), Self.trimmed(text[text.index(after: colon)...]))
+            try Self.add(text, to: &trailers)
         }
+    }
+
+    private static func add(_ text: some Collection<UInt8>, to fields: inout HTTPHeaders) throws(Fault) {
+        if text.first.map(isBlank) == true {
+            guard fields.continueLast(with: trimmed(text)) else { throw .malformed }
+            return
+        }
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")), colon != text.startIndex,
+            !text[..<colon].contains(where: isBlank)
+        else { throw .malformed }
+        fields.add(String(decoding: text[..<colon], as: UTF8.self), trimmed(text[text.index(after: colon)...]))
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool {

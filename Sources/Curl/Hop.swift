@@ -73,6 +73,8 @@ struct Hop: Sendable {
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
                 return "a control character in header \(name)"
             }
+            // gRPC asks for `TE: trailers`, the only value that HTTP/2 leaves (RFC 9113 §8.2.2)
+            if name.lowercased() == "te", value == "trailers", request.route.assumesHTTP2 { continue }
             if ["transfer-encoding", "connection", "upgrade", "te", "expect"].contains(name.lowercased()) {
                 return "header \(name) belongs to the client"
             }

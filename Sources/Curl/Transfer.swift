@@ -47,7 +47,8 @@ final class Transfer: @unchecked Sendable {
     func result(_ code: CURLcode, of easy: EasyHandle) -> Result<HopAnswer, HTTPError> {
         if let failure { return .failure(failure) }
         guard code == CURLE_OK else { return .failure(error(code, easy.failureText(code))) }
-        return .success(HopAnswer(status: easy.status(), headers: capture.headers, body: body))
+        return .success(
+            HopAnswer(status: easy.status(), headers: capture.headers, trailers: capture.trailers, body: body))
     }
 
     private func error(_ code: CURLcode, _ text: String) -> HTTPError {
@@ -103,6 +104,8 @@ final class Transfer: @unchecked Sendable {
 
     /// Whether this address, of all that the name resolved to, may be dialled.
     func mayDial(_ peer: PeerAddress?) -> Bool {
+        // libcurl was told the socket's path and dials nothing else
+        if hop.route.unixSocket != nil { return true }
         guard let peer else {
             deniedAddress = ("an unknown address", "unsupported")
             return false
@@ -124,6 +127,11 @@ final class Transfer: @unchecked Sendable {
             failure = .interrupted(url: hop.address.redacted, detail: "the connection closed before an answer")
             return false
         }
+        if hop.route.unixSocket != nil {
+            // the pool keeps a connection to a socket apart from those to hosts
+            requestMayBeSent = true
+            return true
+        }
         guard let peer, peer.denial(under: hop.reach) == nil else {
             let kind = peer?.denial(under: hop.reach) ?? "unsupported"
             failure = .addressDenied(
@@ -139,5 +147,6 @@ final class Transfer: @unchecked Sendable {
 struct HopAnswer: Sendable {
     let status: Int
     let headers: HTTPHeaders
+    let trailers: HTTPHeaders
     let body: [UInt8]
 }

@@ -144,7 +144,7 @@ struct ConfigurationReading {
     func transport(_ section: ConfigurationSection, into upstream: inout UpstreamConfiguration) {
         section.read("connect_timeout", into: &upstream.connectTimeout)
         section.read("timeout", into: &upstream.timeout)
-        upstream.caFile = section.string("ca_file").map(path)
+        if let file = section.string("ca_file").map(path) { upstream.caFile = file }
         section.read("proxy", into: &upstream.proxy, "environment, none or a URL") { text in
             switch text {
             case "environment": .environment

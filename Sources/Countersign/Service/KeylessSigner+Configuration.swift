@@ -18,7 +18,7 @@ extension KeylessSigner {
         self.init(
             window: CertificateWindow(
                 fulcio: fulcio, source: token.source(audience: identity.audience, http: http),
-                audience: identity.audience, limits: limits),
+                audience: identity.audience, issuer: identity.issuer, limits: limits),
             timestamps: TimestampClient(
                 url: timestamps.url, http: http, route: timestamps.route),
             log: RekorV1(url: log.upstream.url, http: http, route: log.upstream.route),

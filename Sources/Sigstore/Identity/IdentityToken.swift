@@ -26,6 +26,18 @@ public struct IdentityToken: Sendable, CustomStringConvertible, CustomDebugStrin
         public let email: String?
         /// `email_verified`; false when absent.
         public let emailVerified: Bool
+        /// `federated_claims.connector_id`: the issuer behind a Dex, which Fulcio may be told to put in the certificate.
+        public let federatedIssuer: String?
+        /// The account of a Kubernetes service-account token (`kubernetes.io`), if it is one.
+        public let kubernetes: KubernetesAccount?
+        /// All claims, for the names that Fulcio makes of them.
+        let all: JSONValue
+
+        /// A service account and its namespace.
+        public struct KubernetesAccount: Sendable, Equatable {
+            public let namespace: String
+            public let serviceAccount: String
+        }
     }
 
     /// The longest token read, in bytes.
@@ -61,7 +73,11 @@ public struct IdentityToken: Sendable, CustomStringConvertible, CustomDebugStrin
     /// Says whether Fulcio can accept the token at `now`, and names the fault if not.
     ///
     /// `nbf` and `iat` may lie up to a minute ahead, so that two clocks need not agree to the second.
-    public func checkUsable(at now: Date, audience: String) throws(SigstoreError) {
+    /// - Parameter issuer: whom the certificate must name; nil where nobody knows yet.
+    public func checkUsable(at now: Date, audience: String, issuer: String? = nil) throws(SigstoreError) {
+        if let issuer, issuer != claims.issuer, issuer != claims.federatedIssuer {
+            throw .identity(.issuer(expected: issuer, seen: claims.issuer))
+        }
         guard claims.audience.contains(where: { $0.utf8.elementsEqual(audience.utf8) }) else {
             throw .identity(.audience(expected: audience, seen: claims.audience))
         }
@@ -70,7 +86,8 @@ public struct IdentityToken: Sendable, CustomStringConvertible, CustomDebugStrin
         guard start <= now.addingTimeInterval(60) else { throw .identity(.notYetValid(from: start, now: now)) }
     }
 
-    /// The claim that Fulcio challenges: a verified email where the token has one, else the subject.
+    /// The claim that Fulcio challenges, where it does not say so itself: a verified email where the token has one, else the
+    /// subject.
     public var proofSubject: String {
         if let email = claims.email, claims.emailVerified { email } else { claims.subject }
     }
@@ -124,5 +141,13 @@ extension IdentityToken.Claims {
         email = payload["email"]?.text
         // some issuers write the boolean as text
         emailVerified = payload["email_verified"] == .bool(true) || payload["email_verified"] == .string("true")
+        federatedIssuer = payload["federated_claims"]?["connector_id"]?.text
+        let account = payload["kubernetes.io"]
+        if let namespace = account?["namespace"]?.text, let name = account?["serviceaccount"]?["name"]?.text {
+            kubernetes = KubernetesAccount(namespace: namespace, serviceAccount: name)
+        } else {
+            kubernetes = nil
+        }
+        all = payload
     }
 }

@@ -51,6 +51,7 @@ public actor CertificateWindow {
     private let fulcio: FulcioClient
     private let source: any IdentityTokenSource
     private let audience: String
+    private let issuer: String?
     private let limits: Limits
     private let now: @Sendable () -> Date
 
@@ -64,14 +65,16 @@ public actor CertificateWindow {
     /// The failure of the last background refresh, while its predecessor is still in use; for health and metrics.
     public private(set) var refreshFailure: SigstoreError?
 
-    /// A window over `fulcio` with tokens from `source` made for `audience`.
+    /// A window over `fulcio` with tokens from `source` made for `audience` by `issuer` (nil: by any that Fulcio accepts).
     public init(
-        fulcio: FulcioClient, source: any IdentityTokenSource, audience: String, limits: Limits = .init(),
+        fulcio: FulcioClient, source: any IdentityTokenSource, audience: String, issuer: String? = nil,
+        limits: Limits = .init(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
         self.fulcio = fulcio
         self.source = source
         self.audience = audience
+        self.issuer = issuer
         self.limits = limits
         self.now = now
     }
@@ -132,8 +135,7 @@ public actor CertificateWindow {
 
     /// Token first, then key: a token that will not do must not cost a key or a request.
     private nonisolated func request() async throws(SigstoreError) -> SigningCredential {
-        let token = try await source.token()
-        try token.checkUsable(at: now(), audience: audience)
+        let token = try await source.token(usableAt: now(), audience: audience, issuer: issuer)
         let key: PrivateKey
         do throws(CryptoError) {
             key = try PrivateKey.generate(.ecdsaP256)

@@ -2,12 +2,17 @@ public import Curl
 public import FoundationEssentials
 public import OpenSSL
 import StrictJSON
+import Synchronization
 
 /// Fulcio's API v2: an identity token and proof of a key against a short-lived certificate.
 public final class FulcioClient: Sendable {
     private let upstream: Upstream
     private let audience: String
     private let now: @Sendable () -> Date
+    private let knownIssuers = Mutex<(readAt: Date, issuers: [FulcioIssuer])>((.distantPast, []))
+
+    /// How long what Fulcio said about its issuers is believed.
+    private static let issuersLife: Double = 3600
 
     /// A client of the Fulcio at `url`; `audience` is what its configuration demands of tokens.
     public init(
@@ -25,7 +30,7 @@ public final class FulcioClient: Sendable {
     /// 400, so the token's own claims are examined to name it.
     /// - Throws: ``SigstoreError``; `identity.…` where the token explains the refusal.
     public func issue(key: PrivateKey, token: IdentityToken) async throws(SigstoreError) -> SigningCertificate {
-        let body = try Self.request(key: key, challenge: token.proofSubject)
+        let body = try Self.request(key: key, challenge: await challenge(for: token))
         let response = try await upstream.post(
             "/api/v2/signingCert", body, type: "application/json", authorization: token.withBearer { "Bearer \($0)" })
         guard response.status == 200 || response.status == 201 else { throw refusal(response, of: token) }
@@ -36,34 +41,30 @@ public final class FulcioClient: Sendable {
         return certificate
     }
 
-    /// An OIDC issuer that a Fulcio accepts.
-    public struct AcceptedIssuer: Sendable, Equatable {
-        /// The issuer's URL, or with wildcards for a family of issuers.
-        public let url: String
-        /// The audience its tokens must have.
-        public let audience: String
-        /// The claim to sign as proof of possession: `sub` or `email`.
-        public let challengeClaim: String
-    }
-
     /// The issuers this Fulcio accepts: `GET /api/v2/configuration`.
-    public func configuration() async throws(SigstoreError) -> [AcceptedIssuer] {
+    public func issuers() async throws(SigstoreError) -> [FulcioIssuer] {
         let response = try await upstream.get("/api/v2/configuration")
         guard response.status == 200 else { throw upstream.failure(response, posted: false) }
-        let document = try JSONField(document: "Fulcio configuration", parsing: response.body)
-        var issuers: [AcceptedIssuer] = []
-        for field in try document.optional("issuers")?.elements(atMost: 1024) ?? [] {
-            issuers.append(
-                AcceptedIssuer(
-                    url: try Self.url(of: field), audience: try field.optional("audience")?.string() ?? "",
-                    challengeClaim: try field.optional("challengeClaim")?.string() ?? "sub"))
+        let issuers: [FulcioIssuer]
+        do throws(SigstoreError) {
+            let document = try JSONField(document: "Fulcio's configuration", parsing: response.body)
+            issuers = try document.optional("issuers")?.elements(atMost: 1024).map(FulcioIssuer.init) ?? []
+        } catch {
+            throw .badAnswer(.fulcio, detail: error.observed, answerMayBeLost: false)
         }
+        knownIssuers.withLock { $0 = (now(), issuers) }
         return issuers
     }
 
-    private static func url(of field: JSONField) throws(SigstoreError) -> String {
-        if let url = try field.optional("issuerUrl")?.string(), !url.isEmpty { return url }
-        return try field.optional("wildcardIssuerUrl")?.string() ?? ""
+    /// What to sign as proof of possession. Only an e-mail address leaves a choice: Fulcio is then asked which claim it
+    /// wants of this issuer, once an hour; if it does not say, the token's own looks decide.
+    private func challenge(for token: IdentityToken) async -> String {
+        guard token.claims.email != nil else { return token.proofSubject }
+        let known = knownIssuers.withLock { $0 }
+        let isFresh = abs(now().timeIntervalSince(known.readAt)) < Self.issuersLife
+        let issuers = isFresh ? known.issuers : (try? await self.issuers()) ?? []
+        return FulcioIssuer.accepting(token.claims.issuer, among: issuers)?.challenge(of: token.claims)
+            ?? token.proofSubject
     }
 
     private static func request(key: PrivateKey, challenge: String) throws(SigstoreError) -> [UInt8] {
