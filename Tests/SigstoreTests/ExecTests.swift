@@ -11,9 +11,9 @@ import Testing
     init() throws { folder = try TemporaryDirectory() }
 
     private func program(_ script: String) throws -> ExecTokenSource.Program {
-        let path = try folder.write("#!/bin/sh\n" + script + "\n", to: "token.sh")
-        chmod(path, 0o700)
-        return ExecTokenSource.Program(command: [path, "--audience", "{audience}"])
+        // not started itself: a fork elsewhere in this process may still hold it open for writing
+        let path = try folder.write(script + "\n", to: "token.sh")
+        return ExecTokenSource.Program(command: ["/bin/sh", path, "--audience", "{audience}"])
     }
 
     private func token(_ program: ExecTokenSource.Program) async throws -> IdentityToken {

@@ -87,12 +87,16 @@ import Testing
         Answer(body: [1, 0, 0, 0, 0]),
         Answer(body: [0, 0, 0, 0, 1, 0xFF]), Answer(body: [0, 0, 0, 0, 2, 0x0A, 0x7F]), Answer(body: both, status: "x"),
         Answer(body: both, httpStatus: "500"), Answer(body: message([("spiffe://a/b", "not.a.token")])),
-        Answer(body: [UInt8](repeating: 0, count: TokenService.maxAnswerBytes + 1)),
     ])
     func `an answer that is none is refused`(answer: Answer) async throws {
         let error = try await failure(answer)
         #expect(error.code == "identity.bad_answer")
         #expect(!error.observed.contains("not.a.token"))
+    }
+
+    @Test func `a huge answer is refused`() async throws {
+        let huge = Answer(body: [UInt8](repeating: 0, count: TokenService.maxAnswerBytes + 1))
+        #expect(try await failure(huge).code == "identity.bad_answer")
     }
 
     @Test func `a socket that is not there, or no path, is named`() async throws {
