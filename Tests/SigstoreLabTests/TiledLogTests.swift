@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test func `every entry and every proof can be had from the tiles alone`() async throws {
-        try await RunningLab.run { _, endpoints, client in
+        try await RunningLab.run { lab, endpoints, client in
             _ = try await TiledSubmission.logAll(261, endpoints.rekor2, client)
             let full = try await client.get("\(endpoints.rekor2)/tile/entries/000")
             let partial = try await client.get("\(endpoints.rekor2)/tile/entries/001.p/5")
@@ -76,6 +76,11 @@ import Testing
             #expect(above == tree.root(size: 256))
             let lines = try await client.text("\(endpoints.rekor2)/checkpoint").split(separator: "\n")
             #expect(lines[1] == "261" && [UInt8](base64: lines[2]) == tree.root(size: 261))
+            // what C2SP allows: partial tiles go once the full one is there
+            #expect(try await client.get("\(endpoints.rekor2)/tile/0/000.p/200").body.count == 200 * 32)
+            lab.faults.set(Fault(.distort(.noPartialTiles)), for: .rekor2)
+            #expect(try await client.get("\(endpoints.rekor2)/tile/0/000.p/200").status == 404)
+            #expect(try await client.get("\(endpoints.rekor2)/tile/0/001.p/4").status == 200)
             for path in ["tile/0/001", "tile/0/001.p/6", "tile/0/002.p/1", "tile/1/000.p/2", "tile/entries/001.p/0"] {
                 #expect(try await client.get("\(endpoints.rekor2)/\(path)").status == 404, "\(path)")
             }

@@ -26,6 +26,8 @@ public struct Fault: Sendable, Equatable {
         case badProof = "bad_proof"
         /// Rekor v1 and v2: the checkpoint's signature is not the log's.
         case badCheckpoint = "bad_checkpoint"
+        /// Rekor v2: a partial tile is gone once the full one is there, as C2SP tlog-tiles allows.
+        case noPartialTiles = "no_partial_tiles"
         /// Fulcio: the certificate carries no promise of a CT log.
         case noSCT = "no_sct"
         /// Fulcio: the certificate names somebody else.

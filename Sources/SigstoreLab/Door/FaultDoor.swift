@@ -7,7 +7,7 @@ import HTTPTypes
 /// {"kind":"delay","seconds":2,"count":3}          {"kind":"status","status":429,"retry_after":5}
 /// {"kind":"drop","path":"/api/v1/log/entries"}    {"kind":"clock","seconds":-3600}    {"kind":"refuse_token"}
 /// {"kind":"bad_set"}  {"kind":"bad_proof"}  {"kind":"bad_checkpoint"}  {"kind":"no_sct"}  {"kind":"wrong_identity"}
-/// {"kind":"wrong_imprint"}
+/// {"kind":"wrong_imprint"}  {"kind":"no_partial_tiles"}
 /// ```
 struct FaultDoor: Sendable {
     static let path = "/lab/faults"

@@ -1,29 +1,7 @@
 /// A fault as JSON.
 struct FaultForm: Codable {
-    enum Kind: String, Codable {
-        case delay, status, drop, clock
-        case refuseToken = "refuse_token"
-        case badSET = "bad_set"
-        case badProof = "bad_proof"
-        case badCheckpoint = "bad_checkpoint"
-        case noSCT = "no_sct"
-        case wrongIdentity = "wrong_identity"
-        case wrongImprint = "wrong_imprint"
-
-        init(_ distortion: Fault.Distortion) {
-            self =
-                switch distortion {
-                case .badSET: .badSET
-                case .badProof: .badProof
-                case .badCheckpoint: .badCheckpoint
-                case .noSCT: .noSCT
-                case .wrongIdentity: .wrongIdentity
-                case .wrongImprint: .wrongImprint
-                }
-        }
-    }
-
-    let kind: Kind
+    /// `delay`, `status`, `drop`, `clock`, `refuse_token`, or the name of a distortion.
+    let kind: String
     var seconds: Double?
     var status: Int?
     var retryAfter: Int?
@@ -39,12 +17,12 @@ struct FaultForm: Codable {
         path = fault.path
         count = fault.remaining
         switch fault.effect {
-        case .delay(let duration): (kind, seconds) = (.delay, duration / .seconds(1))
-        case .clockOffset(let offset): (kind, seconds) = (.clock, offset / .seconds(1))
-        case .status(let code, let after): (kind, status, retryAfter) = (.status, code, after)
-        case .dropAnswer: kind = .drop
-        case .refuseToken: kind = .refuseToken
-        case .distort(let distortion): kind = Kind(distortion)
+        case .delay(let duration): (kind, seconds) = ("delay", duration / .seconds(1))
+        case .clockOffset(let offset): (kind, seconds) = ("clock", offset / .seconds(1))
+        case .status(let code, let after): (kind, status, retryAfter) = ("status", code, after)
+        case .dropAnswer: kind = "drop"
+        case .refuseToken: kind = "refuse_token"
+        case .distort(let distortion): kind = distortion.rawValue
         }
     }
 
@@ -55,26 +33,28 @@ struct FaultForm: Codable {
 
     private func effect() throws(LabError) -> Fault.Effect {
         switch kind {
-        case .drop: return .dropAnswer
-        case .refuseToken: return .refuseToken
-        case .badSET: return .distort(.badSET)
-        case .badProof: return .distort(.badProof)
-        case .badCheckpoint: return .distort(.badCheckpoint)
-        case .noSCT: return .distort(.noSCT)
-        case .wrongIdentity: return .distort(.wrongIdentity)
-        case .wrongImprint: return .distort(.wrongImprint)
-        case .status:
+        case "drop": return .dropAnswer
+        case "refuse_token": return .refuseToken
+        case "status":
             guard let status, (400...599).contains(status) else {
                 throw LabError.configuration("status must be between 400 and 599")
             }
             return .status(status, retryAfter: retryAfter)
-        case .delay, .clock:
-            guard let seconds, seconds.isFinite, abs(seconds) <= 10 * 365 * 86_400 else {
-                throw LabError.configuration("seconds is missing or out of range")
+        case "delay":
+            guard let seconds, (0...86_400).contains(seconds) else {
+                throw LabError.configuration("a delay is 0 to 86400 seconds")
             }
-            guard kind == .delay else { return .clockOffset(.seconds(seconds)) }
-            guard seconds >= 0 else { throw LabError.configuration("a delay cannot be negative") }
             return .delay(.seconds(seconds))
+        case "clock":
+            guard let seconds, abs(seconds) <= 10 * 365 * 86_400 else {
+                throw LabError.configuration("a clock is wrong by at most ten years of seconds")
+            }
+            return .clockOffset(.seconds(seconds))
+        default:
+            guard let distortion = Fault.Distortion(rawValue: kind) else {
+                throw LabError.configuration("\"\(kind)\" is not a fault")
+            }
+            return .distort(distortion)
         }
     }
 }
@@ -91,9 +71,7 @@ extension FaultForm {
         var faults: [Fault] = []
         for part in text.split(separator: ",") {
             let items = part.split(separator: ";").map { $0.split(separator: "=", maxSplits: 1).map(trimmed) }
-            guard let first = items.first?.first, let kind = Kind(rawValue: first) else {
-                throw .configuration("\(header): \"\(part)\" is not a fault")
-            }
+            guard let kind = items.first?.first else { throw .configuration("\(header): \"\(part)\" is not a fault") }
             var form = FaultForm(kind)
             for item in items where item.count == 2 {
                 switch item[0] {
@@ -108,7 +86,7 @@ extension FaultForm {
         return faults
     }
 
-    private init(_ kind: Kind) { self.kind = kind }
+    private init(_ kind: String) { self.kind = kind }
 
     private static func trimmed(_ text: Substring) -> String { text.filter { !$0.isWhitespace } }
 }

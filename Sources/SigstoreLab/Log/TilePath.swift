@@ -15,6 +15,19 @@ struct TilePath: Equatable {
     /// 1 to 255 for a partial tile, 256 for a full one.
     let width: Int
 
+    var isPartial: Bool { width < Self.fullWidth }
+
+    /// How many leaves a tree has at least when the full tile at this place is complete.
+    var leavesOfFullTile: Int {
+        let span =
+            switch content {
+            case .entries: Self.fullWidth
+            case .hashes(let level): level < 7 ? 1 << (8 * (level + 1)) : Int.max
+            }
+        let (leaves, isTooMany) = (index + 1).multipliedReportingOverflow(by: span)
+        return isTooMany ? Int.max : leaves
+    }
+
     /// Reads a path without a slash at its start; `nil` for anything that is not exactly such an address.
     init?(_ path: some StringProtocol) {
         var parts = String(path).split(separator: "/", omittingEmptySubsequences: false).map(String.init)

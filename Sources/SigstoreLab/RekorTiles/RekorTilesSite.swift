@@ -53,7 +53,11 @@ struct RekorTilesSite: LabSite {
             answer.headers[.cacheControl] = "no-cache"
             return answer
         case (.get, _):
-            guard let tile = TilePath(file), let bytes = try await log.tile(tile) else { return Self.notFound }
+            guard let tile = TilePath(file),
+                !(tile.isPartial && tile.leavesOfFullTile <= log.size
+                    && request.distortions.contains(.noPartialTiles)),
+                let bytes = try await log.tile(tile)
+            else { return Self.notFound }
             return Answer(
                 .ok,
                 headers: [
