@@ -24,8 +24,9 @@ struct ConfigurationOption: ParsableArguments {
         }
     }
 
-    func load() throws -> Configuration {
-        let path = try path
+    func load() throws -> Configuration { try Self.load(try path) }
+
+    static func load(_ path: String) throws -> Configuration {
         do {
             return try Configuration.read(path: path)
         } catch {

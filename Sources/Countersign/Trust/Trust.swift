@@ -25,6 +25,19 @@ package struct Trust: Sendable {
         self.roles = roles
     }
 
+    /// Reads documents; whether they may be used is another question.
+    package init(_ documents: TrustDocuments, origin: String) throws(TrustError) {
+        do throws(SigstoreError) {
+            let config: SigningConfig? =
+                if let bytes = documents.signingConfig { try SigningConfig(json: bytes) } else { nil }
+            self.init(
+                verifier: Verifier(root: try TrustedRoot(json: documents.trustedRoot)), signingConfig: config,
+                origin: origin, roles: documents.roles)
+        } catch {
+            throw .unreadable(origin: origin, error.observed)
+        }
+    }
+
     /// The anchors.
     package var trustedRoot: TrustedRoot { verifier.root }
 

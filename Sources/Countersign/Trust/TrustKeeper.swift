@@ -162,16 +162,7 @@ package final class TrustKeeper: Sendable {
     private static func trust(
         _ documents: TrustDocuments, origin: String, allowsLab: Bool
     ) throws(TrustError) -> Trust {
-        let trust: Trust
-        do throws(SigstoreError) {
-            let root = try TrustedRoot(json: documents.trustedRoot)
-            let config: SigningConfig? =
-                if let bytes = documents.signingConfig { try SigningConfig(json: bytes) } else { nil }
-            trust = Trust(
-                verifier: Verifier(root: root), signingConfig: config, origin: origin, roles: documents.roles)
-        } catch {
-            throw .unreadable(origin: origin, error.observed)
-        }
+        let trust = try Trust(documents, origin: origin)
         guard !trust.trustedRoot.isLab || allowsLab else { throw .lab(origin: origin) }
         return trust
     }

@@ -1,0 +1,85 @@
+import ArgumentParser
+import Countersign
+import Curl
+import FoundationEssentials
+import Sigstore
+import TUF
+
+/// Where a command takes its trust material from: exactly one source.
+struct TrustOptions: ParsableArguments {
+    @Option(name: .shortAndLong, help: "The daemon's configuration file: what it says under sigstore.")
+    var config: String?
+    @Option(help: "trusted_root.json of the instance.") var trustedRoot: String?
+    @Option(help: "signing_config.v0.2.json of the instance, with --trusted-root.") var signingConfig: String?
+    @Option(help: "client_trust_config.json of the instance: both in one file.") var clientTrustConfig: String?
+    @Option(help: "URL of the instance's TUF repository: the folder of timestamp.json.") var tufUrl: String?
+    @Option(help: "Its pinned root.json, from a source that you trust.") var tufRoot: String?
+    @Option(help: "URL of its targets, if not `targets` below the URL.") var tufTargetsUrl: String?
+    @Option(help: "Folder where the repository's metadata is kept. Default: countersign/tuf in the user's cache.")
+    var cache: String?
+    @Flag(help: "Ask nobody: use what was kept.") var offline = false
+    @Option(help: "PEM certificates that the repository's certificate must chain to.") var caFile: String?
+    @Flag(help: "The repository is on a private network.") var privateNetwork = false
+    @Flag(help: "The repository is reached without TLS.") var plainHttp = false
+
+    func validate() throws {
+        let sources = [config, trustedRoot, clientTrustConfig, tufUrl].compactMap(\.self)
+        guard sources.count == 1 else {
+            throw ValidationError(
+                "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
+        }
+        if signingConfig != nil, trustedRoot == nil {
+            throw ValidationError("--signing-config goes with --trusted-root.")
+        }
+        if (tufUrl == nil) != (tufRoot == nil) {
+            throw ValidationError("--tuf-url and --tuf-root go together: without a pinned root anybody's would do.")
+        }
+    }
+
+    /// Reads and checks the material, as ``validate()`` allowed it to be named.
+    /// - Parameters:
+    ///   - acceptsExpired: whether kept metadata may be past its time: to look at it.
+    ///   - isOffline: whether only what was kept is looked at; nil: as --offline says.
+    func read(
+        acceptsExpired: Bool = false, isOffline: Bool? = nil
+    ) async throws -> (trust: Trust, documents: TrustDocuments) {
+        let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
+        defer { http.shutdown() }
+        let documents: TrustDocuments
+        let origin: String
+        if case .tuf(let tuf) = try sourceConfiguration() {
+            let repository = try tuf.repository(http: http) { name in TUFCacheDirectory(folder(for: name)) }
+            origin = repository.origin
+            documents =
+                isOffline ?? offline
+                ? try await repository.keptDocuments(acceptsExpired: acceptsExpired)
+                : try await repository.documents()
+        } else {
+            let source = try sourceConfiguration().source(http: http) { _ in TUFMemoryCache() }
+            origin = source.origin
+            documents = try await source.documents()
+        }
+        return (try Trust(documents, origin: origin), documents)
+    }
+
+    private func sourceConfiguration() throws -> TrustConfiguration {
+        if let config { return try ConfigurationOption.load(config).sigstore.trust }
+        if let clientTrustConfig { return .clientTrustConfig(clientTrustConfig) }
+        if let tufUrl, let tufRoot {
+            var site = UpstreamConfiguration(url: tufUrl)
+            (site.caFile, site.privateNetwork, site.plainHTTP) = (caFile, privateNetwork, plainHttp)
+            var tuf = TUFConfiguration(root: tufRoot, site: site)
+            tuf.targetsURL = tufTargetsUrl
+            return .tuf(tuf)
+        }
+        return .files(trustedRoot: trustedRoot ?? "", signingConfig: signingConfig)
+    }
+
+    /// One folder for each repository and pinned root.
+    private func folder(for repository: String) -> String {
+        let environment = ProcessInfo.processInfo.environment
+        let home = environment["XDG_CACHE_HOME"] ?? "\(environment["HOME"] ?? ".")/.cache"
+        let name = repository.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") ? $0 : "_" }
+        return "\(cache ?? "\(home)/countersign/tuf")/\(String(name))"
+    }
+}

@@ -1,0 +1,80 @@
+import FoundationEssentials
+import Sigstore
+import Testing
+
+@testable import Countersign
+
+/// Where we sign, out of the configuration and a signing configuration.
+@Suite struct InstanceServicesTests {
+    private static func config(host: String = "example.com", start: String = "2020-01-01T00:00:00Z") throws
+        -> SigningConfig
+    {
+        func service(_ name: String, _ version: Int = 1) -> String {
+            """
+            [{"url":"https://\(name).\(host)","majorApiVersion":\(version),"operator":"o","validFor":{"start":"\(start)"}}]
+            """
+        }
+        return try SigningConfig(
+            json: Array(
+                """
+                {"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","caUrls":\(service("fulcio")),
+                 "rekorTlogUrls":\(service("log", 2)),"rekorTlogConfig":{"selector":"ANY"},
+                 "tsaUrls":\(service("tsa")),"tsaConfig":{"selector":"ANY"}}
+                """.utf8))
+    }
+
+    @Test func `what the configuration names wins, the rest is the signing configuration's`() throws {
+        var sigstore = SigstoreConfiguration.leftToTheInstance
+        sigstore.upstreams.privateNetwork = true
+        sigstore.upstreams.timeout = .seconds(7)
+        var services = try sigstore.services(Self.config(), at: Date())
+        #expect(services.fulcio?.url == "https://fulcio.example.com")
+        #expect(services.fulcio?.privateNetwork == true && services.fulcio?.timeout == .seconds(7))
+        #expect(services.timestampAuthorities.map(\.url) == ["https://tsa.example.com"])
+        #expect(services.logs.map(\.version) == [2] && services.logs[0].name == "log.example.com")
+
+        sigstore.fulcio = UpstreamConfiguration(url: "https://mine.example.net")
+        sigstore.rekor = UpstreamConfiguration(url: "https://rekor.example.net")
+        services = try sigstore.services(Self.config(), at: Date())
+        #expect(services.fulcio?.url == "https://mine.example.net" && services.fulcio?.privateNetwork == false)
+        #expect(services.logs.map(\.upstream.url) == ["https://rekor.example.net"])
+    }
+
+    @Test func `a service that is not there, or public without a word, is refused`() throws {
+        var sigstore = SigstoreConfiguration.leftToTheInstance
+        let none = #expect(throws: TrustError.self) { try sigstore.services(nil, at: Date()) }
+        #expect(none?.code == "trust.no_service")
+        let later = #expect(throws: TrustError.self) {
+            try sigstore.services(Self.config(start: "2100-01-01T00:00:00Z"), at: Date())
+        }
+        #expect(later?.code == "trust.no_service")
+        let exposed = #expect(throws: TrustError.self) {
+            try sigstore.services(Self.config(host: "sigstore.dev"), at: Date())
+        }
+        #expect(exposed == .publicLog("fulcio.sigstore.dev"))
+        sigstore.publicLog = .acknowledged
+        #expect(try sigstore.services(Self.config(host: "sigstore.dev"), at: Date()).logs.count == 1)
+    }
+
+    @Test func `a rotation to services that we cannot use is not followed`() async throws {
+        let root = try TrustedRootSample().json
+        let sigstore = SigstoreConfiguration.leftToTheInstance
+        let good = Array(
+            """
+            {"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json",
+             "caUrls":[{"url":"https://ca.example","majorApiVersion":1,"validFor":{"start":"2020-01-01T00:00:00Z"}}],
+             "rekorTlogUrls":[{"url":"https://log.example","majorApiVersion":1,"validFor":{"start":"2020-01-01T00:00:00Z"}}]}
+            """.utf8)
+        let bad = Array(
+            String(decoding: good, as: UTF8.self).replacing("majorApiVersion\":1", with: "majorApiVersion\":9").utf8)
+        let source = ScriptedTrust(root, signingConfig: good)
+        let keeper = try await TrustKeeper(
+            source, allowsLab: false,
+            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) }, logger: .silent)
+        #expect(try keeper.services().timestampAuthorities.isEmpty)
+        source.set(root, signingConfig: bad)
+        let error = await #expect(throws: TrustError.self) { try await keeper.refresh() }
+        #expect(error?.code == "trust.no_service")
+        #expect(try keeper.services().logs.map(\.upstream.url) == ["https://log.example"])
+    }
+}
