@@ -11,7 +11,7 @@
         package let run: @Sendable ([UInt8]) -> Void
 
         /// Every target there is.
-        package static let all = formats + registry + crypto + bundles + logs + trust + identity
+        package static let all = formats + registry + crypto + bundles + logs + trust + repository + identity
 
         /// The target of that name.
         package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -169,14 +169,21 @@ package final class TrustKeeper: Sendable {
 }
 
 extension TrustKeeper: Service {
-    /// Looks at the source's interval, and soon after a ``nudge()``; never more often than every five seconds.
+    /// The shortest pause between two looks, whoever asks.
+    private static let shortestPause: Duration = .seconds(5)
+    /// The longest pause after a look that failed: an update may have stopped half-way.
+    private static let retryPause: Duration = .seconds(60)
+
+    /// Looks at the source's interval, sooner after a failure, and soon after a ``nudge()``.
     package func run() async throws {
         guard let source else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                do { try await Task.sleep(for: min(.seconds(5), source.interval)) } catch { return }
+                let hasFailed = self.state.withLock { $0.failure != nil }
+                let pause = hasFailed ? min(source.interval, Self.retryPause) : source.interval
+                do { try await Task.sleep(for: Self.shortestPause) } catch { return }
                 // jittered, so that replicas started together do not ask together
-                await self.nudged.wait(upTo: (source.interval - .seconds(5)) * Double.random(in: 0.8..<1.2))
+                await self.nudged.wait(upTo: (pause - Self.shortestPause) * Double.random(in: 0.8..<1.2))
                 if Task.isCancelled { return }
                 _ = try? await self.refresh()
             }

@@ -91,9 +91,10 @@ public struct DelegatedRole: Sendable {
     /// Whether it may speak about the path.
     func covers(_ path: String) -> Bool {
         switch paths {
-        case .patterns(let patterns): patterns.contains { PathPattern($0).matches(path) }
+        case .patterns(let patterns): return patterns.contains { PathPattern($0).matches(path) }
         case .digestPrefixes(let prefixes):
-            prefixes.contains { Hex.encode(Hash.sha256(Array(path.utf8))).hasPrefix($0) }
+            let digest = Hex.encode(Hash.sha256(Array(path.utf8)))
+            return prefixes.contains { digest.hasPrefix($0) }
         }
     }
 }
