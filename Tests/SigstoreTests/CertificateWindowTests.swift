@@ -71,6 +71,28 @@ private struct FixedToken: IdentityTokenSource {
             audience: "sigstore", limits: limits, now: now)
     }
 
+    @Test func `a moved Fulcio is asked from the next certificate on`() async throws {
+        let fulcio = fulcio
+        let next = try ScriptedService { fulcio.answer($0) }
+        let place = Mutex<String?>(service.url)
+        var route = HTTPRoute()
+        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+        let window = CertificateWindow(
+            authority: { [route] () throws(SigstoreError) in
+                guard let url = place.withLock({ $0 }) else { throw .misconfigured(.fulcio, detail: "nowhere") }
+                return FulcioClient(url: url, http: HTTPClient(), route: route, now: { fulcio.now })
+            }, source: FixedToken(), audience: "sigstore", limits: .init(maxSignatures: 1, refreshAt: 2),
+            now: { fulcio.now })
+        _ = try await window.credential()
+        place.withLock { $0 = next.url }
+        _ = try await window.credential()
+        #expect(service.requests.count == 1 && next.requests.count == 1)
+        place.withLock { $0 = nil }
+        fulcio.advance(10)
+        let error = await #expect(throws: SigstoreError.self) { _ = try await window.credential() }
+        #expect(error?.code == "fulcio.misconfigured")
+    }
+
     @Test func `many callers at once share one certificate and one request`() async throws {
         let window = window()
         let serials = try await withThrowingTaskGroup { group in

@@ -48,7 +48,7 @@ public actor CertificateWindow {
         var signatures = 0
     }
 
-    private let fulcio: FulcioClient
+    private let authority: Authority
     private let source: any IdentityTokenSource
     private let audience: String
     private let issuer: String?
@@ -65,13 +65,27 @@ public actor CertificateWindow {
     /// The failure of the last background refresh, while its predecessor is still in use; for health and metrics.
     public private(set) var refreshFailure: SigstoreError?
 
+    /// Who is asked for the next certificate: an instance's Fulcio may move while we run.
+    public typealias Authority = @Sendable () throws(SigstoreError) -> FulcioClient
+
     /// A window over `fulcio` with tokens from `source` made for `audience` by `issuer` (nil: by any that Fulcio accepts).
     public init(
         fulcio: FulcioClient, source: any IdentityTokenSource, audience: String, issuer: String? = nil,
         limits: Limits = .init(),
         now: @escaping @Sendable () -> Date = { Date() }
     ) {
-        self.fulcio = fulcio
+        self.init(
+            authority: { () throws(SigstoreError) in fulcio }, source: source, audience: audience, issuer: issuer,
+            limits: limits, now: now)
+    }
+
+    /// As the other, over whatever `authority` names when a certificate is asked for.
+    public init(
+        authority: @escaping Authority, source: any IdentityTokenSource, audience: String, issuer: String? = nil,
+        limits: Limits = .init(),
+        now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        self.authority = authority
         self.source = source
         self.audience = audience
         self.issuer = issuer
@@ -142,7 +156,7 @@ public actor CertificateWindow {
         } catch {
             throw .crypto("ephemeral key", error)
         }
-        return SigningCredential(key: key, certificate: try await fulcio.issue(key: key, token: token))
+        return SigningCredential(key: key, certificate: try await authority().issue(key: key, token: token))
     }
 
     private func land(_ result: Result<SigningCredential, SigstoreError>) -> Result<SigningCredential, SigstoreError> {
