@@ -1,5 +1,5 @@
 internal import CCurl
-internal import FoundationEssentials
+public import FoundationEssentials
 
 extension HTTPResponse {
     /// How long the server asks to be left alone (`Retry-After`, RFC 9110 §10.2.3): seconds, or an HTTP date taken
@@ -7,7 +7,10 @@ extension HTTPResponse {
     /// unreadable.
     public var retryAfter: Duration? { retryAfter(now: Date()) }
 
-    /// The same with the clock that serves where the answer has no `Date`.
+    /// When the server says it answered (`Date`, RFC 9110 §6.6.1), cut to the second; nil when absent or unreadable.
+    public var date: Date? { headers["Date"].flatMap(httpDate) }
+
+    /// ``retryAfter`` with the clock that serves where the answer has no `Date`.
     func retryAfter(now: Date) -> Duration? {
         guard let text = headers["Retry-After"] else { return nil }
         if !text.isEmpty, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) {
@@ -15,7 +18,7 @@ extension HTTPResponse {
             return min(.seconds(Int(text) ?? .max / 2), .longestRetryAfter)
         }
         guard let until = httpDate(text) else { return nil }
-        let from = headers["Date"].flatMap(httpDate) ?? now
+        let from = date ?? now
         return min(.seconds(max(0, until.timeIntervalSince(from))), .longestRetryAfter)
     }
 }

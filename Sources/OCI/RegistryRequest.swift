@@ -16,6 +16,8 @@ public enum RequestKind: String, Sendable, CaseIterable {
     case blobGet
     case uploadStart
     case uploadPut
+    /// The end of a probe of the right to push.
+    case uploadCancel
     case referrersGet
     case tagsGet
 }

@@ -1,0 +1,168 @@
+import Curl
+import FoundationEssentials
+import OpenSSL
+import Sigstore
+
+extension Doctor {
+    /// The services behind every signature: authorities that timestamp, logs, and who can read the logs.
+    func serviceFindings(
+        _ services: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
+    ) async -> [DoctorFinding] {
+        let services: InstanceServices
+        do { services = try services.get() } catch {
+            return [await look("services", fix: "name the services, or give a signing configuration") { throw error }]
+        }
+        var findings: [DoctorFinding] = []
+        for authority in services.timestampAuthorities { findings.append(await timestampFinding(authority, trust)) }
+        for log in services.logs { findings.append(await logFinding(log, trust)) }
+        findings.append(publicityFinding(services))
+        return findings
+    }
+
+    private func timestampFinding(
+        _ upstream: UpstreamConfiguration, _ trust: Result<TrustKeeper, any Error>
+    ) async -> DoctorFinding {
+        await look("timestamp authority \(upstream.shortName)", fix: "see that its url is the full timestamp URL") {
+            let message = SecureRandom.bytes(32)
+            let sent = Date()
+            let answer = try await TimestampClient(url: upstream.url, http: http, route: upstream.route).timestamp(
+                message)
+            let response = try TimestampResponse(der: answer)
+            let authorities = try trust.get().current.trustedRoot.timestampAuthorities
+            let times = authorities.compactMap { authority in
+                try? response.verify(
+                    imprintOf: message, chain: authority.intermediates + [authority.root], roots: [authority.root])
+            }
+            guard let time = times.first else {
+                return .bad(
+                    "answers, but none of the \(authorities.count) authorities of the trust material signed its timestamp",
+                    code: "verify.timestamp", fix: "see that trust material and timestamp authority belong together")
+            }
+            let skew = ClockReading(name: upstream.shortName, time: time, from: sent, to: Date(), resolution: 1)
+            return skew.seen(prefix: "a timestamp was taken and verified; ")
+        }
+    }
+
+    private func logFinding(
+        _ log: InstanceServices.Log, _ trust: Result<TrustKeeper, any Error>
+    ) async -> DoctorFinding {
+        let kind = "a Rekor v\(log.version) log"
+        return await look("log \(log.name)", fix: "see that the log's url is that of \(kind)") {
+            let note =
+                log.version == 1
+                ? try await RekorV1(url: log.upstream.url, http: http, route: log.upstream.route).logInfo().checkpoint
+                : try await tiledCheckpoint(log)
+            let checkpoint = try Checkpoint(note: note)
+            let logs = try trust.get().current.trustedRoot.tlogs
+            let signer = logs.first { log in
+                guard let key = log.key else { return false }
+                return checkpoint.signatures.contains { signature in
+                    (try? key.verify(signature.signature, of: checkpoint.signedText)) != nil
+                }
+            }
+            guard let signer else {
+                return .bad(
+                    "\(log.upstream.url) answers with \(checkpoint.size) entries, but none of the \(logs.count) logs of the "
+                        + "trust material signed its checkpoint", code: "verify.checkpoint",
+                    fix: "see that trust material and log belong to one instance")
+            }
+            guard signer.validity.contains(Date()) else {
+                return .bad(
+                    "\(log.upstream.url) signs with a key that the trust material has retired",
+                    code: "verify.checkpoint",
+                    fix: "use the log's successor, or newer trust material")
+            }
+            return .good(
+                "\(kind), \(checkpoint.size) entries, its checkpoint verified",
+                facts: ["origin": checkpoint.origin, "size": "\(checkpoint.size)"])
+        }
+    }
+
+    /// What a log of tiles serves as a plain file.
+    private func tiledCheckpoint(_ log: InstanceServices.Log) async throws -> String {
+        let base = log.tilesURL ?? log.upstream.url + (log.upstream.url.hasSuffix("/") ? "" : "/") + "api/v2"
+        var route = log.upstream.route
+        route.maxResponseBytes = Checkpoint.maxBytes
+        let url = base + (base.hasSuffix("/") ? "" : "/") + "checkpoint"
+        let response = try await http.send(HTTPRequest(.get, url, route: route))
+        guard response.status == 200 else {
+            throw SigstoreError.badAnswer(
+                .rekor, detail: "\(url) answers \(response.status): tiles_url must be where the log's tiles are",
+                answerMayBeLost: false)
+        }
+        return String(decoding: response.body, as: UTF8.self)
+    }
+
+    private func publicityFinding(_ services: InstanceServices) -> DoctorFinding {
+        let upstreams = [services.fulcio].compactMap(\.self) + services.logs.map(\.upstream)
+        let hosts = Set(upstreams.filter(\.isPublicInstance).compactMap(\.host)).sorted()
+        guard !hosts.isEmpty else {
+            return DoctorFinding(
+                "publicity", .good("no service is of the public instance; who reads yours is up to you"))
+        }
+        let text = "\(hosts.joined(separator: ", ")): what is signed, where and by whom becomes public for ever"
+        return DoctorFinding(
+            "publicity",
+            configuration.sigstore.publicLog == .acknowledged
+                ? .good(text + "; acknowledged")
+                : .bad(text, code: "trust.public_log", fix: "set sigstore.public_log: acknowledged if that is meant"))
+    }
+
+    // MARK: Clocks
+
+    /// Our clock against those of the services whose statements have to agree with it, and the database's.
+    func clockFindings(_ services: Result<InstanceServices, any Error>) async -> [DoctorFinding] {
+        guard let services = try? services.get() else { return [] }
+        var findings: [DoctorFinding] = []
+        let upstreams =
+            [services.fulcio].compactMap(\.self).map { ("fulcio", $0) } + services.logs.map { ($0.name, $0.upstream) }
+        for (name, upstream) in upstreams {
+            let sent = Date()
+            // whatever it answers, it says when
+            guard
+                let response = try? await http.send(HTTPRequest(.get, upstream.url, route: upstream.route)),
+                let date = response.date
+            else { continue }
+            let reading = ClockReading(name: upstream.shortName, time: date, from: sent, to: Date(), resolution: 1)
+            findings.append(DoctorFinding("clock \(name)", reading.seen(prefix: "")))
+        }
+        return findings
+    }
+}
+
+/// Another clock, read between two readings of ours.
+struct ClockReading {
+    let name: String
+    /// Seconds that it is ahead of ours at least; negative if behind, 0 if the readings do not tell.
+    let skew: TimeInterval
+
+    /// - Parameter resolution: seconds that the other clock's reading may have been rounded down by.
+    init(name: String, time: Date, from: Date, to: Date, resolution: TimeInterval) {
+        self.name = name
+        let ahead = time.timeIntervalSince(to)
+        let behind = time.addingTimeInterval(resolution).timeIntervalSince(from)
+        skew = ahead > 0 ? ahead : behind < 0 ? behind : 0
+    }
+
+    /// Up to 5 s do no harm, from 60 s on tokens and certificates are refused.
+    func seen(prefix: String) -> DoctorFinding.Seen {
+        let seconds = skew.magnitude.rounded(.up)
+        let text =
+            prefix
+            + (skew == 0
+                ? "its clock and ours agree to the second"
+                : "its clock is \(Int(seconds)) s \(skew > 0 ? "ahead of" : "behind") ours")
+        let facts = ["skew_seconds": "\(Int(skew.rounded(.awayFromZero)))"]
+        let fix = "synchronise this machine's clock (NTP), or have \(name) do so"
+        return switch skew.magnitude {
+        case ...5: .good(text, facts: facts)
+        case ...60: .doubtful(text, fix: fix, facts: facts)
+        default: .bad(text, code: "identity.clock", fix: fix, facts: facts)
+        }
+    }
+}
+
+extension UpstreamConfiguration {
+    /// The host, which tells it from others.
+    fileprivate var shortName: String { host ?? url }
+}
