@@ -6,10 +6,10 @@ import Sigstore
 extension Doctor {
     /// The services behind every signature: authorities that timestamp, logs, and who can read the logs.
     func serviceFindings(
-        _ services: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
+        _ result: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
     ) async -> [DoctorFinding] {
         let services: InstanceServices
-        do { services = try services.get() } catch {
+        do { services = try result.get() } catch {
             return [await look("services", fix: "name the services, or give a signing configuration") { throw error }]
         }
         var findings: [DoctorFinding] = []
@@ -123,7 +123,8 @@ extension Doctor {
                 let response = try? await http.send(HTTPRequest(.get, upstream.url, route: upstream.route)),
                 let date = response.date
             else { continue }
-            let reading = ClockReading(name: upstream.shortName, time: date, from: sent, to: Date(), resolution: 1)
+            // cut to the second, and many servers make the text once a second
+            let reading = ClockReading(name: upstream.shortName, time: date, from: sent, to: Date(), resolution: 2)
             findings.append(DoctorFinding("clock \(name)", reading.seen(prefix: "")))
         }
         return findings

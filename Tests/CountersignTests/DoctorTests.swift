@@ -1,0 +1,188 @@
+import Curl
+import FoundationEssentials
+import OpenSSL
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// The doctor on real parts: a Sigstore, a registry and a database, with no daemon running.
+@Suite(.enabled(if: SigningLine.isPossible)) struct DoctorTests {
+    private struct Patient {
+        let line: SigningLine
+        var configuration: Configuration
+        let folder: TemporaryDirectory
+
+        init() async throws {
+            line = try await SigningLine()
+            folder = try TemporaryDirectory()
+            let root = String(decoding: try await line.lab.trustedRootJSON, as: UTF8.self)
+            func upstream(_ url: String) -> UpstreamConfiguration {
+                var upstream = UpstreamConfiguration(url: url)
+                (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
+                return upstream
+            }
+            let sigstore = SigstoreConfiguration(
+                trust: .files(trustedRoot: try folder.write(root, to: "root.json"), signingConfig: nil),
+                fulcio: upstream(line.fulcio.url), timestampAuthority: upstream(line.tsa.url + "/api/v1/timestamp"),
+                rekor: upstream(line.rekor.url),
+                identity: IdentityConfiguration(
+                    token: .file(line.tokenFile),
+                    subjectAlternativeName: "https://kubernetes.io/namespaces/ci/serviceaccounts/signer",
+                    issuer: try await line.lab.endpoints.issuer(.kubernetes)))
+            let port = try await PostgresCluster.shared().port
+            let database = line.database.configuration.database ?? ""
+            configuration = Configuration(
+                database: DatabaseConfiguration(
+                    url: Secret("postgresql://postgres@127.0.0.1:\(port)/\(database)?sslmode=disable")),
+                sigstore: sigstore)
+            configuration.environment = .development
+            configuration.registries = [.init(name: SigningLine.registryName, upstream: upstream(line.registry.url))]
+            var endpoint = EndpointConfiguration(
+                name: "main", registry: SigningLine.registryName,
+                secrets: [Secret("Bearer 0123456789abcdef0123456789abcdef")])
+            endpoint.repositories = [try Glob(line.repository.name)]
+            configuration.endpoints = [endpoint]
+        }
+
+        func findings(_ change: (inout Doctor.Options) -> Void = { _ in }) async -> [DoctorFinding] {
+            var options = Doctor.Options(migrations: packageRoot + "/migrations")
+            change(&options)
+            return await Doctor(configuration, options, http: SigningLine.http).findings()
+        }
+
+        func finding(_ check: String) async throws -> DoctorFinding {
+            let findings = await findings()
+            return try #require(findings.first { $0.check.hasPrefix(check) }, "\(findings.map(\.check))")
+        }
+    }
+
+    @Test func `with everything in place nothing fails, and whom to pin is said`() async throws {
+        let patient = try await Patient()
+        let findings = await patient.findings { $0.issuesCertificate = true }
+        #expect(findings.filter { $0.verdict == .failed }.map(\.observed) == [])
+        let checks = Set(findings.map(\.check))
+        for check in [
+            "trust material", "trust freshness", "identity token", "identity name", "certificate", "log rekor",
+            "publicity",
+            "clock database", "database", "database server", "webhook main",
+            "push registry.example/\(patient.line.repository.name)",
+            "referrers registry.example/\(patient.line.repository.name)",
+        ] {
+            #expect(checks.contains(check), "\(check) in \(checks.sorted())")
+        }
+        let name = try #require(findings.first { $0.check == "identity name" })
+        #expect(
+            name.facts["subject_alternative_name"] == patient.configuration.sigstore.identity.subjectAlternativeName)
+        #expect(name.facts["challenge_claim"] == "sub")
+        // the test's cluster is fast and forgetful, and says so
+        #expect(findings.first { $0.check == "database server" }?.verdict == .warning)
+        let token = try String(contentsOfFile: patient.line.tokenFile, encoding: .utf8)
+        let json = String(decoding: try JSONEncoder().encode(findings), as: UTF8.self)
+        for part in token.split(separator: ".") { #expect(!json.contains(part)) }
+    }
+
+    @Test func `without being asked no certificate is taken`() async throws {
+        let patient = try await Patient()
+        let findings = await patient.findings()
+        #expect(!findings.contains { $0.check == "certificate" })
+        #expect(findings.allSatisfy { $0.verdict != .failed })
+    }
+
+    @Test func `each fault has a name, a check and a fix`() async throws {
+        var patient = try await Patient()
+        let good = patient.configuration
+        func expect(_ code: String, at check: String, _ change: (inout Configuration) throws -> Void) async throws {
+            patient.configuration = good
+            try change(&patient.configuration)
+            let finding = try await patient.finding(check)
+            #expect(finding.verdict == .failed && finding.code == code, "\(check): \(finding)")
+            #expect(finding.fix?.isEmpty == false)
+        }
+        try await expect("identity.mismatch", at: "identity name") {
+            $0.sigstore.identity.subjectAlternativeName = "https://kubernetes.io/namespaces/ci/serviceaccounts/other"
+        }
+        try await expect("identity.issuer", at: "identity token") {
+            $0.sigstore.identity.issuer = "https://other.example"
+        }
+        try await expect("identity.audience", at: "identity token") { $0.sigstore.identity.audience = "other" }
+        try await expect("identity.token_missing", at: "identity token") {
+            $0.sigstore.identity.proof = .token(.file("/nonexistent/token"))
+        }
+        try await expect("identity.program", at: "identity token") {
+            $0.sigstore.identity.proof = .token(.exec(.init(command: ["/bin/sh", "-c", "exit 3"])))
+        }
+        try await expect("identity.key", at: "key") {
+            $0.sigstore.identity.proof = .key(.init(file: "/nonexistent/key"))
+        }
+        try await expect("trust.unreadable", at: "trust material") {
+            $0.sigstore.trust = .files(trustedRoot: "/nonexistent/root.json", signingConfig: nil)
+        }
+        try await expect("trust.lab", at: "trust material") { $0.environment = .production }
+        try await expect("rekor.unavailable", at: "log rekor") { $0.sigstore.rekor?.url = "http://127.0.0.1:1" }
+        try await expect("postgres.unavailable", at: "database") {
+            $0.database.url = Secret("postgresql://postgres@127.0.0.1:1/none?sslmode=disable")
+        }
+        try await expect("registry.unavailable", at: "registry") {
+            $0.registries[0].upstream.url = "http://127.0.0.1:1"
+        }
+    }
+
+    @Test func `trust material of another instance is noticed at its log and its timestamps`() async throws {
+        var patient = try await Patient()
+        let other = packageRoot + "/Tests/SigstoreTests/Fixtures/recorded/trusted_root.json"
+        patient.configuration.sigstore.trust = .files(trustedRoot: other, signingConfig: nil)
+        let findings = await patient.findings { $0.issuesCertificate = true }
+        let codes = findings.compactMap { $0.verdict == .failed ? $0.code : nil }
+        #expect(Set(codes) == ["verify.checkpoint", "verify.timestamp", "verify.chain"])
+    }
+
+    @Test func `a managed key is shown with its hint and what clients make of it`() async throws {
+        var patient = try await Patient()
+        let keys = packageRoot + "/Tests/SigstoreTests/Fixtures/keys/"
+        patient.configuration.sigstore.identity.proof = .key(
+            .init(file: keys + "cosign.key", password: Secret("correct horse")))
+        let good = try await patient.finding("key")
+        #expect(good.verdict == .ok && good.facts["hint"]?.isEmpty == false)
+        patient.configuration.sigstore.identity.proof = .key(.init(file: keys + "p384.pem"))
+        #expect(try await patient.finding("key").verdict == .warning)
+    }
+
+    @Test func `webhook secrets are judged`() async throws {
+        var patient = try await Patient()
+        func verdict(_ change: (inout EndpointConfiguration) -> Void) async throws -> DoctorFinding.Verdict {
+            let before = patient.configuration.endpoints[0]
+            defer { patient.configuration.endpoints[0] = before }
+            change(&patient.configuration.endpoints[0])
+            return try await patient.finding("webhook main").verdict
+        }
+        #expect(try await verdict { _ in } == .ok)
+        #expect(try await verdict { $0.secrets = [] } == .failed)
+        #expect(try await verdict { $0.secrets = [Secret("Bearer short")] } == .warning)
+        #expect(try await verdict { $0.secrets.append(Secret("Bearer the-previous-one-0123456789")) } == .warning)
+        #expect(try await verdict { $0.trustHost = false } == .warning)
+        var second = patient.configuration.endpoints[0]
+        second.name = "second"
+        patient.configuration.endpoints.append(second)
+        #expect(try await verdict { _ in } == .warning)
+    }
+}
+
+@Suite struct ClockReadingTests {
+    @Test(arguments: [
+        // ahead of the reading, how long the exchange took, how coarse the other clock is, verdict
+        (0.0, 0.1, 1.0, "ok"), (-0.9, 0.1, 1.0, "ok"), (3.0, 0.1, 1.0, "ok"), (7.0, 0.1, 1.0, "warning"),
+        (-30.0, 0.1, 1.0, "warning"), (61.5, 0.1, 1.0, "failed"), (-3600.0, 0.1, 1.0, "failed"),
+        (20.0, 20.0, 1.0, "ok"),
+    ])
+    func `another clock is judged by what the readings prove`(
+        ahead: Double, took: Double, resolution: Double, verdict: String
+    ) {
+        let start = Date(timeIntervalSince1970: 1_000_000)
+        let reading = ClockReading(
+            name: "x", time: start.addingTimeInterval(ahead), from: start, to: start.addingTimeInterval(took),
+            resolution: resolution)
+        #expect(DoctorFinding("clock", reading.seen(prefix: "")).verdict.rawValue == verdict)
+    }
+}
