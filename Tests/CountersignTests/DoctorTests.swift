@@ -1,6 +1,9 @@
 import Curl
 import FoundationEssentials
+import OCI
 import OpenSSL
+import Postgres
+import Sigstore
 import SigstoreLab
 import Support
 import Testing

@@ -8,8 +8,8 @@ import Testing
             state.script = { request, _ in request.method == "DELETE" ? .init(status: 204) : nil }
         }
         #expect(try await registry.client().probePush("team/app") == .cancelled)
-        #expect(registry.log.map(\.method) == ["POST", "DELETE"])
-        #expect(registry.log.last?.path.contains("/v2/team/app/blobs/uploads/session") == true)
+        #expect(registry.requests.map(\.method) == ["POST", "DELETE"])
+        #expect(registry.requests.last?.path.contains("/v2/team/app/blobs/uploads/session") == true)
     }
 
     @Test(arguments: [401, 403, 404, 405, 500])
@@ -24,6 +24,6 @@ import Testing
     func `a refused session is told as what it is`(status: Int, code: String) async throws {
         let registry = try FakeRegistry { state in state.script = { _, _ in .init(status: status) } }
         await #expect { try await registry.client().probePush("team/app") } throws: { ($0 as? OCIError)?.code == code }
-        #expect(registry.log.allSatisfy { $0.method == "POST" })
+        #expect(registry.requests.allSatisfy { $0.method == "POST" })
     }
 }
