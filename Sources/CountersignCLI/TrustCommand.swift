@@ -17,11 +17,12 @@ struct TrustUpdateCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var source: TrustOptions
+    @Flag(help: "Ask nobody: verify what was kept.") var offline = false
     @Option(help: "Folder to write trusted_root.json and signing_config.v0.2.json to.") var write: String?
     @OptionGroup var output: OutputOption
 
     func run() async throws {
-        let (trust, documents) = try await source.read()
+        let (trust, documents) = try await source.read(isOffline: offline)
         if let write {
             try FileManager.default.createDirectory(atPath: write, withIntermediateDirectories: true)
             for (name, bytes) in [
@@ -31,7 +32,7 @@ struct TrustUpdateCommand: AsyncParsableCommand {
                 try Data(bytes).write(to: URL(filePath: "\(write)/\(name)"), options: .atomic)
             }
         }
-        try TrustReport(trust, isOffline: source.offline).tell(output.output)
+        try TrustReport(trust, isOffline: offline).tell(output.output)
     }
 }
 
@@ -49,7 +50,7 @@ struct TrustShowCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOption
 
     func run() async throws {
-        let (trust, _) = try await source.read(acceptsExpired: !refresh, isOffline: !refresh)
+        let (trust, _) = try await source.read(isOffline: !refresh, acceptsExpired: !refresh)
         let report = TrustReport(trust, isOffline: !refresh)
         try report.tell(output.output)
         if report.roles.contains(where: \.expired) { throw ExitCode(1) }

@@ -15,12 +15,11 @@ struct TrustOptions: ParsableArguments {
     @Option(help: "URL of the instance's TUF repository: the folder of timestamp.json.") var tufUrl: String?
     @Option(help: "Its pinned root.json, from a source that you trust.") var tufRoot: String?
     @Option(help: "URL of its targets, if not `targets` below the URL.") var tufTargetsUrl: String?
-    @Option(help: "Folder where the repository's metadata is kept. Default: countersign/tuf in the user's cache.")
-    var cache: String?
-    @Flag(help: "Ask nobody: use what was kept.") var offline = false
-    @Option(help: "PEM certificates that the repository's certificate must chain to.") var caFile: String?
-    @Flag(help: "The repository is on a private network.") var privateNetwork = false
-    @Flag(help: "The repository is reached without TLS.") var plainHttp = false
+    @Option(help: "Folder where its metadata is kept. Default: countersign/tuf in the user's cache.")
+    var tufCache: String?
+    @Option(help: "PEM certificates that its certificate must chain to.") var tufCaFile: String?
+    @Flag(help: "It is on a private network.") var tufPrivateNetwork = false
+    @Flag(help: "It is reached without TLS; what it says is verified all the same.") var tufPlainHttp = false
 
     func validate() throws {
         let sources = [config, trustedRoot, clientTrustConfig, tufUrl].compactMap(\.self)
@@ -38,10 +37,10 @@ struct TrustOptions: ParsableArguments {
 
     /// Reads and checks the material, as ``validate()`` allowed it to be named.
     /// - Parameters:
-    ///   - acceptsExpired: whether kept metadata may be past its time: to look at it.
-    ///   - isOffline: whether only what was kept is looked at; nil: as --offline says.
+    ///   - isOffline: whether a TUF repository is not asked, and only what was kept is looked at.
+    ///   - acceptsExpired: whether what was kept may be past its time: to look at it, or to verify; never to sign.
     func read(
-        acceptsExpired: Bool = false, isOffline: Bool? = nil
+        isOffline: Bool = false, acceptsExpired: Bool = false
     ) async throws -> (trust: Trust, documents: TrustDocuments) {
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
@@ -51,7 +50,7 @@ struct TrustOptions: ParsableArguments {
             let repository = try tuf.repository(http: http) { name in TUFCacheDirectory(folder(for: name)) }
             origin = repository.origin
             documents =
-                isOffline ?? offline
+                isOffline
                 ? try await repository.keptDocuments(acceptsExpired: acceptsExpired)
                 : try await repository.documents()
         } else {
@@ -67,7 +66,7 @@ struct TrustOptions: ParsableArguments {
         if let clientTrustConfig { return .clientTrustConfig(clientTrustConfig) }
         if let tufUrl, let tufRoot {
             var site = UpstreamConfiguration(url: tufUrl)
-            (site.caFile, site.privateNetwork, site.plainHTTP) = (caFile, privateNetwork, plainHttp)
+            (site.caFile, site.privateNetwork, site.plainHTTP) = (tufCaFile, tufPrivateNetwork, tufPlainHttp)
             var tuf = TUFConfiguration(root: tufRoot, site: site)
             tuf.targetsURL = tufTargetsUrl
             return .tuf(tuf)
@@ -80,6 +79,6 @@ struct TrustOptions: ParsableArguments {
         let environment = ProcessInfo.processInfo.environment
         let home = environment["XDG_CACHE_HOME"] ?? "\(environment["HOME"] ?? ".")/.cache"
         let name = repository.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") ? $0 : "_" }
-        return "\(cache ?? "\(home)/countersign/tuf")/\(String(name))"
+        return "\(tufCache ?? "\(home)/countersign/tuf")/\(String(name))"
     }
 }
