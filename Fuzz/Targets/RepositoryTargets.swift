@@ -30,7 +30,7 @@
                     String(decoding: parts[0], as: UTF8.self), String(decoding: parts.last ?? [], as: UTF8.self)
                 )
                 let matches = PathPattern(pattern).matches(path)
-                if !pattern.contains(where: { "*?[".contains($0) }) {
+                if !pattern.unicodeScalars.contains(where: { "*?[".unicodeScalars.contains($0) }) {
                     promise(matches == pattern.unicodeScalars.elementsEqual(path.unicodeScalars), "a literal pattern")
                 }
             },

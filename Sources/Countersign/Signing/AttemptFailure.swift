@@ -38,6 +38,8 @@ struct AttemptFailure: Sendable {
             self.init(Self.verdict(error), error.code, stageName, "\(error)", error.fix)
         case let error as VerificationError:
             self.init(.retry(.identity, after: nil), error.code, stageName, error.observed, error.fix)
+        case let error as TrustError:
+            self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
         case let error as QueueError:
             self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
         case let error as PostgresError:
@@ -56,6 +58,14 @@ struct AttemptFailure: Sendable {
     private init(_ verdict: Verdict, _ code: String, _ stage: String, _ observed: String, _ fix: String) {
         self.verdict = verdict
         failure = Failure(code: code, stage: stage, observed: observed, fix: fix)
+    }
+
+    /// News of the trust material may come by itself; a configuration that leaves us without a service has to be mended.
+    private static func verdict(_ error: TrustError) -> Verdict {
+        switch error {
+        case .repository, .expired: .retry(.dependency, after: nil)
+        case .unreadable, .lab, .noService, .publicLog: .retry(.identity, after: nil)
+        }
     }
 
     private init(_ error: OCIError, _ stage: SigningStage) {

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Sigstore
+import Synchronization
 import Testing
 
 @testable import Countersign
@@ -9,18 +10,21 @@ import Testing
     private static func config(host: String = "example.com", start: String = "2020-01-01T00:00:00Z") throws
         -> SigningConfig
     {
+        try SigningConfig(json: json(host: host, start: start))
+    }
+
+    private static func json(host: String, start: String = "2020-01-01T00:00:00Z") -> [UInt8] {
         func service(_ name: String, _ version: Int = 1) -> String {
             """
             [{"url":"https://\(name).\(host)","majorApiVersion":\(version),"operator":"o","validFor":{"start":"\(start)"}}]
             """
         }
-        return try SigningConfig(
-            json: Array(
-                """
-                {"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","caUrls":\(service("fulcio")),
-                 "rekorTlogUrls":\(service("log", 2)),"rekorTlogConfig":{"selector":"ANY"},
-                 "tsaUrls":\(service("tsa")),"tsaConfig":{"selector":"ANY"}}
-                """.utf8))
+        return Array(
+            """
+            {"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","caUrls":\(service("fulcio")),
+             "rekorTlogUrls":\(service("log", 2)),"rekorTlogConfig":{"selector":"ANY"},
+             "tsaUrls":\(service("tsa")),"tsaConfig":{"selector":"ANY"}}
+            """.utf8)
     }
 
     @Test func `what the configuration names wins, the rest is the signing configuration's`() throws {
@@ -54,6 +58,34 @@ import Testing
         #expect(exposed == .publicLog("fulcio.sigstore.dev"))
         sigstore.publicLog = .acknowledged
         #expect(try sigstore.services(Self.config(host: "sigstore.dev"), at: Date()).logs.count == 1)
+    }
+
+    @Test func `clients are kept until the services change, and none are given when nothing may be signed`()
+        async throws
+    {
+        let sigstore = SigstoreConfiguration.leftToTheInstance
+        let root = try TrustedRootSample().json
+        let source = ScriptedTrust(root, signingConfig: Self.json(host: "one.example"))
+        let keeper = try await TrustKeeper(
+            source, allowsLab: false,
+            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) }, logger: .silent)
+        let built = Mutex(0)
+        let clients = ServiceClients(keeper) { services in
+            built.withLock { $0 += 1 }
+            return services.logs[0].upstream.url
+        }
+        #expect(try clients.current() == "https://log.one.example")
+        #expect(try clients.current() == "https://log.one.example")
+        source.set(root, signingConfig: Self.json(host: "two.example"))
+        try await keeper.refresh()
+        #expect(try clients.current() == "https://log.two.example")
+        #expect(built.withLock { $0 } == 2)
+        source.set(
+            root, signingConfig: Self.json(host: "two.example"),
+            roles: [TrustRole(name: "timestamp", version: 1, expires: .distantPast, threshold: 1, keyIDs: [])])
+        try await keeper.refresh()
+        let error = #expect(throws: TrustError.self) { try clients.current() }
+        #expect(error?.code == "trust.expired")
     }
 
     @Test func `a rotation to services that we cannot use is not followed`() async throws {

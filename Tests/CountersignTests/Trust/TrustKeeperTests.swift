@@ -79,8 +79,10 @@ final class ScriptedTrust: TrustSource {
         current = Mutex(TrustDocuments(trustedRoot: trustedRoot, signingConfig: signingConfig))
     }
 
-    func set(_ trustedRoot: [UInt8]?, signingConfig: [UInt8]? = nil) {
-        current.withLock { $0 = trustedRoot.map { TrustDocuments(trustedRoot: $0, signingConfig: signingConfig) } }
+    func set(_ trustedRoot: [UInt8]?, signingConfig: [UInt8]? = nil, roles: [TrustRole] = []) {
+        current.withLock {
+            $0 = trustedRoot.map { TrustDocuments(trustedRoot: $0, signingConfig: signingConfig, roles: roles) }
+        }
     }
 
     func documents() async throws(TrustError) -> TrustDocuments {
