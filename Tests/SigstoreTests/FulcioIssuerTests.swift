@@ -146,4 +146,29 @@ import Testing
         }
         #expect(error?.code == "identity.issuer")
     }
+
+    @Test(arguments: [
+        (#"{"issuerUrl":"https://other.example"}"#, "none of them"),
+        (#"{"issuerUrl":"https://issuer.example","audience":"else"}"#, "wants audience \"else\""),
+        (#"{"issuerUrl":"https://issuer.example","issuerType":"kubernetes"}"#, "no claim kubernetes.io"),
+        (
+            #"{"issuerUrl":"https://issuer.example","issuerType":"uri","subjectDomain":"https://a"}"#,
+            "not below https://a"
+        ),
+    ])
+    func `a refusal says what Fulcio's configuration has against the token`(issuer: String, reason: String) async throws
+    {
+        let service = try ScriptedService { request in
+            request.method == "POST"
+                ? .json(400, #"{"code":3,"message":"There was an error processing the identity token","details":[]}"#)
+                : .json(200, "{\"issuers\":[\(issuer)]}")
+        }
+        defer { service.stop() }
+        let fulcio = FulcioClient(url: service.url, http: HTTPClient(), route: .toTestServer)
+        let token = try IdentityToken(Fixture.token(TokenServiceKind.claims))
+        let key = try PrivateKey.generate(.ecdsaP256)
+        let error = await #expect(throws: SigstoreError.self) { try await fulcio.issue(key: key, token: token) }
+        #expect(error?.code == "fulcio.refused")
+        #expect(error?.observed.contains(reason) == true, "\(error?.observed ?? "")")
+    }
 }

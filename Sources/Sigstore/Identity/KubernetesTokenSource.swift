@@ -45,8 +45,9 @@ public struct KubernetesTokenSource: IdentityTokenSource {
     }
 
     public func token() async throws(SigstoreError) -> IdentityToken {
-        let own = try await FileTokenSource(path: account.tokenFile).token()
-        let claims = own.claims.kubernetes
+        // only sent on: the API server judges it, and a pod's older kind of token has no claims of time or audience
+        let own = try FileTokenSource(path: account.tokenFile).text().filter { !$0.isWhitespace }
+        let claims = (try? IdentityToken(own))?.claims.kubernetes
         guard let namespace = account.namespace ?? claims?.namespace, let name = account.name ?? claims?.serviceAccount
         else {
             throw .identity(
@@ -66,7 +67,7 @@ public struct KubernetesTokenSource: IdentityTokenSource {
         ])
         let base = server.hasSuffix("/") ? String(server.dropLast()) : server
         let response = try await service.post(
-            base + path, request, headers: ["Authorization": own.withBearer { "Bearer \($0)" }])
+            base + path, request, headers: ["Authorization": "Bearer \(own)"])
         return try service.token(try service.text("status", "token", in: response))
     }
 }

@@ -19,5 +19,6 @@ func scrubbed(_ text: String, limit: Int = 512) -> String {
         run = ""
         result.append(character)
     }
-    return printable(String(result.dropLast()), limit: limit)
+    while result.last?.isWhitespace == true { result.removeLast() }
+    return printable(result, limit: limit)
 }

@@ -33,7 +33,7 @@ public final class FulcioClient: Sendable {
         let body = try Self.request(key: key, challenge: await challenge(for: token))
         let response = try await upstream.post(
             "/api/v2/signingCert", body, type: "application/json", authorization: token.withBearer { "Bearer \($0)" })
-        guard response.status == 200 || response.status == 201 else { throw refusal(response, of: token) }
+        guard response.status == 200 || response.status == 201 else { throw await refusal(response, of: token) }
         let certificate = try Self.certificate(from: response.body)
         guard certificate.leaf.publicKey == key.publicKey else {
             throw .badAnswer(.fulcio, detail: "the certificate is for another key", answerMayBeLost: false)
@@ -114,7 +114,7 @@ public final class FulcioClient: Sendable {
         }
     }
 
-    private func refusal(_ response: HTTPResponse, of token: IdentityToken) -> SigstoreError {
+    private func refusal(_ response: HTTPResponse, of token: IdentityToken) async -> SigstoreError {
         guard [400, 401, 403].contains(response.status) else { return upstream.failure(response, posted: false) }
         do throws(SigstoreError) {
             try token.checkUsable(at: now(), audience: audience)
@@ -125,6 +125,20 @@ public final class FulcioClient: Sendable {
             .fulcio, status: response.status,
             message:
                 "\(upstream.message(response)) (the token is of \(token.claims.subject) from \(token.claims.issuer), "
-                + "expires \(token.claims.expires.rfc3339); our clock says \(now().rfc3339))")
+                + "expires \(token.claims.expires.rfc3339); our clock says \(now().rfc3339))"
+                + (await objection(to: token.claims).map { "; " + $0 } ?? ""))
+    }
+
+    /// What Fulcio's own configuration says against a token that looks well; nil if nothing, or if it does not say.
+    private func objection(to claims: IdentityToken.Claims) async -> String? {
+        guard let issuers = try? await issuers(), !issuers.isEmpty else { return nil }
+        guard let issuer = FulcioIssuer.accepting(claims.issuer, among: issuers) else {
+            return "its configuration has \(issuers.count) issuers, and this is none of them"
+        }
+        if !issuer.audience.isEmpty, !claims.audience.contains(issuer.audience) {
+            return "it wants audience \"\(issuer.audience)\" of this issuer"
+        }
+        guard case .refused(let reason) = issuer.name(for: claims) else { return nil }
+        return "of tokens of kind \(issuer.kind) it refuses this one: \(reason)"
     }
 }
