@@ -43,7 +43,7 @@ final class ScriptedService: Sendable {
         url = "http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))"
         DispatchQueue(label: "scripted service").async { [self] in
             while case let peer = accept(socket, nil, nil), peer >= 0 {
-                DispatchQueue.global().async { [self] in serve(peer) }
+                DispatchQueue(label: "scripted connection").async { [self] in serve(peer) }
             }
             close(socket)
         }

@@ -43,7 +43,8 @@ final class WorkloadAPIServer: Sendable {
         listener = socket
         DispatchQueue(label: "workload API").async { [self] in
             while case let peer = accept(socket, nil, nil), peer >= 0 {
-                DispatchQueue.global().async { [self] in
+                // a thread each: those that wait for their client would use up the global ones
+                DispatchQueue(label: "workload API connection").async { [self] in
                     serve(peer)
                     close(peer)
                 }

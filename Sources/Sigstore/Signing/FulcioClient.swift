@@ -11,8 +11,8 @@ public final class FulcioClient: Sendable {
     private let now: @Sendable () -> Date
     private let knownIssuers = Mutex<(readAt: Date, issuers: [FulcioIssuer])>((.distantPast, []))
 
-    /// How long what Fulcio said about its issuers is believed.
-    private static let issuersLife: Double = 3600
+    /// How long what Fulcio said about its issuers is believed: for what to sign, and in the words of a refusal.
+    private static let issuersLife = (challenge: 3600.0, refusal: 60.0)
 
     /// A client of the Fulcio at `url`; `audience` is what its configuration demands of tokens.
     public init(
@@ -60,11 +60,16 @@ public final class FulcioClient: Sendable {
     /// wants of this issuer, once an hour; if it does not say, the token's own looks decide.
     private func challenge(for token: IdentityToken) async -> String {
         guard token.claims.email != nil else { return token.proofSubject }
-        let known = knownIssuers.withLock { $0 }
-        let isFresh = abs(now().timeIntervalSince(known.readAt)) < Self.issuersLife
-        let issuers = isFresh ? known.issuers : (try? await self.issuers()) ?? []
+        let issuers = await issuers(youngerThan: Self.issuersLife.challenge)
         return FulcioIssuer.accepting(token.claims.issuer, among: issuers)?.challenge(of: token.claims)
             ?? token.proofSubject
+    }
+
+    /// What Fulcio said lately, or says now; empty if it does not say.
+    private func issuers(youngerThan age: TimeInterval) async -> [FulcioIssuer] {
+        let known = knownIssuers.withLock { $0 }
+        if abs(now().timeIntervalSince(known.readAt)) < age { return known.issuers }
+        return (try? await issuers()) ?? []
     }
 
     private static func request(key: PrivateKey, challenge: String) throws(SigstoreError) -> [UInt8] {
@@ -131,7 +136,8 @@ public final class FulcioClient: Sendable {
 
     /// What Fulcio's own configuration says against a token that looks well; nil if nothing, or if it does not say.
     private func objection(to claims: IdentityToken.Claims) async -> String? {
-        guard let issuers = try? await issuers(), !issuers.isEmpty else { return nil }
+        let issuers = await issuers(youngerThan: Self.issuersLife.refusal)
+        guard !issuers.isEmpty else { return nil }
         guard let issuer = FulcioIssuer.accepting(claims.issuer, among: issuers) else {
             return "its configuration has \(issuers.count) issuers, and this is none of them"
         }

@@ -11,9 +11,11 @@ import Testing
     }
 
     private func text(identity: String) -> String {
-        minimal.split(separator: "\n", omittingEmptySubsequences: false).reduce(into: "") { text, line in
-            text += line.drop { $0 == " " }.hasPrefix("identity:") ? "  identity: \(identity)\n" : "\(line)\n"
-        }
+        let usual = [
+            "  identity:", "    token: {env: TOKEN}", "    subject_alternative_name: a@example.com",
+            "    issuer: https://issuer.example.com",
+        ]
+        return minimal.replacing(usual.joined(separator: "\n"), with: "  identity: \(identity)")
     }
 
     private func problems(_ identity: String) -> [String] {
@@ -101,7 +103,7 @@ import Testing
         ("{token: {env: T}, issuer: b}", "sigstore.identity.subject_alternative_name"),
         ("{key: {file: k}, token: {env: T}}", "sigstore.identity.key"),
         ("{key: {file: k}, issuer: b}", "sigstore.identity.issuer"),
-        ("{key: {password: {env: EMPTY}}}", "sigstore.identity.key.file"),
+        ("{key: {password: {file: s}}}", "sigstore.identity.key.file"),
     ])
     func `what cannot be meant is refused at its path`(identity: String, path: String) {
         #expect(problems(identity).contains(path), "\(problems(identity))")
