@@ -86,7 +86,8 @@ package struct CountersignService: Sendable {
             sign: SignArtifact(
                 policy: policy, registries: registries, signer: signer, journal: Journal(pool: pools.work),
                 subjects: SubjectTurns(pool: pools.work), queue: workQueue),
-            queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, logger: logger)
+            queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
+            logger: logger)
         let progress = WorkerHeartbeat()
         let worker = Worker(
             queue: workQueue, attempt: attempt, signal: signal, settings: configuration.worker.workerSettings,

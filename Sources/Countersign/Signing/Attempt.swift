@@ -7,16 +7,20 @@ package struct Attempt: Sendable {
     private let queue: JobQueue
     private let retry: RetryPolicy
     private let metrics: ServiceMetrics
+    private let trust: TrustKeeper?
     private let logger: Logger
 
+    /// - Parameter trust: asked to look for a rotation when a failure hints at one.
     package init(
-        sign: SignArtifact, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics, logger: Logger
+        sign: SignArtifact, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics, trust: TrustKeeper? = nil,
+        logger: Logger
     ) {
         self.sign = sign
         resolve = ResolveTag(policy: sign.policy, registries: sign.registries)
         self.queue = queue
         self.retry = retry
         self.metrics = metrics
+        self.trust = trust
         self.logger = logger
     }
 
@@ -53,6 +57,7 @@ package struct Attempt: Sendable {
             }
         } catch {
             // Whatever a stopped attempt fails with is its stopping: upstreams report it as an answer that never came.
+            if RotationHint.isGiven(by: error) { trust?.nudge() }
             let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
             let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
             if case .retry(_, let delay, _) = outcome {
