@@ -141,6 +141,31 @@ import Testing
         #expect(Set(codes) == ["verify.checkpoint", "verify.timestamp", "verify.chain"])
     }
 
+    @Test func `a log of tiles that a signing configuration names is read, and its checkpoint verified`() async throws {
+        var patient = try await Patient()
+        let url = try await patient.line.lab.endpoints.rekor2
+        func signingConfig(_ url: String) throws -> String {
+            try patient.folder.write(
+                """
+                {"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json","rekorTlogUrls":[{"url":"\(url)",\
+                "majorApiVersion":2,"operator":"lab","validFor":{"start":"2020-01-01T00:00:00Z"}}],\
+                "rekorTlogConfig":{"selector":"ANY"}}
+                """, to: "signing_config.json")
+        }
+        guard case .files(let root, _) = patient.configuration.sigstore.trust else { return }
+        patient.configuration.sigstore.rekor = nil
+        let tsa = try #require(patient.configuration.sigstore.timestampAuthority)
+        patient.configuration.sigstore.upstreams = tsa
+        patient.configuration.sigstore.trust = .files(trustedRoot: root, signingConfig: try signingConfig(url))
+        let finding = try await patient.finding("log")
+        #expect(finding.verdict == .ok, "\(finding)")
+        #expect(finding.observed.contains("Rekor v2"))
+        // a server whose tiles are elsewhere
+        _ = try signingConfig(patient.line.tsa.url)
+        let elsewhere = try await patient.finding("log")
+        #expect(elsewhere.verdict == .failed && elsewhere.observed.contains("tiles_url"))
+    }
+
     @Test func `a managed key is shown with its hint and what clients make of it`() async throws {
         var patient = try await Patient()
         let keys = packageRoot + "/Tests/SigstoreTests/Fixtures/keys/"

@@ -61,6 +61,8 @@ package struct Doctor: Sendable {
             return DoctorFinding(check, failed: error.observed, code: error.code, fix: error.fix)
         } catch let error as TrustError {
             return DoctorFinding(check, failed: error.observed, code: error.code, fix: error.fix)
+        } catch let error as HTTPError {
+            return DoctorFinding(check, failed: "\(error)", code: error.code, fix: fix)
         } catch {
             let failed = AttemptFailure(error).failure
             guard failed.code != "attempt.unexpected" else {
