@@ -1,5 +1,7 @@
 #if DEBUG || FUZZING
-    import Sigstore
+    import OpenSSL
+    @testable import Sigstore
+    import StrictJSON
 
     extension FuzzTarget {
         /// Identity tokens: their claims decide as whom we sign, and the token must never be in an error.
@@ -15,7 +17,39 @@
                         text.split(separator: ".", omittingEmptySubsequences: false).last.map(String.init) ?? ""
                     promise(signature.utf8.count < 24 || !"\(error)".contains(signature), "no token in an error")
                 }
-            }
+            },
+            // what a SPIFFE agent answers
+            FuzzTarget(name: "workload-api") { bytes in
+                if let message = try? UnaryCall.message(in: bytes) { _ = try? ProtobufMessage(parsing: message) }
+                guard let message = try? ProtobufMessage(parsing: bytes) else { return }
+                let again = try? ProtobufMessage(parsing: message.encoded)
+                promise(
+                    again?.fields.map(\.number) == message.fields.map(\.number)
+                        && again?.fields.map(\.content) == message.fields.map(\.content),
+                    "a message reads back as it was written")
+            },
+            // cosign's key files: the box and its costs, before the password is tried
+            FuzzTarget(name: "encrypted-key") { bytes in
+                _ = try? EncryptedKey(json: bytes)
+            },
+            // Fulcio's configuration, and the names that it makes of claims
+            FuzzTarget(name: "fulcio-issuers") { bytes in
+                guard let document = try? JSONField(document: "issuers", parsing: bytes),
+                    let fields = try? document.optional("issuers")?.elements(atMost: 16)
+                else { return }
+                for issuer in fields.compactMap({ try? FulcioIssuer($0) }) {
+                    if issuer.isWildcard {
+                        _ = issuer.accepts(issuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/A1B2")
+                    }
+                    promise(issuer.isWildcard || issuer.accepts(issuer: issuer.url), "an issuer accepts itself")
+                }
+            },
+            // what a token service or program says when it refuses
+            FuzzTarget(name: "refusal-text") { bytes in
+                let secret = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzIn0.c2lnbmF0dXJl"
+                let text = String(decoding: bytes.prefix(128), as: UTF8.self)
+                promise(!scrubbed(text + " " + secret + " ").contains("c2lnbmF0dXJl"), "no token in a refusal")
+            },
         ]
     }
 #endif
