@@ -63,6 +63,10 @@ faults: release ## Each dependency broken in turn: the job waits with a named er
 fuzz: deps ## Fuzz every parser of outside bytes, a minute each (SECONDS_EACH=600: ten)
 	@scripts/fuzz
 
+.PHONY: rotation
+rotation: release ## Every key of the instance and of its TUF repository is rotated under a running daemon
+	@scripts/rotation $(DEMO)-rotation
+
 .PHONY: rekor2
 rekor2: release ## 200 digests at once over Rekor v2: the lab's, then the real server, killed meanwhile
 	@scripts/rekor2 $(DEMO)-rekor2
@@ -73,5 +77,5 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack; do scripts/stack down $$d; rm -rf $$d; done
-	rm -rf $(DEMO)-rekor2 .build
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-rotation/stack; do scripts/stack down $$d; rm -rf $$d; done
+	rm -rf $(DEMO)-rekor2 $(DEMO)-rotation .build
