@@ -35,6 +35,12 @@ import Testing
         #expect(try Self.issuer(#"{"wildcardIssuerUrl":"\#(pattern)"}"#).accepts(issuer: issuer) == accepted)
     }
 
+    @Test func `many wildcards stay cheap`() throws {
+        let issuer = try Self.issuer(#"{"wildcardIssuerUrl":"\#(String(repeating: "*a", count: 500))b"}"#)
+        #expect(!issuer.accepts(issuer: String(repeating: "a", count: 1000)))
+        #expect(issuer.accepts(issuer: String(repeating: "aa", count: 500) + "b"))
+    }
+
     @Test func `without a wildcard a star is a star, and the exact issuer comes first`() throws {
         let plain = try Self.issuer(#"{"issuerUrl":"https://a*"}"#)
         #expect(plain.accepts(issuer: "https://a*") && !plain.accepts(issuer: "https://ab"))

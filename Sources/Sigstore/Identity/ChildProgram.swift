@@ -158,7 +158,7 @@ extension ChildProgram {
             let left = deadline - ContinuousClock.now
             guard left > .zero else { throw .timedOut(timeout) }
             let hasEnded = Self.hasEnded(pid)
-            let milliseconds = hasEnded ? 0 : min(50, Int32(left / .milliseconds(1)) + 1)
+            let milliseconds: Int32 = hasEnded ? 0 : Int32(min(50, left / .milliseconds(1) + 1))
             let ready = poll(&polled, nfds_t(polled.count), milliseconds)
             if hasEnded && ready == 0 { break }
             for index in polled.indices where polled[index].fd >= 0 && polled[index].revents != 0 {

@@ -39,19 +39,35 @@ public struct FulcioIssuer: Sendable, Equatable {
     /// Whether tokens of `issuer` are meant: exactly, or each `*` for one or more of `-_a-zA-Z0-9`.
     public func accepts(issuer: String) -> Bool {
         guard isWildcard else { return url.utf8.elementsEqual(issuer.utf8) }
-        guard issuer.utf8.count <= 1024 else { return false }
-        let parts = url.split(separator: "*", omittingEmptySubsequences: false)
-        guard let first = parts.first, issuer.hasPrefix(first) else { return false }
-        return Self.matches(issuer.dropFirst(first.count), parts.dropFirst())
+        let text = Array(issuer.utf8)
+        let parts = url.utf8.split(separator: UInt8(ascii: "*"), omittingEmptySubsequences: false)
+        guard text.count <= 1024, url.utf8.count <= 1024, let first = parts.first, text.starts(with: first) else {
+            return false
+        }
+        // the positions that the pattern so far can end at: part times text steps, however many wildcards there are
+        var reached = [Bool](repeating: false, count: text.count + 1)
+        reached[first.count] = true
+        for part in parts.dropFirst() {
+            var starred = [Bool](repeating: false, count: text.count + 1)
+            var next = starred
+            for position in text.indices where Self.isWild(text[position]) {
+                starred[position + 1] = reached[position] || starred[position]
+            }
+            for position in starred.indices where starred[position] && text[position...].starts(with: part) {
+                next[position + part.count] = true
+            }
+            reached = next
+        }
+        return reached[text.count]
     }
 
-    /// Whether `text` is something for a `*` and the first part, and so on to the end.
-    private static func matches(_ text: Substring, _ parts: ArraySlice<Substring>) -> Bool {
-        guard let part = parts.first else { return text.isEmpty }
-        let star = text.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") }
-        return star.indices.contains { index in
-            let rest = text[text.index(after: index)...]
-            return rest.hasPrefix(part) && matches(rest.dropFirst(part.count), parts.dropFirst())
+    /// `[-_a-zA-Z0-9]`
+    private static func isWild(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
         }
     }
 
