@@ -63,6 +63,10 @@ faults: release ## Each dependency broken in turn: the job waits with a named er
 fuzz: deps ## Fuzz every parser of outside bytes, a minute each (SECONDS_EACH=600: ten)
 	@scripts/fuzz
 
+.PHONY: tuf-conformance
+tuf-conformance: release ## The TUF project's conformance suite against our client: SUITE=its checkout
+	@scripts/tuf-conformance "$(SUITE)" .build/release/countersign
+
 .PHONY: rotation
 rotation: release ## Every key of the instance and of its TUF repository is rotated under a running daemon
 	@scripts/rotation $(DEMO)-rotation
