@@ -20,18 +20,22 @@ import Testing
         let pinned: [UInt8]
         let url: String
 
-        /// A source as a daemon has it.
-        func source(url: String? = nil) -> TrustRepository {
+        func site(_ url: String? = nil) -> TUFSite {
             var route = HTTPRoute()
             (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
             let url = url ?? self.url
-            return TrustRepository(
+            return TUFSite(
+                metadataURL: url, targetsURL: url + "/targets", http: TrustRepositoryTests.http, route: route)
+        }
+
+        /// A source as a daemon has it.
+        func source(url: String? = nil) -> TrustRepository {
+            TrustRepository(
                 TUFClient(
-                    pinnedRoot: pinned,
-                    repository: TUFSite(
-                        metadataURL: url, targetsURL: url + "/targets", http: TrustRepositoryTests.http, route: route),
+                    pinnedRoot: pinned, repository: site(url),
                     cache: TUFDatabaseCache(pool: pool, repository: self.url)),
-                trustedRoot: "trusted_root.json", signingConfig: "signing_config.v0.2.json", origin: url,
+                trustedRoot: "trusted_root.json", signingConfig: "signing_config.v0.2.json",
+                origin: url ?? self.url,
                 interval: .seconds(3600))
         }
 
@@ -119,6 +123,27 @@ import Testing
             let keeper = try await instance.keeper(metrics, url: nobody)
             #expect(metrics.stale.value() == 1)
             #expect(try keeper.services().logs.count == 1)
+        }
+    }
+
+    @Test func `what a repository answers is a file, no file, or a reason`() async throws {
+        try await Self.withInstance { instance in
+            let site = instance.site()
+            let root = try await site.metadata("1.root.json", atMost: 1 << 20)
+            let missing = try await site.metadata("900.root.json", atMost: 1 << 20)
+            #expect(root == instance.pinned && missing == nil)
+            await #expect(throws: TUFError.tooLong(file: "1.root.json", limit: 10)) {
+                _ = try await site.metadata("1.root.json", atMost: 10)
+            }
+            for (status, isTransient) in [(500, true), (429, true), (418, false)] {
+                instance.lab.faults.set(Fault(.status(status)), for: .tuf)
+                let error = await #expect(throws: TUFError.self) { _ = try await site.target("x", atMost: 10) }
+                #expect(error?.code == "tuf.unreachable" && error?.isTransient == isTransient, "\(status)")
+            }
+            instance.lab.faults.set(Fault(.status(403)), for: .tuf)
+            let withheld = try await site.target("x", atMost: 10)
+            #expect(withheld == nil, "as object stores answer")
+            instance.lab.faults.clear()
         }
     }
 
