@@ -98,6 +98,11 @@ import Testing
                     let refused = try await client.log(try TiledSubmission(), endpoints.rekor2)
                     #expect(refused.status == 405)
                     #expect(String(decoding: refused.body, as: UTF8.self).hasPrefix("This log has been frozen"))
+                    // recorded from a real read-only server: parsed first, then frozen, then looked at
+                    let url = "\(endpoints.rekor2)/api/v2/log/entries"
+                    #expect(try await client.post(url, Array("{".utf8)).status == 400)
+                    #expect(try await client.post(url, Array("{}".utf8)).status == 405)
+                    #expect(try await client.get(url).status == 501)
                     let lines = try await client.text("\(endpoints.rekor2)/checkpoint").split(separator: "\n")
                     #expect(lines[1] == "2" && lines[3].hasPrefix("Log frozen \u{2014} "))
                 }

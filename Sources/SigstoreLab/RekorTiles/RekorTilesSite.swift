@@ -38,13 +38,12 @@ struct RekorTilesSite: LabSite {
         let file = path.hasPrefix("/api/v2/") ? path.dropFirst("/api/v2/".utf8.count) : path.dropFirst()
         switch (request.method, path) {
         case (.post, "/api/v2/log/entries"):
-            // before the entry is looked at, as the real one does
-            guard !log.head.isFrozen else { throw TiledRefusal.frozen }
-            let entry = try HashedRekordRequest(json: request.body)
+            let entry = try Self.entry(in: request, isFrozen: log.head.isFrozen)
             let logged = try await log.append(entry.canonicalBody, now: request.now)
             return .text(
                 TiledEntryText(logged.distorted(request.distortions), logID: log.logID).json, type: "application/json",
                 status: .created)
+        case (_, "/api/v2/log/entries"): return .gateway(12, "Method Not Allowed", status: .notImplemented)
         case (.get, "/healthz"): return .text("{\"status\":\"SERVING\"}\n", type: "application/json")
         case (.get, _) where file == "checkpoint":
             let note = log.head.checkpoint
@@ -64,6 +63,19 @@ struct RekorTilesSite: LabSite {
                     .contentType: "application/octet-stream", .cacheControl: "max-age=31536000, immutable, public",
                 ], body: bytes)
         default: return Self.notFound
+        }
+    }
+
+    /// The order of the real server: the message is parsed, then the log is frozen, then the entry is looked at.
+    private static func entry(in request: LabRequest, isFrozen: Bool) throws -> HashedRekordRequest {
+        do {
+            let entry = try HashedRekordRequest(json: request.body)
+            guard !isFrozen else { throw TiledRefusal.frozen }
+            return entry
+        } catch TiledRefusal.type where isFrozen {
+            throw TiledRefusal.frozen
+        } catch TiledRefusal.entry where isFrozen {
+            throw TiledRefusal.frozen
         }
     }
 
