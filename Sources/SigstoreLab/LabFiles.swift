@@ -66,7 +66,9 @@ struct LabFiles: Service {
             ("CT_URL", endpoints.ctLog), ("TRUSTED_ROOT", "\(folder)/trusted_root.json"),
             ("SIGNING_CONFIG", "\(folder)/signing_config.json"),
             ("CLIENT_TRUST_CONFIG", "\(folder)/client_trust_config.json"), ("TUF_URL", endpoints.tuf),
-            ("TUF_ROOT", "\(folder)/tuf/1.root.json"), ("TOKEN_FILE", "\(folder)/token"),
+            ("TUF_ROOT", "\(folder)/tuf/1.root.json"),
+            ("WITNESS_KEYS", publisher.parts.witnesses.map(\.verifierKey).joined(separator: " ")),
+            ("TOKEN_FILE", "\(folder)/token"),
             ("CERT_IDENTITY", identity), ("CERT_ISSUER", endpoints.issuer),
         ].map { "\($0)='\($1.replacing("'", with: "'\\''"))'\n" }.joined()
     }
