@@ -30,7 +30,8 @@ package struct CountersignService: Sendable {
         Preflight.forbidCoreDumps()
         try await Preflight(configuration).database(migrations: migrations)
 
-        let http = HTTPClient(userAgent: "countersign/\(version)")
+        let http = HTTPClient(
+            userAgent: "countersign/\(version)", concurrency: configuration.worker.concurrency)
         let pools = try Pools(configuration)
         do {
             try await run(http, pools, stoppingOn: signals, onBound: onBound)
