@@ -8,19 +8,25 @@ package final class ServiceClients<Clients: Sendable>: Sendable {
         let clients: Clients
     }
 
-    private let trust: TrustKeeper
+    private let services: @Sendable () throws -> InstanceServices
     private let build: @Sendable (InstanceServices) throws -> Clients
     private let built = Mutex<Built?>(nil)
 
     package init(_ trust: TrustKeeper, build: @escaping @Sendable (InstanceServices) throws -> Clients) {
-        self.trust = trust
+        services = { try trust.services() }
         self.build = build
+    }
+
+    /// Clients that never change: tests, and commands that run once.
+    package init(fixed clients: Clients) {
+        services = { InstanceServices(fulcio: nil, timestampAuthorities: [], logs: []) }
+        build = { _ in clients }
     }
 
     /// The clients for work that begins now.
     /// - Throws: what ``TrustKeeper/services(at:)`` throws, and what building throws.
     package func current() throws -> Clients {
-        let services = try trust.services()
+        let services = try self.services()
         return try built.withLock { built in
             if let known = built, known.services == services { return known.clients }
             let clients = try build(services)
