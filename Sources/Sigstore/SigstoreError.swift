@@ -44,6 +44,8 @@ public enum SigstoreError: Error, Sendable {
     case misconfigured(SigstoreService, detail: String)
     /// The log takes no more entries (405): its successor is in the next signing configuration.
     case logFrozen(log: String, message: String)
+    /// Too few of the known witnesses cosigned the log's checkpoint.
+    case unwitnessed(have: Int, need: Int)
     /// The log contradicted itself: two of its checkpoints cannot both be true. Nothing is entered in it until an operator
     /// has looked at the evidence and cleared the alarm.
     case logInconsistent(log: String, detail: String)
@@ -80,6 +82,7 @@ extension SigstoreError {
         case .misconfigured(let service, _): "\(service.rawValue).misconfigured"
         case .cancelled(let service, _): "\(service.rawValue).cancelled"
         case .logFrozen: "rekor.frozen"
+        case .unwitnessed: "rekor.unwitnessed"
         case .logInconsistent: "log.inconsistent"
         case .clock: "identity.clock"
         case .malformed: "sigstore.malformed"
@@ -100,7 +103,7 @@ extension SigstoreError {
             case .rekor: "log"
             case .identity: "identity"
             }
-        case .logFrozen, .logInconsistent: "log"
+        case .logFrozen, .unwitnessed, .logInconsistent: "log"
         case .malformed, .unsupported, .crypto: "document"
         }
     }
@@ -110,7 +113,7 @@ extension SigstoreError {
     public var isTransient: Bool {
         switch self {
         case .identity, .throttled, .unavailable, .badAnswer, .clock, .misconfigured, .cancelled, .logFrozen,
-            .logInconsistent:
+            .unwitnessed, .logInconsistent:
             true
         case .refused(let service, let status, _):
             service == .fulcio || service == .identity || status == 401 || status == 403
@@ -163,6 +166,7 @@ extension SigstoreError: CustomStringConvertible {
         case .misconfigured(let service, let detail): "\(service.rawValue) was not asked: \(printable(detail))"
         case .logFrozen(let log, let message):
             "\(printable(log, limit: 200)) takes no more entries: \(printable(message))"
+        case .unwitnessed(let have, let need): "the log's checkpoint has \(have) of \(need) witness cosignatures"
         case .logInconsistent(let log, let detail): "\(printable(log, limit: 200)): \(printable(detail))"
         case .cancelled(let service, _): "the request to \(service.rawValue) was cancelled"
         case .badAnswer(let service, let detail, _): "\(service.rawValue) gave an unusable answer: \(printable(detail))"
@@ -201,6 +205,7 @@ extension SigstoreError: CustomStringConvertible {
                 ? "see what the text above names: url, ca_file, private_network and plain_http of the token source"
                 : "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
         case .logFrozen: "see that the signing configuration, or sigstore.logs, names the log's successor"
+        case .unwitnessed: "see that the log's witnesses are up and that their keys in the configuration are current"
         case .logInconsistent:
             "keep both checkpoints as evidence, ask the log's operator, and clear the alarm when it is explained"
         case .cancelled: "nothing: it is tried again"

@@ -123,7 +123,7 @@ struct AttemptFailure: Sendable {
         case .identity, .clock, .refused, .misconfigured, .logInconsistent: .retry(.identity, after: nil)
         case .cancelled: .release
         case .throttled: .retry(.throttled, after: error.retryAfter)
-        case .unavailable, .badAnswer, .logFrozen: .retry(.dependency, after: error.retryAfter)
+        case .unavailable, .badAnswer, .logFrozen, .unwitnessed: .retry(.dependency, after: error.retryAfter)
         case .crypto: .retry(.dependency, after: nil)
         case .malformed, .unsupported: .retry(.permanent, after: nil)
         }

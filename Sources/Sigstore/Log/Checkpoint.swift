@@ -22,6 +22,8 @@ public struct Checkpoint: Sendable, Equatable {
     public let signatures: [Signature]
     /// The bytes that are signed: the note's text with its final newline.
     public let signedText: [UInt8]
+    /// The whole note as it was read.
+    public let note: String
 
     /// Longest note read, in bytes.
     public static let maxBytes = 16 << 10
@@ -31,6 +33,7 @@ public struct Checkpoint: Sendable, Equatable {
     public init(note: String) throws(SigstoreError) {
         func malformed(_ why: String) -> SigstoreError { .malformed("checkpoint", why) }
         let bytes = Array(note.utf8)
+        self.note = note
         guard bytes.count <= Self.maxBytes else { throw malformed("longer than \(Self.maxBytes) bytes") }
         guard !bytes.contains(where: { $0 < 0x20 && $0 != 0x0A }) else { throw malformed("control characters") }
         // the text may hold empty lines, the signatures may not: the last empty line divides them

@@ -17,8 +17,8 @@ struct Upstream: Sendable {
         base = url.hasSuffix("/") ? String(url.dropLast()) : url
     }
 
-    func get(_ path: String) async throws(SigstoreError) -> HTTPResponse {
-        try await send(HTTPRequest(.get, base + path, headers: ["Accept": "application/json"], route: route))
+    func get(_ path: String, accept: String = "application/json") async throws(SigstoreError) -> HTTPResponse {
+        try await send(HTTPRequest(.get, base + path, headers: ["Accept": accept], route: route))
     }
 
     /// Posts `body`; `authorization` is the whole header value.

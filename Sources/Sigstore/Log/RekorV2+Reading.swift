@@ -1,0 +1,93 @@
+import OpenSSL
+import StrictJSON
+import Synchronization
+
+/// A log's tree under a checkpoint that was verified.
+struct LogView: Sendable {
+    let checkpoint: VerifiedCheckpoint
+    let tree: TileTree
+}
+
+extension RekorV2: LogReader {
+    /// The newest checkpoint.
+    public func checkpoints() async throws(SigstoreError) -> [Checkpoint] { [try await tiles.checkpoint()] }
+
+    /// The entry of an index with a proof to the newest checkpoint that is known to cover it; nil if none does.
+    public func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? {
+        guard let position = UInt64(exactly: index) else { return nil }
+        guard let view = try await view(covering: position) else { return nil }
+        return try await entry(position, in: view)
+    }
+
+    public func consistencyProof(
+        from first: Checkpoint, to second: Checkpoint
+    ) async throws(SigstoreError) -> [[UInt8]] {
+        let tree = TileTree(size: second.size, root: second.rootHash, source: tiles, cache: cache)
+        return try await tree.consistencyProof(from: first.size)
+    }
+
+    /// The entry of an index, once a checkpoint covers it: a duplicate may have been taken a moment ago.
+    func published(_ index: Int64) async throws(SigstoreError) -> TlogEntry {
+        let clock = ContinuousClock()
+        let deadline = clock.now + patience
+        var pause = Duration.milliseconds(100)
+        while true {
+            if let entry = try await entry(index: index) { return entry }
+            guard clock.now + pause < deadline else {
+                throw .unavailable(
+                    .rekor, detail: "entry \(index) is in no published checkpoint after \(patience)", retryAfter: nil,
+                    answerMayBeLost: true)
+            }
+            do { try await Task.sleep(for: pause) } catch { throw .cancelled(.rekor, answerMayBeLost: true) }
+            pause = min(pause * 2, .seconds(1))
+        }
+    }
+
+    /// A verified view of the log that has this leaf; nil if the newest has not.
+    private func view(covering index: UInt64) async throws(SigstoreError) -> LogView? {
+        if let known = newest.withLock({ $0 }), known.tree.size > index { return known }
+        let checkpoint: VerifiedCheckpoint
+        do throws(SigstoreError) {
+            checkpoint = try verifier.verify(await tiles.checkpoint())
+        } catch .malformed(let what, let why) {
+            throw .badAnswer(.rekor, detail: "\(what): \(why)", answerMayBeLost: false)
+        }
+        let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.rootHash)
+        let view = newest.withLock { newest in
+            // somebody else was faster: one tree for all, so that its edge is read once
+            if let newest, newest.tree.size >= size { return newest }
+            let view = LogView(
+                checkpoint: checkpoint, tree: TileTree(size: size, root: root, source: tiles, cache: cache))
+            newest = view
+            return view
+        }
+        return view.tree.size > index ? view : nil
+    }
+
+    private func entry(_ index: UInt64, in view: LogView) async throws(SigstoreError) -> TlogEntry {
+        let tree = view.tree
+        let first = index & ~0xFF
+        let path = TilePath(kind: .entries, index: index >> 8, width: Int(min(256, tree.size - first)))
+        let bundle = try await tiles.tile(path)
+        let body: [UInt8]
+        let type: JSONField
+        do throws(SigstoreError) {
+            body = try TilePath.entries(in: bundle, atLeast: path.width)[Int(index - first)]
+            type = try JSONField(document: "tlog entry body", parsing: body)
+        } catch {
+            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
+        }
+        // the tile is under the root, so the proof made of it holds for this body
+        guard try await tree.leafHash(index) == Merkle.leafHash(body) else {
+            throw .badAnswer(.rekor, detail: "entry \(index) is not the leaf of its tile", answerMayBeLost: false)
+        }
+        let checkpoint = view.checkpoint.checkpoint
+        return TlogEntry(
+            logIndex: Int64(index), logID: view.checkpoint.log.logID, kind: try type.required("kind").string(),
+            version: try type.required("apiVersion").string(), integratedTime: 0, inclusionPromise: nil,
+            inclusionProof: TlogEntry.InclusionProof(
+                logIndex: Int64(index), rootHash: checkpoint.rootHash, treeSize: Int64(checkpoint.size),
+                hashes: try await tree.inclusionProof(of: index), checkpoint: checkpoint.note),
+            canonicalizedBody: body)
+    }
+}
