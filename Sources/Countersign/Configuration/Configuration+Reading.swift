@@ -120,8 +120,9 @@ struct ConfigurationReading {
             trust: trust,
             fulcio: service("fulcio", in: section, trust, "who issues our certificates"),
             timestampAuthority: service("timestamp_authority", in: section, trust, "who timestamps our signatures"),
-            rekor: service("rekor", in: section, trust, "the transparency log"),
+            rekor: nil,
             identity: section.section("identity", identity))
+        logs(section, trust, into: &sigstore)
         section.section("upstreams") { transport($0, into: &sigstore.upstreams) }
         sigstore.window = section.section("window") { section in
             var window = WindowConfiguration()

@@ -41,17 +41,18 @@ extension Configuration {
         problems.positive("sigstore.upstreams.timeout", sigstore.upstreams.timeout)
         for (key, upstream) in [
             ("fulcio", sigstore.fulcio), ("timestamp_authority", sigstore.timestampAuthority),
-            ("rekor", sigstore.rekor),
         ] {
             if let upstream { problems.upstream("sigstore.\(key)", upstream) }
         }
+        problems.logs(sigstore)
         problems.positive("sigstore.window.max_age", sigstore.window.maxAge)
         problems.positive("sigstore.window.max_signatures", sigstore.window.maxSignatures)
         problems.check(
             sigstore.window.margin >= .seconds(10), "sigstore.window.margin",
             "leave at least 10s: a certificate must outlive the log entry made with it")
         // what a signing configuration names is looked at when it is read
-        for (key, upstream) in [("fulcio", sigstore.fulcio), ("rekor", sigstore.rekor)]
+        let logs = sigstore.logs.enumerated().map { ("logs[\($0)]", Optional($1.upstream)) }
+        for (key, upstream) in [("fulcio", sigstore.fulcio), ("rekor", sigstore.rekor)] + logs
         where sigstore.publicLog == .unacknowledged {
             guard let upstream, upstream.isPublicInstance else { continue }
             problems.add(
@@ -182,7 +183,7 @@ extension UpstreamConfiguration {
 
 extension String {
     /// Lower-case letters, digits and some more, 1 to 63.
-    fileprivate func isLabel(extra: String) -> Bool {
+    func isLabel(extra: String) -> Bool {
         (1...63).contains(utf8.count)
             && allSatisfy { ($0.isASCII && ($0.isLowercase || $0.isNumber)) || extra.contains($0) }
     }

@@ -8,8 +8,10 @@ package struct SigstoreConfiguration: Sendable {
     package var fulcio: UpstreamConfiguration?
     /// RFC 3161 authority; the URL is the one that is posted to. nil: the signing configuration's.
     package var timestampAuthority: UpstreamConfiguration?
-    /// The transparency log (v1); nil: the signing configuration's logs.
+    /// The transparency log (v1), short for an entry `rekor` of ``logs``; nil: those, or the signing configuration's.
     package var rekor: UpstreamConfiguration?
+    /// The transparency logs, in the order of preference; empty: ``rekor``, or the signing configuration's.
+    package var logs: [InstanceServices.Log] = []
     /// As whom we sign.
     package var identity: IdentityConfiguration
     /// How long one certificate serves.

@@ -21,9 +21,19 @@ extension KeylessSigner {
                 audience: identity.audience, issuer: identity.issuer, limits: limits),
             timestamps: TimestampClient(
                 url: timestamps.url, http: http, route: timestamps.route),
-            log: RekorV1(url: log.upstream.url, http: http, route: log.upstream.route),
+            log: log.client(trust, http: http),
             trust: trust,
             identity: ExpectedIdentity(
                 subjectAlternativeName: identity.subjectAlternativeName, issuer: identity.issuer))
+    }
+}
+
+extension InstanceServices.Log {
+    /// A client of this log, for the API that it speaks.
+    func client(_ trust: TrustKeeper, http: HTTPClient) -> any TransparencyLog {
+        guard version == 2 else { return RekorV1(url: upstream.url, http: http, route: upstream.route) }
+        return RekorV2(
+            url: upstream.url, tilesURL: tilesURL,
+            verifier: CheckpointVerifier(logs: { trust.current.trustedRoot.tlogs }), http: http, route: upstream.route)
     }
 }

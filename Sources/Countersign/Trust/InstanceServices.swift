@@ -42,7 +42,7 @@ extension SigstoreConfiguration {
     package func services(_ signingConfig: SigningConfig?, at now: Date) throws(TrustError) -> InstanceServices {
         var services = InstanceServices(
             fulcio: fulcio, timestampAuthorities: timestampAuthority.map { [$0] } ?? [],
-            logs: rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? [])
+            logs: (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs)
         if let signingConfig { try complete(&services, from: signingConfig, at: now) }
         guard !services.logs.isEmpty else { throw .noService("no transparency log is named") }
         guard services.fulcio != nil || identity.token == nil else {

@@ -1,0 +1,17 @@
+extension ConfigurationReading {
+    /// `sigstore.rekor` (one v1 log) and `sigstore.logs` (any number): named here, or left to the signing configuration.
+    func logs(_ section: ConfigurationSection, _ trust: TrustConfiguration, into sigstore: inout SigstoreConfiguration)
+    {
+        sigstore.logs = section.sections("logs", log)
+        guard sigstore.logs.isEmpty || section.has("rekor") else { return }
+        sigstore.rekor = service("rekor", in: section, trust, "the transparency log")
+    }
+
+    private func log(_ section: ConfigurationSection) -> InstanceServices.Log {
+        var version = 1
+        section.read("version", into: &version)
+        return InstanceServices.Log(
+            name: section.required("name", "what rules call it by"), version: version, upstream: upstream(section),
+            tilesURL: section.string("tiles_url"))
+    }
+}

@@ -1,0 +1,26 @@
+extension Problems {
+    /// `sigstore.rekor` and `sigstore.logs`.
+    mutating func logs(_ sigstore: SigstoreConfiguration) {
+        if let rekor = sigstore.rekor { upstream("sigstore.rekor", rekor) }
+        var seen: Set<String> = sigstore.rekor == nil ? [] : ["rekor"]
+        for (position, log) in sigstore.logs.enumerated() {
+            let path = "sigstore.logs[\(position)]"
+            check(
+                log.name.isLabel(extra: "-._"), "\(path).name",
+                "'\(log.name)' must be lower-case letters, digits, '.', '_' and '-', at most 63")
+            check(seen.insert(log.name).inserted, "\(path).name", "'\(log.name)' is used twice")
+            check((1...2).contains(log.version), "\(path).version", "is the API that it speaks: 1 or 2")
+            upstream(path, log.upstream)
+            guard let tiles = log.tilesURL else { continue }
+            check(log.version == 2, "\(path).tiles_url", "only a Rekor v2 has tiles")
+            var reached = log.upstream
+            reached.url = tiles
+            check(
+                reached.host != nil, "\(path).tiles_url",
+                "'\(tiles)' is not an http(s) URL without user, query and fragment")
+            check(
+                tiles.hasPrefix("https://") || reached.plainHTTP, "\(path).tiles_url",
+                "'\(tiles)' is in clear: set plain_http if that is meant")
+        }
+    }
+}
