@@ -3,12 +3,16 @@ import Testing
 @testable import Sigstore
 
 @Suite struct BundleTests {
+    /// But for the zeros of a log's first entry: sigstore-python does not read one without its index and path.
     @Test(arguments: ["rekor1", "rekor1-tsa"])
     func `writing what was read gives cosign's very bytes`(scenario: String) throws {
-        let bytes = try Fixture.bytes("\(scenario)/bundle.sigstore.json")
-        #expect(
-            String(decoding: try UnverifiedBundle(json: bytes).json(), as: UTF8.self)
-                == String(decoding: bytes, as: UTF8.self))
+        let text = try Fixture.text("\(scenario)/bundle.sigstore.json")
+        let whole = text.replacing(
+            "\"tlogEntries\":[{\"logId\"", with: "\"tlogEntries\":[{\"logIndex\":\"0\",\"logId\""
+        )
+        .replacing("\"inclusionProof\":{\"rootHash\"", with: "\"inclusionProof\":{\"logIndex\":\"0\",\"rootHash\"")
+        .replacing("\"treeSize\":\"1\",\"checkpoint\"", with: "\"treeSize\":\"1\",\"hashes\":[],\"checkpoint\"")
+        #expect(String(decoding: try UnverifiedBundle(json: Array(text.utf8)).json(), as: UTF8.self) == whole)
     }
 
     @Test func `snake case is read, as ProtoJSON demands`() throws {

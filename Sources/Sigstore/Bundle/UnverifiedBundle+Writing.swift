@@ -3,7 +3,7 @@ import StrictJSON
 
 extension UnverifiedBundle {
     /// The version 0.3 JSON of this bundle, byte for byte the same for the same bundle: schema order, no white space,
-    /// 64-bit integers as strings, zero values absent (ProtoJSON).
+    /// 64-bit integers as strings, zero values absent (ProtoJSON) but for an entry's index and path.
     ///
     /// - Throws: ``SigstoreError/unsupported(_:)`` for a bundle that was read as an older version.
     public func json() throws(SigstoreError) -> [UInt8] {

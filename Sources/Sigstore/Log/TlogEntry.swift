@@ -79,9 +79,12 @@ public struct TlogEntry: Sendable, Equatable {
 
 extension TlogEntry {
     /// ProtoJSON: 64-bit integers as strings, zero values and absent messages left out, members in the schema's order.
+    ///
+    /// But an index of 0 and an empty path, those of a log's first entry, are written: sigstore-python (4.5) does not read
+    /// an entry without them, and ProtoJSON allows it.
     var protobufJSON: JSONValue {
         var object: JSONObject = [:]
-        if logIndex != 0 { object["logIndex"] = .string(String(logIndex)) }
+        object["logIndex"] = .string(String(logIndex))
         object["logId"] = .object(["keyId": .string(Base64.encode(logID))])
         object["kindVersion"] = .object(["kind": .string(kind), "version": .string(version)])
         if integratedTime != 0 { object["integratedTime"] = .string(String(integratedTime)) }
@@ -115,10 +118,10 @@ extension TlogEntry {
 extension TlogEntry.InclusionProof {
     fileprivate var protobufJSON: JSONValue {
         var object: JSONObject = [:]
-        if logIndex != 0 { object["logIndex"] = .string(String(logIndex)) }
+        object["logIndex"] = .string(String(logIndex))
         object["rootHash"] = .string(Base64.encode(rootHash))
         if treeSize != 0 { object["treeSize"] = .string(String(treeSize)) }
-        if !hashes.isEmpty { object["hashes"] = .array(hashes.map { .string(Base64.encode($0)) }) }
+        object["hashes"] = .array(hashes.map { .string(Base64.encode($0)) })
         if !checkpoint.isEmpty { object["checkpoint"] = .object(["envelope": .string(checkpoint)]) }
         return .object(object)
     }
