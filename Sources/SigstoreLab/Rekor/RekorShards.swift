@@ -14,7 +14,7 @@ struct RekorShards: Sendable {
 
     /// Logs an entry in the current shard, which may change while it is asked.
     func append(_ entry: ProposedEntry, now: Date) async throws -> LoggedEntry {
-        while true {
+        for _ in 0..<1_000 {
             do {
                 return try await current.append(entry, now: now)
             } catch is DurableLog.Closed {
@@ -22,6 +22,7 @@ struct RekorShards: Sendable {
                 try await Task.sleep(for: .milliseconds(10))
             }
         }
+        throw LabError.storage(path: "rekor", reason: "the log was closed and has no next shard")
     }
 
     /// The entry at an index over all shards.
