@@ -104,8 +104,8 @@ struct VerificationAnswer: Encodable {
         let referrer: String
         let identity: String
         let issuer: String
-        let signedAt: Date
-        let tlog: Log
+        let signedAt: Date?
+        let tlog: Log?
         let annotations: [String: String]
         let checks: [String]
     }
@@ -125,17 +125,16 @@ struct VerificationAnswer: Encodable {
         digest = report.digest.description
         verified = report.isVerified
         signatures = report.signatures.map { signature in
-            let entry = signature.bundle.tlogEntry
-            let subject = signature.bundle.statement?.subjects.first { $0.digest.values.contains(report.digest.hex) }
             return Signature(
                 referrer: signature.referrer.description, identity: signature.bundle.identity,
                 issuer: signature.bundle.issuer, signedAt: signature.bundle.time,
-                tlog: Log(
-                    index: entry.logIndex,
-                    logId: Hex.encode(entry.logID),
-                    integratedAt: entry.integratedTime > 0
-                        ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil),
-                annotations: subject?.annotations ?? [:], checks: signature.bundle.checks)
+                tlog: signature.bundle.tlogEntry.map { entry in
+                    Log(
+                        index: entry.logIndex, logId: Hex.encode(entry.logID),
+                        integratedAt: entry.integratedTime > 0
+                            ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil)
+                },
+                annotations: signature.bundle.annotations, checks: signature.bundle.checks)
         }
         rejected = report.rejected.map {
             Rejected(referrer: $0.referrer.description, code: $0.code, observed: $0.observed)
@@ -148,8 +147,8 @@ struct VerificationAnswer: Encodable {
         for signature in signatures {
             print("  signed by \(signature.identity)")
             print("  issuer    \(signature.issuer)")
-            print("  signed at \(signature.signedAt.formatted(.iso8601))")
-            print("  log index \(signature.tlog.index)")
+            if let signedAt = signature.signedAt { print("  signed at \(signedAt.formatted(.iso8601))") }
+            if let tlog = signature.tlog { print("  log index \(tlog.index)") }
             for check in signature.checks { print("    · \(check)") }
         }
         for one in rejected { print("  rejected  \(one.referrer): \(one.observed) [\(one.code)]") }

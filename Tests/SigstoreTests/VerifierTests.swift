@@ -17,7 +17,7 @@ import Testing
             expecting: Statement.cosignSignPredicateType)
         #expect(verified.identity == "https://kubernetes.io/namespaces/ci/serviceaccounts/signer")
         #expect(verified.issuer == "http://127.0.0.1:47050/k8s")
-        #expect(verified.tlogEntry.kind == "dsse")
+        #expect(verified.tlogEntry?.kind == "dsse")
         #expect(verified.times.map(\.isTimestamp) == (scenario == "rekor1" ? [false] : [true, false]))
         for what in [
             "signature", "artifact", "predicate type", "time", "certificate", "certificate transparency", "identity",

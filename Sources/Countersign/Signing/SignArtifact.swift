@@ -117,10 +117,13 @@ package struct SignArtifact: Sendable {
             }
             throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
         }
+        guard let created = verified.time else {
+            throw SigningError.ownOutputRejected(code: "verify.time", observed: "nothing says when it was signed")
+        }
         let json = try bundle.json()
         let referrer = BundleReferrer.render(
             bundle: json, subject: subject.descriptor, predicateType: Statement.cosignSignPredicateType,
-            created: verified.time)
+            created: created)
         let attachment = Evidence.Attachment(
             manifest: referrer.manifest, mediaType: MediaType.ociManifest, digest: referrer.descriptor.digest)
         let logged = try await journal.log(

@@ -61,7 +61,13 @@ public struct UnverifiedBundle: Sendable, Equatable {
         timestamps = timestamp.map { [$0] } ?? []
     }
 
-    /// A bundle of its parts.
+    /// A version 0.3 bundle of its parts: of a certificate or a key, not yet logged or in several logs.
+    public init(_ content: Content, _ material: Material, _ tlogEntries: [TlogEntry], timestamps: [[UInt8]]) {
+        self.init(
+            version: .v03, material: material, content: content, tlogEntries: tlogEntries, timestamps: timestamps)
+    }
+
+    /// A bundle as it was read.
     init(version: Version, material: Material, content: Content, tlogEntries: [TlogEntry], timestamps: [[UInt8]]) {
         self.version = version
         self.material = material

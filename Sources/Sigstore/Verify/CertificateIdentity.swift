@@ -5,6 +5,7 @@ public struct CertificateIdentity: Sendable, Equatable {
         /// The same bytes; no normalisation, no case folding.
         case exact(String)
         /// A regular expression found anywhere in the name, as cosign's `--certificate-identity-regexp` does: anchor it.
+        /// One that is not anchored is told in the result's ``VerifiedSignature/warnings``.
         case regex(String)
     }
 
@@ -12,14 +13,28 @@ public struct CertificateIdentity: Sendable, Equatable {
     public let subjectAlternativeName: Pattern
     /// The issuer to expect.
     public let issuer: Pattern
+    /// What else the certificate must say (cosign's `--certificate-github-workflow-…` and any other of Fulcio's fields).
+    public let extensions: [FulcioExtension.Kind: Pattern]
 
     /// An identity to expect.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` for an empty name or a regular expression that does not compile.
-    public init(subjectAlternativeName: Pattern, issuer: Pattern) throws(SigstoreError) {
+    public init(
+        subjectAlternativeName: Pattern, issuer: Pattern, extensions: [FulcioExtension.Kind: Pattern] = [:]
+    ) throws(SigstoreError) {
         try subjectAlternativeName.validate("certificate identity")
         try issuer.validate("certificate issuer")
+        for (field, pattern) in extensions { try pattern.validate(field.name) }
         self.subjectAlternativeName = subjectAlternativeName
         self.issuer = issuer
+        self.extensions = extensions
+    }
+
+    /// What a reader of the answer should know: patterns that match more than they seem to.
+    var warnings: [String] {
+        ([("identity", subjectAlternativeName), ("issuer", issuer)] + extensions.map { ($0.key.name, $0.value) })
+            .filter { $0.1.isUnanchored }
+            .map { "the expected \($0.0) \($0.1) is not anchored by ^ and $: it is found anywhere in a name" }
+            .sorted()
     }
 }
 
@@ -43,6 +58,25 @@ extension CertificateIdentity.Pattern: CustomStringConvertible {
             guard let regex = try? Regex(text).matchingSemantics(.unicodeScalar) else { return false }
             return name.firstMatch(of: regex) != nil
         }
+    }
+
+    /// Whether this is a regular expression that need not match the whole name.
+    public var isUnanchored: Bool {
+        guard case .regex(let text) = self else { return false }
+        // an alternative at the top is anchored only where the anchor stands
+        return !(text.hasPrefix("^") && text.hasSuffix("$")) || text.contains("|") && !Self.isOneGroup(text)
+    }
+
+    /// `^(…)$` with the outer parentheses around everything.
+    private static func isOneGroup(_ text: String) -> Bool {
+        let inner = text.dropFirst().dropLast()
+        guard inner.hasPrefix("("), inner.hasSuffix(")") else { return false }
+        var depth = 0
+        for (offset, character) in inner.enumerated() {
+            if character == "(" { depth += 1 } else if character == ")" { depth -= 1 }
+            if depth == 0, offset < inner.count - 1 { return false }
+        }
+        return depth == 0
     }
 
     public var description: String {

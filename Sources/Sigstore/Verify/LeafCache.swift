@@ -2,13 +2,16 @@ import FoundationEssentials
 import OpenSSL
 import Synchronization
 
-/// A leaf certificate whose chain and SCT hold. What is left to check is only whether a time lies in every validity.
+/// A leaf certificate whose chain holds, and what is known of its transparency. What is left to check is only whether a
+/// time lies in every validity.
 struct VerifiedLeaf: Sendable {
     let chain: [Certificate]
     let authority: TrustedAuthority
-    let ctLog: TrustedLog
+    /// The log whose embedded timestamp holds, or why none does.
+    let ctLog: Result<TrustedLog, VerificationError>
     let identity: String
     let issuer: String
+    let extensions: [FulcioExtension]
 
     func isValid(at time: Date) -> Bool {
         authority.validity.contains(time) && chain.allSatisfy { $0.notBefore <= time && time <= $0.notAfter }
@@ -17,7 +20,8 @@ struct VerifiedLeaf: Sendable {
 
 /// The last leaf certificates that verified, by the SHA-256 of their DER; least recently used ones are dropped.
 ///
-/// Failures are not remembered: they are rare, and remembering them would let a stranger fill the cache.
+/// Only certificates that chain to the trusted root are remembered: others are rare, and remembering them would let a
+/// stranger fill the cache.
 final class LeafCache: Sendable {
     private struct Slot {
         let leaf: VerifiedLeaf

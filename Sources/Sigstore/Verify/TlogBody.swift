@@ -6,9 +6,36 @@ enum TlogBody {
     /// Rekor v1, of an envelope.
     case dsse(DSSEEntry)
     /// Rekor v1, of an envelope; what cosign 2 wrote for attestations.
-    case intoto(payloadHash: [UInt8], signature: [UInt8], verifier: [UInt8])
+    case intoto(payloadHash: [UInt8], signature: [UInt8], verifier: Logged)
     /// Rekor v1 or v2, of a digest: an artifact's, or in v2 also that of an envelope's pre-authentication encoding.
-    case hashedRekord(isV2: Bool, algorithm: String, digest: [UInt8], signature: [UInt8], verifier: [UInt8])
+    case hashedRekord(isV2: Bool, algorithm: String, digest: [UInt8], signature: [UInt8], verifier: Logged)
+
+    /// The certificate or key that the log checked the signature with.
+    enum Logged {
+        /// Rekor v1 keeps the text it was sent.
+        case pem([UInt8])
+        /// Rekor v2 keeps DER.
+        case der([UInt8])
+
+        func isSame(as material: VerificationMaterial) throws(SigstoreError) -> Bool {
+            switch self {
+            case .der(let bytes): return bytes == material.der
+            case .pem(let bytes):
+                // nearly everybody sends the very text that we would write: no need to decode a certificate again
+                return bytes.elementsEqual(material.pem.utf8) ? true : try Self.der(fromPEM: bytes) == material.der
+            }
+        }
+
+        private static func der(fromPEM bytes: [UInt8]) throws(SigstoreError) -> [UInt8] {
+            let text = String(decoding: bytes, as: UTF8.self)
+            do throws(CryptoError) {
+                if text.contains("BEGIN CERTIFICATE") { return try Certificate(pem: text).der }
+                return try PublicKey(pem: text).spki
+            } catch {
+                throw .malformed("tlog entry body", "its verifier is neither certificate nor key: \(error)")
+            }
+        }
+    }
 
     /// Reads the body, which must be of the kind and version that the entry says.
     init(_ entry: TlogEntry) throws(SigstoreError) {
@@ -40,7 +67,7 @@ enum TlogBody {
         }
         return .intoto(
             payloadHash: try hash.required("value").hex(), signature: decoded,
-            verifier: try pem(signature.required("publicKey")))
+            verifier: .pem(try signature.required("publicKey").bytes()))
     }
 
     private static func hashedRekord1(_ body: JSONField) throws(SigstoreError) -> TlogBody {
@@ -50,7 +77,7 @@ enum TlogBody {
         return .hashedRekord(
             isV2: false, algorithm: try hash.required("algorithm").string(), digest: try hash.required("value").hex(),
             signature: try signature.required("content").bytes(),
-            verifier: try pem(signature.required("publicKey").required("content")))
+            verifier: .pem(try signature.required("publicKey").required("content").bytes()))
     }
 
     private static func hashedRekord2(_ body: JSONField) throws(SigstoreError) -> TlogBody {
@@ -64,81 +91,36 @@ enum TlogBody {
         return .hashedRekord(
             isV2: true, algorithm: names[try data.required("algorithm").string()] ?? "unknown",
             digest: try data.required("digest").bytes(), signature: try signature.required("content").bytes(),
-            verifier: try raw.required("rawBytes").bytes())
+            verifier: .der(try raw.required("rawBytes").bytes()))
     }
 
-    /// Base64 of the PEM of a certificate or key, as DER.
-    private static func pem(_ field: JSONField) throws(SigstoreError) -> [UInt8] {
-        try der(fromPEM: field.bytes(), field)
-    }
-
-    private static func der(fromPEM bytes: [UInt8], _ field: JSONField) throws(SigstoreError) -> [UInt8] {
-        let text = String(decoding: bytes, as: UTF8.self)
-        do throws(CryptoError) {
-            if text.contains("BEGIN CERTIFICATE") { return try Certificate(pem: text).der }
-            return try PublicKey(pem: text).spki
-        } catch {
-            throw field.malformed("\(error)")
-        }
-    }
-
-    /// Compares the body with the bundle: the same content, signature, and certificate or key.
-    func check(
-        against content: UnverifiedBundle.Content, _ artifact: ArtifactDigest, _ material: VerificationMaterial
-    ) throws(SigstoreError) {
+    /// Compares the body with what is presented: the same content, signature, and certificate or key.
+    func check(against presented: PresentedSignature, _ material: VerificationMaterial) throws(SigstoreError) {
         func differs(_ what: String) -> SigstoreError { .malformed("tlog entry body", "it is of another \(what)") }
-        switch (self, content) {
+        switch (self, presented.content) {
         case (.dsse(let entry), .envelope(let envelope)):
             guard entry.payloadHash == Hash.sha256(envelope.payload) else { throw differs("payload") }
             guard entry.signatures.count == 1, let signed = entry.signatures.first,
-                signed.signature == content.signature
+                signed.signature == presented.signature
             else { throw differs("signature") }
-            // our own entries hold the very PEM we would write: no need to parse it again
-            if case .certificate(let certificate) = material, signed.verifierPEM == Array(certificate.pem.utf8) {
-                return
-            }
-            let field = JSONField(.null, path: "tlog entry body.verifier")
-            guard try Self.der(fromPEM: signed.verifierPEM, field) == material.der else { throw differs("signer") }
+            guard try Logged.pem(signed.verifierPEM).isSame(as: material) else { throw differs("signer") }
         case (.intoto(let payloadHash, let signature, let verifier), .envelope(let envelope)):
             guard payloadHash == Hash.sha256(envelope.payload) else { throw differs("payload") }
-            guard signature == content.signature else { throw differs("signature") }
-            guard verifier == material.der else { throw differs("signer") }
-        case (.hashedRekord(let isV2, let algorithm, let digest, let signature, let verifier), _):
-            guard digest == (try Self.expectedDigest(of: content, artifact, algorithm, isV2: isV2)) else {
-                throw differs("artifact")
+            guard signature == presented.signature else { throw differs("signature") }
+            guard try verifier.isSame(as: material) else { throw differs("signer") }
+        case (.hashedRekord(let isV2, let algorithm, let digest, let signature, let verifier), let content):
+            if case .envelope = content, !isV2 {
+                // in Rekor v1 an envelope is logged as dsse or intoto; a hashedrekord of it would be of another signature
+                throw .unsupported("a hashedrekord 0.0.1 entry for an envelope")
             }
-            guard signature == content.signature else { throw differs("signature") }
-            guard verifier == material.der else { throw differs("signer") }
+            guard let expected = content.digest(algorithm) else {
+                throw .unsupported("a \(printable(algorithm, limit: 20)) entry for this content")
+            }
+            guard digest == expected else { throw differs("artifact") }
+            guard signature == presented.signature else { throw differs("signature") }
+            guard try verifier.isSame(as: material) else { throw differs("signer") }
         default:
             throw .unsupported("a log entry of this kind for this content")
-        }
-    }
-
-    private static func expectedDigest(
-        of content: UnverifiedBundle.Content, _ artifact: ArtifactDigest, _ algorithm: String, isV2: Bool
-    ) throws(SigstoreError) -> [UInt8] {
-        switch content {
-        case .messageSignature:
-            guard algorithm == artifact.algorithm else { throw .unsupported("a \(algorithm) entry for \(artifact)") }
-            return artifact.bytes
-        case .envelope(let envelope):
-            // in Rekor v1 an envelope is logged as dsse or intoto; a hashedrekord of it would be of another signature
-            guard isV2 else { throw .unsupported("a hashedrekord 0.0.1 entry for an envelope") }
-            switch algorithm {
-            case "sha256": return Hash.sha256(envelope.preAuthenticationEncoding)
-            case "sha384": return Hash.sha384(envelope.preAuthenticationEncoding)
-            case "sha512": return Hash.sha512(envelope.preAuthenticationEncoding)
-            default: throw .unsupported("a \(algorithm) entry")
-            }
-        }
-    }
-}
-
-extension VerificationMaterial {
-    fileprivate var der: [UInt8] {
-        switch self {
-        case .certificate(let certificate): certificate.der
-        case .publicKey(let key): key.spki
         }
     }
 }

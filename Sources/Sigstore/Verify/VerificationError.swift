@@ -8,6 +8,8 @@ public struct VerificationError: Error, Sendable, Equatable {
         case signature
         /// The statement cannot be read, or is not one.
         case statement
+        /// The older format's document cannot be read, or claims to be something else than an image signature.
+        case payload
         /// The artifact is not what was signed.
         case subject
         /// The statement makes another kind of claim.
@@ -30,6 +32,8 @@ public struct VerificationError: Error, Sendable, Equatable {
         case identity
         /// The identity is vouched for by another issuer.
         case issuer
+        /// One of Fulcio's extensions says something else than expected.
+        case certificateExtension = "certificate_extension"
         /// There is no log entry.
         case tlogEntry = "tlog_entry"
         /// An entry is of another signature, certificate or artifact.
@@ -51,6 +55,9 @@ public struct VerificationError: Error, Sendable, Equatable {
         self.observed = printable(observed)
     }
 
+    /// The section of the Sigstore client specification that asks for the check.
+    public var clause: String { check.clause }
+
     /// A stable name: `verify.` and the check.
     public var code: String { "verify.\(check.rawValue)" }
 
@@ -63,13 +70,13 @@ public struct VerificationError: Error, Sendable, Equatable {
     /// What an operator can do about it.
     public var fix: String {
         switch check {
-        case .identity, .issuer:
+        case .identity, .issuer, .certificateExtension:
             "compare the expected identity and issuer with those seen; if they are right, so is the refusal"
         case .log, .certificateTimestamp, .chain, .timestamp:
             "see that the trusted root is that of the instance that signed, and is up to date"
         case .repository: "sign the image in this repository; an approval does not travel"
-        case .predicateType, .subject: "look for another bundle of this artifact"
-        default: "treat the bundle as altered; sign the artifact again"
+        case .predicateType, .subject: "look for another signature of this artifact"
+        default: "treat the signature as altered; sign the artifact again"
         }
     }
 }

@@ -1,42 +1,34 @@
 import OpenSSL
 
 extension Verifier {
-    /// The signature is over the envelope's pre-authentication encoding, or over the artifact, by `key`.
+    /// (4.5) The signature is over the envelope's pre-authentication encoding, the document, or the artifact, by this key.
     func verifySignature(
-        _ bundle: UnverifiedBundle, _ artifact: ArtifactDigest, key: PublicKey, _ checks: inout [String]
+        _ presented: PresentedSignature, by material: VerificationMaterial, _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
-        do throws(CryptoError) {
-            switch bundle.content {
-            case .envelope(let envelope):
-                try key.verify(bundle.content.signature, of: envelope.preAuthenticationEncoding)
-                checks.append("signature: \(key.algorithm) over the DSSE envelope")
-            case .messageSignature(_, _, let signature):
-                guard let scheme = Self.scheme(of: key, for: artifact) else {
-                    throw .unsupported("a \(key.algorithm) signature over a \(artifact.algorithm) digest")
-                }
-                try key.verify(signature, prehashed: artifact.bytes, scheme)
-                checks.append("signature: \(key.algorithm) over the artifact \(artifact)")
+        let what =
+            switch presented.content {
+            case .envelope: "the DSSE envelope"
+            case .message: "the simple signing document"
+            case .artifact(let artifact): "the artifact \(artifact)"
             }
+        let whose =
+            switch material {
+            case .certificate: "the certificate's key"
+            case .publicKey: "the given key"
+            }
+        do throws(CryptoError) {
+            let scheme = try material.key.verify(presented.signature, over: presented.content)
+            steps.append(.init(.signature, "\(scheme) over \(what)", against: whose))
         } catch {
             throw .init(.signature, "\(error)")
         }
     }
 
-    private static func scheme(of key: PublicKey, for artifact: ArtifactDigest) -> SignatureScheme? {
-        let digests: [String: DigestAlgorithm] = ["sha256": .sha256, "sha384": .sha384, "sha512": .sha512]
-        guard let digest = digests[artifact.algorithm] else { return nil }
-        switch key.algorithm {
-        case .ecdsaP256, .ecdsaP384, .ecdsaP521: return .ecdsa(digest)
-        case .rsa: return .rsaPKCS1(digest)
-        case .ed25519: return nil
-        }
-    }
-
-    /// What was signed is the artifact, and says what was asked for.
+    /// (4.5) What was signed is the artifact, and says what was asked for.
     func verifyArtifact(
         _ bundle: UnverifiedBundle, _ artifact: ArtifactDigest, expecting predicateType: String?,
-        _ repositories: [String]?, _ checks: inout [String]
-    ) throws(VerificationError) -> Statement? {
+        _ repositories: [String]?, _ steps: inout [VerificationStep]
+    ) throws(VerificationError) -> VerifiedSignature.Claim {
         switch bundle.content {
         case .messageSignature(let algorithm, let digest, _):
             // the bundle's digest is a hint; one that contradicts the artifact is a fault all the same
@@ -44,58 +36,80 @@ extension Verifier {
                 throw .init(.subject, "the bundle is of sha256:\(Hex.encode(digest)), the artifact is \(artifact)")
             }
             if let predicateType { throw .init(.predicateType, "no statement, \(predicateType) was expected") }
-            return nil
+            return .artifact
         case .envelope(let envelope):
-            guard envelope.payloadType == Statement.payloadType else {
-                throw .init(.statement, "the payload type is \"\(envelope.payloadType)\"")
-            }
-            let statement: Statement
-            do throws(SigstoreError) {
-                statement = try Statement(json: envelope.payload)
-            } catch {
-                throw .init(.statement, error.observed)
-            }
-            try verifyStatement(statement, artifact, predicateType, repositories, &checks)
-            return statement
+            return .statement(try verifyEnvelope(envelope, artifact, expecting: predicateType, repositories, &steps))
         }
     }
 
-    private func verifyStatement(
-        _ statement: Statement, _ artifact: ArtifactDigest, _ predicateType: String?, _ repositories: [String]?,
-        _ checks: inout [String]
-    ) throws(VerificationError) {
+    /// (4.5) The payload is an in-toto statement that has the artifact among its subjects.
+    func verifyEnvelope(
+        _ envelope: Envelope, _ artifact: ArtifactDigest, expecting predicateType: String?, _ repositories: [String]?,
+        _ steps: inout [VerificationStep]
+    ) throws(VerificationError) -> Statement {
+        guard envelope.payloadType == Statement.payloadType else {
+            throw .init(.statement, "the payload type is \"\(envelope.payloadType)\"")
+        }
+        let statement: Statement
+        do throws(SigstoreError) {
+            statement = try Statement(json: envelope.payload)
+        } catch {
+            throw .init(.statement, error.observed)
+        }
         let subjects = statement.subjects.filter { $0.digest[artifact.algorithm] == artifact.hex }
         guard let first = subjects.first else {
             let seen = statement.subjects[0].digest.map { "\($0.key):\($0.value)" }.joined(separator: ", ")
             throw .init(.subject, "\(artifact) is not among the \(statement.subjects.count) subjects (first: \(seen))")
         }
-        checks.append("artifact: \(artifact) is a subject of the statement")
+        steps.append(
+            .init(.subject, "one of \(statement.subjects.count) subjects of the statement", against: "\(artifact)"))
         if let predicateType {
             guard statement.predicateType.utf8.elementsEqual(predicateType.utf8) else {
                 throw .init(.predicateType, "\(statement.predicateType), expected \(predicateType)")
             }
-            checks.append("predicate type: \(predicateType)")
+            steps.append(.init(.predicateType, predicateType, against: "the expected one"))
         }
         // ours carry the repository they approve; the name is then ours too and must say the same
-        guard let approved = first.annotations[Statement.repositoryAnnotation] else { return }
+        if first.annotations[Statement.repositoryAnnotation] != nil {
+            try verifyRepository(
+                subjects.map { Approval(name: $0.name, repository: $0.annotations[Statement.repositoryAnnotation]) },
+                repositories, &steps)
+        }
+        return statement
+    }
+
+    /// What a subject says about the repository it is approved in.
+    struct Approval {
+        let name: String?
+        let repository: String?
+    }
+
+    /// An approval counts in the repository that it names. Our own policy, beside the specification: stock verifiers
+    /// accept a signature wherever its digest is.
+    func verifyRepository(
+        _ approvals: [Approval], _ repositories: [String]?, _ steps: inout [VerificationStep]
+    ) throws(VerificationError) {
+        let approved = printable(approvals.first?.repository ?? "", limit: 300)
         guard let repositories else {
-            checks.append("repository: approved for \(printable(approved, limit: 300)); not compared with anything")
+            steps.append(.init(.repository, "approved for \(approved); not compared with anything"))
             return
         }
-        let ours = subjects.first { subject in
-            let named = subject.annotations[Statement.repositoryAnnotation]
-            return repositories.contains { repository in
-                named.map { $0.utf8.elementsEqual(repository.utf8) } ?? false
-                    && subject.name.map { Self.name($0, is: repository) } ?? true
+        let ours = approvals.first { approval in
+            repositories.contains { repository in
+                approval.repository.map { $0.utf8.elementsEqual(repository.utf8) } ?? false
+                    && approval.name.map { Self.name($0, is: repository) } ?? true
             }
         }
-        guard ours != nil else {
+        guard let ours else {
             throw .init(
                 .repository,
-                "approved for \(approved) (name \(first.name ?? "none")), not for \(repositories.joined(separator: ", "))"
+                "approved for \(approved) (name \(approvals.first?.name ?? "none")), not for \(repositories.joined(separator: ", "))"
             )
         }
-        checks.append("repository: approved for \(printable(approved, limit: 300))")
+        steps.append(
+            .init(
+                .repository, "approved for \(printable(ours.repository ?? "", limit: 300))",
+                against: repositories.joined(separator: ", ")))
     }
 
     /// A subject of a group statement carries `@<short digest>` after the repository, so that names stay unique.

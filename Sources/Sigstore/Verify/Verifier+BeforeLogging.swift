@@ -1,24 +1,55 @@
 public import OpenSSL
 
 extension Verifier {
-    /// Everything that a verifier will check of a signature and that is known before its log entry exists: steps (0) to
-    /// (3), (8) and (9) of ``verify(_:artifact:by:expecting:repositories:)``.
+    /// Everything that a verifier will check of a bundle and that is known before its log entry exists: all but 4.4.
     ///
     /// A log is public and for ever. With a trusted root that does not belong to the Fulcio or the timestamp authority in
-    /// use, every attempt would leave an entry there for a signature that nobody can publish.
-    /// - Parameter timestamp: the authority's whole answer; it establishes the time at which the certificate must hold.
+    /// use, every attempt would leave an entry there for a signature that nobody can publish. Without a timestamp nothing
+    /// says yet when the signature was made; the certificate is then judged as of its own first moment.
+    /// - Parameter bundle: without log entries.
+    public func verifyBeforeLogging(
+        _ bundle: UnverifiedBundle, artifact: ArtifactDigest, by signer: ExpectedSigner,
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+    ) throws(VerificationError) {
+        try verifyBeforeLogging(PresentedSignature(bundle, artifact), by: signer, demands) {
+            (steps) throws(VerificationError) in
+            try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &steps)
+        }
+    }
+
+    /// The same for a signature in the older format, without its log entry.
+    public func verifyBeforeLogging(
+        _ legacy: LegacySignature, image: ArtifactDigest, by signer: ExpectedSigner,
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+    ) throws(VerificationError) {
+        try verifyBeforeLogging(PresentedSignature(legacy), by: signer, demands) { (steps) throws(VerificationError) in
+            try verifyLegacyClaim(legacy, image, expecting: predicateType, repositories, &steps)
+        }
+    }
+
+    private func verifyBeforeLogging(
+        _ presented: PresentedSignature, by signer: ExpectedSigner, _ demands: Demands,
+        claim judge: (inout [VerificationStep]) throws(VerificationError) -> VerifiedSignature.Claim
+    ) throws(VerificationError) {
+        var steps: [VerificationStep] = []
+        let material = try material(of: presented, for: signer)
+        try verifySignature(presented, by: material, &steps)
+        _ = try judge(&steps)
+        let times = try timestampTimes(of: presented, &steps)
+        guard case .certificate(let certificate) = material, case .certificate(let expected) = signer else { return }
+        let leaf = try verifyCertificate(
+            certificate, presented.intermediates, at: times.isEmpty ? [certificate.notBefore] : times.map(\.time),
+            demands, &steps)
+        try verifyIdentity(leaf, expected, &steps)
+    }
+
+    /// As ``verifyBeforeLogging(_:artifact:by:expecting:repositories:demanding:)``, of an envelope with its timestamp.
     public func verifyBeforeLogging(
         _ envelope: Envelope, certificate: Certificate, timestamp: [UInt8], artifact: ArtifactDigest,
         identity: CertificateIdentity, expecting predicateType: String? = nil, repositories: [String]? = nil
     ) throws(VerificationError) {
-        let bundle = UnverifiedBundle(
-            version: .v03, material: .certificate(certificate.der), content: .envelope(envelope), tlogEntries: [],
-            timestamps: [timestamp])
-        var checks: [String] = []
-        try verifySignature(bundle, artifact, key: certificate.publicKey, &checks)
-        _ = try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &checks)
-        let times = try observerTimes(of: bundle, &checks)
-        let leaf = try verifyCertificate(certificate, at: times.map(\.time), &checks)
-        try verifyIdentity(leaf, identity, &checks)
+        try verifyBeforeLogging(
+            UnverifiedBundle(.envelope(envelope), .certificate(certificate.der), [], timestamps: [timestamp]),
+            artifact: artifact, by: .certificate(identity), expecting: predicateType, repositories: repositories)
     }
 }

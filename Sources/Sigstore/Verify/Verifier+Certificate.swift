@@ -2,25 +2,55 @@ import FoundationEssentials
 import OpenSSL
 
 extension Verifier {
-    /// The certificate chains to the trusted root at every time, and a certificate transparency log vouches for it.
+    /// (4.3) The certificate chains to the trusted root at every time, and a certificate transparency log vouches for it.
+    ///
+    /// `offered` intermediates may complete the path, never end it.
     func verifyCertificate(
-        _ certificate: Certificate, at times: [Date], _ checks: inout [String]
+        _ certificate: Certificate, _ offered: [Certificate], at times: [Date], _ demands: Demands,
+        _ steps: inout [VerificationStep]
     ) throws(VerificationError) -> VerifiedLeaf {
         var leaf: VerifiedLeaf
         if let known = leaves.leaf(for: certificate.der) {
             leaf = known
         } else {
-            leaf = try verifyLeaf(certificate, at: times[0])
+            leaf = try verifyLeaf(certificate, offered, at: times[0])
             leaves.remember(leaf, for: certificate.der)
         }
         // an instance can be listed twice with other validity: one cached answer need not fit all times
-        for time in times where !leaf.isValid(at: time) { leaf = try verifyLeaf(certificate, at: time) }
-        checks.append("certificate: chains to \(leaf.authority.uri) at \(times.map(\.rfc3339).joined(separator: ", "))")
-        checks.append("certificate transparency: \(leaf.ctLog.baseURL) vouches for the certificate")
+        for time in times where !leaf.isValid(at: time) { leaf = try verifyLeaf(certificate, offered, at: time) }
+        steps.append(
+            .init(
+                .chain, "chains to \(leaf.authority.uri) at \(times.map(\.rfc3339).joined(separator: ", "))",
+                against: "root \(printable(leaf.authority.root.subject, limit: 200))"))
+        steps.append(try transparency(of: certificate, leaf, demands))
         return leaf
     }
 
-    private func verifyLeaf(_ certificate: Certificate, at time: Date) throws(VerificationError) -> VerifiedLeaf {
+    /// The word of a certificate transparency log: embedded, beside the certificate, or not asked for.
+    private func transparency(
+        of certificate: Certificate, _ leaf: VerifiedLeaf, _ demands: Demands
+    ) throws(VerificationError) -> VerificationStep {
+        switch leaf.ctLog {
+        case .success(let log):
+            return .init(
+                .certificateTimestamp, "embedded timestamp of the certificate", against: "the key of \(log.baseURL)")
+        case .failure(let refusal):
+            guard demands.acceptsUntransparentCertificates, try Self.hasNoTimestamp(certificate) else { throw refusal }
+            return .init(.certificateTimestamp, "the certificate has no timestamp, and none was asked for")
+        }
+    }
+
+    private static func hasNoTimestamp(_ certificate: Certificate) throws(VerificationError) -> Bool {
+        do throws(CryptoError) {
+            return try certificate.signedCertificateTimestamps().isEmpty
+        } catch {
+            throw .init(.certificateTimestamp, "\(error)")
+        }
+    }
+
+    private func verifyLeaf(
+        _ certificate: Certificate, _ offered: [Certificate], at time: Date
+    ) throws(VerificationError) -> VerifiedLeaf {
         var reason = "no certificate authority in the trusted root"
         for authority in root.certificateAuthorities {
             guard authority.validity.contains(time) else {
@@ -30,7 +60,7 @@ extension Verifier {
             let chain: [Certificate]
             do throws(CryptoError) {
                 chain = try CertificateChain.verify(
-                    certificate, intermediates: authority.intermediates, roots: [authority.root], at: time,
+                    certificate, intermediates: authority.intermediates + offered, roots: [authority.root], at: time,
                     purpose: .codeSigning)
             } catch {
                 reason = "\(error)"
@@ -40,11 +70,13 @@ extension Verifier {
                 reason = "a certificate that is its own issuer"
                 continue
             }
-            let ctLog = try verifyCertificateTimestamps(certificate, issuer: chain[1])
+            let ctLog = Result { () throws(VerificationError) in
+                try verifyCertificateTimestamps(certificate, issuer: chain[1])
+            }
             do throws(SigstoreError) {
                 return VerifiedLeaf(
                     chain: chain, authority: authority, ctLog: ctLog, identity: try certificate.signerIdentity(),
-                    issuer: try certificate.signerIssuer())
+                    issuer: try certificate.signerIssuer(), extensions: try FulcioExtension.all(of: certificate))
             } catch {
                 throw .init(.identity, error.observed)
             }
@@ -79,9 +111,10 @@ extension Verifier {
         throw .init(.certificateTimestamp, reason)
     }
 
-    /// The certificate names the expected identity, and the expected issuer vouched for it.
+    /// (4.3) The certificate names the expected identity, the expected issuer vouched for it, and the extensions say what
+    /// is expected.
     func verifyIdentity(
-        _ leaf: VerifiedLeaf, _ expected: CertificateIdentity, _ checks: inout [String]
+        _ leaf: VerifiedLeaf, _ expected: CertificateIdentity, _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
         guard expected.subjectAlternativeName.matches(leaf.identity) else {
             throw .init(.identity, "signed by \"\(leaf.identity)\", expected \(expected.subjectAlternativeName)")
@@ -89,7 +122,16 @@ extension Verifier {
         guard expected.issuer.matches(leaf.issuer) else {
             throw .init(.issuer, "vouched for by \"\(leaf.issuer)\", expected \(expected.issuer)")
         }
-        checks.append("identity: \(printable(leaf.identity)) matches \(expected.subjectAlternativeName)")
-        checks.append("issuer: \(printable(leaf.issuer)) matches \(expected.issuer)")
+        steps.append(.init(.identity, printable(leaf.identity), against: "\(expected.subjectAlternativeName)"))
+        steps.append(.init(.issuer, printable(leaf.issuer), against: "\(expected.issuer)"))
+        for (field, pattern) in expected.extensions.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            guard let value = leaf.extensions.first(where: { $0.kind == field })?.value else {
+                throw .init(.certificateExtension, "the certificate has no \(field.name), expected \(pattern)")
+            }
+            guard pattern.matches(value) else {
+                throw .init(.certificateExtension, "\(field.name) is \"\(value)\", expected \(pattern)")
+            }
+            steps.append(.init(.certificateExtension, "\(field.name) \(printable(value))", against: "\(pattern)"))
+        }
     }
 }

@@ -2,32 +2,56 @@ import FoundationEssentials
 import OpenSSL
 
 extension Verifier {
+    /// (4.4) Every entry holds, and there are entries in as many logs as demanded.
+    func verifyEntries(
+        of presented: PresentedSignature, _ material: VerificationMaterial, _ times: [VerifiedSignature.ObservedTime],
+        _ demands: Demands, _ steps: inout [VerificationStep]
+    ) throws(VerificationError) {
+        if presented.entries.isEmpty, case .publicKey = material, demands.acceptsUnloggedKeySignatures {
+            steps.append(.init(.tlogEntry, "no entry, and none was asked for"))
+            return
+        }
+        guard !presented.entries.isEmpty else { throw .init(.tlogEntry, "there is no log entry") }
+        // entries in one log count once (client specification 4.6, "Threshold verification")
+        let logs = Set(presented.entries.map(\.logID)).count
+        guard logs >= demands.logs else { throw .init(.tlogEntry, "in \(logs) logs, \(demands.logs) are demanded") }
+        for entry in presented.entries { try verifyEntry(entry, of: presented, material, times, &steps) }
+    }
+
     /// One log entry: of this signature, in the log, under a signed root, while the certificate was valid.
-    func verifyEntry(
-        _ entry: TlogEntry, of bundle: UnverifiedBundle, _ artifact: ArtifactDigest, _ material: VerificationMaterial,
-        _ times: [VerifiedBundle.ObservedTime], _ checks: inout [String]
+    private func verifyEntry(
+        _ entry: TlogEntry, of presented: PresentedSignature, _ material: VerificationMaterial,
+        _ times: [VerifiedSignature.ObservedTime], _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
         let isV2 = entry.kind == "hashedrekord" && entry.version == "0.0.2"
         let claimed = isV2 ? [] : [Date(unixSeconds: entry.integratedTime)]
         let (log, key) = try trustedLog(of: entry, at: isV2 ? times.map(\.time) : claimed)
 
         do throws(SigstoreError) {
-            try TlogBody(entry).check(against: bundle.content, artifact, material)
+            try TlogBody(entry).check(against: presented, material)
         } catch {
             throw .init(.tlogBody, error.observed)
         }
-        checks.append("log entry: \(entry.kind) \(entry.version) of this signature and signer")
+        steps.append(
+            .init(
+                .tlogBody, "\(entry.kind) \(entry.version) of this signature and signer",
+                against: "index \(entry.logIndex) of \(log.baseURL)"))
 
         if let proof = entry.inclusionProof {
+            // a tiled log has one tree, and nothing else authenticates its entry's index
+            guard !isV2 || entry.logIndex == proof.logIndex else {
+                throw .init(.inclusionProof, "entry \(entry.logIndex) with a proof of \(proof.logIndex)")
+            }
             let checkpoint = try verifyCheckpoint(proof, of: log, key)
             try verifyInclusion(entry, proof, checkpoint)
-            checks.append(
-                "inclusion: leaf \(proof.logIndex) of \(checkpoint.size) in \(log.baseURL), checkpoint signed by the log"
-            )
+            steps.append(
+                .init(
+                    .inclusionProof, "leaf \(proof.logIndex) of \(checkpoint.size)",
+                    against: "a checkpoint signed by \(log.baseURL)"))
         } else {
-            // version 0.1 bundles may rest on the promise alone; later ones are refused when they are read
+            // version 0.1 bundles and the older format rest on the promise alone; later bundles are refused when read
             guard entry.inclusionPromise != nil else { throw .init(.inclusionProof, "neither proof nor promise") }
-            checks.append("inclusion: promised by \(log.baseURL)")
+            steps.append(.init(.inclusionProof, "promised", against: "the key of \(log.baseURL)"))
         }
         if case .certificate(let certificate) = material, let time = claimed.first {
             guard certificate.notBefore <= time, time <= certificate.notAfter else {

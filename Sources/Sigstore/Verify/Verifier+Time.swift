@@ -3,21 +3,38 @@ import OpenSSL
 import StrictJSON
 
 extension Verifier {
-    /// The times at which a timestamp authority or a log of the trusted root saw the signature; at least one.
+    /// (4.2) The times at which a timestamp authority or a log of the trusted root saw the signature.
     func observerTimes(
-        of bundle: UnverifiedBundle, _ checks: inout [String]
-    ) throws(VerificationError) -> [VerifiedBundle.ObservedTime] {
-        var times: [VerifiedBundle.ObservedTime] = []
-        for timestamp in bundle.timestamps {
-            times.append(try timestampTime(timestamp, over: bundle.content.signature))
+        of presented: PresentedSignature, _ material: VerificationMaterial, _ demands: Demands,
+        _ steps: inout [VerificationStep]
+    ) throws(VerificationError) -> [VerifiedSignature.ObservedTime] {
+        var times = try timestampTimes(of: presented, &steps)
+        if demands.needsTimestamp, times.isEmpty { throw .init(.timestamp, "no timestamp, one is demanded") }
+        for entry in presented.entries {
+            guard let time = try integratedTime(of: entry) else { continue }
+            times.append(time)
+            steps.append(
+                .init(.signedEntryTimestamp, "logged at \(time.time.rfc3339)", against: "the key of \(time.observer)"))
         }
-        for entry in bundle.tlogEntries {
-            if let time = try integratedTime(of: entry) { times.append(time) }
+        if times.isEmpty {
+            guard case .publicKey = material, demands.acceptsUnloggedKeySignatures else {
+                throw .init(.time, "neither a timestamp nor a signed integrated time")
+            }
+            steps.append(.init(.time, "none is known, and none is needed for a key"))
         }
-        guard !times.isEmpty else { throw .init(.time, "neither a timestamp nor a signed integrated time") }
-        for time in times {
-            checks.append(
-                "time: \(time.time.rfc3339) by \(time.isTimestamp ? "timestamp authority" : "log") \(time.observer)")
+        return times
+    }
+
+    /// (4.2.1) Timestamping service.
+    func timestampTimes(
+        of presented: PresentedSignature, _ steps: inout [VerificationStep]
+    ) throws(VerificationError) -> [VerifiedSignature.ObservedTime] {
+        var times: [VerifiedSignature.ObservedTime] = []
+        for timestamp in presented.timestamps {
+            let time = try timestampTime(timestamp, over: presented.signature)
+            times.append(time)
+            steps.append(
+                .init(.timestamp, "timestamp of \(time.time.rfc3339)", against: "timestamp authority \(time.observer)"))
         }
         return times
     }
@@ -25,7 +42,7 @@ extension Verifier {
     /// RFC 3161: over the raw signature, by an authority of the trusted root whose chain was valid at that moment.
     private func timestampTime(
         _ der: [UInt8], over signature: [UInt8]
-    ) throws(VerificationError) -> VerifiedBundle.ObservedTime {
+    ) throws(VerificationError) -> VerifiedSignature.ObservedTime {
         let response: TimestampResponse
         do throws(CryptoError) { response = try TimestampResponse(der: der) } catch {
             throw .init(.timestamp, "\(error)")
@@ -46,8 +63,9 @@ extension Verifier {
         throw .init(.timestamp, reason)
     }
 
-    /// Rekor v1's promise authenticates its integrated time. Without one the time is merely claimed, and Rekor v2 has none.
-    private func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedBundle.ObservedTime? {
+    /// (4.2.2) Rekor v1's promise authenticates its integrated time. Without one the time is merely claimed, and Rekor v2
+    /// has none.
+    private func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedSignature.ObservedTime? {
         guard let promise = entry.inclusionPromise, entry.integratedTime > 0 else { return nil }
         let time = Date(unixSeconds: entry.integratedTime)
         let (log, key) = try trustedLog(of: entry, at: [time])

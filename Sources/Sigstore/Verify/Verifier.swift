@@ -1,11 +1,13 @@
 import FoundationEssentials
 public import OpenSSL
 
-/// Decides whether a bundle is a signature by the expected signer over the artifact, as of a trusted root.
+/// Decides whether a bundle, or a signature in the older format, is by the expected signer over the artifact, as of a
+/// trusted root.
 ///
-/// The steps are those of the Sigstore client specification ("Verification"), numbered in ``verify(_:artifact:by:expecting:repositories:)``.
-/// At least one log entry and one trusted time are always demanded, and *everything* in the bundle must hold: a second
-/// entry or timestamp that does not verify spoils it, since nothing says which one a reader will go by.
+/// The steps are those of the Sigstore client specification, section 4 (architecture-docs, `client-spec.md`); the sections
+/// are the numbers in the code, in ``VerificationStep`` and in ``VerificationError``. At least one log entry and one
+/// trusted time are demanded (``Demands`` says otherwise only for keys), and *everything* that is presented must hold: a
+/// second entry or timestamp that does not verify spoils the whole, since nothing says which one a reader will go by.
 public struct Verifier: Sendable {
     /// The anchors.
     public let root: TrustedRoot
@@ -34,11 +36,11 @@ public struct Verifier: Sendable {
         case publicKey(PublicKey)
     }
 
-    /// Verifies a keyless bundle. See ``verify(_:artifact:by:expecting:repositories:)``.
+    /// Verifies a keyless bundle. See ``verify(_:artifact:by:expecting:repositories:demanding:)``.
     public func verify(
         _ bundle: UnverifiedBundle, artifact: ArtifactDigest, identity: CertificateIdentity,
         expecting predicateType: String? = nil, repositories: [String]? = nil
-    ) throws(VerificationError) -> VerifiedBundle {
+    ) throws(VerificationError) -> VerifiedSignature {
         try verify(
             bundle, artifact: artifact, by: .certificate(identity), expecting: predicateType, repositories: repositories
         )
@@ -53,35 +55,60 @@ public struct Verifier: Sendable {
     ///     ``Statement/repositoryAnnotation`` must name one of them. nil leaves it unchecked and says so in the result.
     public func verify(
         _ bundle: UnverifiedBundle, artifact: ArtifactDigest, by signer: ExpectedSigner,
-        expecting predicateType: String? = nil, repositories: [String]? = nil
-    ) throws(VerificationError) -> VerifiedBundle {
-        var checks: [String] = []
-        let material = try material(of: bundle, for: signer)
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+    ) throws(VerificationError) -> VerifiedSignature {
+        try verify(PresentedSignature(bundle, artifact), of: artifact, by: signer, demands) {
+            (steps) throws(VerificationError) in
+            try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &steps)
+        }
+    }
 
-        // (8) and (9) of the specification first: they need nothing but the bundle, and a changed signature is then
-        // named as such instead of as a timestamp over other bytes. Nothing is believed before the end.
-        try verifySignature(bundle, artifact, key: material.key, &checks)
-        let statement = try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &checks)
+    /// The line that both formats take; `claim` judges what was said of the artifact (the second half of 4.5).
+    func verify(
+        _ presented: PresentedSignature, of artifact: ArtifactDigest, by signer: ExpectedSigner, _ demands: Demands,
+        claim judge: (inout [VerificationStep]) throws(VerificationError) -> VerifiedSignature.Claim
+    ) throws(VerificationError) -> VerifiedSignature {
+        var steps: [VerificationStep] = []
+        // (4.1) Inputs
+        let material = try material(of: presented, for: signer)
 
-        // (0) Establish the times at which trustworthy observers saw the signature
-        let times = try observerTimes(of: bundle, &checks)
+        // (4.5) first: it needs nothing but what is presented, and a changed signature is then named as such instead of
+        // as a timestamp over other bytes. Nothing is believed before the end.
+        try verifySignature(presented, by: material, &steps)
+        let claim = try judge(&steps)
+
+        // (4.2) Establishing a time for the signature: 4.2.1 timestamping service, 4.2.2 Rekor v1 timestamp
+        let times = try observerTimes(of: presented, material, demands, &steps)
 
         if case .certificate(let certificate) = material, case .certificate(let expected) = signer {
-            // (1) The certificate chains to the trusted root at each of these times, and (2) a CT log vouches for it
-            let leaf = try verifyCertificate(certificate, at: times.map(\.time), &checks)
-            // (3) It is the expected signer's
-            try verifyIdentity(leaf, expected, &checks)
+            // (4.3) The certificate chains to the trusted root at each of these times, a CT log vouches for it, and it
+            // is the expected signer's
+            let leaf = try verifyCertificate(
+                certificate, presented.intermediates, at: times.map(\.time), demands, &steps)
+            try verifyIdentity(leaf, expected, &steps)
         }
 
-        // (4) The log entry is of this very signature, (5) included in the log, (6) under a checkpoint of the log,
-        // (7) and was made while the certificate was valid
-        guard let first = bundle.tlogEntries.first else { throw .init(.tlogEntry, "the bundle has no log entry") }
-        for entry in bundle.tlogEntries {
-            try verifyEntry(entry, of: bundle, artifact, material, times, &checks)
+        // (4.4) Every log entry is of this very signature, included in a log of the trusted root under a checkpoint of
+        // that log, and made while the certificate was valid
+        try verifyEntries(of: presented, material, times, demands, &steps)
+        return VerifiedSignature(
+            source: presented.source, artifact: artifact, claim: claim, signer: try material.signer(),
+            tlogEntries: presented.entries, times: times, steps: steps,
+            warnings: warnings(presented, signer, demands))
+    }
+
+    private func warnings(
+        _ presented: PresentedSignature, _ signer: ExpectedSigner, _ demands: Demands
+    ) -> [String] {
+        var warnings: [String] = []
+        if case .certificate(let identity) = signer { warnings += identity.warnings }
+        if presented.entries.isEmpty {
+            warnings.append("no log was asked for: nothing shows that the signature is public")
         }
-        return VerifiedBundle(
-            bundle: bundle, artifact: artifact, statement: statement, signer: try material.signer(), tlogEntry: first,
-            times: times, time: times[0].time, checks: checks)
+        if demands.acceptsUntransparentCertificates {
+            warnings.append("certificates are accepted without transparency")
+        }
+        return warnings
     }
 }
 
@@ -97,7 +124,23 @@ enum VerificationMaterial {
         }
     }
 
-    func signer() throws(VerificationError) -> VerifiedBundle.Signer {
+    /// The bytes that a log keeps of it.
+    var der: [UInt8] {
+        switch self {
+        case .certificate(let certificate): certificate.der
+        case .publicKey(let key): key.spki
+        }
+    }
+
+    /// The same as text.
+    var pem: String {
+        switch self {
+        case .certificate(let certificate): certificate.pem
+        case .publicKey(let key): key.pem
+        }
+    }
+
+    func signer() throws(VerificationError) -> VerifiedSignature.Signer {
         switch self {
         case .publicKey(let key): return .publicKey(key)
         case .certificate(let certificate):
@@ -112,10 +155,11 @@ enum VerificationMaterial {
 }
 
 extension Verifier {
-    private func material(
-        of bundle: UnverifiedBundle, for signer: ExpectedSigner
+    /// (4.1) The certificate or key that is presented, of the kind that is expected.
+    func material(
+        of presented: PresentedSignature, for signer: ExpectedSigner
     ) throws(VerificationError) -> VerificationMaterial {
-        switch (bundle.material, signer) {
+        switch (presented.material, signer) {
         case (.certificate(let der), .certificate):
             // decoding it again costs as much as two of its signatures
             if let known = leaves.leaf(for: der) { return .certificate(known.chain[0]) }

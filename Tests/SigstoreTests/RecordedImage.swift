@@ -1,0 +1,111 @@
+import FoundationEssentials
+import OpenSSL
+import StrictJSON
+import Support
+
+@testable import Sigstore
+
+/// One scenario of the recorded registry contents: what lies beside an image, and the trusted root of the instance.
+struct RecordedImage {
+    let name: String
+    let folder: String
+
+    /// Every scenario that recorded a registry, in order.
+    static let all: [RecordedImage] = {
+        guard let vectors = sharedMaterial("vectors"),
+            let names = try? FileManager.default.contentsOfDirectory(atPath: vectors)
+        else { return [] }
+        return names.sorted().map { RecordedImage(name: $0, folder: "\(vectors)/\($0)") }
+            .filter { FileManager.default.fileExists(atPath: $0.folder + "/oci") }
+    }()
+
+    static func named(_ name: String) -> RecordedImage? { all.first { $0.name == name } }
+
+    var hasTrustedRoot: Bool { FileManager.default.fileExists(atPath: folder + "/trust/trusted_root.json") }
+
+    func trustedRoot() throws -> TrustedRoot {
+        try TrustedRoot(json: Fixture.file("\(folder)/trust/trusted_root.json"))
+    }
+
+    /// The key that the scenario signed with, if it was no certificate.
+    func key() throws -> PublicKey? {
+        let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/trust")
+        guard let file = files.sorted().first(where: { $0.hasPrefix("cosign") && $0.hasSuffix(".pub") }) else {
+            return nil
+        }
+        return try PublicKey(pem: String(decoding: Fixture.file("\(folder)/trust/\(file)"), as: UTF8.self))
+    }
+
+    /// One signature as the registry kept it, and the image that it stands beside.
+    struct Found {
+        enum Form {
+            case bundle([UInt8])
+            case legacy(mediaType: String, payload: [UInt8], annotations: [String: String])
+        }
+        let form: Form
+        let image: String
+        let tag: String
+    }
+
+    /// Every bundle and every layer of a `.sig` or `.att` manifest.
+    func signatures() throws -> [Found] {
+        let files = FileManager.default
+        var found: [Found] = []
+        for layout in try files.contentsOfDirectory(atPath: folder + "/oci").sorted() {
+            let blobs = "\(folder)/oci/\(layout)/blobs/sha256"
+            let manifests = "\(folder)/oci/\(layout)/manifests"
+            for file in try files.contentsOfDirectory(atPath: manifests).sorted() {
+                let document = try JSONValue(parsing: Fixture.file("\(manifests)/\(file)"))
+                guard let manifest = document["manifest"], case .array(let layers)? = manifest["layers"] else {
+                    continue
+                }
+                for layer in layers {
+                    guard let mediaType = layer["mediaType"]?.text, let digest = layer["digest"]?.text else { continue }
+                    let blob = { try Fixture.file("\(blobs)/\(digest.dropFirst(7))") }
+                    if mediaType == UnverifiedBundle.mediaType {
+                        guard let subject = manifest["subject"]?["digest"]?.text else { continue }
+                        found.append(Found(form: .bundle(try blob()), image: subject, tag: file))
+                    } else if [SimpleSigningPayload.layerMediaType, LegacySignature.envelopeLayerMediaType]
+                        .contains(mediaType)
+                    {
+                        // the tag is the image's digest; the referrers form has it as its subject
+                        let image = manifest["subject"]?["digest"]?.text ?? "sha256:" + file.dropFirst(7).prefix(64)
+                        found.append(
+                            Found(
+                                form: .legacy(
+                                    mediaType: mediaType, payload: try blob(),
+                                    annotations: Self.texts(layer["annotations"])),
+                                image: image, tag: file))
+                    }
+                }
+            }
+        }
+        return found
+    }
+
+    private static func texts(_ value: JSONValue?) -> [String: String] {
+        guard case .object(let object)? = value else { return [:] }
+        return Dictionary(
+            uniqueKeysWithValues: object.members.compactMap { member in
+                member.value.text.map { (member.name, $0) }
+            })
+    }
+
+    /// Judges one signature as this scenario's root and key say.
+    func verify(
+        _ found: Found, by signer: Verifier.ExpectedSigner, with verifier: Verifier,
+        demanding demands: Verifier.Demands = .standard, expecting predicateType: String? = nil
+    ) throws -> VerifiedSignature {
+        let image = try ArtifactDigest(found.image)
+        switch found.form {
+        case .bundle(let json):
+            return try verifier.verify(
+                UnverifiedBundle(json: json), artifact: image, by: signer, expecting: predicateType,
+                demanding: demands)
+        case .legacy(let mediaType, let payload, let annotations):
+            return try verifier.verify(
+                LegacySignature(layerMediaType: mediaType, payload: payload, annotations: annotations), image: image,
+                by: signer, expecting: predicateType, demanding: demands)
+        }
+    }
+}
