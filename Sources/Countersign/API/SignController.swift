@@ -110,7 +110,7 @@ package struct SignController: RouteSet {
         // who asks by name means it: `untagged` is about pushes that nobody asked for
         switch policy.decide(repository, tagged: nil) {
         case .refuse(let reason): return .refused(reason: reason)
-        case .sign(let rule, _): return .accepted(rule: rule, policyVersion: policy.version)
+        case .sign(let rule): return .accepted(rule: rule.name, policyVersion: policy.version)
         }
     }
 }

@@ -18,6 +18,15 @@ package struct PolicyConfiguration: Sendable, Equatable {
         package var untagged: Effect = .refuse
         /// What is signed of a multi-arch index. Default `index`.
         package var index: IndexSigning = .index
+        /// In which forms the signature is published, all of them made in one signing event. Default `bundle`.
+        package var formats: [SignatureFormat] = [.bundle]
+        /// As whom it is signed: a name of `sigstore.identities`. Default `default`.
+        package var identity = Self.defaultIdentity
+        /// In which log it is entered: a name of `sigstore.logs`. Default nil: the first that takes the format.
+        package var log: String?
+
+        /// The identity of rules that name none.
+        package static let defaultIdentity = "default"
 
         package init(name: String, repositories: [Glob], index: IndexSigning = .index) {
             self.name = name

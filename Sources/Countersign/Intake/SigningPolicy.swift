@@ -27,8 +27,8 @@ package struct SigningPolicy: Sendable {
 
     /// What the policy says about one artifact.
     package enum Decision: Sendable, Equatable {
-        /// Sign; of an index, what `index` says.
-        case sign(rule: String, index: PolicyConfiguration.IndexSigning)
+        /// Sign, as this rule says.
+        case sign(PolicyConfiguration.Rule)
         case refuse(reason: String)
     }
 
@@ -55,7 +55,7 @@ package struct SigningPolicy: Sendable {
                 reason:
                     "policy rule '\(rule.name)' does not sign what has no tag (a child of an index, a push by digest); "
                     + "push it with a tag, or set 'untagged: sign'")
-        case (.sign, _, _): return .sign(rule: rule.name, index: rule.index)
+        case (.sign, _, _): return .sign(rule)
         }
     }
 
@@ -63,7 +63,12 @@ package struct SigningPolicy: Sendable {
     private static func canonical(_ rules: [PolicyConfiguration.Rule]) -> String {
         rules.map { rule in
             let globs = rule.repositories.map(\.pattern).joined(separator: " ")
-            return "\(rule.name) \(rule.effect.rawValue) \(rule.untagged.rawValue) \(rule.index.rawValue) \(globs)\n"
+            // what a rule leaves at its default does not change the version
+            var extras = rule.formats == [.bundle] ? "" : " formats=\(rule.formats.map(\.rawValue).joined(separator: ","))"
+            if rule.identity != PolicyConfiguration.Rule.defaultIdentity { extras += " identity=\(rule.identity)" }
+            if let log = rule.log { extras += " log=\(log)" }
+            return
+                "\(rule.name) \(rule.effect.rawValue) \(rule.untagged.rawValue) \(rule.index.rawValue)\(extras) \(globs)\n"
         }.joined()
     }
 

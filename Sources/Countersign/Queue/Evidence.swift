@@ -14,12 +14,12 @@ package struct Evidence: Sendable {
 
     package var format: Format { prepared.format }
 
-    package enum Format: String, Sendable { case bundle, legacy }
+    package typealias Format = SignatureFormat
 
     /// Commit point 1: everything that is about to become public, before it does.
     package struct Prepared: Sendable, Equatable {
         package var format: Format
-        /// The statement (DSSE payload).
+        /// What was signed: the statement (DSSE payload), or a legacy signature's simple-signing document.
         package var payload: [UInt8]
         package var signature: [UInt8]
         /// DER, leaf first; empty for a managed key.
@@ -27,7 +27,7 @@ package struct Evidence: Sendable {
         package var certificateNotAfter: Date?
         /// RFC 3161 `TimeStampResp`, as received.
         package var timestampToken: [UInt8]?
-        /// Configured name of the log it goes to.
+        /// Which log it goes to: its URL.
         package var log: String
         /// The exact request body for that log. Empty only where an entry was found, not made (``Journal/adopt(_:_:attachment:for:)``).
         package var logRequest: [UInt8]
@@ -71,7 +71,9 @@ package struct Evidence: Sendable {
         }
     }
 
-    /// The manifest that carries the evidence, rendered once: pushing it again is the same bytes under the same digest.
+    /// What carries the evidence in the registry, rendered once: pushing it again is the same bytes under the same digest. A
+    /// bundle's is its referrer manifest. A legacy signature's is its layer's descriptor with all annotations, under the
+    /// digest of its blob: the manifest around it is everybody's.
     package struct Attachment: Sendable, Equatable {
         package var manifest: [UInt8]
         package var mediaType: String

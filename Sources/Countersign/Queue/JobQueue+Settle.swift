@@ -95,11 +95,12 @@ extension JobQueue {
                 \(signed.map(\.record.logID))::text[], \(signed.map(\.record.logIndex))::bigint[],
                 \(signed.map(\.record.logUUID))::text[], \(signed.map(\.record.integratedAt))::timestamptz[],
                 \(signed.map { $0.record.referrer.description })::text[],
-                \(signed.map(\.record.rule))::text[], \(signed.map(\.record.policyVersion))::text[])
+                \(signed.map(\.record.rule))::text[], \(signed.map(\.record.policyVersion))::text[],
+                \(signed.map { $0.record.formats.map(\.rawValue).joined(separator: ",") })::text[])
             AS s(id, lease_token, identity, issuer, log_id, log_index, log_uuid, integrated_at, referrer_digest, rule,
-                policy_version)),
+                policy_version, formats)),
         held AS MATERIALIZED (
-            SELECT j.id, j.target_id, j.pushed_again, j.received_at
+            SELECT j.id, j.target_id, j.pushed_again, j.received_at, s.formats
             FROM settled s
             JOIN countersign.job j ON j.id = s.id AND j.lease_token = s.lease_token AND j.leased AND j.kind = 'sign'
             ORDER BY j.id FOR UPDATE OF j),
@@ -114,7 +115,9 @@ extension JobQueue {
             WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
         verified AS (
             UPDATE countersign.attachment a SET verified_at = now(), missing_at = NULL
-            WHERE a.target_id = ANY(ARRAY(SELECT target_id FROM held)) AND a.pushed_at IS NOT NULL
+            FROM held h
+            WHERE a.target_id = h.target_id AND a.pushed_at IS NOT NULL
+                AND a.format = ANY(string_to_array(h.formats, ','))
                 AND EXISTS (SELECT FROM countersign.evidence_target e
                     WHERE e.evidence_id = a.evidence_id AND e.target_id = a.target_id AND e.live)
             RETURNING 1),

@@ -21,7 +21,7 @@ extension Journal {
         let failure = Failure(
             code: "registry.referrer_missing", stage: "read_back",
             observed:
-                "the registry does not serve the signature\(evidence.attachment.map { " (\($0.digest))" } ?? "") any more",
+                "the registry does not serve the \(evidence.format.rawValue)\(evidence.attachment.map { " (\($0.digest))" } ?? "") any more",
             fix: "nothing: it is put back; if it vanishes again, exempt referrers from the registry's clean-up")
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)

@@ -17,24 +17,41 @@ package struct Journal: Sendable {
 
     package init(pool: ConnectionPool) { self.pool = pool }
 
-    /// The live evidence of a target, if there is any.
+    /// The live evidence of a target, at most one in each format.
+    package func liveEvidence(of target: Target) async throws(QueueError) -> [Evidence.Format: Evidence] {
+        let found = try await pool.rows(Self.liveEvidence(of: target.id)).values(Evidence.init)
+        return Dictionary(found.map { ($0.format, $0) }) { first, _ in first }
+    }
+
+    /// The live evidence of a target in one format, if there is any.
     package func evidence(
         of target: Target, format: Evidence.Format = .bundle
     ) async throws(QueueError) -> Evidence? {
-        try await pool.rows(Self.liveEvidence(of: target.id, format: format)).values(Evidence.init).first
+        try await liveEvidence(of: target)[format]
     }
 
-    /// Commit point 1. Nothing may be sent to the log before this returns.
+    /// Commit point 1, for all formats of one signing event. Nothing may be sent to a log before this returns.
     ///
-    /// - Returns: the live evidence of the target: the one just written, or the one that was there already. Go on with
-    ///   what is returned and forget the rest: a signature that is not stored was never made.
-    package func prepare(_ prepared: Evidence.Prepared, for claim: Claim) async throws(QueueError) -> Evidence {
+    /// - Returns: the live evidence of the target in each of these formats: the one just written, or the one that was there
+    ///   already. Go on with what is returned and forget the rest: a signature that is not stored was never made.
+    package func prepare(_ prepared: [Evidence.Prepared], for claim: Claim) async throws(QueueError) -> [Evidence] {
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)
-            if let existing = try Self.live(targetID, prepared.format, in: session) { return existing }
-            let id = try Self.insert(prepared, of: targetID, in: session)
-            return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil)
+            let existing = try Self.live(targetID, in: session)
+            return try prepared.map { prepared in
+                if let existing = existing.first(where: { $0.format == prepared.format }) { return existing }
+                let id = try Self.insert(prepared, of: targetID, in: session)
+                return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil)
+            }
         }
+    }
+
+    /// Commit point 1 of a signing event with one format.
+    package func prepare(_ prepared: Evidence.Prepared, for claim: Claim) async throws(QueueError) -> Evidence {
+        guard let evidence = try await prepare([prepared], for: claim).first else {
+            throw .unreadable(table: "evidence", what: "the row just written")
+        }
+        return evidence
     }
 
     /// Commit point 2: the log's answer, and the manifest that will carry it, rendered once.
@@ -153,10 +170,14 @@ extension Journal {
     }
 
     private static func live(_ targetID: Int64, _ format: Evidence.Format, in session: Session) throws -> Evidence? {
-        try session.query(liveEvidence(of: targetID, format: format)).first.map(Evidence.init)
+        try live(targetID, in: session).first { $0.format == format }
     }
 
-    private static func liveEvidence(of targetID: Int64, format: Evidence.Format) -> Query {
+    private static func live(_ targetID: Int64, in session: Session) throws -> [Evidence] {
+        try session.query(liveEvidence(of: targetID)).map(Evidence.init)
+    }
+
+    private static func liveEvidence(of targetID: Int64) -> Query {
         """
         SELECT e.id, e.format, e.payload, e.signature, e.certificate_chain, e.certificate_not_after, e.timestamp_token,
             e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
@@ -164,7 +185,7 @@ extension Journal {
         FROM countersign.evidence_target l
         JOIN countersign.evidence e ON e.id = l.evidence_id
         LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
-        WHERE l.target_id = \(targetID) AND l.format = \(format.rawValue)::text AND l.live
+        WHERE l.target_id = \(targetID) AND l.live
         """
     }
 }

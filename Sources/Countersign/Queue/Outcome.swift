@@ -21,9 +21,9 @@ package enum Outcome: Sendable {
 
 /// The facts of a signature that anybody can check, as the status API shows them.
 package struct SignedRecord: Sendable, Equatable {
-    /// Subject alternative name of the certificate.
+    /// Subject alternative name of the certificate; for a managed key `key:` and its hint.
     package let identity: String
-    /// OIDC issuer in the certificate.
+    /// OIDC issuer in the certificate; empty for a managed key.
     package let issuer: String
     /// Key id of the log: 64 hex digits.
     package let logID: String
@@ -37,10 +37,13 @@ package struct SignedRecord: Sendable, Equatable {
     /// Of the policy that was applied when it was signed.
     package let rule: String
     package let policyVersion: String
+    /// What was looked at in the registry and stood; the facts above are those of the first.
+    package let formats: [SignatureFormat]
 
     package init(
         identity: String, issuer: String, logID: String, logIndex: Int64, logUUID: String?, integratedAt: Date?,
-        referrer: Digest, rule: String, policyVersion: String
+        referrer: Digest, rule: String, policyVersion: String,
+        formats: [SignatureFormat] = [.bundle]
     ) {
         self.identity = identity
         self.issuer = issuer
@@ -51,6 +54,7 @@ package struct SignedRecord: Sendable, Equatable {
         self.referrer = referrer
         self.rule = rule
         self.policyVersion = policyVersion
+        self.formats = formats
     }
 }
 

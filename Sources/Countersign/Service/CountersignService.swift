@@ -81,11 +81,11 @@ package struct CountersignService: Sendable {
             pool: pools.api, notifier: notifier, worker: workQueue.worker,
             settings: configuration.worker.queueSettings)
         let registries = try Registries(configuration.registries, http: http)
-        let signer = try KeylessSigner(configuration.sigstore, trust: trust, http: http)
+        let signers = try Signers(configuration.sigstore, trust: trust, http: http)
 
         let attempt = Attempt(
             sign: SignArtifact(
-                policy: policy, registries: registries, signer: signer, journal: Journal(pool: pools.work),
+                policy: policy, registries: registries, signers: signers, journal: Journal(pool: pools.work),
                 subjects: SubjectTurns(pool: pools.work), queue: workQueue),
             queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
             logger: logger)
@@ -102,7 +102,7 @@ package struct CountersignService: Sendable {
                 commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
                 queue: apiQueue, policy: policy, metrics: metrics, progress: progress),
             logger: logger)
-        SigningFigures(metrics: metrics, registries: registries, window: signer.window).register()
+        SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         return [trust, notifier, JobListener(pools.listener, signal: signal)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
             + listeners.services(onBound: onBound) + [worker]

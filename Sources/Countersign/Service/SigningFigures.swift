@@ -5,7 +5,7 @@ import Sigstore
 struct SigningFigures: Sendable {
     let metrics: ServiceMetrics
     let registries: Registries
-    let window: CertificateWindow
+    let signers: Signers
 
     /// Hooks into the scrape.
     func register() {
@@ -15,7 +15,9 @@ struct SigningFigures: Sendable {
                     metrics.registryRequests.advance(name, kind.rawValue, to: Double(count))
                 }
             }
-            metrics.certificatesIssued.advance(to: Double(await window.issuedCount))
+            var issued = 0
+            for identity in signers.identities { issued += await identity.certificatesIssued }
+            metrics.certificatesIssued.advance(to: Double(issued))
         }
     }
 }

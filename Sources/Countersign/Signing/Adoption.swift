@@ -5,59 +5,145 @@ import Sigstore
 
 /// A signature that is already there: after the loss of our database, or of a row in it, what verifies under our own
 /// identity and for this repository is recorded instead of signed a second time.
+///
+/// What is not ours does not matter here: it may be anybody's, and broken ones are nobody's fault of ours.
 struct Adoption: Sendable {
     let journal: Journal
-    let registry: RegistryClient
-    let signer: KeylessSigner
+    let signer: Signer
 
-    /// The first referrer of the target that we would have published, recorded as the target's evidence; nil if there is none.
-    ///
-    /// Referrers that are not ours do not matter here: they may be anybody's, and broken ones are nobody's fault of ours.
-    func adopt(for target: Target, _ claim: Claim) async throws -> LoggedEvidence? {
-        let found: AttachedBundles
-        do { found = try await registry.bundles(target.repository.name, of: target.digest) } catch .tooLarge {
+    /// For each format the first signature that we would have published, recorded as the target's evidence.
+    func adopt(
+        _ formats: [SignatureFormat], for order: SigningOrder
+    ) async throws -> [SignatureFormat: Evidence] {
+        var adopted: [SignatureFormat: Evidence] = [:]
+        for format in formats {
+            let found =
+                switch format {
+                case .bundle: try await bundle(order)
+                case .legacy: try await layer(order)
+                }
+            guard let found else { continue }
+            let evidence = try await journal.adopt(
+                found.prepared, found.logged, attachment: found.attachment, for: order.claim)
+            // it is there: what follows looks at it and does not write it again
+            try await journal.published(evidence, for: order.claim)
+        }
+        guard !formats.isEmpty else { return adopted }
+        // what was stored before stands, also over what was found
+        adopted = try await journal.liveEvidence(of: order.target)
+        return adopted
+    }
+
+    private typealias Found = (prepared: Evidence.Prepared, logged: Evidence.Logged, attachment: Evidence.Attachment)
+
+    private func bundle(_ order: SigningOrder) async throws -> Found? {
+        let name = order.place.repository.name
+        let listed: AttachedBundles
+        do { listed = try await order.place.registry.bundles(name, of: order.target.digest) } catch .tooLarge {
             return nil  // more referrers than anybody reads: whoever listed them must not keep the image unsigned
         }
-        for candidate in found.bundles {
-            guard let bundle = try? UnverifiedBundle(json: candidate.bytes),
-                (try? signer.verify(bundle, for: target.digest, in: target.repository)) != nil,
-                let prepared = Self.prepared(bundle, log: signer.log.id),
-                let entry = Self.named(bundle.tlogEntries.first)
+        for candidate in listed.bundles {
+            guard let bundle = try? UnverifiedBundle(json: candidate.bytes), isOurs(.bundle(bundle), order),
+                case .envelope(let envelope) = bundle.content, let entry = Self.named(bundle.tlogEntries.first)
             else { continue }
-            let manifest = try await registry.manifest(target.repository.name, candidate.manifest.digest)
+            let manifest = try await order.place.registry.manifest(name, candidate.manifest.digest)
             // the bundle is ours, the manifest around it is anybody's: it must be one that we could push again
-            guard manifest.subject?.digest == target.digest,
+            guard manifest.subject?.digest == order.target.digest,
                 (try? BundleReferrer(manifest: manifest.bytes, bundle: candidate.bytes)) != nil
             else { continue }
-            let attachment = Evidence.Attachment(
-                manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType, digest: manifest.descriptor.digest)
-            let evidence = try await journal.adopt(
-                prepared, Evidence.Logged(entry, bundle: candidate.bytes), attachment: attachment, for: claim)
-            // it is there: what follows looks at it and does not write it again
-            try await journal.published(evidence, for: claim)
-            // what was stored before stands, also over what was found
-            guard let stored = try await journal.evidence(of: target) else {
-                throw QueueError.leaseLost(jobID: claim.jobID)
-            }
-            return try await LoggedEvidence(stored, target, signer)
+            var chain: [[UInt8]] = []
+            if case .certificate(let leaf) = bundle.material { chain = [leaf] }
+            return (
+                try prepared(
+                    .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
+                    timestamp: bundle.timestamps.first, order),
+                Evidence.Logged(entry, bundle: candidate.bytes),
+                Evidence.Attachment(
+                    manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType,
+                    digest: manifest.descriptor.digest)
+            )
         }
         return nil
     }
 
-    /// A bundle does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry.
+    /// The most layers of others that are fetched to find one of ours.
+    private static let layerLimit = 64
+    /// The most bytes of one.
+    private static let payloadLimit = 16 << 20
+
+    private func layer(_ order: SigningOrder) async throws -> Found? {
+        let name = order.place.repository.name
+        let listed: [Descriptor]
+        do {
+            listed = try await order.place.registry.legacyLayers(order.content.kind, of: order.target.digest, in: name)
+        } catch .tooLarge {
+            return nil
+        }
+        for descriptor in listed.filter(isPromising).prefix(Self.layerLimit) {
+            let payload: [UInt8]
+            do {
+                payload = try await order.place.registry.blob(name, descriptor.digest, limit: Self.payloadLimit)
+            } catch {
+                switch error {
+                case .notFound, .tooLarge, .digestMismatch: continue
+                default: throw error
+                }
+            }
+            let layer = LegacyLayer(
+                mediaType: descriptor.mediaType, payload: payload, annotations: descriptor.annotations ?? [:])
+            guard let legacy = try? LegacySignature(layer), isOurs(.legacy(legacy), order),
+                let entry = Self.named(legacy.entry)
+            else { continue }
+            let signed: [UInt8] =
+                switch legacy.content {
+                case .payload(let bytes, _): bytes
+                case .envelope(let envelope): envelope.payload
+                }
+            return (
+                try prepared(
+                    .legacy, payload: signed, signature: legacy.signature,
+                    chain: legacy.certificate.map { [$0.der] } ?? [], timestamp: legacy.timestamp, order),
+                Evidence.Logged(entry, bundle: nil),
+                Evidence.Attachment(
+                    manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest)
+            )
+        }
+        return nil
+    }
+
+    /// Whether a layer's annotations name us: anybody may have signed, and each look at a payload is a request.
+    private func isPromising(_ layer: Descriptor) -> Bool {
+        let pem = layer.annotations?["dev.sigstore.cosign/certificate"] ?? ""
+        switch signer.identity.means {
+        case .key: return pem.isEmpty
+        case .keyless(_, let expected):
+            guard let leaf = try? Certificate(pem: pem), let certificate = try? SigningCertificate(chain: [leaf]) else {
+                return false
+            }
+            return certificate.identity == expected.subjectAlternativeName && certificate.issuer == expected.issuer
+        }
+    }
+
+    private func isOurs(_ presented: PresentedForm, _ order: SigningOrder) -> Bool {
+        let verified = try? signer.verify(
+            presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
+        return verified != nil
+    }
+
+    /// A signature does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry.
     private static func named(_ entry: TlogEntry?) -> TlogEntry? {
         guard var named = entry else { return nil }
         named.uuid = named.uuid ?? Hex.encode(Merkle.leafHash(named.canonicalizedBody))
         return named
     }
 
-    /// The parts of a published bundle as evidence. The request is not known any more and not needed: the entry is there.
-    private static func prepared(_ bundle: UnverifiedBundle, log: String) -> Evidence.Prepared? {
-        guard case .certificate(let leaf) = bundle.material, case .envelope(let envelope) = bundle.content,
-            let signature = envelope.signatures.first?.sig
-        else { return nil }
-        return Evidence.Prepared(
-            payload: envelope.payload, signature: signature, certificateChain: [leaf], certificateNotAfter: nil,
-            timestampToken: bundle.timestamps.first, log: log, logRequest: [])
+    /// The parts of a published signature as evidence. The request is not known any more and not needed: the entry is there.
+    private func prepared(
+        _ format: SignatureFormat, payload: [UInt8], signature: [UInt8], chain: [[UInt8]], timestamp: [UInt8]?,
+        _ order: SigningOrder
+    ) throws -> Evidence.Prepared {
+        Evidence.Prepared(
+            format: format, payload: payload, signature: signature, certificateChain: chain, certificateNotAfter: nil,
+            timestampToken: timestamp, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [])
     }
 }

@@ -3,49 +3,125 @@ import OCI
 import OpenSSL
 import Sigstore
 
-/// Evidence whose log entry is known and whose bundle was verified in this attempt.
-struct LoggedEvidence: Sendable {
-    let evidence: Evidence
-    /// The manifest that carries the bundle, rendered once.
-    let attachment: Evidence.Attachment
-    let verified: VerifiedBundle
-    /// The bundle's bytes as they are published.
-    let bundle: [UInt8]
+/// Evidence whose log entry is known and that was verified in this attempt, in the form in which it is published.
+package struct LoggedEvidence: Sendable {
+    package let evidence: Evidence
+    package let verified: VerifiedSignature
     let entry: TlogEntry
+    let artefact: Artefact
 
-    init(
-        evidence: Evidence, attachment: Evidence.Attachment, verified: VerifiedBundle, bundle: [UInt8], entry: TlogEntry
-    ) {
+    /// What is put beside the image.
+    enum Artefact: Sendable {
+        /// A referrer manifest with the bundle as its only layer.
+        case referrer(BundleReferrer, bundle: [UInt8])
+        /// One layer more under the legacy tag.
+        case layer(LegacyLayer)
+    }
+
+    init(evidence: Evidence, verified: VerifiedSignature, entry: TlogEntry, artefact: Artefact) {
         self.evidence = evidence
-        self.attachment = attachment
         self.verified = verified
-        self.bundle = bundle
         self.entry = entry
+        self.artefact = artefact
     }
 
     /// Stored evidence of an earlier attempt, verified again; nil if the log's answer is not stored yet.
-    init?(_ stored: Evidence, _ target: Target, _ signer: KeylessSigner) async throws {
-        guard let logged = stored.logged, let bundle = logged.bundle, let attachment = stored.attachment else {
-            return nil
-        }
+    init?(_ stored: Evidence, _ order: SigningOrder, _ signer: Signer) throws {
+        guard let logged = stored.logged, let attachment = stored.attachment else { return nil }
         do {
-            let verified = try signer.verify(UnverifiedBundle(json: bundle), for: target.digest, in: target.repository)
+            let artefact: Artefact
+            let presented: PresentedForm
+            switch stored.format {
+            case .bundle:
+                guard let bundle = logged.bundle else { throw SigningError.evidenceUnusable("no bundle") }
+                artefact = .referrer(try BundleReferrer(manifest: attachment.manifest, bundle: bundle), bundle: bundle)
+                presented = .bundle(try UnverifiedBundle(json: bundle))
+            case .legacy:
+                let layer = try LegacyLayer(
+                    json: attachment.manifest, payload: Self.legacyPayload(stored.prepared, order.content.kind))
+                artefact = .layer(layer)
+                presented = .legacy(try LegacySignature(layer))
+            }
+            let verified = try signer.verify(
+                presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
             self.init(
-                evidence: stored, attachment: attachment, verified: verified, bundle: bundle,
-                entry: try TlogEntry(json: logged.entry))
+                evidence: stored, verified: verified, entry: try TlogEntry(json: logged.entry), artefact: artefact)
         } catch let error as VerificationError {
             // it verified when it was stored: the trust root, the identity or the row has changed since
-            throw SigningError.ownOutputRejected(code: error.code, observed: "the stored bundle: \(error.observed)")
+            throw SigningError.ownOutputRejected(
+                code: error.code, observed: "the stored \(stored.format.rawValue): \(error.observed)")
+        }
+    }
+
+    /// A legacy layer's blob: the signed document, for an attestation in its envelope.
+    private static func legacyPayload(_ prepared: Evidence.Prepared, _ kind: LegacyKind) -> [UInt8] {
+        switch kind {
+        case .signature: prepared.payload
+        case .attestation:
+            Envelope(
+                payload: prepared.payload, payloadType: Statement.payloadType, signatures: [.init(sig: prepared.signature)]
+            ).encoded()
         }
     }
 
     /// The facts that the status API shows.
-    func record(rule: String, policyVersion: String) -> SignedRecord {
-        SignedRecord(
-            identity: verified.identity, issuer: verified.issuer, logID: Hex.encode(entry.logID),
-            logIndex: entry.logIndex,
-            logUUID: entry.uuid, integratedAt: evidence.logged?.integratedAt, referrer: attachment.digest, rule: rule,
-            policyVersion: policyVersion)
+    /// - Parameter manifest: the manifest in which the registry was seen to serve it.
+    func record(_ order: SigningOrder, manifest: Digest, policyVersion: String) -> SignedRecord {
+        let (identity, issuer) =
+            switch verified.signer {
+            case .certificate(let identity, let issuer, _): (identity, issuer)
+            case .publicKey(let key): ("key:\(key.hint)", "")
+            }
+        return SignedRecord(
+            identity: identity, issuer: issuer, logID: Hex.encode(entry.logID), logIndex: entry.logIndex,
+            logUUID: entry.uuid, integratedAt: evidence.logged?.integratedAt, referrer: manifest, rule: order.rule.name,
+            policyVersion: policyVersion, formats: order.formats)
+    }
+}
+
+extension LoggedEvidence.Artefact {
+    /// Renders what is verified, once: pushed again it is the same bytes.
+    init(
+        _ presented: PresentedForm, _ verified: VerifiedSignature, subject: Descriptor, predicateType: String
+    ) throws {
+        switch presented {
+        case .bundle(let bundle):
+            let json = try bundle.json()
+            // a key's signature may have no date of its own; then the manifest has none that could differ next time
+            self = .referrer(
+                BundleReferrer.render(
+                    bundle: json, subject: subject, predicateType: predicateType,
+                    created: verified.time ?? Date(timeIntervalSince1970: 0)),
+                bundle: json)
+        case .legacy(let legacy):
+            self = .layer(
+                LegacyLayer(
+                    mediaType: legacy.layerMediaType, payload: legacy.layer, annotations: legacy.annotations))
+        }
+    }
+
+    /// What is stored of it.
+    var attachment: Evidence.Attachment {
+        switch self {
+        case .referrer(let referrer, _):
+            Evidence.Attachment(
+                manifest: referrer.manifest, mediaType: MediaType.ociManifest, digest: referrer.descriptor.digest)
+        case .layer(let layer):
+            Evidence.Attachment(
+                manifest: layer.encoded(), mediaType: layer.descriptor.mediaType, digest: layer.descriptor.digest)
+        }
+    }
+
+    /// The bundle's bytes; nil for the legacy format.
+    var bundle: [UInt8]? { if case .referrer(_, let bundle) = self { bundle } else { nil } }
+}
+
+extension LegacySignature {
+    /// Reads a layer with its annotations.
+    init(_ layer: LegacyLayer) throws(SigstoreError) {
+        try self.init(
+            layerMediaType: layer.descriptor.mediaType, payload: layer.payload,
+            annotations: layer.descriptor.annotations ?? [:])
     }
 }
 

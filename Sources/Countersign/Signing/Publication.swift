@@ -3,53 +3,107 @@ import Logging
 import OCI
 import Sigstore
 
-/// Puts a verified bundle beside its image, and believes it only once the registry serves it.
-struct Publication: Sendable {
+/// Puts a verified signature where its readers look, and believes it only once the registry serves it.
+package struct Publication: Sendable {
     let journal: Journal
     let subjects: SubjectTurns
-    let registry: RegistryClient
 
-    /// Attaches the bundle unless the registry already serves it, and reads it back; both are recorded.
+    package init(journal: Journal, subjects: SubjectTurns) {
+        self.journal = journal
+        self.subjects = subjects
+    }
+
+    /// Publishes unless the registry already serves it, and reads it back; both are recorded.
     ///
-    /// The fallback index is read, changed and written without any lock in the registry (eight cosigns at once lose three
-    /// signatures), so all our writers of one subject take turns by its lease.
+    /// The fallback index and the legacy tag are read, changed and written without any lock in the registry (eight cosigns
+    /// at once lose three signatures), so all our writers of one subject take turns by its lease.
+    /// - Returns: the manifest in which the registry serves it.
+    @discardableResult
     func publish(
-        _ logged: LoggedEvidence, for target: Target, _ claim: Claim, _ trace: AttemptTrace
-    ) async throws {
-        let name = target.repository.name
+        _ logged: LoggedEvidence, _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws -> Digest {
         // A first publication cannot be there already; everything else may be.
-        if logged.attachment.pushedAt != nil, try await isServed(logged, target, trace) {
-            return
+        if logged.evidence.attachment?.pushedAt != nil {
+            let served = try await trace.stage(.readBack) { try await order.place.serves(logged.artefact, order) }
+            if let served { return served }
+            try await journal.missing(logged.evidence, for: order.claim)
         }
-        if logged.attachment.pushedAt != nil { try await journal.missing(logged.evidence, for: claim) }
-        let referrer = try BundleReferrer(manifest: logged.attachment.manifest, bundle: logged.bundle)
-        let attachment = try await trace.stage(.publish, { ["manifest": "\($0.manifest.digest)"] }) {
-            try await subjects.taking(target, for: claim) {
-                try await registry.attach(referrer, bundle: logged.bundle, to: name)
+        let pushed = try await trace.stage(.publish, { ["manifest": "\($0.manifest)"] }) {
+            try await subjects.taking(order.target, for: order.claim) {
+                try await order.place.push(logged.artefact, order)
             }
         }
         try await trace.stage(.readBack) {
-            let served = try await registry.readBack(attachment, from: name)
-            guard served == logged.bundle else {
-                throw SigningError.readBackDiffers("the bundle of \(referrer.descriptor.digest)")
-            }
-            try await journal.published(logged.evidence, for: claim)
+            try await order.place.readBack(pushed, of: logged.artefact, order)
+            try await journal.published(logged.evidence, for: order.claim)
+        }
+        return pushed.manifest
+    }
+}
+
+/// What a push came to.
+enum PushedArtefact: Sendable {
+    case referrer(Attachment)
+    case layer(LegacyAttachment)
+
+    var manifest: Digest {
+        switch self {
+        case .referrer(let attachment): attachment.manifest.digest
+        case .layer(let attachment): attachment.manifest
+        }
+    }
+}
+
+extension SignaturePlace {
+    fileprivate func push(
+        _ artefact: LoggedEvidence.Artefact, _ order: SigningOrder
+    ) async throws(OCIError) -> PushedArtefact {
+        switch artefact {
+        case .referrer(let referrer, let bundle):
+            .referrer(try await registry.attach(referrer, bundle: bundle, to: repository.name))
+        case .layer(let layer):
+            .layer(
+                try await registry.attach(
+                    layer, order.content.kind, to: order.target.digest, in: repository.name))
         }
     }
 
-    /// Whether the registry lists and serves what was published before; `false` only if it says that it does not.
-    private func isServed(_ logged: LoggedEvidence, _ target: Target, _ trace: AttemptTrace) async throws -> Bool {
-        let name = target.repository.name
-        return try await trace.stage(.readBack) {
-            guard try await registry.isAttached(logged.attachment.digest, to: target.digest, in: name) else {
-                return false
+    /// Fetches what others will read, and compares it with what was verified.
+    fileprivate func readBack(
+        _ pushed: PushedArtefact, of artefact: LoggedEvidence.Artefact, _ order: SigningOrder
+    ) async throws {
+        switch (pushed, artefact) {
+        case (.referrer(let attachment), .referrer(_, let bundle)):
+            guard try await registry.readBack(attachment, from: repository.name) == bundle else {
+                throw SigningError.readBackDiffers("the bundle of \(attachment.manifest.digest)")
             }
+        case (.layer(let attachment), .layer(let layer)):
+            // the manifest was read until the layer stood in it; the blob is fixed by its digest
+            let name = repository.name
+            guard try await registry.blob(name, layer.descriptor.digest, limit: layer.payload.count) == layer.payload
+            else { throw SigningError.readBackDiffers("the payload under \(attachment.tag)") }
+        default: throw SigningError.readBackDiffers("another kind of artefact")
+        }
+    }
+
+    /// Where the registry lists and serves what was published before; nil only if it says that it does not.
+    fileprivate func serves(
+        _ artefact: LoggedEvidence.Artefact, _ order: SigningOrder
+    ) async throws(OCIError) -> Digest? {
+        let (name, digest) = (repository.name, order.target.digest)
+        switch artefact {
+        case .layer(let layer):
+            return try await registry.isAttached(layer, order.content.kind, to: digest, in: name)?.manifest
+        case .referrer(let referrer, let bundle):
+            guard try await registry.isAttached(referrer.descriptor.digest, to: digest, in: name) else { return nil }
             do {
-                return try await registry.blob(name, .sha256(of: logged.bundle), limit: logged.bundle.count)
-                    == logged.bundle
-            } catch OCIError.notFound {
-                return false
+                guard try await registry.blob(name, .sha256(of: bundle), limit: bundle.count) == bundle else {
+                    return nil
+                }
+            } catch .notFound {
+                return nil
             }
+            return referrer.descriptor.digest
         }
     }
 }

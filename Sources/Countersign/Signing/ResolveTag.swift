@@ -9,7 +9,7 @@ struct ResolveTag: Sendable {
     func callAsFunction(_ tag: String, in repository: Repository, actor: String?, _ trace: AttemptTrace) async throws
         -> Outcome
     {
-        guard case .sign(let rule, _) = policy.decide(repository, tagged: true) else {
+        guard case .sign(let rule) = policy.decide(repository, tagged: true) else {
             return .refused(
                 Failure(
                     code: "policy.refused", stage: SigningStage.resolve.rawValue,
@@ -24,7 +24,7 @@ struct ResolveTag: Sendable {
             EnqueueRequest(
                 source: "resolve", registry: repository.registry, repository: repository.name,
                 digest: manifest.descriptor.digest, tag: tag, mediaType: manifest.descriptor.mediaType, actor: actor,
-                verdict: .accepted(rule: rule, policyVersion: policy.version), delivery: nil)
+                verdict: .accepted(rule: rule.name, policyVersion: policy.version), delivery: nil)
         ])
     }
 }

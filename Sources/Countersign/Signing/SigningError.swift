@@ -3,7 +3,7 @@ package import FoundationEssentials
 /// What stops a signing for reasons of our own (the errors of registries and Sigstore services are their modules').
 package enum SigningError: Error, Sendable {
     /// The certificate names somebody else than the configuration: somebody's token, not ours.
-    case identityMismatch(expected: KeylessSigner.ExpectedIdentity, seen: KeylessSigner.ExpectedIdentity)
+    case identityMismatch(expected: SigningIdentity.ExpectedIdentity, seen: SigningIdentity.ExpectedIdentity)
     /// The timestamp authority's clock and Fulcio's are too far apart for any verifier.
     case clockSkew(authority: Date, notBefore: Date, notAfter: Date)
     /// Stored evidence that cannot be continued.
@@ -14,6 +14,10 @@ package enum SigningError: Error, Sendable {
     case certificateExpired(at: Date, until: Date)
     /// The evidence was made for a log that is not the configured one.
     case otherLog(prepared: String, configured: String)
+    /// No log in use takes signatures of this format.
+    case noLog(SignatureFormat)
+    /// A rule names an identity that the configuration does not have (any more).
+    case unknownIdentity(String)
     /// The registry serves something else than what was published.
     case readBackDiffers(String)
     /// The subject is being written by another job.
@@ -32,6 +36,8 @@ extension SigningError {
         case .ownOutputRejected(let code, _): code
         case .certificateExpired: "signing.certificate_expired"
         case .otherLog: "rekor.other_log"
+        case .noLog: "signing.no_log"
+        case .unknownIdentity: "signing.unknown_identity"
         case .readBackDiffers: "registry.read_back_differs"
         case .subjectBusy: "signing.subject_busy"
         case .unknownRegistry: "registry.unknown"
@@ -48,6 +54,9 @@ extension SigningError {
         case .ownOutputRejected: "see that trusted_root.json belongs to the Fulcio, log and timestamp authority in use"
         case .certificateExpired: "nothing: the log is asked once more, then the digest is signed anew"
         case .otherLog: "configure the former log until its entries are finished, then change it"
+        case .noLog(.legacy): "configure a Rekor v1 log, or sign with formats: [bundle]"
+        case .noLog(.bundle): "configure a log in sigstore.logs"
+        case .unknownIdentity: "add the identity to sigstore.identities, or name another in the rule"
         case .readBackDiffers: "look for a second writer or a proxy between the daemon and the registry"
         case .subjectBusy: "nothing: it is tried again in a moment"
         case .unknownRegistry: "add the registry to the configuration, or leave the artifact unsigned"
@@ -70,6 +79,8 @@ extension SigningError: CustomStringConvertible {
             "the certificate ended at \(end.formatted(.iso8601)) before the log took the entry"
         case .otherLog(let prepared, let configured):
             "an entry was prepared for \(prepared); the configuration names \(configured)"
+        case .noLog(let format): "no log in use takes \(format.rawValue) signatures"
+        case .unknownIdentity(let name): "the policy rule signs as '\(name)', which is not configured"
         case .readBackDiffers(let what): "the registry does not serve what was published: \(what)"
         case .subjectBusy: "another job is publishing to this digest"
         case .unknownRegistry(let name): "\(name) is not in the configuration"

@@ -9,7 +9,7 @@ import Sigstore
 /// not a settling time later either, the evidence is put aside and the digest signed anew (queue protocol, "replay after certificate expiry").
 struct Submission: Sendable {
     let journal: Journal
-    let signer: KeylessSigner
+    let services: SigningServices
 
     /// Nothing is sent in the last seconds of a certificate: the answer would come too late to count.
     private static let margin: TimeInterval = 10
@@ -21,17 +21,18 @@ struct Submission: Sendable {
     ///   put aside: the next attempt signs anew.
     func submit(_ evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
         let request = evidence.prepared.logRequest
-        // the other log may have it already: sending it here too would make a second entry
-        guard evidence.prepared.log == signer.log.id else {
-            throw SigningError.otherLog(prepared: evidence.prepared.log, configured: signer.log.id)
+        // another log would make a second entry of it
+        guard let log = services.log(id: evidence.prepared.log) else {
+            throw SigningError.otherLog(
+                prepared: evidence.prepared.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
         }
-        guard signer.log.datesEntries, let end = evidence.prepared.certificateNotAfter else {
-            return try await signer.log.submit(request)
+        guard log.datesEntries, let end = evidence.prepared.certificateNotAfter else {
+            return try await log.submit(request)
         }
         let now = Date()
-        if now < end.addingTimeInterval(-Self.margin) { return try await signer.log.submit(request) }
+        if now < end.addingTimeInterval(-Self.margin) { return try await log.submit(request) }
 
-        if let entry = try await signer.log.lookup(request) { return entry }
+        if let entry = try await log.lookup(request) { return entry }
         // By the database's clock, which no step of ours moves: a second look at least the settling time after the first
         // one that found nothing.
         let missed = try await journal.noteMissing(inLog: evidence, for: claim)

@@ -1,0 +1,101 @@
+import OCI
+import Sigstore
+
+/// The part of the line between what is to be signed and what can be published, for all formats of one signing event:
+///
+///     per format: stored? adopt? → one certificate → per format: sign → timestamp → ▮prepare, all in one commit
+///     then per format: log → ▮verify
+///
+/// ▮ is a commit. Signatures and attestations take the same way; only the content differs.
+package struct EvidenceLine: Sendable {
+    let journal: Journal
+    let signers: Signers
+
+    package init(journal: Journal, signers: Signers) {
+        self.journal = journal
+        self.signers = signers
+    }
+
+    /// The target's live evidence in each of the rule's formats, in the order in which they are published: what is stored,
+    /// what the registry serves of ours, or what is signed now. Everything is durable; the log may not know it yet.
+    func prepared(_ order: SigningOrder, _ trace: AttemptTrace) async throws -> [Evidence] {
+        var evidence = try await journal.liveEvidence(of: order.target)
+        let unknown = order.formats.filter { evidence[$0] == nil }
+        if !unknown.isEmpty {
+            let signer = try signers.signer(for: order.rule)
+            let adopted = try await trace.stage(.adopt) {
+                try await Adoption(journal: journal, signer: signer).adopt(unknown, for: order)
+            }
+            evidence.merge(adopted) { stored, _ in stored }
+            let missing = unknown.filter { evidence[$0] == nil }
+            if !missing.isEmpty {
+                for made in try await make(missing, order, signer, trace) { evidence[made.format] = made }
+            }
+        }
+        return order.formats.compactMap { evidence[$0] }
+    }
+
+    /// Signs in memory and commits the exact bytes that the logs will get: from here on no second signature is made.
+    private func make(
+        _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> [Evidence] {
+        let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
+        var prepared: [Evidence.Prepared] = []
+        for format in formats {
+            let document = order.content.document(format)
+            let log = try signer.services.log(for: format, of: order.rule)
+            let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
+            let stamp = try await trace.stage(.timestamp) {
+                try await signer.timestamp(signature, under: credential)
+            }
+            try await trace.stage(.verify) {
+                try await signer.verifyBeforeLogging(
+                    document, signature, timestamp: stamp, by: credential, for: order)
+            }
+            prepared.append(
+                try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log))
+        }
+        return try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
+    }
+
+    /// Evidence with its log entry, verified: stored before, or entered in its log now.
+    func logged(
+        _ evidence: Evidence, _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws -> LoggedEvidence {
+        let signer = try signers.signer(of: evidence, order.content.kind, for: order.rule)
+        if let known = try LoggedEvidence(evidence, order, signer) { return known }
+        let entry = try await trace.stage(
+            .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
+        ) {
+            try await Submission(journal: journal, services: signer.services).submit(evidence, order.claim)
+        }
+        return try await trace.stage(.verify) { try await commit(evidence, entry, order, signer) }
+    }
+
+    /// Verifies our own output completely, renders what will be published once, and commits both: nothing is published
+    /// that we would not accept. What does not verify is kept and tried again (the trusted root may be behind its
+    /// services); only an entry that the log dated outside the certificate's life can never verify, and the digest is
+    /// signed anew.
+    private func commit(
+        _ evidence: Evidence, _ entry: TlogEntry, _ order: SigningOrder, _ signer: Signer
+    ) async throws -> LoggedEvidence {
+        let presented = try signer.presented(evidence.prepared, entry, order.content.kind)
+        let verified: VerifiedSignature
+        do {
+            verified = try signer.verify(
+                presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
+        } catch let error as VerificationError {
+            if try signer.isDatedOutside(evidence.prepared, entry) {
+                try await journal.abandon(
+                    evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: order.claim)
+            }
+            throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
+        }
+        let artefact = try LoggedEvidence.Artefact(
+            presented, verified, subject: order.subject, predicateType: order.content.predicateType)
+        let stored = try await journal.log(
+            Evidence.Logged(entry, bundle: artefact.bundle), attachment: artefact.attachment, of: evidence,
+            for: order.claim)
+        return LoggedEvidence(evidence: stored, verified: verified, entry: entry, artefact: artefact)
+    }
+}

@@ -1,0 +1,110 @@
+import FoundationEssentials
+package import OCI
+import OpenSSL
+package import Sigstore
+
+/// Signs as one identity, in steps that can be stored between: nothing here is public until its log entry is.
+package struct Signer: Sendable {
+    package let identity: SigningIdentity
+    package let services: SigningServices
+    /// What everything must verify against: taken once, for all checks of one artifact.
+    package let trust: Trust
+
+    package init(identity: SigningIdentity, services: SigningServices, trust: Trust) {
+        self.identity = identity
+        self.services = services
+        self.trust = trust
+    }
+
+    /// Signs the document. In memory only.
+    func sign(_ document: SignedDocument, with credential: Credential) throws -> [UInt8] {
+        try credential.key.sign(document.message)
+    }
+
+    /// Timestamps a signature, and refuses a time at which the certificate does not hold: every verifier would. nil where
+    /// no timestamp authority is in use.
+    func timestamp(_ signature: [UInt8], under credential: Credential) async throws -> [UInt8]? {
+        guard let timestamps = services.timestamps else { return nil }
+        let response = try await timestamps.timestamp(signature)
+        guard let leaf = credential.certificate?.leaf else { return response }
+        let time = try TimestampResponse(der: response).token?.time ?? .distantPast
+        guard leaf.notBefore <= time, time <= leaf.notAfter else {
+            await identity.discard(credential)
+            throw SigningError.clockSkew(authority: time, notBefore: leaf.notBefore, notAfter: leaf.notAfter)
+        }
+        return response
+    }
+
+    /// All that can be verified before the log has it: nothing enters a public log that could not be published.
+    func verifyBeforeLogging(
+        _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
+        for order: SigningOrder
+    ) async throws {
+        let presented = document.presented(signature, by: credential.signer, entry: nil, timestamp: timestamp)
+        let artifact = try ArtifactDigest(order.target.digest.description)
+        let repositories = [order.target.repository.description]
+        do {
+            switch presented {
+            case .bundle(let bundle):
+                try trust.verifier.verifyBeforeLogging(
+                    bundle, artifact: artifact, by: try identity.expected, expecting: order.content.predicateType,
+                    repositories: repositories)
+            case .legacy(let legacy):
+                try trust.verifier.verifyBeforeLogging(
+                    legacy, image: artifact, by: try identity.expected, expecting: order.content.predicateType,
+                    repositories: repositories)
+            }
+        } catch {
+            await identity.discard(credential)
+            throw error
+        }
+    }
+
+    /// Everything that is about to become public, in the form that is committed first.
+    func prepared(
+        _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
+        for log: any TransparencyLog
+    ) throws -> Evidence.Prepared {
+        Evidence.Prepared(
+            format: document.format, payload: document.payload, signature: signature,
+            certificateChain: credential.certificate.map { ([$0.leaf] + $0.chain).map(\.der) } ?? [],
+            certificateNotAfter: credential.certificate?.notAfter, timestampToken: timestamp, log: log.id,
+            logRequest: try log.request(for: document.submission(signature, by: credential.signer)))
+    }
+
+    /// Whether the log took the entry at a time when the certificate did not hold: no verifier will ever accept it.
+    func isDatedOutside(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
+        guard entry.integratedTime > 0, let der = prepared.certificateChain.first else { return false }
+        return !(try Certificate(der: der).isValid(at: Date(timeIntervalSince1970: Double(entry.integratedTime))))
+    }
+
+    /// Stored parts as their readers will meet them: the same parts, the same bytes.
+    func presented(_ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind) throws -> PresentedForm {
+        let signer: LogSubmission.Signer
+        switch (prepared.certificateChain.first, identity.means) {
+        case (let leaf?, _): signer = .certificate(try Certificate(der: leaf))
+        case (nil, .key(let key)): signer = .publicKey(key.publicKey)
+        case (nil, .keyless): throw SigningError.evidenceUnusable("no certificate")
+        }
+        return SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
+            .presented(prepared.signature, by: signer, entry: entry, timestamp: prepared.timestampToken)
+    }
+
+    /// The whole verification that any client would do, and the two things that only ours does: the claim must be about
+    /// this repository, and the signer must be the configured one.
+    package func verify(
+        _ presented: PresentedForm, _ predicateType: String, for digest: OCI.Digest, in repository: Repository
+    ) throws -> VerifiedSignature {
+        let artifact = try ArtifactDigest(digest.description)
+        switch presented {
+        case .bundle(let bundle):
+            return try trust.verifier.verify(
+                bundle, artifact: artifact, by: try identity.expected, expecting: predicateType,
+                repositories: [repository.description])
+        case .legacy(let legacy):
+            return try trust.verifier.verify(
+                legacy, image: artifact, by: try identity.expected, expecting: predicateType,
+                repositories: [repository.description])
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import OCI
+import OpenSSL
+import Sigstore
+
+/// The identities of the configuration, and the services that they sign with.
+package struct Signers: Sendable {
+    /// In the configuration's order.
+    package let identities: [SigningIdentity]
+    package let services: SigningServices
+    package let trust: TrustKeeper
+
+    package init(identities: [SigningIdentity], services: SigningServices, trust: TrustKeeper) {
+        self.identities = identities
+        self.services = services
+        self.trust = trust
+    }
+
+    /// The signer that a rule names, with the trust of this moment.
+    package func signer(for rule: PolicyConfiguration.Rule) throws(SigningError) -> Signer {
+        guard let identity = identities.first(where: { $0.name == rule.identity }) else {
+            throw .unknownIdentity(rule.identity)
+        }
+        return Signer(identity: identity, services: services, trust: trust.current)
+    }
+
+    /// Whose evidence this is: what was begun under one identity is finished under it, though the rule may name another
+    /// now. The rule's, where none is.
+    func signer(
+        of evidence: Evidence, _ kind: LegacyKind, for rule: PolicyConfiguration.Rule
+    ) throws(SigningError) -> Signer {
+        let preferred = try signer(for: rule)
+        let others = identities.filter { $0.name != rule.identity }
+        guard !others.isEmpty else { return preferred }
+        let leaf = evidence.prepared.certificateChain.first.flatMap { try? Certificate(der: $0) }
+        let document = SignedDocument(format: evidence.format, kind: kind, payload: evidence.prepared.payload)
+        let identity = ([preferred.identity] + others).first { identity in
+            switch (leaf, identity.means) {
+            case (let leaf?, .keyless(_, let expected)):
+                guard let certificate = try? SigningCertificate(chain: [leaf]) else { return false }
+                return certificate.identity == expected.subjectAlternativeName && certificate.issuer == expected.issuer
+            case (nil, .key(let managed)):
+                return (try? managed.publicKey.verify(evidence.prepared.signature, of: document.message)) != nil
+            default: return false
+            }
+        }
+        return Signer(identity: identity ?? preferred.identity, services: services, trust: preferred.trust)
+    }
+}

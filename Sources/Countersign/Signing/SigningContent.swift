@@ -1,0 +1,99 @@
+package import OCI
+package import Sigstore
+
+/// What is signed for one target: the same claim in the form of each format.
+package struct SigningContent: Sendable {
+    /// What kind of claim it is; our verifier demands it of our own output.
+    package let predicateType: String
+    /// Under which legacy tag it belongs.
+    package let kind: LegacyKind
+    private let statement: [UInt8]
+    private let legacy: [UInt8]
+
+    /// That the repository may use the image, by a rule of the policy.
+    package static func approval(
+        of digest: ArtifactDigest, in repository: Repository, rule: String
+    ) -> SigningContent {
+        let repository = repository.description
+        return SigningContent(
+            predicateType: Statement.cosignSignPredicateType, kind: .signature,
+            statement: Statement.approval(of: digest, in: repository, rule: rule).encoded(),
+            legacy: SimpleSigningPayload.approval(of: digest, in: repository, rule: rule).encoded())
+    }
+
+    /// A statement with a predicate about the image.
+    /// - Parameters:
+    ///   - statement: the statement's exact bytes.
+    ///   - legacy: those for the `.att` tag. They must differ: a key whose signatures repeat would else make one log entry
+    ///     of both formats, and each needs its own.
+    package static func attestation(
+        _ statement: [UInt8], legacy: [UInt8], predicateType: String
+    ) -> SigningContent {
+        SigningContent(predicateType: predicateType, kind: .attestation, statement: statement, legacy: legacy)
+    }
+
+    /// What is signed in this format.
+    package func document(_ format: SignatureFormat) -> SignedDocument {
+        SignedDocument(format: format, kind: kind, payload: format == .bundle ? statement : legacy)
+    }
+}
+
+/// The bytes of one format, and what of them is signed: a DSSE envelope's payload, except that a legacy image signature
+/// is over its simple-signing document itself.
+package struct SignedDocument: Sendable {
+    package let format: SignatureFormat
+    package let kind: LegacyKind
+    package let payload: [UInt8]
+
+    private var isEnveloped: Bool { format == .bundle || kind == .attestation }
+
+    /// The bytes that the signature is over.
+    var message: [UInt8] {
+        isEnveloped
+            ? Envelope.preAuthenticationEncoding(type: Statement.payloadType, payload: payload) : payload
+    }
+
+    private func envelope(_ signature: [UInt8]) -> Envelope {
+        Envelope(payload: payload, payloadType: Statement.payloadType, signatures: [.init(sig: signature)])
+    }
+
+    /// What the log gets.
+    func submission(_ signature: [UInt8], by signer: LogSubmission.Signer) -> LogSubmission {
+        LogSubmission(
+            isEnveloped
+                ? .envelope(envelope(signature))
+                : .message(digest: signer.key.digest(of: message), signature: signature), by: signer)
+    }
+
+    /// The signature as its readers will meet it: the same parts, the same bytes.
+    /// - Parameter entry: nil before it is logged.
+    func presented(
+        _ signature: [UInt8], by signer: LogSubmission.Signer, entry: TlogEntry?, timestamp: [UInt8]?
+    ) -> PresentedForm {
+        switch format {
+        case .bundle:
+            let material: UnverifiedBundle.Material =
+                switch signer {
+                case .certificate(let certificate): .certificate(certificate.der)
+                case .publicKey(let key): .publicKey(hint: key.hint)
+                }
+            return .bundle(
+                UnverifiedBundle(
+                    .envelope(envelope(signature)), material, entry.map { [$0] } ?? [],
+                    timestamps: timestamp.map { [$0] } ?? []))
+        case .legacy:
+            let certificate: Certificate? =
+                if case .certificate(let certificate) = signer { certificate } else { nil }
+            return .legacy(
+                LegacySignature(
+                    isEnveloped ? .envelope(envelope(signature)) : .payload(payload, signature: signature),
+                    certificate: certificate, entry: entry, timestamp: timestamp))
+        }
+    }
+}
+
+/// A signature in the form of its format, not yet believed.
+package enum PresentedForm: Sendable {
+    case bundle(UnverifiedBundle)
+    case legacy(LegacySignature)
+}

@@ -1,0 +1,40 @@
+import OCI
+
+/// What the steps of one attempt need to know of its target.
+package struct SigningOrder: Sendable {
+    package let target: Target
+    /// The manifest that is signed, as the registry serves it.
+    package let subject: Descriptor
+    package let content: SigningContent
+    /// The policy rule that allows it: in which formats, as whom, in which log.
+    package let rule: PolicyConfiguration.Rule
+    package let claim: Claim
+    /// Where its signatures are kept.
+    package let place: SignaturePlace
+
+    package init(
+        target: Target, subject: Descriptor, content: SigningContent, rule: PolicyConfiguration.Rule, claim: Claim,
+        place: SignaturePlace
+    ) {
+        self.target = target
+        self.subject = subject
+        self.content = content
+        self.rule = rule
+        self.claim = claim
+        self.place = place
+    }
+
+    /// The rule's formats in the order in which they are published. A bundle first: cosign 3 looks for it first.
+    package var formats: [SignatureFormat] { SignatureFormat.allCases.filter(rule.formats.contains) }
+}
+
+/// A repository that signatures are kept in: the image's own, unless the configuration names another.
+package struct SignaturePlace: Sendable {
+    package let registry: RegistryClient
+    package let repository: Repository
+
+    package init(registry: RegistryClient, repository: Repository) {
+        self.registry = registry
+        self.repository = repository
+    }
+}

@@ -1,0 +1,40 @@
+package import Sigstore
+
+/// The logs and the timestamp authority in use.
+package struct SigningServices: Sendable {
+    /// In the order of preference.
+    package let logs: [Log]
+    /// nil only where every log in use dates its entries itself, or no certificate needs a date.
+    package let timestamps: TimestampClient?
+
+    /// A transparency log under its name in the configuration.
+    package struct Log: Sendable {
+        package let name: String
+        package let client: any TransparencyLog
+
+        package init(name: String, client: any TransparencyLog) {
+            self.name = name
+            self.client = client
+        }
+    }
+
+    package init(logs: [Log], timestamps: TimestampClient?) {
+        self.logs = logs
+        self.timestamps = timestamps
+    }
+
+    /// The log for new signatures of this format: the one that the rule names, else the first. The legacy format has room
+    /// only for an entry that the log dates and promises (Rekor v1), so there it is the first log of that kind.
+    package func log(
+        for format: SignatureFormat, of rule: PolicyConfiguration.Rule
+    ) throws(SigningError) -> any TransparencyLog {
+        let usable = logs.filter { format == .bundle || $0.client.datesEntries }
+        guard let log = usable.first(where: { $0.name == rule.log }) ?? usable.first else {
+            throw .noLog(format)
+        }
+        return log.client
+    }
+
+    /// The log that an entry was prepared for; nil if it is not in use any more.
+    package func log(id: String) -> (any TransparencyLog)? { logs.first { $0.client.id == id }?.client }
+}
