@@ -50,8 +50,8 @@ package struct EndpointRules: Sendable {
         switch (policy.decide(repository, tagged: tag != nil), digest, tag) {
         case (_, nil, nil): return refused("the event names neither a valid digest nor a tag")
         case (.refuse(let reason), _, _): return refused(reason)
-        case (.sign(let rule, _), let digest?, _): return .sign(repository, digest, rule: rule)
-        case (.sign(let rule, _), nil, let tag?): return .resolve(repository, tag: tag, rule: rule)
+        case (.sign(let rule), let digest?, _): return .sign(repository, digest, rule: rule.name)
+        case (.sign(let rule), nil, let tag?): return .resolve(repository, tag: tag, rule: rule.name)
         }
     }
 

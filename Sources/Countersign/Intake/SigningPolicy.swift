@@ -64,7 +64,8 @@ package struct SigningPolicy: Sendable {
         rules.map { rule in
             let globs = rule.repositories.map(\.pattern).joined(separator: " ")
             // what a rule leaves at its default does not change the version
-            var extras = rule.formats == [.bundle] ? "" : " formats=\(rule.formats.map(\.rawValue).joined(separator: ","))"
+            var extras =
+                rule.formats == [.bundle] ? "" : " formats=\(rule.formats.map(\.rawValue).joined(separator: ","))"
             if rule.identity != PolicyConfiguration.Rule.defaultIdentity { extras += " identity=\(rule.identity)" }
             if let log = rule.log { extras += " log=\(log)" }
             return

@@ -1,43 +1,64 @@
 package import Curl
-package import Sigstore
+import Sigstore
 
 extension Signers {
-    /// The signers of the configuration: identities, each with its own certificate window, logs and timestamp authority.
+    /// The signers of the configuration: every identity with its own certificate window, over the services of the moment.
     package init(_ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient) throws {
+        let clients = ServiceClients(trust) { try SigningServices($0, http: http) }
         self.init(
-            identities: [try SigningIdentity(configuration.identity, name: "default", configuration, http: http)],
-            services: SigningServices(
-                logs: [
-                    .init(
-                        name: "rekor",
-                        client: RekorV1(
-                            url: configuration.rekor.url, http: http, route: configuration.rekor.route))
-                ],
-                timestamps: TimestampClient(
-                    url: configuration.timestampAuthority.url, http: http,
-                    route: configuration.timestampAuthority.route)),
-            trust: trust)
+            identities: [
+                try SigningIdentity(
+                    configuration.identity, name: PolicyConfiguration.Rule.defaultIdentity, configuration.window,
+                    trust: trust, http: http)
+            ],
+            trust: trust, services: { try clients.current() })
+        _ = try clients.current()
+    }
+}
+
+extension SigningServices {
+    fileprivate init(_ services: InstanceServices, http: HTTPClient) throws {
+        var logs: [Log] = []
+        for log in services.logs {
+            guard log.version == 1 else { throw SigstoreError.unsupported("Rekor v2") }
+            logs.append(
+                Log(name: log.name, client: RekorV1(url: log.upstream.url, http: http, route: log.upstream.route)))
+        }
+        self.init(
+            logs: logs,
+            timestamps: services.timestampAuthorities.first.map {
+                TimestampClient(url: $0.url, http: http, route: $0.route)
+            })
     }
 }
 
 extension SigningIdentity {
     fileprivate init(
-        _ identity: IdentityConfiguration, name: String, _ sigstore: SigstoreConfiguration, http: HTTPClient
+        _ identity: IdentityConfiguration, name: String, _ window: WindowConfiguration, trust: TrustKeeper,
+        http: HTTPClient
     ) throws {
-        guard let token = identity.token else { throw SigstoreError.unsupported("a key in place of identity tokens") }
-        let fulcio = FulcioClient(
-            url: sigstore.fulcio.url, http: http, route: sigstore.fulcio.route, audience: identity.audience)
-        let limits = CertificateWindow.Limits(
-            maxAge: sigstore.window.maxAge, margin: sigstore.window.margin,
-            maxSignatures: sigstore.window.maxSignatures)
-        let window = CertificateWindow(
-            fulcio: fulcio, source: token.source(audience: identity.audience, http: http), audience: identity.audience,
-            limits: limits)
-        self.init(
-            name: name,
-            means: .keyless(
-                window,
-                ExpectedIdentity(
-                    subjectAlternativeName: identity.subjectAlternativeName, issuer: identity.issuer)))
+        switch identity.proof {
+        case .key(let key): self.init(name: name, means: .key(try ManagedKey(key)))
+        case .token(let token):
+            let audience = identity.audience
+            let authorities = ServiceClients(trust) { services throws(TrustError) in
+                guard let fulcio = services.fulcio else { throw .noService("no certificate authority is named") }
+                return FulcioClient(url: fulcio.url, http: http, route: fulcio.route, audience: audience)
+            }
+            let authority: CertificateWindow.Authority = { () throws(SigstoreError) in
+                do { return try authorities.current() } catch { throw .misconfigured(.fulcio, detail: "\(error)") }
+            }
+            let window = CertificateWindow(
+                authority: authority, source: token.source(audience: audience, http: http), audience: audience,
+                issuer: identity.issuer,
+                limits: CertificateWindow.Limits(
+                    maxAge: window.maxAge, margin: window.margin, maxSignatures: window.maxSignatures))
+            self.init(
+                name: name,
+                means: .keyless(
+                    window,
+                    ExpectedIdentity(
+                        subjectAlternativeName: identity.subjectAlternativeName, issuer: identity.issuer)))
+        }
     }
 }

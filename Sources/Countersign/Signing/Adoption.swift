@@ -34,7 +34,11 @@ struct Adoption: Sendable {
         return adopted
     }
 
-    private typealias Found = (prepared: Evidence.Prepared, logged: Evidence.Logged, attachment: Evidence.Attachment)
+    private struct Found {
+        let prepared: Evidence.Prepared
+        let logged: Evidence.Logged
+        let attachment: Evidence.Attachment
+    }
 
     private func bundle(_ order: SigningOrder) async throws -> Found? {
         let name = order.place.repository.name
@@ -53,15 +57,14 @@ struct Adoption: Sendable {
             else { continue }
             var chain: [[UInt8]] = []
             if case .certificate(let leaf) = bundle.material { chain = [leaf] }
-            return (
-                try prepared(
+            return Found(
+                prepared: try prepared(
                     .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
                     timestamp: bundle.timestamps.first, order),
-                Evidence.Logged(entry, bundle: candidate.bytes),
-                Evidence.Attachment(
+                logged: Evidence.Logged(entry, bundle: candidate.bytes),
+                attachment: Evidence.Attachment(
                     manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType,
-                    digest: manifest.descriptor.digest)
-            )
+                    digest: manifest.descriptor.digest))
         }
         return nil
     }
@@ -72,43 +75,53 @@ struct Adoption: Sendable {
     private static let payloadLimit = 16 << 20
 
     private func layer(_ order: SigningOrder) async throws -> Found? {
-        let name = order.place.repository.name
-        let listed: [Descriptor]
-        do {
-            listed = try await order.place.registry.legacyLayers(order.content.kind, of: order.target.digest, in: name)
-        } catch .tooLarge {
-            return nil
-        }
-        for descriptor in listed.filter(isPromising).prefix(Self.layerLimit) {
-            let payload: [UInt8]
-            do {
-                payload = try await order.place.registry.blob(name, descriptor.digest, limit: Self.payloadLimit)
-            } catch {
-                switch error {
-                case .notFound, .tooLarge, .digestMismatch: continue
-                default: throw error
-                }
-            }
+        for descriptor in try await promisingLayers(order) {
+            guard let payload = try await payload(of: descriptor, order.place) else { continue }
             let layer = LegacyLayer(
                 mediaType: descriptor.mediaType, payload: payload, annotations: descriptor.annotations ?? [:])
             guard let legacy = try? LegacySignature(layer), isOurs(.legacy(legacy), order),
                 let entry = Self.named(legacy.entry)
             else { continue }
-            let signed: [UInt8] =
-                switch legacy.content {
-                case .payload(let bytes, _): bytes
-                case .envelope(let envelope): envelope.payload
-                }
-            return (
-                try prepared(
-                    .legacy, payload: signed, signature: legacy.signature,
+            return Found(
+                prepared: try prepared(
+                    .legacy, payload: Self.signed(legacy), signature: legacy.signature,
                     chain: legacy.certificate.map { [$0.der] } ?? [], timestamp: legacy.timestamp, order),
-                Evidence.Logged(entry, bundle: nil),
-                Evidence.Attachment(
-                    manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest)
-            )
+                logged: Evidence.Logged(entry, bundle: nil),
+                attachment: Evidence.Attachment(
+                    manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest))
         }
         return nil
+    }
+
+    /// Layers under the tag that name us; none if there are more than anybody reads.
+    private func promisingLayers(_ order: SigningOrder) async throws(OCIError) -> [Descriptor] {
+        let (place, subject) = (order.place, order.target.digest)
+        do {
+            let layers = try await place.registry.legacyLayers(
+                order.content.kind, of: subject, in: place.repository.name)
+            return Array(layers.filter { isPromising($0) }.prefix(Self.layerLimit))
+        } catch .tooLarge {
+            return []
+        }
+    }
+
+    private static func signed(_ legacy: LegacySignature) -> [UInt8] {
+        switch legacy.content {
+        case .payload(let bytes, _): bytes
+        case .envelope(let envelope): envelope.payload
+        }
+    }
+
+    /// A layer's blob; nil if it is not there or not what the manifest says.
+    private func payload(of layer: Descriptor, _ place: SignaturePlace) async throws(OCIError) -> [UInt8]? {
+        do {
+            return try await place.registry.blob(place.repository.name, layer.digest, limit: Self.payloadLimit)
+        } catch {
+            switch error {
+            case .notFound, .tooLarge, .digestMismatch: return nil
+            default: throw error
+            }
+        }
     }
 
     /// Whether a layer's annotations name us: anybody may have signed, and each look at a payload is a request.

@@ -1,3 +1,4 @@
+import Logging
 import OCI
 import Sigstore
 

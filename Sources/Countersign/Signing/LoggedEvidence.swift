@@ -1,7 +1,7 @@
 import FoundationEssentials
 import OCI
 import OpenSSL
-import Sigstore
+package import Sigstore
 
 /// Evidence whose log entry is known and that was verified in this attempt, in the form in which it is published.
 package struct LoggedEvidence: Sendable {
@@ -59,7 +59,8 @@ package struct LoggedEvidence: Sendable {
         case .signature: prepared.payload
         case .attestation:
             Envelope(
-                payload: prepared.payload, payloadType: Statement.payloadType, signatures: [.init(sig: prepared.signature)]
+                payload: prepared.payload, payloadType: Statement.payloadType,
+                signatures: [.init(sig: prepared.signature)]
             ).encoded()
         }
     }

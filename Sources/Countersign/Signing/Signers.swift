@@ -6,28 +6,31 @@ import Sigstore
 package struct Signers: Sendable {
     /// In the configuration's order.
     package let identities: [SigningIdentity]
-    package let services: SigningServices
     package let trust: TrustKeeper
+    private let services: @Sendable () throws -> SigningServices
 
-    package init(identities: [SigningIdentity], services: SigningServices, trust: TrustKeeper) {
+    /// - Parameter services: those of the moment; they rotate, and nobody restarts for it.
+    package init(
+        identities: [SigningIdentity], trust: TrustKeeper, services: @escaping @Sendable () throws -> SigningServices
+    ) {
         self.identities = identities
-        self.services = services
         self.trust = trust
+        self.services = services
     }
 
-    /// The signer that a rule names, with the trust of this moment.
-    package func signer(for rule: PolicyConfiguration.Rule) throws(SigningError) -> Signer {
+    /// The signer that a rule names, with the trust and the services of this moment.
+    package func signer(for rule: PolicyConfiguration.Rule) throws -> Signer {
         guard let identity = identities.first(where: { $0.name == rule.identity }) else {
-            throw .unknownIdentity(rule.identity)
+            throw SigningError.unknownIdentity(rule.identity)
         }
-        return Signer(identity: identity, services: services, trust: trust.current)
+        return Signer(identity: identity, services: try services(), trust: trust.current)
     }
 
     /// Whose evidence this is: what was begun under one identity is finished under it, though the rule may name another
     /// now. The rule's, where none is.
     func signer(
         of evidence: Evidence, _ kind: LegacyKind, for rule: PolicyConfiguration.Rule
-    ) throws(SigningError) -> Signer {
+    ) throws -> Signer {
         let preferred = try signer(for: rule)
         let others = identities.filter { $0.name != rule.identity }
         guard !others.isEmpty else { return preferred }
@@ -43,6 +46,6 @@ package struct Signers: Sendable {
             default: return false
             }
         }
-        return Signer(identity: identity ?? preferred.identity, services: services, trust: preferred.trust)
+        return Signer(identity: identity ?? preferred.identity, services: preferred.services, trust: preferred.trust)
     }
 }

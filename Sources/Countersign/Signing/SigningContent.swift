@@ -1,4 +1,5 @@
 package import OCI
+import OpenSSL
 package import Sigstore
 
 /// What is signed for one target: the same claim in the form of each format.
@@ -96,4 +97,15 @@ package struct SignedDocument: Sendable {
 package enum PresentedForm: Sendable {
     case bundle(UnverifiedBundle)
     case legacy(LegacySignature)
+}
+
+extension PublicKey {
+    /// The digest that this key signs over.
+    fileprivate func digest(of message: [UInt8]) -> [UInt8] {
+        switch algorithm.defaultScheme {
+        case .ecdsa(let digest), .rsaPKCS1(let digest), .rsaPSS(let digest): Hash.digest(digest, message)
+        // signs the message itself; the log is told of SHA-256
+        case .ed25519: Hash.sha256(message)
+        }
+    }
 }

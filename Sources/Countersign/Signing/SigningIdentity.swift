@@ -1,5 +1,5 @@
 import FoundationEssentials
-import OpenSSL
+package import OpenSSL
 package import Sigstore
 
 /// As whom we sign, and with what.

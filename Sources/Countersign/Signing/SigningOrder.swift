@@ -1,4 +1,4 @@
-import OCI
+package import OCI
 
 /// What the steps of one attempt need to know of its target.
 package struct SigningOrder: Sendable {

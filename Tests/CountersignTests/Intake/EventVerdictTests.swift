@@ -166,7 +166,7 @@ import Testing
         let reason = "policy rule 'scratch' refuses registry.example.com/team/app"
         #expect(policy.decide(try app, tagged: true) == .refuse(reason: reason))
         let other = try Repository(registry: "registry.example.com", name: "other/app")
-        #expect(policy.decide(other, tagged: true) == .sign(rule: "all", index: .index))
+        #expect(policy.decide(other, tagged: true) == .sign(rule("all", "**")))
     }
 
     @Test func `untagged pushes can be refused, but only where it is known that there was no tag`() throws {
@@ -179,8 +179,8 @@ import Testing
                 == .refuse(
                     reason: "policy rule 'all' does not sign what has no tag (a child of an index, a push by digest); "
                         + "push it with a tag, or set 'untagged: sign'"))
-        #expect(policy.decide(try app, tagged: true) == .sign(rule: "all", index: .both))
-        #expect(policy.decide(try app, tagged: nil) == .sign(rule: "all", index: .both))
+        #expect(policy.decide(try app, tagged: true) == .sign(tagged))
+        #expect(policy.decide(try app, tagged: nil) == .sign(tagged))
     }
 
     @Test func `the version names the content and nothing else`() {
@@ -199,7 +199,7 @@ import Testing
         second.repositories = [glob("library/*")]
         let rules = PolicyConfiguration(rules: [rule("all", "**")])
         let listing = SigningPolicy(rules, endpoints: [endpoint, second])
-        #expect(listing.decide(try app, tagged: nil) == .sign(rule: "all", index: .index))
+        #expect(listing.decide(try app, tagged: nil) == .sign(rule("all", "**")))
         #expect(listing.isListed(try Repository(registry: "registry.example.com", name: "library/x")))
         #expect(!listing.isListed(try Repository(registry: "other.example.com", name: "team/app")))
         let removed = SigningPolicy(rules, endpoints: [second])

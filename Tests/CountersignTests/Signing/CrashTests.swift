@@ -1,6 +1,7 @@
 import OCI
 import Postgres
 import Support
+import Synchronization
 import Testing
 
 @testable import Countersign
@@ -17,14 +18,34 @@ struct CrashTests {
         let relay: @Sendable (SigningLine) -> FaultRelay
         /// Whether the server has acted already.
         let acted: Bool
+        /// Which of the requests that match.
+        let nth: Int
         let request: @Sendable (FaultRelay.Request) -> Bool
 
         init(
             _ description: String, _ durable: Durable, _ relay: @escaping @Sendable (SigningLine) -> FaultRelay,
-            acted: Bool, _ request: @escaping @Sendable (FaultRelay.Request) -> Bool
+            acted: Bool, nth: Int = 1, _ request: @escaping @Sendable (FaultRelay.Request) -> Bool
         ) {
             (testDescription, self.durable, self.relay, self.acted) = (description, durable, relay, acted)
+            self.nth = nth
             self.request = request
+        }
+
+        /// Holds for the `nth` request that matches.
+        func counted() -> @Sendable (FaultRelay.Request) -> Bool {
+            let seen = Count()
+            return { request($0) && seen.next() == nth }
+        }
+    }
+
+    /// A counter that the relay's thread turns.
+    final class Count: Sendable {
+        private let value = Mutex(0)
+        func next() -> Int {
+            value.withLock {
+                $0 += 1
+                return $0
+            }
         }
     }
 
@@ -52,26 +73,61 @@ struct CrashTests {
 
     @Test(arguments: points)
     func `whoever dies, one signature is made, and the zombie adds none`(_ point: Point) async throws {
+        try await Self.die(at: point, signing: [.bundle])
+    }
+
+    /// Where the legacy format goes its own way.
+    static let legacyPoints: [Point] =
+        points.filter {
+            !["before the referrer", "the referrer is pushed", "before the index", "the index is written"]
+                .contains($0.testDescription)
+        } + [
+            Point("before the tag", .logged, \.registry, acted: false, \.isLegacyTag),
+            Point("the tag is written", .logged, \.registry, acted: true, \.isLegacyTag),
+        ]
+
+    @Test(arguments: legacyPoints)
+    func `whoever dies, one legacy signature is made, and the zombie adds none`(_ point: Point) async throws {
+        try await Self.die(at: point, signing: [.legacy])
+    }
+
+    @Test(arguments: points)
+    func `whoever dies, both formats are made once, and the zombie adds none`(_ point: Point) async throws {
+        try await Self.die(at: point, signing: [.bundle, .legacy])
+    }
+
+    /// Where the bundle is done and its companion is not.
+    @Test(arguments: [
+        Point("before the second entry", .published, \.rekor, acted: false, nth: 2) { $0.method == "POST" },
+        Point("the second entry is in the log", .published, \.rekor, acted: true, nth: 2) { $0.method == "POST" },
+        Point("before the tag", .published, \.registry, acted: false, \.isLegacyTag),
+        Point("the tag is written", .published, \.registry, acted: true, \.isLegacyTag),
+    ])
+    func `whoever dies between the formats, both are made once`(_ point: Point) async throws {
+        try await Self.die(at: point, signing: [.bundle, .legacy])
+    }
+
+    private static func die(at point: Point, signing formats: [SignatureFormat]) async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest
         try await line.push(digest)
 
-        let first = try await line.daemon()
+        let first = try await line.daemon(.formats(formats))
         let hold = FaultRelay.Hold()
-        point.relay(line).next(point.acted ? .answerHeld(hold) : .held(hold), where: point.request)
+        point.relay(line).next(point.acted ? .answerHeld(hold) : .held(hold), where: point.counted())
         let claim = try await first.claimOne()
         let zombie = Task { await first.attempt(claim) }
         await hold.reached()
-        #expect(try await Self.durable(line, digest) == point.durable)
+        #expect(try await durable(line, digest) == point.durable)
 
         try await line.giveUpHolders()
-        let second = try await line.daemon()
+        let second = try await line.daemon(.formats(formats))
         try await second.workOff()
-        try await line.expectSignedOnce(digest)
+        try await line.expectSignedOnce(digest, in: formats)
 
         hold.release()
         await zombie.value
-        try await line.expectSignedOnce(digest)
+        try await line.expectSignedOnce(digest, in: formats)
     }
 
     /// A commit that fails, at each commit of the line: the trigger stands for a database that dies there.
@@ -146,7 +202,7 @@ struct CrashTests {
             FROM countersign.target t JOIN countersign.evidence_target l ON l.target_id = t.id AND l.live
             JOIN countersign.evidence e ON e.id = l.evidence_id
             LEFT JOIN countersign.attachment a ON a.evidence_id = e.id
-            WHERE t.digest = \(digest.description)::text
+            WHERE t.digest = \(digest.description)::text ORDER BY e.format LIMIT 1
             """)
         guard let row = rows.first else { return .nothing }
         if try row.decode("published", as: Bool.self) { return .published }

@@ -43,7 +43,7 @@ import Testing
 
         // now it turns up
         let request = try #require(try await line.storedRequest())
-        _ = try await daemon.signer.log.submit(request)
+        _ = try await daemon.signer.services.logs[0].client.submit(request)
         try await daemon.workOff()
         try await line.expectSignedOnce(digest)
     }

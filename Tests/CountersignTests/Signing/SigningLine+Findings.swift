@@ -54,12 +54,33 @@ extension SigningLine {
         return (Int(try row.decode("live", as: Int64.self)), Int(try row.decode("abandoned", as: Int64.self)))
     }
 
-    /// The promise of the crash table: signed, one live log entry, one referrer of ours, and all of them the same one.
+    /// Our layers under the `.sig` tag.
+    func legacyLayers(of digest: OCI.Digest) async throws -> [Descriptor] {
+        try await pusher.legacyLayers(.signature, of: digest, in: repository.name)
+    }
+
+    /// UUIDs of the log's entries of the legacy documents that are stored for this digest, abandoned ones included.
+    func legacyEntries(about digest: OCI.Digest) async throws -> [String] {
+        let rows = try await database.pool.query(
+            """
+            SELECT DISTINCT e.payload FROM countersign.target t
+            JOIN countersign.evidence_target l ON l.target_id = t.id
+            JOIN countersign.evidence e ON e.id = l.evidence_id
+            WHERE t.digest = \(digest.description)::text AND e.format = 'legacy'
+            """)
+        var found: [String] = []
+        for row in rows { found += try await logEntries(about: .sha256(of: try row.decode("payload"))) }
+        return found
+    }
+
+    /// The promise of the crash table: signed, for each format one live log entry and one artefact of ours in the
+    /// registry, and all of them the same one.
     /// - Parameters:
     ///   - abandoned: signatures that were put aside, recorded with their reason.
     ///   - logged: how many of those the log has.
     func expectSignedOnce(
-        _ digest: OCI.Digest, abandoned: Int = 0, logged: Int = 0, _ location: SourceLocation = #_sourceLocation
+        _ digest: OCI.Digest, in formats: [SignatureFormat] = [.bundle], abandoned: Int = 0, logged: Int = 0,
+        _ location: SourceLocation = #_sourceLocation
     )
         async throws
     {
@@ -67,35 +88,64 @@ extension SigningLine {
         #expect(try await database.jobCount() == 0, "jobs left", sourceLocation: location)
         #expect(try await database.contradictions() == 0, sourceLocation: location)
         let evidence = try await evidenceRows(of: digest)
-        #expect(evidence == (1, abandoned), "live and abandoned evidence", sourceLocation: location)
+        #expect(evidence == (formats.count, abandoned), "live and abandoned evidence", sourceLocation: location)
 
-        let entries = try await logEntries(about: digest)
-        #expect(entries.count == 1 + logged, "log entries", sourceLocation: location)
+        let bundles = try await logEntries(about: digest)
+        let layers = try await legacyEntries(about: digest)
+        #expect(bundles.count + layers.count == formats.count + logged, "log entries", sourceLocation: location)
+        if formats.contains(.bundle) { #expect(bundles.count >= 1, sourceLocation: location) }
+        if formats.contains(.legacy) { #expect(layers.count >= 1, sourceLocation: location) }
         let referrers = try await referrers(of: digest)
-        #expect(referrers.count == 1, "referrers", sourceLocation: location)
+        #expect(referrers.count == (formats.contains(.bundle) ? 1 : 0), "referrers", sourceLocation: location)
+        let published = try await legacyLayers(of: digest)
+        #expect(published.count == (formats.contains(.legacy) ? 1 : 0), "layers", sourceLocation: location)
 
         let signature = try #require(try await signature(of: digest), sourceLocation: location)
         #expect(
-            entries.contains { $0.hasSuffix(signature.logUUID?.suffix(64) ?? "-") }, "the recorded entry is in the log",
-            sourceLocation: location)
-        #expect(referrers.first?.manifest.digest == signature.referrer, sourceLocation: location)
+            (formats.first == .bundle ? bundles : layers).contains {
+                $0.hasSuffix(signature.logUUID?.suffix(64) ?? "-")
+            }, "the recorded entry is in the log", sourceLocation: location)
+        if formats.contains(.bundle) {
+            #expect(referrers.first?.manifest.digest == signature.referrer, sourceLocation: location)
+            let verdict = try await verify(digest)
+            #expect(verdict.signatures.count == 1 && verdict.rejected.isEmpty, sourceLocation: location)
+        }
+        if formats.contains(.legacy) { try await expectLegacyVerifies(digest, published, location) }
+    }
 
-        let verdict = try await verify(digest)
-        #expect(verdict.signatures.count == 1 && verdict.rejected.isEmpty, sourceLocation: location)
+    /// What the registry serves under the `.sig` tag, judged by our verifier.
+    private func expectLegacyVerifies(
+        _ digest: OCI.Digest, _ layers: [Descriptor], _ location: SourceLocation
+    ) async throws {
+        for layer in layers {
+            let payload = try await pusher.blob(repository.name, layer.digest, limit: layer.size)
+            let legacy = try LegacySignature(
+                layerMediaType: layer.mediaType, payload: payload, annotations: layer.annotations ?? [:])
+            let verified = try await daemon().signer.verify(
+                .legacy(legacy), Statement.cosignSignPredicateType, for: digest, in: repository)
+            #expect(verified.tlogEntries.count == 1, sourceLocation: location)
+        }
+    }
+
+    private static func pattern(of identity: SigningIdentity) throws -> CertificateIdentity {
+        guard case .keyless(_, let expected) = identity.means else { throw SupportError("a key has no identity") }
+        return try expected.pattern
     }
 
     /// What our own `verify` says.
     func verify(_ digest: OCI.Digest) async throws -> VerifyReference.Report {
         let daemon = try await daemon()
         return try await VerifyReference(
-            registry: pusher, verifier: daemon.signer.verifier, identity: daemon.signer.identity.pattern
+            registry: pusher, verifier: daemon.signer.trust.verifier, identity: Self.pattern(of: daemon.signer.identity)
         ).verify(Reference("\(repository)@\(digest)"))
     }
 
     /// Nothing that anybody outside could see.
     func expectNothingPublic(_ digest: OCI.Digest, _ location: SourceLocation = #_sourceLocation) async throws {
         #expect(try await logEntries(about: digest).isEmpty, "log entries", sourceLocation: location)
+        #expect(try await legacyEntries(about: digest).isEmpty, "log entries", sourceLocation: location)
         #expect(try await referrers(of: digest).isEmpty, "referrers", sourceLocation: location)
+        #expect(try await legacyLayers(of: digest).isEmpty, "layers", sourceLocation: location)
     }
 
     // MARK: What happens by itself in time

@@ -67,12 +67,24 @@ struct SigningLine: Sendable {
         var audience = "sigstore"
         var trustedRoot: [UInt8]?
         var settings = JobQueue.Settings()
+        var isTimestamped = true
+        /// In place of a certificate.
+        var key: ManagedKey?
 
         static func rule(
-            _ name: String = "all", glob: String = "**", index: PolicyConfiguration.IndexSigning = .index
+            _ name: String = "all", glob: String = "**", index: PolicyConfiguration.IndexSigning = .index,
+            formats: [SignatureFormat] = [.bundle]
         ) -> PolicyConfiguration.Rule {
             guard let glob = try? Glob(glob) else { preconditionFailure("not a glob: \(glob)") }
-            return PolicyConfiguration.Rule(name: name, repositories: [glob], index: index)
+            var rule = PolicyConfiguration.Rule(name: name, repositories: [glob], index: index)
+            rule.formats = formats
+            return rule
+        }
+
+        static func formats(_ formats: [SignatureFormat]) -> Setup {
+            var setup = Setup()
+            setup.rules = [rule(formats: formats)]
+            return setup
         }
 
         static func index(_ index: PolicyConfiguration.IndexSigning) -> Setup {
@@ -87,19 +99,25 @@ struct SigningLine: Sendable {
         let endpoints = try await lab.endpoints
         let root: [UInt8]
         if let given = setup.trustedRoot { root = given } else { root = try await lab.trustedRootJSON }
-        let window = CertificateWindow(
-            fulcio: FulcioClient(url: fulcio.url, http: Self.http, route: Self.route, audience: setup.audience),
-            source: FileTokenSource(path: tokenFile), audience: setup.audience)
-        let signer = KeylessSigner(
-            window: window,
-            timestamps: TimestampClient(
-                url: tsa.url + "/api/v1/timestamp", http: Self.http, route: Self.route),
-            log: RekorV1(url: rekor.url, http: Self.http, route: Self.route),
-            trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
-            identity: KeylessSigner.ExpectedIdentity(
-                subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes)))
+        let identity = SigningIdentity(
+            name: "default",
+            means: setup.key.map { .key($0) }
+                ?? .keyless(
+                    CertificateWindow(
+                        fulcio: FulcioClient(
+                            url: fulcio.url, http: Self.http, route: Self.route, audience: setup.audience),
+                        source: FileTokenSource(path: tokenFile), audience: setup.audience),
+                    SigningIdentity.ExpectedIdentity(
+                        subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes))))
+        let services = SigningServices(
+            logs: [.init(name: "rekor", client: RekorV1(url: rekor.url, http: Self.http, route: Self.route))],
+            timestamps: setup.isTimestamped
+                ? TimestampClient(url: tsa.url + "/api/v1/timestamp", http: Self.http, route: Self.route) : nil)
+        let signers = Signers(
+            identities: [identity], trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
+            services: { services })
         return try SigningDaemon(
-            signer: signer,
+            signers: signers,
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries([Self.registry(at: registry.url)], http: Self.http), database: database,
             settings: setup.settings)
@@ -173,21 +191,26 @@ struct SigningLine: Sendable {
 struct SigningDaemon: Sendable {
     let queue: JobQueue
     let attempt: Attempt
-    let signer: KeylessSigner
+    let signers: Signers
     let database: QueueFixture
 
     init(
-        signer: KeylessSigner, policy: SigningPolicy, registries: Registries, database: QueueFixture,
+        signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
         settings: JobQueue.Settings
     ) throws {
-        self.signer = signer
+        self.signers = signers
         self.database = database
         queue = database.anotherQueue(settings: settings)
         attempt = Attempt(
             sign: SignArtifact(
-                policy: policy, registries: registries, signer: signer, journal: Journal(pool: database.pool),
+                policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),
                 subjects: SubjectTurns(pool: database.pool), queue: queue),
             queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), logger: Self.silence)
+    }
+
+    /// The signer of a rule that names no identity.
+    var signer: Signer {
+        get throws { try signers.signer(for: SigningLine.Setup.rule()) }
     }
 
     /// The worker that claims by itself.
@@ -236,7 +259,8 @@ struct SigningDaemon: Sendable {
 extension FaultRelay.Request {
     var isBlobUpload: Bool { method == "PUT" && path.contains("/blobs/uploads/") }
     var isReferrer: Bool { method == "PUT" && path.contains("/manifests/sha256:") }
-    var isFallbackIndex: Bool { method == "PUT" && path.contains("/manifests/sha256-") }
+    var isFallbackIndex: Bool { method == "PUT" && path.contains("/manifests/sha256-") && !path.hasSuffix(".sig") }
+    var isLegacyTag: Bool { method == "PUT" && path.hasSuffix(".sig") }
     var isWrite: Bool { ["PUT", "POST", "PATCH", "DELETE"].contains(method) }
     var isReadBack: Bool { method == "GET" && path.contains("/blobs/sha256:") }
 }
