@@ -4,7 +4,7 @@ import Sigstore
 extension Signers {
     /// The signers of the configuration: every identity with its own certificate window, over the services of the moment.
     package init(_ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient) throws {
-        let clients = ServiceClients(trust) { try SigningServices($0, http: http) }
+        let clients = ServiceClients(trust) { SigningServices($0, trust: trust, http: http) }
         self.init(
             identities: [
                 try SigningIdentity(
@@ -17,18 +17,22 @@ extension Signers {
 }
 
 extension SigningServices {
-    fileprivate init(_ services: InstanceServices, http: HTTPClient) throws {
-        var logs: [Log] = []
-        for log in services.logs {
-            guard log.version == 1 else { throw SigstoreError.unsupported("Rekor v2") }
-            logs.append(
-                Log(name: log.name, client: RekorV1(url: log.upstream.url, http: http, route: log.upstream.route)))
-        }
+    fileprivate init(_ services: InstanceServices, trust: TrustKeeper, http: HTTPClient) {
         self.init(
-            logs: logs,
+            logs: services.logs.map { Log(name: $0.name, client: $0.client(trust, http: http)) },
             timestamps: services.timestampAuthorities.first.map {
                 TimestampClient(url: $0.url, http: http, route: $0.route)
             })
+    }
+}
+
+extension InstanceServices.Log {
+    /// A client of this log, for the API that it speaks.
+    func client(_ trust: TrustKeeper, http: HTTPClient) -> any TransparencyLog {
+        guard version == 2 else { return RekorV1(url: upstream.url, http: http, route: upstream.route) }
+        return RekorV2(
+            url: upstream.url, tilesURL: tilesURL,
+            verifier: CheckpointVerifier(logs: { trust.current.trustedRoot.tlogs }), http: http, route: upstream.route)
     }
 }
 
