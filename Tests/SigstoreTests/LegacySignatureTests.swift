@@ -99,7 +99,7 @@ import Testing
             try changed {
                 $0.annotations["dev.sigstore.cosign/bundle"] = other.annotations["dev.sigstore.cosign/bundle"]
             }
-                == .time)
+                == .tlogBody)
         let index = "\"logIndex\":3,"
         #expect(
             try changed {
