@@ -44,8 +44,9 @@ format: ## Format all Swift code
 	$(SWIFT) format -i -r Package.swift Sources Tests Fuzz
 
 .PHONY: interop
-interop: release ## Stock cosign, crane, rekor-cli and sigstore-python judge what we published
+interop: release ## Stock cosign, crane, rekor-cli, sigstore-go and sigstore-python judge what we published
 	@scripts/interop $(DEMO)-interop
+	@scripts/interop-rekor2 $(DEMO)-interop2
 
 .PHONY: load
 load: release ## 600 images at 20 a second, then 1,000 as fast as they go; latencies, CPU, memory, requests
@@ -81,5 +82,5 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-rotation/stack; do scripts/stack down $$d; rm -rf $$d; done
-	rm -rf $(DEMO)-rekor2 $(DEMO)-rotation .build
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-interop2/stack $(DEMO)-rotation/stack; do scripts/stack down $$d; rm -rf $$d; done
+	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-rotation .build
