@@ -3,7 +3,7 @@ import OpenSSL
 
 /// Rekor v1 (`/api/v1`, rekor/openapi.yaml) for entries of kind `dsse` 0.0.1 and `hashedrekord` 0.0.1.
 public final class RekorV1: TransparencyLog {
-    private let upstream: Upstream
+    let upstream: Upstream
     public let id: String
     public let datesEntries = true
 
@@ -58,31 +58,6 @@ public final class RekorV1: TransparencyLog {
         try await fetch("/api/v1/log/entries?logIndex=\(index)")
     }
 
-    /// The log's present state.
-    public struct LogInfo: Sendable, Equatable {
-        /// Leaves in the active shard.
-        public let treeSize: Int64
-        /// The root over them.
-        public let rootHash: [UInt8]
-        /// The signed note that says so.
-        public let checkpoint: String
-        /// The active shard's tree.
-        public let treeID: String
-    }
-
-    /// `GET /api/v1/log`.
-    public func logInfo() async throws(SigstoreError) -> LogInfo {
-        let response = try await upstream.get("/api/v1/log")
-        guard response.status == 200 else { throw upstream.failure(response, posted: false) }
-        return try answer { () throws(SigstoreError) in
-            let document = try JSONField(document: "log info", parsing: response.body)
-            return LogInfo(
-                treeSize: try document.required("treeSize").count(), rootHash: try document.required("rootHash").hex(),
-                checkpoint: try document.required("signedTreeHead").string(),
-                treeID: try document.optional("treeID")?.string() ?? "")
-        }
-    }
-
     private func fetch(_ path: String) async throws(SigstoreError) -> TlogEntry? {
         let response = try await upstream.get(path)
         switch response.status {
@@ -123,7 +98,7 @@ public final class RekorV1: TransparencyLog {
     }
 
     /// Whatever cannot be read in an answer is the log's fault, not a malformed document of ours.
-    private func answer<Value>(_ read: () throws(SigstoreError) -> Value) throws(SigstoreError) -> Value {
+    func answer<Value>(_ read: () throws(SigstoreError) -> Value) throws(SigstoreError) -> Value {
         do throws(SigstoreError) {
             return try read()
         } catch {
