@@ -131,6 +131,7 @@ struct ConfigurationReading {
             section.read("max_signatures", into: &window.maxSignatures)
             return window
         }
+        section.section("log_watch") { $0.read("interval", into: &sigstore.logWatchInterval) }
         section.read("public_log", into: &sigstore.publicLog)
         return sigstore
     }

@@ -1,3 +1,5 @@
+import Sigstore
+
 extension ConfigurationReading {
     /// `sigstore.rekor` (one v1 log) and `sigstore.logs` (any number): named here, or left to the signing configuration.
     func logs(_ section: ConfigurationSection, _ trust: TrustConfiguration, into sigstore: inout SigstoreConfiguration)
@@ -10,8 +12,20 @@ extension ConfigurationReading {
     private func log(_ section: ConfigurationSection) -> InstanceServices.Log {
         var version = 1
         section.read("version", into: &version)
-        return InstanceServices.Log(
+        var log = InstanceServices.Log(
             name: section.required("name", "what rules call it by"), version: version, upstream: upstream(section),
             tilesURL: section.string("tiles_url"))
+        section.section("witnesses") { section in
+            for key in section.strings("keys") {
+                do throws(SigstoreError) {
+                    log.witnesses.append(try Witness(verifierKey: key))
+                } catch {
+                    section.complain("keys", error.observed)
+                }
+            }
+            log.witnessQuorum = log.witnesses.count
+            section.read("quorum", into: &log.witnessQuorum)
+        }
+        return log
     }
 }

@@ -1,6 +1,10 @@
+import Sigstore
+
 extension Problems {
     /// `sigstore.rekor` and `sigstore.logs`.
     mutating func logs(_ sigstore: SigstoreConfiguration) {
+        check(
+            sigstore.logWatchInterval >= .seconds(1), "sigstore.log_watch.interval", "must be at least 1s")
         if let rekor = sigstore.rekor { upstream("sigstore.rekor", rekor) }
         var seen: Set<String> = sigstore.rekor == nil ? [] : ["rekor"]
         for (position, log) in sigstore.logs.enumerated() {
@@ -11,6 +15,13 @@ extension Problems {
             check(seen.insert(log.name).inserted, "\(path).name", "'\(log.name)' is used twice")
             check((1...2).contains(log.version), "\(path).version", "is the API that it speaks: 1 or 2")
             upstream(path, log.upstream)
+            check(log.witnesses.isEmpty || log.version == 2, "\(path).witnesses", "only a Rekor v2 has witnesses")
+            check(
+                (0...log.witnesses.count).contains(log.witnessQuorum), "\(path).witnesses.quorum",
+                "is how many of the \(log.witnesses.count) witnesses must have cosigned")
+            check(
+                Set(log.witnesses.map(\.name)).count == log.witnesses.count, "\(path).witnesses.keys",
+                "one key for each witness")
             guard let tiles = log.tilesURL else { continue }
             check(log.version == 2, "\(path).tiles_url", "only a Rekor v2 has tiles")
             var reached = log.upstream

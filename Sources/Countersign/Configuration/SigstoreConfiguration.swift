@@ -12,6 +12,8 @@ package struct SigstoreConfiguration: Sendable {
     package var rekor: UpstreamConfiguration?
     /// The transparency logs, in the order of preference; empty: ``rekor``, or the signing configuration's.
     package var logs: [InstanceServices.Log] = []
+    /// How often each log is asked for its newest checkpoint, which must extend the last one. Default 1 min.
+    package var logWatchInterval: Duration = .seconds(60)
     /// As whom we sign.
     package var identity: IdentityConfiguration
     /// How long one certificate serves.

@@ -81,7 +81,16 @@ package struct CountersignService: Sendable {
             pool: pools.api, notifier: notifier, worker: workQueue.worker,
             settings: configuration.worker.queueSettings)
         let registries = try Registries(configuration.registries, http: http)
-        let signers = try Signers(configuration.sigstore, trust: trust, http: http)
+        let records = LogRecords(pool: pools.work)
+        let signers = try Signers(configuration.sigstore, trust: trust, http: http, records: records)
+        let watched = ServiceClients(trust) { services in
+            services.logs.map {
+                LogWatch.Watched(reader: $0.reader(trust, http: http), verifier: $0.checkpointVerifier(trust))
+            }
+        }
+        let watch = LogWatch(
+            { try watched.current() }, records: records, interval: configuration.sigstore.logWatchInterval,
+            metrics: LogWatchMetrics(metrics.registry), logger: logger)
 
         let attempt = Attempt(
             sign: SignArtifact(
@@ -103,7 +112,7 @@ package struct CountersignService: Sendable {
                 queue: apiQueue, policy: policy, metrics: metrics, progress: progress),
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
-        return [trust, notifier, JobListener(pools.listener, signal: signal)]
+        return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
             + listeners.services(onBound: onBound) + [worker]
     }

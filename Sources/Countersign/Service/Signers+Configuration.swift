@@ -3,8 +3,12 @@ import Sigstore
 
 extension Signers {
     /// The signers of the configuration: every identity with its own certificate window, over the services of the moment.
-    package init(_ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient) throws {
-        let clients = ServiceClients(trust) { SigningServices($0, trust: trust, http: http) }
+    ///
+    /// With `records` what the logs say is remembered, and an alarm stops signing in one.
+    package init(
+        _ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient, records: LogRecords? = nil
+    ) throws {
+        let clients = ServiceClients(trust) { SigningServices($0, trust: trust, http: http, records: records) }
         self.init(
             identities: [
                 try SigningIdentity(
@@ -17,22 +21,14 @@ extension Signers {
 }
 
 extension SigningServices {
-    fileprivate init(_ services: InstanceServices, trust: TrustKeeper, http: HTTPClient) {
+    fileprivate init(
+        _ services: InstanceServices, trust: TrustKeeper, http: HTTPClient, records: LogRecords?
+    ) {
         self.init(
-            logs: services.logs.map { Log(name: $0.name, client: $0.client(trust, http: http)) },
+            logs: services.logs.map { Log(name: $0.name, client: $0.client(trust, http: http, records: records)) },
             timestamps: services.timestampAuthorities.first.map {
                 TimestampClient(url: $0.url, http: http, route: $0.route)
             })
-    }
-}
-
-extension InstanceServices.Log {
-    /// A client of this log, for the API that it speaks.
-    func client(_ trust: TrustKeeper, http: HTTPClient) -> any TransparencyLog {
-        guard version == 2 else { return RekorV1(url: upstream.url, http: http, route: upstream.route) }
-        return RekorV2(
-            url: upstream.url, tilesURL: tilesURL,
-            verifier: CheckpointVerifier(logs: { trust.current.trustedRoot.tlogs }), http: http, route: upstream.route)
     }
 }
 

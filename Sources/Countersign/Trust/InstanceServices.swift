@@ -19,6 +19,9 @@ package struct InstanceServices: Sendable, Equatable {
         package var upstream: UpstreamConfiguration
         /// Where a v2 log's tiles are, if not where it takes entries.
         package var tilesURL: String?
+        /// Who must have cosigned its checkpoints, and how many of them; none by default.
+        package var witnesses: [Witness] = []
+        package var witnessQuorum = 0
 
         package init(name: String, version: Int, upstream: UpstreamConfiguration, tilesURL: String? = nil) {
             self.name = name

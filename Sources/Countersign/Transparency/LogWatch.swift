@@ -1,0 +1,115 @@
+import FoundationEssentials
+package import Logging
+import ServiceLifecycle
+package import Sigstore
+
+/// Looks at each log in use every so often, and proves that it still tells the same history. Every daemon has one; they
+/// share what they saw through the database.
+package struct LogWatch: Service {
+    /// A log under watch.
+    package struct Watched: Sendable {
+        package let reader: any LogReader
+        package let verifier: CheckpointVerifier
+
+        package init(reader: any LogReader, verifier: CheckpointVerifier) {
+            self.reader = reader
+            self.verifier = verifier
+        }
+    }
+
+    private let logs: @Sendable () throws -> [Watched]
+    private let records: LogRecords
+    private let interval: Duration
+    private let metrics: LogWatchMetrics
+    private let logger: Logger
+
+    /// - Parameter logs: those of the moment; they rotate.
+    package init(
+        _ logs: @escaping @Sendable () throws -> [Watched], records: LogRecords, interval: Duration,
+        metrics: LogWatchMetrics, logger: Logger
+    ) {
+        self.logs = logs
+        self.records = records
+        self.interval = interval
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await look()
+                // jittered, so that replicas started together do not ask together
+                do { try await Task.sleep(for: interval * Double.random(in: 0.8..<1.2)) } catch { return }
+            }
+        }
+    }
+
+    /// One look at every log.
+    package func look() async {
+        let watched: [Watched]
+        do {
+            watched = try logs()
+        } catch {
+            // whoever signs meets the same fault, and reports it
+            return
+        }
+        for log in watched {
+            do {
+                try await look(at: log)
+            } catch is CancellationError {
+                return
+            } catch {
+                let code = (error as? SigstoreError)?.code ?? (error as? QueueError)?.code ?? "log.watch"
+                metrics.failures.increment(log.reader.id, code)
+                logger.warning(
+                    "a log could not be looked at",
+                    metadata: ["log.url": "\(log.reader.id)", "error.code": "\(code)", "error": "\(error)"])
+            }
+        }
+    }
+
+    private func look(at log: Watched) async throws {
+        let id = log.reader.id
+        metrics.inconsistent.set(try await records.alarm(of: id) == nil ? 0 : 1, id)
+        let check = ConsistencyCheck(log.reader, verifier: log.verifier, store: records.store(of: id))
+        let finding = try await check.look()
+        if let active = finding.newest.first {
+            metrics.size.set(Double(active.checkpoint.size), id)
+            metrics.cosignatures.set(Double(active.cosignatures.count), id)
+        }
+        metrics.lastLook.set(Date().timeIntervalSince1970, id)
+        guard let contradiction = finding.contradiction else { return }
+        metrics.inconsistent.set(1, id)
+        guard try await records.raise(contradiction, of: id) else { return }
+        logger.critical(
+            "a transparency log contradicts itself; nothing is entered in it until the alarm is cleared",
+            metadata: [
+                "error.code": "log.inconsistent", "log.url": "\(id)", "log.origin": "\(contradiction.origin)",
+                "error": "\(contradiction.detail)",
+                "fix": "keep both checkpoints (table log_alarm) as evidence and ask the log's operator",
+            ])
+    }
+}
+
+/// What an operator sees of the logs. `countersign_log_inconsistent` above 0 is the alarm.
+package struct LogWatchMetrics: Sendable {
+    let inconsistent: Gauge
+    let size: Gauge
+    let cosignatures: Gauge
+    let lastLook: Gauge
+    let failures: Counter
+
+    package init(_ registry: MetricsRegistry) {
+        inconsistent = registry.gauge(
+            "countersign_log_inconsistent", "1 while a log that contradicted itself is not used.", labels: ["log"])
+        size = registry.gauge("countersign_log_tree_size", "Leaves of the log's active tree.", labels: ["log"])
+        cosignatures = registry.gauge(
+            "countersign_log_cosignatures", "Known witnesses on the newest checkpoint.", labels: ["log"])
+        lastLook = registry.gauge(
+            "countersign_log_look_timestamp_seconds", "When the log was last read and its proofs checked.",
+            labels: ["log"])
+        failures = registry.counter(
+            "countersign_log_look_failures_total", "Looks at a log that failed, by code.", labels: ["log", "code"])
+    }
+}

@@ -1,0 +1,120 @@
+/// What is remembered of one log's checkpoints, so that it cannot show us one history today and another tomorrow.
+public protocol CheckpointStore: Sendable {
+    /// The largest checkpoint of a tree that is known to be consistent with all before it.
+    func proven(origin: String) async throws -> Checkpoint?
+
+    /// Checkpoints that were seen and are not proven yet: the largest, and of the others any, at most `limit`.
+    func pending(origin: String, limit: Int) async throws -> [Checkpoint]
+
+    /// Records a checkpoint that was seen.
+    /// - Returns: one of the same tree and size with another root, if such was recorded: both cannot be true.
+    func record(_ checkpoint: Checkpoint) async throws -> Checkpoint?
+
+    /// Marks recorded checkpoints as consistent with each other and all proven before.
+    func prove(_ checkpoints: [Checkpoint]) async throws
+}
+
+/// Two checkpoints that a log signed and that cannot both be true.
+public struct LogContradiction: Sendable {
+    /// The tree.
+    public let origin: String
+    /// What does not hold.
+    public let detail: String
+    /// The one that was seen before, or is smaller.
+    public let first: Checkpoint
+    /// The other.
+    public let second: Checkpoint
+
+    /// Evidence against a log.
+    public init(_ first: Checkpoint, _ second: Checkpoint, _ detail: String) {
+        self.first = first
+        self.second = second
+        self.detail = detail
+        origin = second.origin
+    }
+}
+
+/// One look at a log: its newest checkpoints are fetched, and proven to extend all that it ever told us.
+public struct ConsistencyCheck: Sendable {
+    /// What one look may prove besides the newest checkpoint.
+    private static let pendingLimit = 16
+
+    private let reader: any LogReader
+    private let verifier: CheckpointVerifier
+    private let store: any CheckpointStore
+
+    /// A check of `reader` against what `store` remembers of it.
+    public init(_ reader: any LogReader, verifier: CheckpointVerifier, store: any CheckpointStore) {
+        self.reader = reader
+        self.verifier = verifier
+        self.store = store
+    }
+
+    /// What one look found.
+    public struct Finding: Sendable {
+        /// The newest checkpoint of each tree, the active one first.
+        public let newest: [VerifiedCheckpoint]
+        /// The first contradiction; nil if all is consistent.
+        public let contradiction: LogContradiction?
+    }
+
+    /// Looks once.
+    /// - Throws: ``SigstoreError`` if the log cannot be read or its checkpoint is not its own, and what the store throws.
+    ///   Neither says anything about consistency: look again later.
+    public func look() async throws -> Finding {
+        var newest: [VerifiedCheckpoint] = []
+        for checkpoint in try await reader.checkpoints() { newest.append(try verifier.verify(checkpoint)) }
+        for checkpoint in newest.map(\.checkpoint) {
+            if let contradiction = try await contradiction(of: checkpoint) {
+                return Finding(newest: newest, contradiction: contradiction)
+            }
+        }
+        return Finding(newest: newest, contradiction: nil)
+    }
+
+    private func contradiction(of newest: Checkpoint) async throws -> LogContradiction? {
+        if let other = try await store.record(newest) {
+            return LogContradiction(other, newest, "two roots of \(newest.size) leaves")
+        }
+        let proven = try await store.proven(origin: newest.origin)
+        // a mirror may be behind: what it says stays pending until a look at a larger tree
+        guard proven.map({ $0.size <= newest.size }) ?? true else { return nil }
+        let pending = try await store.pending(origin: newest.origin, limit: Self.pendingLimit)
+        // an entry may have come with a larger one: that is for a later look
+        let chain = Dictionary(
+            ([newest] + pending + (proven.map { [$0] } ?? [])).filter { $0.size <= newest.size }.map { ($0.size, $0) },
+            uniquingKeysWith: { first, _ in first }
+        ).values.sorted { $0.size < $1.size }
+        for (first, second) in zip(chain, chain.dropFirst()) {
+            if let why = try await reader.disproof(of: first, before: second) {
+                return LogContradiction(
+                    first, second, "the tree of \(first.size) is no prefix of that of \(second.size): \(why)")
+            }
+        }
+        try await store.prove(chain)
+        return nil
+    }
+}
+
+extension LogReader {
+    /// Why the tree of `first` is not a prefix of that of `second`, by the log's own proof; nil if it is.
+    ///
+    /// A proof that does not hold is asked for once more: an answer may come from between two states of the server.
+    public func disproof(
+        of first: Checkpoint, before second: Checkpoint
+    ) async throws(SigstoreError) -> Merkle.ProofError? {
+        var failure: Merkle.ProofError?
+        for _ in 0..<2 {
+            let proof = try await consistencyProof(from: first, to: second)
+            do throws(Merkle.ProofError) {
+                try Merkle.verifyConsistency(
+                    first: first.size, firstRoot: first.rootHash, second: second.size, secondRoot: second.rootHash,
+                    proof: proof)
+                return nil
+            } catch {
+                failure = error
+            }
+        }
+        return failure
+    }
+}

@@ -1,0 +1,87 @@
+import Countersign
+import FoundationEssentials
+import OpenSSL
+import Synchronization
+
+@testable import Sigstore
+
+/// A log of one tree that can tell different people different things.
+final class ForkingLog: LogReader, TransparencyLog {
+    let id = "https://log.example"
+    let datesEntries = false
+    let key: PrivateKey
+    let log: TrustedLog
+    private let state = Mutex(State())
+
+    private struct State {
+        var leaves: [[UInt8]] = []
+        var submitted = 0
+        var served: Checkpoint?
+    }
+
+    var submissions: Int { state.withLock(\.submitted) }
+    var verifier: CheckpointVerifier { CheckpointVerifier(logs: { [log] in [log] }) }
+
+    init() throws {
+        key = try PrivateKey.generate(.ed25519)
+        let raw = key.publicKey.ed25519Bytes ?? []
+        log = TrustedLog(
+            baseURL: id, logID: NoteKey.id(name: "log.example", type: NoteKey.ed25519, key: raw),
+            keyBytes: key.publicKey.spki, key: key.publicKey, keyDetails: "PKIX_ED25519",
+            validity: ValidityWindow(start: .distantPast, end: nil))
+    }
+
+    /// Appends leaves of this history.
+    func grow(to size: Int, history: UInt8 = 0) {
+        state.withLock { state in
+            while state.leaves.count < size {
+                state.leaves.append(Merkle.leafHash([history, UInt8(state.leaves.count)]))
+            }
+        }
+    }
+
+    /// Another history from this leaf on.
+    func fork(at size: Int, to newSize: Int) {
+        state.withLock { $0.leaves = Array($0.leaves.prefix(size)) }
+        grow(to: newSize, history: 1)
+    }
+
+    /// A checkpoint of the present tree, or of its first leaves.
+    func checkpoint(_ size: Int? = nil) throws -> Checkpoint {
+        let leaves = state.withLock { $0.leaves }.prefix(size ?? .max)
+        let text = Checkpoint.text(
+            origin: "log.example", size: UInt64(leaves.count), rootHash: Merkle.merkleTreeHash(leaves))
+        return try Checkpoint(
+            note: Checkpoint.note(
+                text: text, name: "log.example", keyHint: Array(log.logID.prefix(4)), signature: key.sign(text)))
+    }
+
+    /// What is shown instead of the newest.
+    func serve(_ checkpoint: Checkpoint?) { state.withLock { $0.served = checkpoint } }
+
+    func checkpoints() async throws(SigstoreError) -> [Checkpoint] {
+        if let served = state.withLock(\.served) { return [served] }
+        do { return [try checkpoint()] } catch { throw .malformed("test log", "\(error)") }
+    }
+
+    func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? { nil }
+
+    func consistencyProof(from first: Checkpoint, to second: Checkpoint) async throws(SigstoreError) -> [[UInt8]] {
+        Merkle.consistencyProof(Int(first.size), state.withLock { $0.leaves }.prefix(Int(second.size)))
+    }
+
+    func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8] { [] }
+
+    func submit(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry {
+        state.withLock { $0.submitted += 1 }
+        guard let checkpoint = try await checkpoints().first else { throw .unsupported("no checkpoint") }
+        return TlogEntry(
+            logIndex: 0, logID: log.logID, kind: "hashedrekord", version: "0.0.2", integratedTime: 0,
+            inclusionPromise: nil,
+            inclusionProof: TlogEntry.InclusionProof(
+                logIndex: 0, rootHash: checkpoint.rootHash, treeSize: Int64(checkpoint.size), hashes: [],
+                checkpoint: checkpoint.note), canonicalizedBody: [])
+    }
+
+    func lookup(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry? { nil }
+}

@@ -1,0 +1,125 @@
+import Countersign
+import Logging
+import Postgres
+import Sigstore
+import Testing
+
+@Suite struct LogWatchTests {
+    let fixture: QueueFixture
+    let log: ForkingLog
+    let records: LogRecords
+    let metrics = MetricsRegistry()
+
+    init() async throws {
+        fixture = try await QueueFixture()
+        log = try ForkingLog()
+        records = LogRecords(pool: fixture.pool)
+    }
+
+    private var watch: LogWatch {
+        let watched = LogWatch.Watched(reader: log, verifier: log.verifier)
+        return LogWatch(
+            { [watched] }, records: records, interval: .seconds(60), metrics: LogWatchMetrics(metrics),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    private var door: WatchedLog { WatchedLog(log, verifier: log.verifier, records: records) }
+
+    private func alarm() async throws -> String? { try await records.alarm(of: log.id) }
+    private func proven() async throws -> UInt64? {
+        try await records.store(of: log.id).proven(origin: "log.example")?.size
+    }
+
+    @Test func `each checkpoint is proven to extend the last, and remembered`() async throws {
+        for size in [1, 2, 7, 7, 20] {
+            log.grow(to: size)
+            await watch.look()
+            #expect(try await proven() == UInt64(size))
+            #expect(try await alarm() == nil)
+        }
+        #expect(try await fixture.text("SELECT count(*)::text AS text FROM countersign.log_checkpoint") == "4")
+    }
+
+    @Test func `a history that was rewritten raises the alarm, and nothing is entered until it is cleared`()
+        async throws
+    {
+        log.grow(to: 5)
+        await watch.look()
+        log.fork(at: 3, to: 9)
+        await watch.look()
+        #expect(try await alarm()?.contains("no prefix") == true)
+        #expect(try await proven() == 5)
+        let refused = await #expect(throws: SigstoreError.self) { try await door.submit([]) }
+        #expect(refused?.code == "log.inconsistent" && log.submissions == 0)
+
+        // a second look does not raise it again, and keeps the evidence
+        await watch.look()
+        let notes = try await fixture.text(
+            "SELECT string_agg(first_note || second_note, '') AS text FROM countersign.log_alarm")
+        #expect(notes?.contains("log.example\n5\n") == true && notes?.contains("log.example\n9\n") == true)
+        #expect(metrics.render().contains("countersign_log_inconsistent{log=\"https://log.example\"} 1"))
+
+        #expect(try await records.clear(log.id, by: "alice"))
+        #expect(try await !records.clear(log.id, by: "alice"))
+        await watch.look()
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == 9)
+        _ = try await door.submit([])
+        #expect(log.submissions == 1)
+    }
+
+    @Test func `two roots of one size are seen at once, in an entry's own checkpoint`() async throws {
+        log.grow(to: 5)
+        _ = try await door.submit([])
+        log.fork(at: 2, to: 5)
+        let error = await #expect(throws: SigstoreError.self) { try await door.submit([]) }
+        #expect(error?.code == "log.inconsistent")
+        #expect(try await alarm()?.contains("two roots of 5") == true)
+    }
+
+    @Test func `the checkpoint that came with an entry must lie in the history that everybody sees`() async throws {
+        log.grow(to: 4)
+        await watch.look()
+        let honest = try log.checkpoint()
+        // to us alone the log shows another tree
+        log.fork(at: 2, to: 6)
+        log.serve(try log.checkpoint())
+        _ = try await door.submit([])
+        log.serve(nil)
+        log.fork(at: 2, to: 2)
+        log.grow(to: 9)
+        #expect(try log.checkpoint(4) == honest || honest.size == 4)
+        await watch.look()
+        #expect(try await alarm() != nil)
+    }
+
+    @Test func `smaller and equal checkpoints of the same history are fine`() async throws {
+        log.grow(to: 8)
+        await watch.look()
+        for size in [8, 3, 1] {
+            log.serve(try log.checkpoint(size))
+            _ = try await door.submit([])
+            // a mirror that is behind
+            await watch.look()
+            #expect(try await alarm() == nil)
+        }
+        log.serve(nil)
+        log.grow(to: 10)
+        await watch.look()
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == 10)
+    }
+
+    @Test func `a checkpoint that the log did not sign is neither remembered nor an alarm`() async throws {
+        log.grow(to: 5)
+        await watch.look()
+        let other = try ForkingLog()
+        other.fork(at: 0, to: 5)
+        log.serve(try other.checkpoint())
+        await watch.look()
+        _ = try await door.submit([])
+        #expect(try await alarm() == nil)
+        #expect(try await fixture.text("SELECT count(*)::text AS text FROM countersign.log_checkpoint") == "1")
+        #expect(metrics.render().contains("countersign_log_look_failures_total"))
+    }
+}
