@@ -16,6 +16,36 @@
                     _ = try? TlogBody(entry)
                 }
             },
+            // what a Rekor v2 answers to a new entry
+            FuzzTarget(name: "rekor2-answer") { bytes in
+                guard let document = try? JSONField(document: "answer", parsing: bytes),
+                    let entry = try? TlogEntry(document)
+                else { return }
+                promise((try? TlogEntry(json: entry.encoded())) == entry, "an entry reads back as it was written")
+                _ = try? HashedRekordV2Entry(body: entry.canonicalizedBody)
+            },
+            // stored requests of either version
+            FuzzTarget(name: "log-request") { bytes in
+                if let entry = try? HashedRekordV2Entry(request: bytes) {
+                    promise((try? HashedRekordV2Entry(request: entry.request)) == entry, "a request reads back")
+                    promise((try? HashedRekordV2Entry(body: entry.canonicalizedBody)) == entry, "so does its leaf")
+                }
+                if let entry = try? RekorV1Entry(request: bytes) { _ = entry.canonicalizedBody }
+            },
+            FuzzTarget(name: "entry-bundle") { bytes in
+                guard let entries = try? TilePath.entries(in: bytes, atLeast: 0) else { return }
+                let again = entries.flatMap { [UInt8($0.count >> 8), UInt8($0.count & 0xFF)] + $0 }
+                promise(again == bytes, "a bundle holds its entries and nothing else")
+            },
+            FuzzTarget(name: "witness-key") { bytes in
+                _ = try? Witness(verifierKey: String(decoding: bytes, as: UTF8.self))
+            },
+            FuzzTarget(name: "log-info") { bytes in
+                guard let document = try? JSONField(document: "log info", parsing: bytes),
+                    let shard = try? RekorV1.LogInfo.Shard(document)
+                else { return }
+                _ = try? Checkpoint(note: shard.checkpoint)
+            },
             // the first byte chooses the kind, the rest is the leaf
             FuzzTarget(name: "rekor-body") { bytes in
                 let kinds = [

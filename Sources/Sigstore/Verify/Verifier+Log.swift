@@ -81,7 +81,7 @@ extension Verifier {
         guard UInt64(exactly: proof.treeSize) == checkpoint.size else {
             throw .init(.checkpoint, "its size \(checkpoint.size) is not the proof's \(proof.treeSize)")
         }
-        let candidates = checkpoint.signatures.filter { log.signs(as: $0, origin: checkpoint.origin) }
+        let candidates = checkpoint.signatures.filter { log.isSigner(of: $0, origin: checkpoint.origin) }
         guard !candidates.isEmpty else {
             throw .init(.checkpoint, "no signature by \(log.baseURL) under \"\(checkpoint.origin)\"")
         }
@@ -102,28 +102,5 @@ extension Verifier {
         } catch {
             throw .init(.inclusionProof, "\(error)")
         }
-    }
-}
-
-extension TrustedLog {
-    /// Whether a note's signature line can be this log's: its key hint, and its name.
-    ///
-    /// A Rekor v1 id is the hash of the key alone, and the note's name is whatever the log calls itself (the origin adds
-    /// the tree). A tiled log's id is the hash of name and key (C2SP signed-note), which settles the name as well; where
-    /// an instance keeps another id, the name must be the host of its URL.
-    fileprivate func signs(as line: Checkpoint.Signature, origin: String) -> Bool {
-        guard line.keyHint == Array(logID.prefix(4)) else { return false }
-        guard let key, case .ed25519 = key.algorithm else {
-            return origin == line.name || origin.hasPrefix(line.name + " - ")
-        }
-        // the raw key is the end of an Ed25519 SubjectPublicKeyInfo (RFC 8410 §4)
-        let named = Hash.sha256(Array(line.name.utf8) + [0x0A, 0x01] + key.spki.suffix(32))
-        return origin == line.name && (named == logID || line.name == host)
-    }
-
-    private var host: String? {
-        guard let start = baseURL.firstRange(of: "://")?.upperBound else { return nil }
-        let authority = baseURL[start...].prefix { $0 != "/" }
-        return String(authority.prefix { $0 != ":" })
     }
 }
