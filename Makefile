@@ -70,7 +70,8 @@ tuf-conformance: release ## The TUF project's conformance suite against our clie
 
 .PHONY: rotation
 rotation: release ## Every key of the instance and of its TUF repository is rotated under a running daemon
-	@scripts/rotation $(DEMO)-rotation
+	@scripts/rotation $(DEMO)-rotation/v1
+	@LAB_OPTIONS="--rekor v2 --checkpoint-interval 1" MATERIAL="rekor2 fulcio tsa" scripts/rotation $(DEMO)-rotation/v2
 
 .PHONY: rekor2
 rekor2: release ## 200 digests at once over Rekor v2: the lab's, then the real server, killed meanwhile
@@ -82,5 +83,5 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-interop2/stack $(DEMO)-rotation/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-rotation .build

@@ -68,7 +68,8 @@ package struct EvidenceLine: Sendable {
         let entry = try await trace.stage(
             .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
-            try await Submission(journal: journal, services: signer.services).submit(evidence, order.claim)
+            try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
+                evidence, order.claim)
         }
         return try await trace.stage(.verify) { try await commit(evidence, entry, order, signer) }
     }

@@ -10,6 +10,7 @@ import Sigstore
 struct Submission: Sendable {
     let journal: Journal
     let services: SigningServices
+    let trust: Trust
 
     /// Nothing is sent in the last seconds of a certificate: the answer would come too late to count.
     private static let margin: TimeInterval = 10
@@ -23,6 +24,7 @@ struct Submission: Sendable {
         let request = evidence.prepared.logRequest
         // another log would make a second entry of it
         guard let log = services.log(id: evidence.prepared.log) else {
+            if isRetired(evidence.prepared.log) { throw try await replaced(evidence, claim) }
             throw SigningError.otherLog(
                 prepared: evidence.prepared.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
         }
@@ -44,5 +46,21 @@ struct Submission: Sendable {
                 for: claim)
         }
         throw SigningError.certificateExpired(at: end, until: until)
+    }
+
+    /// Whether the instance itself replaced the log, by a new shard: it is trusted still and takes nothing any more. A log
+    /// that the instance does not know is somebody's mistake in the configuration, and waits until it is mended.
+    private func isRetired(_ url: String) -> Bool {
+        func bare(_ url: String) -> Substring { url.hasSuffix("/") ? url.dropLast() : url[...] }
+        return trust.signingConfig != nil && trust.trustedRoot.tlogs.contains { bare($0.baseURL) == bare(url) }
+    }
+
+    /// Puts the evidence aside, so that the next attempt signs for the log that is in use now. If an answer of the old log
+    /// was lost, its entry stays there and is nobody's: the entry of the new log is the live one.
+    private func replaced(_ evidence: Evidence, _ claim: Claim) async throws -> SigstoreError {
+        try await journal.abandon(
+            evidence, reason: "\(evidence.prepared.log) was replaced before it had the entry", for: claim)
+        return .logFrozen(
+            log: evidence.prepared.log, message: "the instance uses another log now; the digest is signed anew")
     }
 }
