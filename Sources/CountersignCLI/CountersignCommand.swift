@@ -17,7 +17,7 @@ struct CountersignCommand: AsyncParsableCommand {
             ServeCommand.self, MigrateCommand.self, SeedCommand.self, LabCommand.self,
             SignCommand.self, VerifyCommand.self, StatusCommand.self, WaitCommand.self,
             TokenCommand.self, ConfigCommand.self, DoctorCommand.self,
-            TrustCommand.self, TUFCommand.self,
+            TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
         ])
 
     /// As the library's, but misuse exits with 2 (the library's own is 64) and a failure is told in its own words.

@@ -51,7 +51,9 @@ public enum CertificateChain {
             let parameters = X509_STORE_CTX_get0_param(context.raw)
         else { throw .failure(of: "preparing a chain check") }
         X509_STORE_CTX_set0_trusted_stack(context.raw, anchors.raw)
-        let flags = UInt(X509_V_FLAG_X509_STRICT) | UInt(X509_V_FLAG_NO_CHECK_TIME)
+        // an anchor is trusted as it stands; its own signature is looked at because a damaged one should not go unnoticed
+        let flags =
+            UInt(X509_V_FLAG_X509_STRICT) | UInt(X509_V_FLAG_NO_CHECK_TIME) | UInt(X509_V_FLAG_CHECK_SS_SIGNATURE)
         guard X509_VERIFY_PARAM_set_flags(parameters, flags) == 1,
             purpose != .timeStamping || X509_VERIFY_PARAM_set_purpose(parameters, X509_PURPOSE_TIMESTAMP_SIGN) == 1
         else { throw .failure(of: "preparing a chain check") }

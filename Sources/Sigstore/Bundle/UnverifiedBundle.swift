@@ -1,4 +1,5 @@
 public import OpenSSL
+public import StrictJSON
 
 /// A Sigstore bundle as somebody presents it: parsed, bounded, and not believed. Only ``Verifier`` makes it a
 /// ``VerifiedBundle``.
@@ -38,6 +39,8 @@ public struct UnverifiedBundle: Sendable, Equatable {
 
     /// `application/vnd.dev.sigstore.bundle.v0.3+json`, the media type of what ``json()`` writes.
     public static let mediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    /// Bounds for bundles of attestations, which hold a whole document: 64 MiB in base64.
+    public static let attestationLimits = JSONLimits(maxBytes: 96 << 20, maxDepth: 64)
     /// At most this many log entries, and as many timestamps, are read.
     public static let maxEntries = 32
 

@@ -1,0 +1,102 @@
+import FoundationEssentials
+import StrictJSON
+import Testing
+
+@testable import Sigstore
+
+/// Every byte of what is verified, changed: refused with a reason that names the step, or one of a short list of fields
+/// that nothing authenticates.
+///
+/// By default one bit of each byte; `scripts/flips` changes every bit. The list is that of docs/verification.md.
+@Suite struct FlippedBytesTests {
+    private static let everything = ProcessInfo.processInfo.environment["COUNTERSIGN_FLIPS"] == "all"
+
+    /// Calls `judge` with each flipped document; returns the members of those that it accepted.
+    private func survivors(of bytes: [UInt8], judge: ([UInt8]) throws -> Void) throws -> [String: Int] {
+        try survivors(of: bytes, map: DocumentMap(bytes), judge: judge)
+    }
+
+    private func survivors(
+        of bytes: [UInt8], map: DocumentMap?, judge: ([UInt8]) throws -> Void
+    ) -> [String: Int] {
+        var accepted: [String: Int] = [:]
+        for offset in bytes.indices {
+            for bit in Self.everything ? 0..<8 : (offset % 8)..<(offset % 8 + 1) {
+                var changed = bytes
+                changed[offset] ^= 1 << UInt8(bit)
+                do {
+                    try judge(changed)
+                    accepted[map?.path(of: offset) ?? "\(offset)", default: 0] += 1
+                } catch {
+                    expectReason(error)
+                }
+            }
+        }
+        return accepted
+    }
+
+    /// A step of the specification, or, for a document that cannot be read, the place in it.
+    private func expectReason(_ error: any Error) {
+        switch error {
+        case let error as VerificationError: #expect(!error.clause.isEmpty && !error.observed.isEmpty)
+        case let error as SigstoreError: #expect(!error.observed.isEmpty)
+        default: Issue.record("\(error)")
+        }
+    }
+
+    private func expect(_ accepted: [String: Int], in document: String) throws {
+        let list = try VerificationPage().rows(under: "What nothing authenticates").filter { $0[0] == document }
+        #expect(!list.isEmpty)
+        for (path, count) in accepted.sorted(by: { $0.key < $1.key }) {
+            #expect(
+                list.contains { VerificationPage.matches($0[1], path) }, "\(count) changes of \(path) went unnoticed")
+        }
+    }
+
+    @Test(arguments: ["rekor1", "rekor1-tsa", "rekor2-tsa"])
+    func `a byte of a bundle`(scenario: String) throws {
+        let verifier = Verifier(root: try Fixture.root())
+        let (artifact, identity) = (try Fixture.artifact(), try Fixture.identity())
+        let accepted = try survivors(of: Fixture.bytes("\(scenario)/bundle.sigstore.json")) { bytes in
+            _ = try verifier.verify(UnverifiedBundle(json: bytes), artifact: artifact, identity: identity)
+        }
+        try expect(accepted, in: "bundle")
+    }
+
+    @Test(arguments: ["legacy-sig", "legacy-att"])
+    func `a byte of an older signature's layer or annotations`(scenario: String) throws {
+        let verifier = Verifier(root: try Fixture.root())
+        let image = try ArtifactDigest(scenario == "legacy-sig" ? Fixture.digest : LegacySignatureTests.attested)
+        let signer = Verifier.ExpectedSigner.certificate(try Fixture.identity())
+        let layer = try JSONValue(parsing: Fixture.bytes("\(scenario)/layer.json"))
+        let payload = try Fixture.bytes("\(scenario)/payload.json")
+        guard case .object(let object)? = layer["annotations"] else { throw Fixture.Missing(path: "annotations") }
+        var annotations: [String: String] = [:]
+        for member in object.members { annotations[member.name] = member.value.text }
+        func judge(_ payload: [UInt8], _ annotations: [String: String]) throws {
+            _ = try verifier.verify(
+                LegacySignature(
+                    layerMediaType: layer["mediaType"]?.text ?? "", payload: payload, annotations: annotations),
+                image: image, by: signer)
+        }
+        try expect(survivors(of: payload) { try judge($0, annotations) }, in: "layer")
+        for (name, text) in annotations where !text.isEmpty {
+            let unnoticed = survivors(of: Array(text.utf8), map: nil) { changed in
+                guard let text = String(validating: changed, as: UTF8.self) else {
+                    throw SigstoreError.unsupported("text")
+                }
+                try judge(payload, annotations.merging([name: text]) { $1 })
+            }
+            try expect(unnoticed.isEmpty ? [:] : [name: unnoticed.count], in: "layer")
+        }
+    }
+
+    @Test func `a byte of the trusted root`() throws {
+        let (artifact, identity) = (try Fixture.artifact(), try Fixture.identity())
+        let bundle = try Fixture.bundle()
+        let accepted = try survivors(of: Fixture.bytes("trusted_root.json")) { bytes in
+            _ = try Verifier(root: TrustedRoot(json: bytes)).verify(bundle, artifact: artifact, identity: identity)
+        }
+        try expect(accepted, in: "trusted root")
+    }
+}
