@@ -100,3 +100,19 @@ extension PublicKey {
         }
     }
 }
+
+extension SignatureScheme {
+    /// As people write it.
+    var name: String {
+        switch self {
+        case .ecdsa(let digest): "ECDSA with \(digest.name)"
+        case .rsaPKCS1(let digest): "RSA PKCS #1 v1.5 with \(digest.name)"
+        case .rsaPSS(let digest): "RSA PSS with \(digest.name)"
+        case .ed25519: "Ed25519"
+        }
+    }
+}
+
+extension DigestAlgorithm {
+    fileprivate var name: String { "SHA-" + (self == .sha1 ? "1" : String(rawValue.dropFirst(3))) }
+}

@@ -18,7 +18,7 @@ extension Verifier {
             }
         do throws(CryptoError) {
             let scheme = try material.key.verify(presented.signature, over: presented.content)
-            steps.append(.init(.signature, "\(scheme) over \(what)", against: whose))
+            steps.append(.init(.signature, "\(scheme.name) over \(what)", against: whose))
         } catch {
             throw .init(.signature, "\(error)")
         }
