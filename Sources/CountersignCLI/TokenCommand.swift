@@ -11,11 +11,22 @@ struct TokenCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "create", abstract: "Make a token and print it: this once, only its hash is kept.",
-            discussion: "viewer reads; operator also asks for signatures; admin also manages.")
+            discussion: """
+                viewer reads; operator also asks for signatures and sends documents; admin also manages. attester sends \
+                documents, and reads, only of the repositories and predicate types that are given.
+                """)
 
         @OptionGroup var configuration: ConfigurationOption
         @OptionGroup var output: OutputOption
-        @Option(help: "viewer, operator or admin.") var role: APITokens.Role
+        @Option(help: "viewer, attester, operator or admin.") var role: APITokens.Role
+        @Option(
+            parsing: .upToNextOption,
+            help: "For an attester: globs over registry/repository, such as 'registry.example.com/team/**'.")
+        var repositories: [String] = []
+        @Option(
+            parsing: .upToNextOption,
+            help: "For an attester: predicate types, by cosign's names (spdxjson, openvex, …) or URIs; '*' for all.")
+        var predicateTypes: [String] = []
         @Option(help: "What it is for; shown in lists. Made up if not given.") var name: String?
         @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires:
             DurationArgument?
@@ -27,11 +38,22 @@ struct TokenCommand: AsyncParsableCommand {
             let expiresAt: Date?
         }
 
+        func validate() throws {
+            let isAttester = role == .attester
+            guard isAttester == !repositories.isEmpty, isAttester == !predicateTypes.isEmpty else {
+                throw ValidationError(
+                    "--repositories and --predicate-types belong to the role attester, which needs both")
+            }
+        }
+
         func run() async throws {
+            let scope =
+                role == .attester
+                ? try TokenScope(repositories: repositories, predicateTypes: predicateTypes) : nil
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"
-                let token = try await tokens.create(name: name, role: role, lifetime: expires?.duration)
+                let token = try await tokens.create(name: name, role: role, lifetime: expires?.duration, scope: scope)
                 switch output.output {
                 case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expiresAt: end))
                 case .text: print(token)

@@ -52,6 +52,15 @@ struct FallbackIndex: Sendable {
         self.init(descriptors: index.manifests, entityTag: entityTag, document: document)
     }
 
+    /// The bytes of this index without these referrers, or `nil` when it has none of them.
+    func removing(_ gone: Set<Digest>) -> [UInt8]? {
+        guard case .object(var object) = document, case .array(let values) = document["manifests"] ?? .array([]),
+            descriptors.contains(where: { gone.contains($0.digest) })
+        else { return nil }
+        object["manifests"] = .array(zip(values, descriptors).filter { !gone.contains($0.1.digest) }.map(\.0))
+        return JSONValue.object(object).encoded()
+    }
+
     /// The bytes of this index with `entry` in it, or `nil` when it already is, exactly so and once.
     ///
     /// An entry of the same digest is corrected in its place (other clients list bundles under the config's type and

@@ -60,6 +60,34 @@ extension RegistryClient {
         throw .fallbackIndexContended(tag: tag, attempts: rounds)
     }
 
+    /// Takes referrers of ours out of the fallback index of `subject`. Their manifests stay: nothing is deleted.
+    ///
+    /// Where the registry lists referrers by itself there is no index to write, and they stay listed until somebody with
+    /// the right to delete does so. The caller holds the lease of the subject.
+    /// - Returns: whether the registry lists none of them any more.
+    @discardableResult
+    public func dropFromFallbackIndex(
+        _ name: String, subject: Digest, referrers: Set<Digest>
+    ) async throws(OCIError) -> Bool {
+        let rounds = 5
+        guard !referrers.isEmpty else { return true }
+        if try await listedByAPI(name, subject) != nil { return false }
+        let tag = SignatureTag.fallback(for: subject)
+        for _ in 0..<rounds {
+            guard let index = try await fallbackIndex(name, subject), let bytes = index.removing(referrers) else {
+                return true
+            }
+            do {
+                _ = try await pushManifest(
+                    .fallbackPut, name, bytes: bytes, mediaType: MediaType.ociIndex, reference: .tag(tag),
+                    ifMatch: index.entityTag)
+            } catch .refused(let answer) where answer.status == 412 {
+                continue
+            }
+        }
+        throw .fallbackIndexContended(tag: tag, attempts: rounds)
+    }
+
     /// Those that the registry answers it does not have.
     private func missing(_ listed: [Descriptor], in name: String) async throws(OCIError) -> Set<Digest> {
         var missing: Set<Digest> = []

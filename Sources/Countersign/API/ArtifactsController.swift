@@ -26,11 +26,13 @@ package struct ArtifactsController: RouteSet {
 
     package func addRoutes(to router: Router<ServiceContext>) {
         router.get("/v1/artifacts") { request, _ in
-            _ = try await authority.require(.viewer, for: request)
+            // who it is comes first: a stranger is not told what a reference should look like
+            let principal = try await authority.identify(.viewer, for: request)
             guard let text = request.parameter("ref") else {
                 throw Problem(.badRequest, "api.bad_parameter", "'ref' is missing: host/repository@digest or :tag")
             }
             let reference = try RequestedReference(text, registries: registries)
+            try authority.confine(principal, to: reference.repository)
             let wait = try request.parameter("wait", "a duration such as 30s") { Duration(configured: $0) }
             guard let status = try await status(of: reference, waiting: min(wait ?? .zero, maxWait)) else {
                 throw Problem(.notFound, "artifact.unknown", "no push of \(text.prefix(300)) was seen")

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import OCI
 
 /// Who may do what over the API: bearer tokens with roles, anonymous reading only where the configuration says so.
 package struct Authority: Sendable {
@@ -16,10 +17,29 @@ package struct Authority: Sendable {
         self.authenticate = authenticate
     }
 
-    /// The principal of a request that may act as `role`; nil for an anonymous reader.
-    /// - Throws: 401 without a usable token, 403 with one of a lesser role. A token that is shown must be good, even where
-    ///   nobody asks for one: an expired token in a pipeline is noticed before anonymous reading ends.
+    /// The principal of a request that may act as `role` everywhere; nil for an anonymous reader.
+    /// - Throws: 401 without a usable token, 403 with one of a lesser role, or confined to a scope. A token that is shown
+    ///   must be good, even where nobody asks for one: an expired token in a pipeline is noticed before anonymous reading
+    ///   ends.
     func require(_ role: APITokens.Role, for request: Request) async throws -> APITokens.Principal? {
+        let principal = try await identify(role, for: request)
+        guard principal?.scope == nil else {
+            throw refusal(
+                .forbidden, "api.out_of_scope", "the token is confined to some repositories; this is about all of them")
+        }
+        return principal
+    }
+
+    /// Sees that what is asked about one repository is within the scope of who asks.
+    /// - Throws: 403 for a token that is confined to others.
+    func confine(_ principal: APITokens.Principal?, to repository: Repository) throws(Problem) {
+        if let scope = principal?.scope, !scope.allows(repository) {
+            throw refusal(.forbidden, "api.out_of_scope", "the token is not for \(repository)")
+        }
+    }
+
+    /// Whose request it is, of at least that role. What its scope allows is still to be asked.
+    func identify(_ role: APITokens.Role, for request: Request) async throws -> APITokens.Principal? {
         guard let header = request.headers[.authorization] else {
             if role == .viewer && anonymousRead { return nil }
             throw refusal(.unauthorized, "api.token_missing", "this needs a token: Authorization: Bearer cs_…")
@@ -38,7 +58,7 @@ package struct Authority: Sendable {
         return principal
     }
 
-    private func refusal(_ status: HTTPResponse.Status, _ code: String, _ detail: String) -> Problem {
+    func refusal(_ status: HTTPResponse.Status, _ code: String, _ detail: String) -> Problem {
         refused.increment(code)
         return Problem(status, code, detail)
     }

@@ -1,5 +1,6 @@
 package import Logging
 package import Postgres
+import Sigstore
 
 extension Listeners {
     /// What the three doors of the daemon open to.
@@ -13,10 +14,15 @@ extension Listeners {
         package var policy: SigningPolicy
         package var metrics: ServiceMetrics
         package var progress: any WorkerProgress
+        /// Asked what a tag points at; nil: nobody is.
+        package var registries: Registries?
+        /// Shared with the workers: both hold documents.
+        package var documentMemory: DocumentMemory
 
         package init(
             commit: @escaping Intake.Commit, apiPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy,
-            metrics: ServiceMetrics, progress: any WorkerProgress
+            metrics: ServiceMetrics, progress: any WorkerProgress, registries: Registries? = nil,
+            documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes)
         ) {
             self.commit = commit
             self.apiPool = apiPool
@@ -24,6 +30,8 @@ extension Listeners {
             self.policy = policy
             self.metrics = metrics
             self.progress = progress
+            self.registries = registries
+            self.documentMemory = documentMemory
         }
     }
 
@@ -40,6 +48,15 @@ extension Listeners {
         let authority = Authority(anonymousRead: configuration.api.anonymousRead, refused: metrics.apiRefused) {
             token throws(QueueError) in try await tokens.authenticate(token)
         }
+        let (attestationRecords, documents) = (AttestationRecords(pool: pool), DocumentStore(pool: pool))
+        let attestations = AttestationsController(
+            intake: AttestationIntake(
+                configuration: configuration, policy: dependencies.policy, registries: dependencies.registries,
+                queue: dependencies.queue, records: attestationRecords, artifacts: records, documents: documents,
+                memory: dependencies.documentMemory, audit: AuditLog(pool: pool),
+                slots: UploadSlots(places: configuration.attestations.maxUploads)),
+            records: attestationRecords, documents: documents, registries: configuration.registries,
+            authority: authority)
         self.init(
             configuration.listeners,
             routes: [
@@ -52,6 +69,7 @@ extension Listeners {
                     SignController(
                         configuration: configuration, policy: dependencies.policy, authority: authority,
                         commit: dependencies.commit),
+                    attestations,
                     IntakeController(
                         configuration: configuration, policy: dependencies.policy, metrics: metrics,
                         authority: authority),

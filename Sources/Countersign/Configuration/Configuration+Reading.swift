@@ -77,6 +77,7 @@ struct ConfigurationReading {
         configuration.registries = root.sections("registries", registry)
         configuration.endpoints = root.sections("endpoints", endpoint)
         configuration.policy = root.section("policy") { PolicyConfiguration(rules: $0.sections("rules", rule)) }
+        configuration.attestations = root.section("attestations") { AttestationConfiguration(reading: $0) }
         configuration.worker = root.section("worker", worker)
         configuration.api = root.section("api", api)
         configuration.log = root.section("log", log)

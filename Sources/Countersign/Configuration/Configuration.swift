@@ -19,6 +19,8 @@ package struct Configuration: Sendable {
     package var endpoints: [EndpointConfiguration]
     /// What we sign. Without a rule nothing is signed.
     package var policy = PolicyConfiguration()
+    /// What documents are taken about artifacts.
+    package var attestations = AttestationConfiguration()
     /// How jobs are worked off.
     package var worker = WorkerConfiguration()
     /// Who may read and command.

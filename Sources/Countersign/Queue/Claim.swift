@@ -25,23 +25,29 @@ package struct Claim: Sendable {
         /// `recheck`: it is signed already; see that its attachments still stand.
         case sign(Target, recheck: Bool)
         case resolve(Repository, repositoryID: Int32, tag: String, actor: String?)
+        /// The target's purpose names predicate type and document.
+        case attest(Target)
     }
 
     package var kind: JobKind {
         switch work {
         case .sign: .sign
         case .resolve: .resolve
+        case .attest: .attest
         }
     }
 
     /// `nil` for a tag that is not resolved yet.
     package var target: Target? {
-        if case .sign(let target, _) = work { target } else { nil }
+        switch work {
+        case .sign(let target, _), .attest(let target): target
+        case .resolve: nil
+        }
     }
 
     package var repository: Repository {
         switch work {
-        case .sign(let target, _): target.repository
+        case .sign(let target, _), .attest(let target): target.repository
         case .resolve(let repository, _, _, _): repository
         }
     }

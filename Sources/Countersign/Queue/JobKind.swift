@@ -5,4 +5,6 @@ package enum JobKind: String, Sendable, CaseIterable, Codable {
     case sign
     /// Ask the registry what a tag points at; its answer becomes targets.
     case resolve
+    /// Sign a document about a target that is signed, and attach it.
+    case attest
 }

@@ -66,13 +66,17 @@ private struct ClaimedRow: Sendable {
         let repository = try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
         let repositoryID: Int32 = try row.decode("repository_id")
         let work: Claim.Work
-        switch JobKind(rawValue: try row.decode("kind")) {
-        case .sign:
-            let target = Target(
+        func target() throws -> Target {
+            Target(
                 id: try row.decode("target_id"), repositoryID: repositoryID, repository: repository,
                 digest: try Digest(try row.decode("digest", as: String.self)),
                 purpose: Purpose(rawValue: try row.decode("purpose")), generation: try row.decode("generation"))
-            work = .sign(target, recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
+        }
+        switch JobKind(rawValue: try row.decode("kind")) {
+        case .sign:
+            work = .sign(
+                try target(), recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
+        case .attest: work = .attest(try target())
         case .resolve:
             work = .resolve(
                 repository, repositoryID: repositoryID, tag: try row.decode("tag"), actor: try row.decode("actor"))

@@ -102,7 +102,7 @@ extension JobQueue {
         held AS MATERIALIZED (
             SELECT j.id, j.target_id, j.pushed_again, j.received_at, s.formats
             FROM settled s
-            JOIN countersign.job j ON j.id = s.id AND j.lease_token = s.lease_token AND j.leased AND j.kind = 'sign'
+            JOIN countersign.job j ON j.id = s.id AND j.lease_token = s.lease_token AND j.leased AND j.target_id IS NOT NULL
             ORDER BY j.id FOR UPDATE OF j),
         ended AS (
             DELETE FROM countersign.job

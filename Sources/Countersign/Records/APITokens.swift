@@ -11,7 +11,9 @@ package struct APITokens: Sendable {
     package enum Role: String, Sendable, CaseIterable, Comparable {
         /// Reads.
         case viewer
-        /// Also retries, cancels, redrives, pauses.
+        /// Also sends documents to be attested, but all of it only within its scope.
+        case attester
+        /// Also retries, cancels, redrives, pauses, and sends documents for every repository.
         case `operator`
         /// Also tokens and configuration.
         case admin
@@ -21,8 +23,9 @@ package struct APITokens: Sendable {
         private var rank: Int {
             switch self {
             case .viewer: 0
-            case .operator: 1
-            case .admin: 2
+            case .attester: 1
+            case .operator: 2
+            case .admin: 3
             }
         }
     }
@@ -32,6 +35,8 @@ package struct APITokens: Sendable {
         package let tokenID: Int64
         package let name: String
         package let role: Role
+        /// What it is confined to; nil for the roles that are not.
+        package let scope: TokenScope?
     }
 
     /// A token as a list shows it: everything but the token.
@@ -39,6 +44,7 @@ package struct APITokens: Sendable {
         package let id: Int64
         package let name: String
         package let role: Role
+        package let scope: TokenScope?
         package let createdAt: Date
         package let expiresAt: Date?
         package let revokedAt: Date?
@@ -49,13 +55,17 @@ package struct APITokens: Sendable {
     /// - Parameters:
     ///   - name: of whom or what it is for; unique among tokens that are not revoked.
     ///   - lifetime: from now, by the database's clock; `nil` for one that never expires.
-    /// - Throws: ``QueueError/unstorable(code:)`` (23505) when the name is taken.
-    package func create(name: String, role: Role, lifetime: Duration?) async throws(QueueError) -> String {
+    ///   - scope: what an attester is confined to; required for that role and only for that one.
+    /// - Throws: ``QueueError/unstorable(code:)``: 23505 when the name is taken, 23514 when scope and role do not agree.
+    package func create(
+        name: String, role: Role, lifetime: Duration?, scope: TokenScope? = nil
+    ) async throws(QueueError) -> String {
         let token = "cs_\(role.rawValue)_" + Hex.encode(SecureRandom.bytes(32))
         _ = try await pool.rows(
             """
-            INSERT INTO countersign.api_token (name, role, hash, expires_at)
-            VALUES (\(name)::text, \(role.rawValue)::text, \(Self.hash(token)), now() + \(lifetime)::interval)
+            INSERT INTO countersign.api_token (name, role, hash, expires_at, repositories, predicate_types)
+            VALUES (\(name)::text, \(role.rawValue)::text, \(Self.hash(token)), now() + \(lifetime)::interval,
+                \(scope?.repositories.map(\.pattern))::text[], \(scope?.predicateTypes)::text[])
             """)
         return token
     }
@@ -67,7 +77,7 @@ package struct APITokens: Sendable {
         return try await pool.rows(
             """
             WITH found AS MATERIALIZED (
-                SELECT id, name, role, last_used_at FROM countersign.api_token
+                SELECT id, name, role, repositories, predicate_types, last_used_at FROM countersign.api_token
                 WHERE hash = \(Self.hash(token)) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())),
             -- to the minute is enough, and spares a write for each request
             used AS (
@@ -75,23 +85,26 @@ package struct APITokens: Sendable {
                 WHERE id = ANY(ARRAY(SELECT id FROM found
                     WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 minute'))
                 RETURNING 1)
-            SELECT id, name, role FROM found
+            SELECT id, name, role, repositories, predicate_types FROM found
             """
         ).values { row in
-            Principal(tokenID: try row.decode("id"), name: try row.decode("name"), role: try Role(row))
+            Principal(
+                tokenID: try row.decode("id"), name: try row.decode("name"), role: try Role(row),
+                scope: try TokenScope(row))
         }.first
     }
 
     package func list() async throws(QueueError) -> [Entry] {
         try await pool.rows(
             """
-            SELECT id, name, role, created_at, expires_at, revoked_at, last_used_at
+            SELECT id, name, role, repositories, predicate_types, created_at, expires_at, revoked_at, last_used_at
             FROM countersign.api_token ORDER BY id
             """
         ).values { row in
             Entry(
                 id: try row.decode("id"), name: try row.decode("name"), role: try Role(row),
-                createdAt: try row.decode("created_at"), expiresAt: try row.decode("expires_at"),
+                scope: try TokenScope(row), createdAt: try row.decode("created_at"),
+                expiresAt: try row.decode("expires_at"),
                 revokedAt: try row.decode("revoked_at"), lastUsedAt: try row.decode("last_used_at"))
         }
     }

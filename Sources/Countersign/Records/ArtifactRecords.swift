@@ -9,16 +9,21 @@ package struct ArtifactRecords: Sendable {
 
     package init(pool: ConnectionPool) { self.pool = pool }
 
+    /// What ``ArtifactStatus`` is read from: of a target `t`, its repository `r` and its job `j`, if it has one.
+    static let statusColumns: StaticString = """
+        t.id, t.digest, r.registry, r.name, t.purpose, t.generation, t.state, t.media_type, t.rule,
+        t.policy_version, t.received_at, t.pushed_at, t.attempts, t.last_error::text AS last_error, t.identity,
+        t.issuer, t.log_id, t.log_index, t.log_uuid, t.integrated_at, t.referrer_digest, t.signed_at,
+        t.verified_at, j.id IS NOT NULL AS has_job, CASE WHEN NOT j.leased THEN j.run_at END AS next_attempt_at
+        """
+
     /// The newest generation of a target; else the last refusal of that digest, if it was ever pushed.
     package func status(
         of digest: Digest, in repository: Repository, purpose: Purpose = .signature
     ) async throws(QueueError) -> ArtifactStatus? {
         let found = try await pool.rows(
             """
-            SELECT t.id, t.digest, r.registry, r.name, t.purpose, t.generation, t.state, t.media_type, t.rule,
-                t.policy_version, t.received_at, t.pushed_at, t.attempts, t.last_error::text AS last_error, t.identity,
-                t.issuer, t.log_id, t.log_index, t.log_uuid, t.integrated_at, t.referrer_digest, t.signed_at,
-                t.verified_at, j.id IS NOT NULL AS has_job, CASE WHEN NOT j.leased THEN j.run_at END AS next_attempt_at
+            SELECT \(unescaped: Self.statusColumns)
             FROM countersign.repository r
             JOIN countersign.target t ON t.repository_id = r.id
             LEFT JOIN countersign.job j ON j.target_id = t.id
@@ -54,7 +59,7 @@ package struct ArtifactRecords: Sendable {
 }
 
 extension ArtifactStatus {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         guard let state = TargetState(rawValue: try row.decode("state")) else {
             throw QueueError.unreadable(table: "target", what: "state")
         }

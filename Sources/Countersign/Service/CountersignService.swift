@@ -92,10 +92,16 @@ package struct CountersignService: Sendable {
             { try watched.current() }, records: records, interval: configuration.sigstore.logWatchInterval,
             metrics: LogWatchMetrics(metrics.registry), logger: logger)
 
+        let memory = DocumentMemory(capacity: configuration.attestations.memory)
+        let (journal, subjects) = (Journal(pool: pools.work), SubjectTurns(pool: pools.work))
         let attempt = Attempt(
             sign: SignArtifact(
-                policy: policy, registries: registries, signers: signers, journal: Journal(pool: pools.work),
-                subjects: SubjectTurns(pool: pools.work), queue: workQueue),
+                policy: policy, registries: registries, signers: signers, journal: journal, subjects: subjects,
+                queue: workQueue),
+            attest: SignAttestation(
+                policy: policy, registries: registries, signers: signers, journal: journal, subjects: subjects,
+                records: AttestationRecords(pool: pools.work), documents: DocumentStore(pool: pools.work),
+                memory: memory, inlineLimit: configuration.attestations.inlineLimit),
             queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
             logger: logger)
         let progress = WorkerHeartbeat()
@@ -109,7 +115,8 @@ package struct CountersignService: Sendable {
             configuration,
             Listeners.Dependencies(
                 commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
-                queue: apiQueue, policy: policy, metrics: metrics, progress: progress),
+                queue: apiQueue, policy: policy, metrics: metrics, progress: progress, registries: registries,
+                documentMemory: memory),
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]

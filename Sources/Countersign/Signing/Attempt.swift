@@ -3,6 +3,7 @@ package import Logging
 /// One attempt at one claim: the line for its kind, and what its end means for the queue.
 package struct Attempt: Sendable {
     private let sign: SignArtifact
+    private let attest: SignAttestation
     private let resolve: ResolveTag
     private let queue: JobQueue
     private let retry: RetryPolicy
@@ -12,10 +13,11 @@ package struct Attempt: Sendable {
 
     /// - Parameter trust: asked to look for a rotation when a failure hints at one.
     package init(
-        sign: SignArtifact, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics, trust: TrustKeeper? = nil,
-        logger: Logger
+        sign: SignArtifact, attest: SignAttestation, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics,
+        trust: TrustKeeper? = nil, logger: Logger
     ) {
         self.sign = sign
+        self.attest = attest
         resolve = ResolveTag(policy: sign.policy, registries: sign.registries)
         self.queue = queue
         self.retry = retry
@@ -32,6 +34,7 @@ package struct Attempt: Sendable {
         do {
             let settlement = try await settled(claim, outcome)
             metrics.outcomes.increment(outcome.name)
+            if case .sign(let target, _) = claim.work { try await queue.wakeAttestations(of: target) }
             if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
                 metrics.pushToSigned.observe(sincePush)
                 trace.note(
@@ -52,6 +55,7 @@ package struct Attempt: Sendable {
         do {
             switch claim.work {
             case .sign(let target, _): return try await sign(target, claim, trace)
+            case .attest(let target): return try await attest(target, claim, trace)
             case .resolve(let repository, _, let tag, let actor):
                 return try await resolve(tag, in: repository, actor: actor, trace)
             }

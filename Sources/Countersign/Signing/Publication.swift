@@ -28,9 +28,16 @@ package struct Publication: Sendable {
             if let served { return served }
             try await journal.missing(logged.evidence, for: order.claim)
         }
-        let pushed = try await trace.stage(.publish, { ["manifest": "\($0.manifest)"] }) {
-            try await subjects.taking(order.target, for: order.claim) {
-                try await order.place.push(logged.artefact, order)
+        let pushed = try await trace.stage(.publish, { (pushed: PushedArtefact) in ["manifest": "\(pushed.manifest)"] })
+        {
+            try await subjects.taking(order.target, for: order.claim) { () async throws -> PushedArtefact in
+                let pushed = try await order.place.push(logged.artefact, order)
+                if case .referrer(let attachment) = pushed, !order.superseded.isEmpty {
+                    try await order.place.registry.dropFromFallbackIndex(
+                        order.place.repository.name, subject: order.target.digest,
+                        referrers: order.superseded.subtracting([attachment.manifest.digest]))
+                }
+                return pushed
             }
         }
         try await trace.stage(.readBack) {
@@ -64,7 +71,8 @@ extension SignaturePlace {
         case .layer(let layer):
             .layer(
                 try await registry.attach(
-                    layer, order.content.kind, to: order.target.digest, in: repository.name))
+                    layer, order.content.kind, to: order.target.digest, in: repository.name,
+                    superseding: order.superseded))
         }
     }
 

@@ -97,6 +97,25 @@ package struct SignedDocument: Sendable {
 package enum PresentedForm: Sendable {
     case bundle(UnverifiedBundle)
     case legacy(LegacySignature)
+
+    var format: SignatureFormat {
+        switch self {
+        case .bundle: .bundle
+        case .legacy: .legacy
+        }
+    }
+
+    /// What was signed, out of its envelope; nil for a signature over something that is not in it.
+    var payload: [UInt8]? {
+        switch self {
+        case .bundle(let bundle): if case .envelope(let envelope) = bundle.content { envelope.payload } else { nil }
+        case .legacy(let legacy):
+            switch legacy.content {
+            case .envelope(let envelope): envelope.payload
+            case .payload(let payload, _): payload
+            }
+        }
+    }
 }
 
 extension PublicKey {

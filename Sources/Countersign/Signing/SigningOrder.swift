@@ -11,6 +11,8 @@ package struct SigningOrder: Sendable {
     package let claim: Claim
     /// Where its signatures are kept.
     package let place: SignaturePlace
+    /// What of ours this one takes the place of: referrer manifests, and blobs under the legacy tag.
+    package var superseded: Set<Digest> = []
 
     package init(
         target: Target, subject: Descriptor, content: SigningContent, rule: PolicyConfiguration.Rule, claim: Claim,

@@ -205,6 +205,11 @@ struct SigningDaemon: Sendable {
             sign: SignArtifact(
                 policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),
                 subjects: SubjectTurns(pool: database.pool), queue: queue),
+            attest: SignAttestation(
+                policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),
+                subjects: SubjectTurns(pool: database.pool), records: AttestationRecords(pool: database.pool),
+                documents: DocumentStore(pool: database.pool), memory: DocumentMemory(capacity: 64 << 20),
+                inlineLimit: 1 << 20),
             queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), logger: Self.silence)
     }
 

@@ -1,0 +1,113 @@
+import OCI
+import Postgres
+import Sigstore
+
+/// What the line asks and writes.
+extension AttestationRecords {
+    /// The artifact's own signature: its state, and in which formats a registry was seen to serve it.
+    struct ArtifactSignature: Sendable {
+        let state: TargetState
+        let formats: Set<SignatureFormat>
+    }
+
+    /// - Returns: nil while no push of the artifact was seen.
+    func signature(of target: Target) async throws(QueueError) -> ArtifactSignature? {
+        try await pool.rows(
+            """
+            SELECT t.state, ARRAY(
+                SELECT a.format FROM countersign.attachment a
+                JOIN countersign.evidence_target e ON e.evidence_id = a.evidence_id AND e.target_id = a.target_id
+                WHERE a.target_id = t.id AND e.live AND a.pushed_at IS NOT NULL AND a.missing_at IS NULL) AS formats
+            FROM countersign.target t
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
+                AND t.purpose = \(Purpose.signature.rawValue)::text
+            ORDER BY t.generation DESC LIMIT 1
+            """
+        ).values { row in
+            guard let state = TargetState(rawValue: try row.decode("state")) else {
+                throw QueueError.unreadable(table: "target", what: "state")
+            }
+            return ArtifactSignature(
+                state: state,
+                formats: Set(try row.decode("formats", as: [String].self).compactMap(SignatureFormat.init)))
+        }.first
+    }
+
+    /// A newer attestation of the same type that is signed and replaces older ones: this one comes too late.
+    func signedReplacement(
+        of attestation: AttestationRecord, _ target: Target
+    ) async throws(QueueError) -> Int64? {
+        try await pool.rows(
+            """
+            SELECT a.id FROM countersign.target t JOIN countersign.attestation a ON a.target_id = t.id
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
+                AND a.predicate_type = \(attestation.type.uri)::text AND a.id > \(attestation.id) AND a.replaces
+                AND t.state = 'signed'
+            ORDER BY a.id DESC LIMIT 1
+            """
+        ).values { try $0.decode("id", as: Int64.self) }.first
+    }
+
+    /// What was published of the older ones of the same type: referrer manifests, and blobs under the legacy tag.
+    func replaced(
+        by attestation: AttestationRecord, _ target: Target
+    ) async throws(QueueError) -> Set<Digest> {
+        let digests = try await pool.rows(
+            """
+            SELECT p.digest FROM countersign.target t
+            JOIN countersign.attestation a ON a.target_id = t.id
+            JOIN countersign.attachment p ON p.target_id = t.id
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
+                AND a.predicate_type = \(attestation.type.uri)::text AND a.id < \(attestation.id)
+            """
+        ).values { try Digest(try $0.decode("digest", as: String.self)) }
+        return Set(digests)
+    }
+
+    /// Marks the older ones of the same type as superseded. They stay in the database: that is their history.
+    func supersede(by attestation: AttestationRecord, _ target: Target) async throws(QueueError) {
+        _ = try await pool.rows(
+            """
+            UPDATE countersign.attestation a SET superseded_by = \(attestation.id), superseded_at = now()
+            FROM countersign.target t
+            WHERE t.id = a.target_id AND t.digest = \(target.digest.description)::text
+                AND t.repository_id = \(target.repositoryID)::int AND a.predicate_type = \(attestation.type.uri)::text
+                AND a.id < \(attestation.id) AND a.superseded_by IS NULL
+            """)
+    }
+
+    /// Writes down how the document goes into the log, once: a restart, also under another configuration, goes on as it
+    /// was begun.
+    func route(
+        _ wanted: AttestationRecord.Route, of attestation: AttestationRecord, _ formats: [SignatureFormat]
+    ) async throws(QueueError) -> AttestationRecord.Route {
+        let begun = attestation.routes.values.first ?? wanted
+        let bundle: String? = formats.contains(.bundle) ? begun.rawValue : nil
+        let legacy: String? = formats.contains(.legacy) ? begun.rawValue : nil
+        _ = try await pool.rows(
+            """
+            UPDATE countersign.attestation
+            SET bundle_route = coalesce(bundle_route, \(bundle)::text),
+                legacy_route = coalesce(legacy_route, \(legacy)::text)
+            WHERE id = \(attestation.id)
+            """)
+        return begun
+    }
+}
+
+extension JobQueue {
+    /// Has the attestations of an artifact look again now: its signature came, or never will.
+    func wakeAttestations(of target: Target) async throws(QueueError) {
+        let woken = try await pool.rows(
+            """
+            UPDATE countersign.job j SET run_at = now()
+            WHERE j.kind = \(JobKind.attest.rawValue)::text AND NOT j.leased AND j.run_at > now()
+                AND j.target_id = ANY(ARRAY(
+                    SELECT t.id FROM countersign.target t
+                    WHERE t.digest = \(target.digest.description)::text
+                        AND t.repository_id = \(target.repositoryID)::int AND t.purpose LIKE 'attestation %'))
+            RETURNING j.id
+            """)
+        if !woken.isEmpty { notifier.jobsAreDue() }
+    }
+}

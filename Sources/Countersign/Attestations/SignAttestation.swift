@@ -1,0 +1,199 @@
+import FoundationEssentials
+import OCI
+import OpenSSL
+import Sigstore
+
+/// The line one document travels:
+///
+///     authorise → its artifact is signed by us? → fetch → render → the line of every signature (``EvidenceLine``)
+///               → publish → supersede → settle
+///
+/// Nothing is ever attached to an artifact that has no signature of ours in the same format: stock cosign takes any bundle
+/// beside an image for a signature, and one that finds a bundle does not look for a legacy signature any more.
+package struct SignAttestation: Sendable {
+    private let policy: SigningPolicy
+    private let registries: Registries
+    private let line: EvidenceLine
+    private let publication: Publication
+    private let records: AttestationRecords
+    private let documents: DocumentStore
+    private let memory: DocumentMemory
+    private let inlineLimit: Int
+
+    /// How long an attestation waits before it looks again whether its artifact is signed; a signature wakes it earlier.
+    private static let pause: Duration = .seconds(60)
+
+    package init(
+        policy: SigningPolicy, registries: Registries, signers: Signers, journal: Journal, subjects: SubjectTurns,
+        records: AttestationRecords, documents: DocumentStore, memory: DocumentMemory, inlineLimit: Int
+    ) {
+        self.policy = policy
+        self.registries = registries
+        line = EvidenceLine(journal: journal, signers: signers)
+        publication = Publication(journal: journal, subjects: subjects)
+        self.records = records
+        self.documents = documents
+        self.memory = memory
+        self.inlineLimit = inlineLimit
+    }
+
+    func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
+            return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
+        }
+        guard let registry = registries[target.repository] else {
+            return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
+        }
+        guard let attestation = try await records.attestation(of: target), let document = attestation.document.id else {
+            return .refused(refusal("attestation.document_gone", "the document is not kept any more; send it again"))
+        }
+        if attestation.supersededBy == nil, attestation.status.signature == nil,
+            let newer = try await records.signedReplacement(of: attestation, target)
+        {
+            return .refused(
+                refusal("attestation.superseded", "attestation \(newer) of the same type is newer and signed"))
+        }
+        if let outcome = try await waiting(attestation, target, rule) { return outcome }
+
+        let place = SignaturePlace(registry: registry, repository: target.repository)
+        let subject = try await trace.stage(.fetch) {
+            try await registry.manifest(target.repository.name, target.digest)
+        }
+        let superseded = attestation.replaces ? try await records.replaced(by: attestation, target) : []
+        let record = try await memory.holding(min(attestation.document.size, inlineLimit) * 4) {
+            try await sign(
+                attestation, document, subject: subject.descriptor, target, rule, claim, place,
+                superseded: superseded, trace)
+        }
+        if attestation.replaces { try await records.supersede(by: attestation, target) }
+        return .signed(record)
+    }
+
+    /// The outcome while the artifact is not signed; nil once it is, in every format of the rule.
+    private func waiting(
+        _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule
+    ) async throws -> Outcome? {
+        let artifact = try await records.signature(of: target)
+        switch artifact?.state {
+        case .refused, .revoked:
+            return .refused(
+                refusal("attestation.artifact_refused", "\(target.digest) is \(artifact?.state.rawValue ?? "refused")"))
+        case .signed where rule.formats.allSatisfy({ artifact?.formats.contains($0) ?? false }): return nil
+        default: break
+        }
+        if Date() > attestation.expiresAt {
+            return .gone(
+                Failure(
+                    code: "attestation.no_artifact", stage: SigningStage.authorise.rawValue,
+                    observed: "\(target.digest) was not signed until \(attestation.expiresAt.formatted(.iso8601))",
+                    fix: "push the artifact, then send the document again"))
+        }
+        return .retry(
+            Failure(
+                code: "attestation.waiting_for_signature", stage: SigningStage.authorise.rawValue,
+                observed: "\(target.digest) has no signature of ours yet (\(artifact?.state.rawValue ?? "not pushed"))",
+                fix: "nothing: the document is attached once the artifact is signed"),
+            after: Self.pause, counts: false)
+    }
+
+    private func sign(
+        _ attestation: AttestationRecord, _ document: Int64, subject: Descriptor, _ target: Target,
+        _ rule: PolicyConfiguration.Rule, _ claim: Claim, _ place: SignaturePlace, superseded: Set<Digest>,
+        _ trace: AttemptTrace
+    ) async throws -> SignedRecord {
+        let route = try await records.route(
+            attestation.document.size <= inlineLimit ? .inline : .reference, of: attestation, rule.formats)
+        let content: SigningContent
+        switch route {
+        case .inline: content = try await inline(attestation, document, target, rule)
+        case .reference:
+            // content-addressed and unsigned: it counts for nothing until the statement with its digest is there
+            let referrer = try await trace.stage(.publish) {
+                try await publication.subjects.taking(target, for: claim) {
+                    try await publish(attestation, document, subject: subject, place)
+                }
+            }
+            content = try reference(attestation, referrer, target, rule, place)
+        }
+        var order = SigningOrder(
+            target: target, subject: subject, content: content, rule: rule, claim: claim, place: place)
+        order.superseded = superseded
+        var record: SignedRecord?
+        for evidence in try await line.prepared(order, trace) {
+            let logged = try await line.logged(evidence, order, trace)
+            let manifest = try await publication.publish(logged, order, trace)
+            record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
+        }
+        guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
+        return record
+    }
+
+    /// The document as the predicate of the statement.
+    private func inline(
+        _ attestation: AttestationRecord, _ document: Int64, _ target: Target, _ rule: PolicyConfiguration.Rule
+    ) async throws -> SigningContent {
+        let rendering = PredicateRendering(attestation.type.format, at: attestation.takenAt)
+        var predicate = rendering.head
+        try await documents.read(document) { rendering.append($0, to: &predicate) }
+        predicate += rendering.tail
+        func statement(_ format: SignatureFormat) throws -> [UInt8] {
+            Statement.head(subjects: [try subject(target, rule, format)], predicateType: attestation.type.uri)
+                + predicate + Statement.tail
+        }
+        return .attestation(
+            try statement(.bundle), legacy: rule.formats.contains(.legacy) ? try statement(.legacy) : [],
+            predicateType: attestation.type.uri)
+    }
+
+    /// A statement that has only the digest of the document (in-toto reference predicate v0.1).
+    private func reference(
+        _ attestation: AttestationRecord, _ referrer: Digest, _ target: Target, _ rule: PolicyConfiguration.Rule,
+        _ place: SignaturePlace
+    ) throws -> SigningContent {
+        let predicate = ReferencePredicate(
+            predicateType: attestation.type.uri, mediaType: attestation.type.format.mediaType,
+            digest: attestation.document.digest.hex, size: attestation.document.size,
+            location: "\(place.repository)@\(referrer)")
+        func statement(_ format: SignatureFormat) throws -> [UInt8] {
+            Statement.head(subjects: [try subject(target, rule, format)], predicateType: ReferencePredicate.type)
+                + predicate.encoded() + Statement.tail
+        }
+        return .attestation(
+            try statement(.bundle), legacy: try statement(.legacy), predicateType: ReferencePredicate.type)
+    }
+
+    /// Named and annotated like the artifact's own signature, so that our verifier holds it to its repository.
+    private func subject(
+        _ target: Target, _ rule: PolicyConfiguration.Rule, _ format: SignatureFormat
+    ) throws -> Statement.Subject {
+        let digest = try ArtifactDigest(target.digest.description)
+        let repository = target.repository.description
+        var annotations = [Statement.repositoryAnnotation: repository, Statement.ruleAnnotation: rule.name]
+        // the formats' statements must differ, for each to have a log entry of its own
+        if format == .legacy { annotations["dev.countersign/format"] = format.rawValue }
+        return Statement.Subject(name: repository, digest: [digest.algorithm: digest.hex], annotations: annotations)
+    }
+
+    /// Puts the document beside the image as an artifact of its own, in pieces.
+    private func publish(
+        _ attestation: AttestationRecord, _ document: Int64, subject: Descriptor, _ place: SignaturePlace
+    ) async throws -> Digest {
+        let name = place.repository.name
+        let layer = Descriptor(
+            mediaType: attestation.type.format.mediaType, digest: attestation.document.digest,
+            size: attestation.document.size)
+        if try await !place.registry.hasBlob(name, layer.digest) {
+            var upload = try await place.registry.beginUpload(name)
+            try await documents.read(document) { part in try await place.registry.append(part, to: &upload) }
+            try await place.registry.finish(upload, as: layer.digest)
+        }
+        return try await place.registry.attach(
+            DocumentReferrer(document: layer, subject: subject, created: attestation.takenAt), to: name)
+    }
+
+    private func refusal(_ code: String, _ observed: String) -> Failure {
+        Failure(
+            code: code, stage: SigningStage.authorise.rawValue, observed: observed,
+            fix: "see the artifact's own state and the policy; then send the document again")
+    }
+}

@@ -1,0 +1,78 @@
+package import Postgres
+
+/// Who did what, accepted or refused: one row for each act, never changed.
+package struct AuditLog: Sendable {
+    private let pool: ConnectionPool
+
+    package init(pool: ConnectionPool) { self.pool = pool }
+
+    /// One act.
+    package struct Entry: Sendable, Equatable {
+        /// Dotted, as `attestation.upload`.
+        package let action: String
+        package let tokenID: Int64?
+        /// The token's name.
+        package let actor: String
+        package var repository: String?
+        /// The artifact, as it was asked for: a digest or a tag.
+        package var subject: String?
+        /// The predicate type; as it was asked for where it is none.
+        package var type: String?
+        /// Of the document, once it was read whole.
+        package var digest: String?
+        package var outcome: Outcome = .accepted
+        /// Why it was refused, as the API said it.
+        package var code: String?
+        package var detail: String?
+
+        package init(action: String, by principal: APITokens.Principal) {
+            self.action = action
+            tokenID = principal.tokenID
+            actor = principal.name
+        }
+
+        private init(_ row: Row) throws {
+            action = try row.decode("action")
+            tokenID = try row.decode("token_id")
+            actor = try row.decode("actor")
+            repository = try row.decode("repository")
+            subject = try row.decode("subject")
+            type = try row.decode("type")
+            digest = try row.decode("digest")
+            outcome = try row.decode("outcome", as: String.self) == "accepted" ? .accepted : .refused
+            code = try row.decode("code")
+            detail = try row.decode("detail")
+        }
+
+        fileprivate static func read(_ row: Row) throws -> Entry { try Entry(row) }
+    }
+
+    package enum Outcome: String, Sendable { case accepted, refused }
+
+    /// Writes one act that changed nothing else. What changed something is written with it: ``append(_:in:)``.
+    package func append(_ entry: Entry) async throws(QueueError) {
+        _ = try await pool.together { session in try Self.append(entry, in: session) }
+    }
+
+    /// Writes one act together with what it changed.
+    static func append(_ entry: Entry, in session: Session) throws {
+        _ = try session.execute(
+            """
+            INSERT INTO countersign.audit (token_id, actor, action, repository, subject, type, digest, outcome, code, detail)
+            VALUES (\(entry.tokenID)::bigint, \(entry.actor.recorded(128))::text, \(entry.action)::text,
+                \(entry.repository?.recorded(512))::text, \(entry.subject?.recorded(140))::text,
+                \(entry.type?.recorded(500))::text, \(entry.digest)::text, \(entry.outcome.rawValue)::text,
+                \(entry.code?.recorded(100))::text, \(entry.detail?.recorded(1000))::text)
+            """)
+    }
+
+    /// The latest acts, newest first.
+    package func latest(_ limit: Int) async throws(QueueError) -> [Entry] {
+        try await pool.rows(
+            """
+            SELECT token_id, actor, action, repository, subject, type, digest, outcome, code, detail
+            FROM countersign.audit ORDER BY id DESC LIMIT \(Int64(limit))
+            """
+        ).values(Entry.read)
+    }
+}

@@ -1,0 +1,37 @@
+package import OCI
+import Postgres
+package import Sigstore
+
+/// What an attester's token is confined to. Nothing is allowed that is not listed.
+package struct TokenScope: Sendable, Equatable {
+    /// Over `registry/repository`.
+    package let repositories: [Glob]
+    /// Predicate type URIs; `*` for every one.
+    package let predicateTypes: [String]
+
+    /// - Parameter predicateTypes: names as cosign's `--type` takes them, URIs, or `*`.
+    /// - Throws: what is no glob and no type.
+    package init(repositories: [String], predicateTypes: [String]) throws {
+        self.repositories = try repositories.map(Glob.init)
+        self.predicateTypes = try predicateTypes.map { $0 == "*" ? $0 : try PredicateType($0).uri }
+    }
+
+    /// As stored; nil for a token without a scope.
+    init?(_ row: Row) throws {
+        guard let repositories = try row.decode("repositories", as: [String]?.self),
+            let predicateTypes = try row.decode("predicate_types", as: [String]?.self)
+        else { return nil }
+        self.repositories = try repositories.map(Glob.init)
+        self.predicateTypes = predicateTypes
+    }
+
+    /// Whether anything in that repository is within the scope.
+    package func allows(_ repository: Repository) -> Bool {
+        repositories.contains { $0.matches(repository.description) }
+    }
+
+    /// Whether statements of that type are within the scope.
+    package func allows(_ type: PredicateType) -> Bool {
+        predicateTypes.contains { $0 == "*" || $0.utf8.elementsEqual(type.uri.utf8) }
+    }
+}

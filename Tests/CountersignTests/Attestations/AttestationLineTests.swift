@@ -1,0 +1,232 @@
+import FoundationEssentials
+import OCI
+import Postgres
+import Sigstore
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+extension SigningLine {
+    /// A document as the API hands it over once it was checked.
+    @discardableResult
+    func attest(
+        _ document: [UInt8], _ type: String, about digest: OCI.Digest, replaces: Bool? = nil,
+        wait: Duration = .seconds(60)
+    ) async throws -> Int64 {
+        let store = DocumentStore(pool: database.pool)
+        var spool = try await store.spool()
+        try await spool.append(document)
+        let received = try await spool.close()
+        let type = try PredicateType(type)
+        let principal = APITokens.Principal(tokenID: 1, name: "ci", role: .operator, scope: nil)
+        var audit = AuditLog.Entry(action: "attestation.upload", by: principal)
+        audit.digest = received.digest
+        let token = try await database.text("SELECT id::text FROM countersign.api_token LIMIT 1")
+        if token == nil {
+            _ = try await APITokens(pool: database.pool).create(name: "ci", role: .operator, lifetime: nil)
+        }
+        return try await AttestationRecords(pool: database.pool).take(
+            AttestationRecords.Submission(
+                digest: digest, repository: repository, type: type, facts: try type.format.check(document),
+                document: received, replaces: replaces ?? type.format.isVEX, wait: wait, rule: "all",
+                policyVersion: "v1", audit: audit)
+        ).id
+    }
+
+    func attestation(_ id: Int64) async throws -> AttestationRecord {
+        try #require(try await AttestationRecords(pool: database.pool).attestation(id))
+    }
+
+    /// The statements in the bundles that the registry lists for the digest, by predicate type.
+    func statements(of digest: OCI.Digest) async throws -> [(type: String, payload: [UInt8])] {
+        try await referrers(of: digest).compactMap { attached in
+            guard case .envelope(let envelope) = try UnverifiedBundle(json: attached.bytes).content else { return nil }
+            return (try Statement(json: envelope.payload).predicateType, envelope.payload)
+        }
+    }
+}
+
+func sampleDocument(_ name: String) throws -> [UInt8] {
+    let path = "\(packageRoot)/Tests/SigstoreTests/Fixtures/documents/\(name)"
+    return Array(try #require(FileManager.default.contents(atPath: path)))
+}
+
+func sampleVEX(_ version: Int) -> [UInt8] {
+    Array(
+        #"""
+        {"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.com/vex","author":"a","timestamp":"2026-11-24T00:00:00Z",
+         "version":\#(version),"statements":[{"vulnerability":{"name":"CVE-1"},"status":"fixed"}]}
+        """#.utf8)
+}
+
+@Suite struct AttestationLineTests {
+    @Test(arguments: [
+        ("spdx", "spdx-2.3.spdx"), ("spdxjson", "spdx-2.3.json"), ("cyclonedx", "cyclonedx-1.6.json"),
+        ("openvex", "openvex-0.2.0.json"), ("slsaprovenance1", "provenance-1.json"), ("vuln", "vuln.json"),
+        ("custom", "spdx-2.3.spdx"),
+    ])
+    func `a document is signed as it was sent, beside the signature of its image`(type: String, file: String)
+        async throws
+    {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        let document = try sampleDocument(file)
+        try await line.push(digest)
+        try await daemon.workOff()
+        let id = try await line.attest(document, type, about: digest)
+        try await daemon.workOff()
+
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed)
+        #expect(attestation.routes == [.bundle: .inline])
+        let uri = try PredicateType(type).uri
+        let statements = try await line.statements(of: digest)
+        #expect(Set(statements.map(\.type)) == [Statement.cosignSignPredicateType, uri])
+        let payload = try #require(statements.first { $0.type == uri }).payload
+        if attestation.type.format != .custom, attestation.type.format != .spdxTagValue {
+            // byte for byte: what the author's tool wrote
+            #expect(payload.suffix(document.count + 1) == document + Array("}".utf8))
+        } else {
+            let predicate = try Statement(json: payload).predicate
+            #expect((predicate["Data"] ?? predicate).text.map { Array($0.utf8) } == document)
+        }
+        let subject = try Statement(json: payload).subjects[0]
+        #expect(subject.name == "\(line.repository)" && subject.digest == ["sha256": digest.hex])
+    }
+
+    @Test func `a document that comes before its image waits for the signature`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        let id = try await line.attest(try sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.attemptAll()
+        let waiting = try await line.attestation(id).status
+        #expect(waiting.state == .waiting && waiting.lastError?.code == "attestation.waiting_for_signature")
+        #expect(try await line.referrers(of: digest).isEmpty)
+
+        try await line.push(digest)
+        try await daemon.attemptAll()  // the signature; it wakes the document
+        try await daemon.attemptAll()
+        #expect(try await line.attestation(id).status.state == .signed)
+        #expect(try await line.referrers(of: digest).count == 2)
+        #expect(try await line.database.contradictions() == 0)
+    }
+
+    @Test func `a document whose image never comes is gone, and may be sent again`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = sampleDigest("never pushed")
+        let id = try await line.attest(sampleVEX(1), "openvex", about: digest, wait: .zero)
+        try await daemon.workOff()
+        let gone = try await line.attestation(id).status
+        #expect(gone.state == .gone && gone.lastError?.code == "attestation.no_artifact")
+        #expect(try await line.attest(sampleVEX(1), "openvex", about: digest) == id)
+        #expect(try await line.attestation(id).status.state == .queued)
+    }
+
+    @Test func `on a refused image nothing is published`() async throws {
+        let line = try await SigningLine()
+        let signed = try await line.image()
+        let daemon = try await line.daemon()
+        // a signature of somebody: refused when it is looked at
+        let material = try await line.signatureMaterial(about: signed)
+        try await line.push(material)
+        try await daemon.workOff()
+        #expect(try await line.state(material) == "refused")
+        let id = try await line.attest(try sampleDocument("spdx-2.3.json"), "spdxjson", about: material)
+        try await daemon.workOff()
+        let refused = try await line.attestation(id).status
+        #expect(refused.state == .refused && refused.lastError?.code == "attestation.artifact_refused")
+        #expect(try await line.referrers(of: material).isEmpty)
+        #expect(try await line.logEntries(about: material).isEmpty)
+    }
+
+    @Test func `a newer VEX takes the place of an older one, and history stays`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon(.formats([.bundle, .legacy]))
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        let old = try await line.attest(sampleVEX(1), "vex", about: digest)
+        let sbom = try await line.attest(try sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        let new = try await line.attest(sampleVEX(2), "openvex", about: digest)
+        try await daemon.workOff()
+
+        #expect(try await line.attestation(old).supersededBy == new)
+        #expect(try await line.attestation(sbom).supersededBy == nil)
+        let listed = try await AttestationRecords(pool: line.database.pool).list(of: digest, in: line.repository)
+        #expect(listed.map(\.id) == [new, sbom, old])
+        // the registry lists the newer one, the SBOM, and the signature
+        let types = try await line.statements(of: digest).map(\.type).sorted()
+        #expect(
+            types == ["https://openvex.dev/ns", "https://sigstore.dev/cosign/sign/v1", "https://spdx.dev/Document"])
+        #expect(try await line.statements(of: digest).contains { $0.payload.suffix(200).contains(UInt8(ascii: "2")) })
+        #expect(try await line.pusher.legacyLayers(.attestation, of: digest, in: line.repository.name).count == 2)
+
+        // the older one, sent again, is the newest again
+        let again = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        #expect(again != old)
+        try await daemon.workOff()
+        #expect(try await line.attestation(new).supersededBy == again)
+        #expect(try await line.attestation(again).status.state == .signed)
+    }
+
+    @Test func `the same document sent twice is one attestation with one log entry`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        let before = try await line.referrers(of: digest).count
+        let first = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        #expect(try await line.attest(sampleVEX(1), "vex", about: digest) == first)
+        try await daemon.workOff()
+        #expect(try await line.attest(sampleVEX(1), "openvex", about: digest) == first)
+        try await daemon.workOff()
+        #expect(try await line.referrers(of: digest).count == before + 1)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.audit") == 3)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.document") == 1)
+    }
+
+    @Test func `a document too large for the log stands beside the image, and its digest is signed`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        let document = Array((#"{"text":""# + String(repeating: "x", count: 9 << 20) + #""}"#).utf8)
+        let id = try await line.attest(document, "https://example.com/large", about: digest)
+        try await daemon.workOff()
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed, "\(String(describing: attestation.status.lastError))")
+        #expect(attestation.routes == [.bundle: .reference])
+        let statement = try #require(try await line.statements(of: digest).first { $0.type == ReferencePredicate.type })
+        let predicate = try Statement(json: statement.payload).predicate
+        guard case .array(let references)? = predicate["references"], let reference = references.first else {
+            Issue.record("no reference")
+            return
+        }
+        #expect(reference["digest"]?["sha256"]?.text == Digest.sha256(of: document).hex)
+        #expect(
+            try await line.pusher.blob(line.repository.name, .sha256(of: document), limit: document.count) == document)
+        let parts = try await line.database.number("SELECT max(octet_length(bytes)) FROM countersign.document_part")
+        #expect(parts == 1 << 20)
+    }
+}
+
+extension SigningLine {
+    /// A referrer as cosign pushes it; never signed.
+    func signatureMaterial(about subject: Manifest) async throws -> OCI.Digest {
+        let bundle = Array("{}".utf8)
+        let referrer = BundleReferrer.render(
+            bundle: bundle, subject: subject.descriptor, predicateType: "x", created: Date(timeIntervalSince1970: 0))
+        try await pusher.pushBlob(repository.name, bundle)
+        return try await pusher.pushManifest(
+            repository.name, bytes: referrer.manifest, mediaType: MediaType.ociManifest, reference: .tag("other")
+        ).digest
+    }
+}

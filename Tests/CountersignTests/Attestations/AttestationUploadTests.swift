@@ -1,0 +1,198 @@
+import Curl
+import OCI
+import OpenSSL
+import Postgres
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+@Suite struct AttestationUploadTests {
+    private let app = "registry.example.com/team/app@\(sampleDigest("image"))"
+
+    private func put(
+        _ doors: DoorsFixture, _ token: String?, ref: String? = nil, type: String = "openvex", more: String = "",
+        headers: HTTPHeaders = [:], _ body: [UInt8] = sampleVEX(1)
+    ) async throws -> (status: Int, json: JSONValue) {
+        var headers = headers
+        if let token { headers["Authorization"] = "Bearer \(token)" }
+        let answer = try await doors.send(
+            .put, .api, "/v1/attestations?ref=\(ref ?? app)&type=\(type)\(more)", headers: headers, body: body)
+        return (answer.status, try JSONValue(parsing: answer.body))
+    }
+
+    private func attester(
+        _ doors: DoorsFixture, _ repositories: [String] = ["registry.example.com/team/**"], _ types: [String] = ["vex"]
+    ) async throws -> String {
+        try await APITokens(pool: doors.queue.pool).create(
+            name: "pipeline", role: .attester, lifetime: nil,
+            scope: TokenScope(repositories: repositories, predicateTypes: types))
+    }
+
+    private func audit(_ doors: DoorsFixture) async throws -> [AuditLog.Entry] {
+        try await AuditLog(pool: doors.queue.pool).latest(10)
+    }
+
+    private func isUntouched(_ doors: DoorsFixture) async throws -> Bool {
+        try await doors.queue.number(
+            """
+            SELECT (SELECT count(*) FROM countersign.attestation) + (SELECT count(*) FROM countersign.document)
+                + (SELECT count(*) FROM countersign.document_part) + (SELECT count(*) FROM countersign.job)
+                + (SELECT count(*) FROM countersign.target)
+            """) == 0
+    }
+
+    @Test func `a document within the scope is taken, and shown`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await attester(doors)
+            let digest = Base64.encode(Hash.sha256(sampleVEX(1)))
+            let taken = try await put(doors, token, headers: ["Content-Digest": "sha-256=:\(digest):"])
+            #expect(taken.status == 202, "\(taken.json)")
+            #expect(taken.json["state"]?.text == "queued")
+            #expect(taken.json["predicate_type"]?.text == "https://openvex.dev/ns")
+            #expect(taken.json["facts"]?.text == "OpenVEX 0.2.0")
+            #expect(taken.json["document"]?["digest"]?.text == Digest.sha256(of: sampleVEX(1)).description)
+            let id = try #require(taken.json["id"]?.integer)
+            let again = try await put(doors, token)
+            #expect(again.status == 202 && again.json["id"]?.integer == id)
+
+            let shown = try await doors.get("/v1/attestations/\(id)", token: token)
+            #expect(shown.status == 200)
+            let list = try JSONValue(parsing: try await doors.get("/v1/attestations?ref=\(app)", token: token).body)
+            guard case .array(let listed)? = list["attestations"] else { return #expect(Bool(false), "no list") }
+            #expect(listed.count == 1)
+            let document = try await doors.get("/v1/attestations/\(id)/document", token: token)
+            #expect(document.status == 200 && document.body == sampleVEX(1))
+            let entries = try await audit(doors)
+            #expect(entries.map(\.outcome) == [.accepted, .accepted])
+            #expect(entries[0].actor == "pipeline" && entries[0].repository == "registry.example.com/team/app")
+            #expect(entries[0].digest == Digest.sha256(of: sampleVEX(1)).description)
+        }
+    }
+
+    @Test func `who may not, or what is not allowed, is refused with a row in the audit log, and nothing is kept`()
+        async throws
+    {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await attester(doors, ["registry.example.com/team/**", "registry.example.com/other/**"])
+            let viewer = try await doors.token(.viewer)
+            let spdx = try sampleDocument("spdx-2.3.json")
+            let cases: [(token: String, ref: String, type: String, body: [UInt8], status: Int, code: String)] = [
+                // wrong role
+                (viewer, app, "openvex", sampleVEX(1), 403, "api.forbidden"),
+                // wrong predicate type
+                (token, app, "spdxjson", spdx, 403, "attestation.type_out_of_scope"),
+                // another tenant's repository
+                (
+                    token, "registry.example.com/tenant/app@\(sampleDigest("image"))", "openvex", sampleVEX(1), 403,
+                    "api.out_of_scope"
+                ),
+                // what policy does not let us sign
+                (
+                    token, "registry.example.com/other/app@\(sampleDigest("image"))", "openvex", sampleVEX(1), 403,
+                    "policy.refused"
+                ),
+                // not what it says
+                (token, app, "openvex", try sampleDocument("cyclonedx-1.6.json"), 422, "attestation.document_invalid"),
+                (token, app, "openvex", Array("{".utf8), 422, "attestation.document_invalid"),
+                (token, app, "nothing", sampleVEX(1), 400, "attestation.type_unknown"),
+                (token, app, "https://sigstore.dev/cosign/sign/v1", sampleVEX(1), 400, "attestation.type_unknown"),
+                (token, app, "openvex", [], 400, "api.malformed"),
+            ]
+            for (count, attempt) in cases.enumerated() {
+                let answer = try await put(doors, attempt.token, ref: attempt.ref, type: attempt.type, attempt.body)
+                #expect(answer.status == attempt.status, "\(attempt.type): \(answer.json)")
+                #expect(answer.json["code"]?.text == attempt.code, "\(attempt.type)")
+                let entries = try await AuditLog(pool: doors.queue.pool).latest(100)
+                #expect(entries.count == count + 1)
+                #expect(entries[0].outcome == .refused && entries[0].code == attempt.code)
+            }
+            #expect(try await isUntouched(doors))
+        }
+    }
+
+    @Test func `a refused image takes no documents`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await attester(doors)
+            _ = try await doors.deliver(envelope(notification()))
+            let claim = try await doors.queue.claimOne()
+            _ = try await doors.queue.queue.settle(claim, as: .refused(sampleFailure))
+            let answer = try await put(doors, token)
+            #expect(answer.status == 409 && answer.json["code"]?.text == "attestation.artifact_refused")
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.attestation") == 0)
+            #expect(try await audit(doors).map(\.code) == ["attestation.artifact_refused"])
+        }
+    }
+
+    @Test func `strangers are refused without a row, and scoped tokens see only their own`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            #expect(try await put(doors, nil).status == 401)
+            #expect(try await put(doors, "cs_attester_0").status == 401)
+            #expect(try await audit(doors).isEmpty)
+            let token = try await attester(doors)
+            let other = "/v1/artifacts?ref=registry.example.com/tenant/app@\(sampleDigest("image"))"
+            #expect(try await doors.get(other, token: token).status == 403)
+            #expect(try await doors.get("/v1/jobs", token: token).status == 403)
+            let id = try #require(try await put(doors, token).json["id"]?.integer)
+            let stranger = try await APITokens(pool: doors.queue.pool).create(
+                name: "stranger", role: .attester, lifetime: nil,
+                scope: TokenScope(repositories: ["registry.example.com/tenant/**"], predicateTypes: ["*"]))
+            #expect(try await doors.get("/v1/attestations/\(id)", token: stranger).status == 404)
+            #expect(try await doors.get("/v1/attestations/\(id)/document", token: stranger).status == 404)
+        }
+    }
+
+    @Test func `what is too large, or is not what its digest says, is not kept`() async throws {
+        let small = Configuration.doors { $0.attestations.maxDocumentBytes = 1000 }
+        try await DoorsFixture.withDoors(small) { (doors) async throws in
+            let token = try await attester(doors)
+            let large = try await put(doors, token, [UInt8](repeating: 0x20, count: 1001))
+            #expect(large.status == 413 && large.json["code"]?.text == "api.too_large")
+            let wrong = try await put(doors, token, headers: ["Digest": "SHA-256=AAAA"])
+            #expect(wrong.status == 400 && wrong.json["code"]?.text == "attestation.digest_mismatch")
+            #expect(try await isUntouched(doors))
+            #expect(try await audit(doors).map(\.outcome) == [.refused, .refused])
+        }
+    }
+
+    @Test func `the audit log cannot be changed`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            _ = try await put(doors, try await doors.token(.viewer))
+            for statement in [
+                "UPDATE countersign.audit SET actor = 'x'", "DELETE FROM countersign.audit",
+                "TRUNCATE countersign.audit",
+            ] as [Query] {
+                await #expect(throws: PostgresError.self) { try await doors.queue.pool.execute(statement) }
+            }
+            #expect(try await audit(doors).count == 1)
+        }
+    }
+
+    @Test func `scope and role belong together`() async throws {
+        let database = try await QueueFixture()
+        let tokens = APITokens(pool: database.pool)
+        await #expect(throws: QueueError.self) { try await tokens.create(name: "a", role: .attester, lifetime: nil) }
+        await #expect(throws: QueueError.self) {
+            try await tokens.create(
+                name: "b", role: .operator, lifetime: nil,
+                scope: TokenScope(repositories: ["**"], predicateTypes: ["*"]))
+        }
+    }
+}
+
+@Suite struct DocumentMemoryTests {
+    @Test func `documents wait for room, and one that is given up does not take it`() async throws {
+        let memory = DocumentMemory(capacity: 10)
+        let waiting = try await memory.holding(6) {
+            let waiting = Task { try await memory.holding(8) { true } }
+            let cancelled = Task { try await memory.holding(9) { true } }
+            cancelled.cancel()
+            await #expect(throws: CancellationError.self) { try await cancelled.value }
+            return waiting
+        }
+        #expect(try await waiting.value)
+        // larger than everything: alone, not never
+        #expect(try await memory.holding(100) { true })
+    }
+}
