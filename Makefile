@@ -52,6 +52,10 @@ interop: release ## Stock cosign, crane, rekor-cli, sigstore-go and sigstore-pyt
 load: release ## 600 images at 20 a second, then 1,000 as fast as they go; latencies, CPU, memory, requests
 	@scripts/load $(DEMO)-load
 
+.PHONY: bench-verify
+bench-verify: release ## 1,000 bundles over 50 certificates, verified in process; microseconds per step, beside sigstore-python
+	@scripts/bench-verify
+
 .PHONY: crash
 crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry restarted; an independent check at the end
 	@scripts/crash $(DEMO)-crash
