@@ -120,9 +120,13 @@ struct ConfigurationReading {
         var sigstore = SigstoreConfiguration(
             trust: trust,
             fulcio: service("fulcio", in: section, trust, "who issues our certificates"),
-            timestampAuthority: service("timestamp_authority", in: section, trust, "who timestamps our signatures"),
+            timestampAuthority: section.section("timestamp_authority") { $0.isPresent ? upstream($0) : nil },
             rekor: nil,
             identity: section.section("identity", identity))
+        sigstore.identities = section.sections("identities") { section in
+            SigstoreConfiguration.NamedIdentity(
+                name: section.required("name", "what rules call it by"), identity: identity(section))
+        }
         logs(section, trust, into: &sigstore)
         section.section("upstreams") { transport($0, into: &sigstore.upstreams) }
         sigstore.window = section.section("window") { section in
@@ -165,6 +169,7 @@ struct ConfigurationReading {
         registry.aliases = section.strings("aliases")
         registry.credentials = section.section("credentials", credentials)
         if section.has("token_realms") { registry.tokenRealms = section.strings("token_realms") }
+        registry.signatureRepository = section.string("signature_repository")
         return registry
     }
 
@@ -204,6 +209,7 @@ struct ConfigurationReading {
         section.read("effect", into: &rule.effect)
         section.read("untagged", into: &rule.untagged)
         section.read("index", into: &rule.index)
+        signing(section, into: &rule)
         return rule
     }
 

@@ -5,7 +5,7 @@ extension Configuration {
     /// where the file is read.
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
-            + policyProblems() + attestations.problems() + workerProblems()
+            + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {

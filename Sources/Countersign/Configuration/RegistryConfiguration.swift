@@ -1,3 +1,5 @@
+package import OCI
+
 /// One registry we may talk to.
 package struct RegistryConfiguration: Sendable {
     /// The canonical external name, `host[:port]`: what stands in references, statements and records.
@@ -10,6 +12,9 @@ package struct RegistryConfiguration: Sendable {
     package var credentials: Credentials = .anonymous
     /// Hosts that a Bearer challenge may name as token service. Default nil: the registry's own host only.
     package var tokenRealms: [String]?
+    /// The one repository, `host/name` on a configured registry, where the signatures of all images of this registry are
+    /// kept (cosign: `COSIGN_REPOSITORY`). Default nil: beside each image.
+    package var signatureRepository: String?
 
     package init(name: String, upstream: UpstreamConfiguration) {
         self.name = name
@@ -21,5 +26,15 @@ package struct RegistryConfiguration: Sendable {
         /// Docker's `config.json`; its entry for the registry's name (or dialled host) is used. Credential helpers are not run.
         case dockerConfig(path: String)
         case basic(username: String, password: Secret)
+    }
+}
+
+extension RegistryConfiguration {
+    /// ``signatureRepository``, read; nil if there is none or it is not a repository's name.
+    package var signaturePlace: Repository? {
+        guard let text = signatureRepository, let reference = try? Reference(text), reference.tag == nil,
+            reference.digest == nil
+        else { return nil }
+        return reference.repository
     }
 }

@@ -14,8 +14,10 @@ package struct SigstoreConfiguration: Sendable {
     package var logs: [InstanceServices.Log] = []
     /// How often each log is asked for its newest checkpoint, which must extend the last one. Default 1 min.
     package var logWatchInterval: Duration = .seconds(60)
-    /// As whom we sign.
+    /// As whom we sign, where a rule names nobody else: the identity `default`.
     package var identity: IdentityConfiguration
+    /// As whom else: rules choose by name.
+    package var identities: [NamedIdentity] = []
     /// How long one certificate serves.
     package var window = WindowConfiguration()
     /// Whether the operator knows that entries of a public log show the names of repositories to everybody, for ever.
@@ -31,6 +33,27 @@ package struct SigstoreConfiguration: Sendable {
         self.timestampAuthority = timestampAuthority
         self.rekor = rekor
         self.identity = identity
+    }
+
+    /// An identity that rules can name.
+    package struct NamedIdentity: Sendable, Equatable {
+        package var name: String
+        package var identity: IdentityConfiguration
+
+        package init(name: String, identity: IdentityConfiguration) {
+            self.name = name
+            self.identity = identity
+        }
+    }
+
+    /// Every identity, ``identity`` first.
+    package var allIdentities: [NamedIdentity] {
+        [NamedIdentity(name: PolicyConfiguration.Rule.defaultIdentity, identity: identity)] + identities
+    }
+
+    /// The logs that the configuration itself names, in the order of preference.
+    package var namedLogs: [InstanceServices.Log] {
+        (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs
     }
 
     package enum PublicLog: String, Sendable, CaseIterable { case unacknowledged, acknowledged }

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import OCI
+package import OCI
 package import Postgres
 
 /// The right to write the referrers, the fallback index or the `.sig` tag of one subject, for a short time.
@@ -9,7 +9,8 @@ package import Postgres
 package struct SubjectLease: Sendable {
     /// Drawn at each acquisition from the queue's one sequence; a holder of an older one is a zombie.
     package let token: Int64
-    private let target: Target
+    private let repositoryID: Int32
+    private let digest: Digest
     private let pool: ConnectionPool
 
     /// Takes the subject's lease if it is free, run out, or held by this attempt already.
@@ -17,9 +18,13 @@ package struct SubjectLease: Sendable {
     /// - Returns: `nil` when another attempt writes the subject now: try again shortly
     ///   (``RetryPolicy/Class/contended``).
     /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost.
+    ///   - place: the repository that is written to, if it is not the target's own: signatures of equal images of several
+    ///     repositories may lie in one.
     package static func acquire(
-        for claim: Claim, of target: Target, lasting ttl: Duration, in pool: ConnectionPool
+        for claim: Claim, of target: Target, at place: Repository? = nil, lasting ttl: Duration, in pool: ConnectionPool
     ) async throws(QueueError) -> SubjectLease? {
+        let repositoryID =
+            if let place, place != target.repository { try await id(of: place, in: pool) } else { target.repositoryID }
         let rows = try await pool.rows(
             """
             WITH own AS MATERIALIZED (
@@ -29,7 +34,7 @@ package struct SubjectLease: Sendable {
                 FOR KEY SHARE),
             taken AS (
                 INSERT INTO countersign.subject_lease AS l (repository_id, digest, token, job_id, lease_token, expires_at)
-                SELECT \(target.repositoryID)::int, \(target.digest.description)::text,
+                SELECT \(repositoryID)::int, \(target.digest.description)::text,
                     nextval('countersign.lease_token'), id, lease_token, clock_timestamp() + \(ttl)::interval
                 FROM own
                 ON CONFLICT (repository_id, digest) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
@@ -40,7 +45,9 @@ package struct SubjectLease: Sendable {
             """
         ).values { try $0.decode("token", as: Int64?.self) }
         guard let row = rows.first else { throw .leaseLost(jobID: claim.jobID) }
-        return row.map { SubjectLease(token: $0, target: target, pool: pool) }
+        return row.map {
+            SubjectLease(token: $0, repositoryID: repositoryID, digest: target.digest, pool: pool)
+        }
     }
 
     /// Gives it up. If it was lost meanwhile nothing happens: the new holder's is not touched.
@@ -48,8 +55,26 @@ package struct SubjectLease: Sendable {
         _ = try await pool.rows(
             """
             DELETE FROM countersign.subject_lease
-            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
+            WHERE repository_id = \(repositoryID)::int AND digest = \(digest.description)::text
                 AND token = \(token)
             """)
+    }
+
+    /// The id of a repository that the configuration names, entered if it is new.
+    private static func id(of repository: Repository, in pool: ConnectionPool) async throws(QueueError) -> Int32 {
+        let rows = try await pool.rows(
+            """
+            WITH made AS (
+                INSERT INTO countersign.repository (registry, name)
+                VALUES (\(repository.registry)::text, \(repository.name)::text)
+                ON CONFLICT DO NOTHING RETURNING id)
+            SELECT id FROM made UNION ALL
+            SELECT id FROM countersign.repository
+            WHERE registry = \(repository.registry)::text AND name = \(repository.name)::text LIMIT 1
+            """)
+        guard let id = try rows.values({ try $0.decode("id", as: Int32.self) }).first else {
+            throw .unreadable(table: "repository", what: "the row just written")
+        }
+        return id
     }
 }

@@ -10,11 +10,9 @@ extension Signers {
     ) throws {
         let clients = ServiceClients(trust) { SigningServices($0, trust: trust, http: http, records: records) }
         self.init(
-            identities: [
-                try SigningIdentity(
-                    configuration.identity, name: PolicyConfiguration.Rule.defaultIdentity, configuration.window,
-                    trust: trust, http: http)
-            ],
+            identities: try configuration.allIdentities.map {
+                try SigningIdentity($0.identity, name: $0.name, configuration.window, trust: trust, http: http)
+            },
             trust: trust, services: { try clients.current() })
         _ = try clients.current()
     }

@@ -131,7 +131,8 @@ struct AttemptFailure: Sendable {
 
     private static func verdict(_ error: SigningError) -> Verdict {
         switch error {
-        case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry, .otherLog, .noLog, .unknownIdentity:
+        case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry, .otherLog, .noLog, .noTimestamp,
+            .unknownIdentity:
             .retry(.identity, after: nil)
         case .certificateExpired(_, let until):
             .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))

@@ -45,6 +45,9 @@ package struct EvidenceLine: Sendable {
         for format in formats {
             let document = order.content.document(format)
             let log = try signer.services.log(for: format, of: order.rule)
+            guard log.datesEntries || signer.services.timestamps != nil || credential.certificate == nil else {
+                throw SigningError.noTimestamp(log: log.id)
+            }
             let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
             let stamp = try await trace.stage(.timestamp) {
                 try await signer.timestamp(signature, under: credential)

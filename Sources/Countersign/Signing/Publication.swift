@@ -30,7 +30,8 @@ package struct Publication: Sendable {
         }
         let pushed = try await trace.stage(.publish, { (pushed: PushedArtefact) in ["manifest": "\(pushed.manifest)"] })
         {
-            try await subjects.taking(order.target, for: order.claim) { () async throws -> PushedArtefact in
+            try await subjects.taking(order.target, at: order.place.repository, for: order.claim) {
+                () async throws -> PushedArtefact in
                 let pushed = try await order.place.push(logged.artefact, order)
                 if case .referrer(let attachment) = pushed, !order.superseded.isEmpty {
                     try await order.place.registry.dropFromFallbackIndex(

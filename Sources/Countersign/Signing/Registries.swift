@@ -5,6 +5,8 @@ package import OCI
 /// these or nothing.
 package struct Registries: Sendable {
     private let clients: [String: RegistryClient]
+    /// Where all signatures of a registry's images are kept, for those that keep them apart.
+    private let places: [String: Repository]
 
     /// One client per registry, all on one transfer thread.
     /// - Throws: ``OCIError`` when an address or a credentials file cannot be used.
@@ -14,10 +16,18 @@ package struct Registries: Sendable {
             clients[registry.name] = RegistryClient(try registry.endpoint, http: http)
         }
         self.clients = clients
+        places = registries.reduce(into: [:]) { $0[$1.name] = $1.signaturePlace }
     }
 
     /// The client of the registry that `repository` names; nil if the configuration has none (any more).
     package subscript(_ repository: Repository) -> RegistryClient? { clients[repository.registry] }
+
+    /// Where signatures of a repository's images are kept: in itself, unless the configuration names another repository.
+    package func place(of repository: Repository) throws(SigningError) -> SignaturePlace {
+        let place = places[repository.registry] ?? repository
+        guard let registry = self[place] else { throw .unknownRegistry(place.registry) }
+        return SignaturePlace(registry: registry, repository: place)
+    }
 
     /// Every client with the canonical name of its registry, in the order of the names.
     package var all: [(name: String, client: RegistryClient)] {

@@ -54,7 +54,7 @@ package struct SignArtifact: Sendable {
             target: target, subject: subject.descriptor,
             content: .approval(
                 of: try ArtifactDigest(target.digest.description), in: target.repository, rule: rule.name),
-            rule: rule, claim: claim, place: SignaturePlace(registry: registry, repository: target.repository))
+            rule: rule, claim: claim, place: try registries.place(of: target.repository))
         var record: SignedRecord?
         for evidence in try await line.prepared(order, trace) {
             let logged = try await line.logged(evidence, order, trace)

@@ -16,6 +16,8 @@ package enum SigningError: Error, Sendable {
     case otherLog(prepared: String, configured: String)
     /// No log in use takes signatures of this format.
     case noLog(SignatureFormat)
+    /// The log does not date its entries, nobody else would, and a certificate needs a date.
+    case noTimestamp(log: String)
     /// A rule names an identity that the configuration does not have (any more).
     case unknownIdentity(String)
     /// The registry serves something else than what was published.
@@ -37,6 +39,7 @@ extension SigningError {
         case .certificateExpired: "signing.certificate_expired"
         case .otherLog: "rekor.other_log"
         case .noLog: "signing.no_log"
+        case .noTimestamp: "signing.no_timestamp"
         case .unknownIdentity: "signing.unknown_identity"
         case .readBackDiffers: "registry.read_back_differs"
         case .subjectBusy: "signing.subject_busy"
@@ -56,6 +59,7 @@ extension SigningError {
         case .otherLog: "configure the former log until its entries are finished, then change it"
         case .noLog(.legacy): "configure a Rekor v1 log, or sign with formats: [bundle]"
         case .noLog(.bundle): "configure a log in sigstore.logs"
+        case .noTimestamp: "configure sigstore.timestamp_authority, or a Rekor v1 log"
         case .unknownIdentity: "add the identity to sigstore.identities, or name another in the rule"
         case .readBackDiffers: "look for a second writer or a proxy between the daemon and the registry"
         case .subjectBusy: "nothing: it is tried again in a moment"
@@ -80,6 +84,7 @@ extension SigningError: CustomStringConvertible {
         case .otherLog(let prepared, let configured):
             "an entry was prepared for \(prepared); the configuration names \(configured)"
         case .noLog(let format): "no log in use takes \(format.rawValue) signatures"
+        case .noTimestamp(let log): "\(log) does not date its entries, and no timestamp authority is in use"
         case .unknownIdentity(let name): "the policy rule signs as '\(name)', which is not configured"
         case .readBackDiffers(let what): "the registry does not serve what was published: \(what)"
         case .subjectBusy: "another job is publishing to this digest"

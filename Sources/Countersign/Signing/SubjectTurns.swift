@@ -1,3 +1,4 @@
+import OCI
 package import Postgres
 
 /// Writers of one subject's referrers take turns, in this daemon and in all others.
@@ -11,12 +12,15 @@ package struct SubjectTurns: Sendable {
         self.lasting = lasting
     }
 
-    /// Runs `write` while nobody else writes to the subject of `target`.
+    /// Runs `write` while nobody else writes to the subject of `target` in `place`.
     /// - Throws: ``SigningError/subjectBusy`` at once if somebody does; what `write` throws.
     func taking<Result: Sendable>(
-        _ target: Target, for claim: Claim, _ write: () async throws -> Result
+        _ target: Target, at place: Repository, for claim: Claim, _ write: () async throws -> Result
     ) async throws -> Result {
-        guard let lease = try await SubjectLease.acquire(for: claim, of: target, lasting: lasting, in: pool) else {
+        guard
+            let lease = try await SubjectLease.acquire(
+                for: claim, of: target, at: place, lasting: lasting, in: pool)
+        else {
             throw SigningError.subjectBusy
         }
         let result: Result

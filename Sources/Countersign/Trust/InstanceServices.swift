@@ -45,10 +45,10 @@ extension SigstoreConfiguration {
     package func services(_ signingConfig: SigningConfig?, at now: Date) throws(TrustError) -> InstanceServices {
         var services = InstanceServices(
             fulcio: fulcio, timestampAuthorities: timestampAuthority.map { [$0] } ?? [],
-            logs: (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs)
+            logs: namedLogs)
         if let signingConfig { try complete(&services, from: signingConfig, at: now) }
         guard !services.logs.isEmpty else { throw .noService("no transparency log is named") }
-        guard services.fulcio != nil || identity.token == nil else {
+        guard services.fulcio != nil || allIdentities.allSatisfy({ $0.identity.token == nil }) else {
             throw .noService("no certificate authority is named")
         }
         return services
@@ -65,7 +65,12 @@ extension SigstoreConfiguration {
                 services.timestampAuthorities = try signingConfig.authorities(at: now).map(upstream)
             }
             if services.logs.isEmpty {
-                services.logs = try signingConfig.logs(at: now).map { service in
+                var chosen = try signingConfig.logs(at: now)
+                // legacy signatures need a Rekor v1, also where bundles have a newer log
+                if !chosen.contains(where: { $0.majorApiVersion == 1 }) {
+                    chosen += (try? signingConfig.logs(at: now, supporting: [1])) ?? []
+                }
+                services.logs = chosen.map { service in
                     let upstream = upstream(service)
                     return .init(
                         name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream)

@@ -97,7 +97,7 @@ import Testing
             !["fulcio:", "timestamp_authority:", "rekor:"].contains { line.contains($0) }
         }.joined(separator: "\n")
         #expect(
-            problems(in: without).map(\.path) == ["sigstore.fulcio", "sigstore.timestamp_authority", "sigstore.rekor"])
+            problems(in: without).map(\.path) == ["sigstore.fulcio", "sigstore.rekor"])
         for source in ["trusted_root: a\n  signing_config: b", "client_trust_config: a"] {
             #expect(problems(in: without.replacing("trusted_root: root.json", with: source)) == [], "\(source)")
         }

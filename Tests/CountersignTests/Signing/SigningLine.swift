@@ -68,6 +68,7 @@ struct SigningLine: Sendable {
         var trustedRoot: [UInt8]?
         var settings = JobQueue.Settings()
         var isTimestamped = true
+        var signatureRepository: String?
         /// In place of a certificate.
         var key: ManagedKey?
 
@@ -119,7 +120,9 @@ struct SigningLine: Sendable {
         return try SigningDaemon(
             signers: signers,
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
-            registries: Registries([Self.registry(at: registry.url)], http: Self.http), database: database,
+            registries: Registries(
+                [Self.registry(at: registry.url, signatures: setup.signatureRepository)], http: Self.http),
+            database: database,
             settings: setup.settings)
     }
 
@@ -149,10 +152,12 @@ struct SigningLine: Sendable {
         RegistryClient(try registry(at: url).endpoint, http: http)
     }
 
-    private static func registry(at url: String) -> RegistryConfiguration {
+    private static func registry(at url: String, signatures: String? = nil) -> RegistryConfiguration {
         var upstream = UpstreamConfiguration(url: url)
         (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
-        return RegistryConfiguration(name: registryName, upstream: upstream)
+        var registry = RegistryConfiguration(name: registryName, upstream: upstream)
+        registry.signatureRepository = signatures
+        return registry
     }
 
     private static func port(of url: String) throws -> Int {

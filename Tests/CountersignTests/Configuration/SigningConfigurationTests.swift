@@ -1,0 +1,84 @@
+import Testing
+
+@testable import Countersign
+
+/// Formats, identities, logs and the place of signatures, as the configuration may and may not have them.
+@Suite struct SigningConfigurationTests {
+    private func changed(_ change: (inout Configuration) throws -> Void) throws -> [String] {
+        var configuration = try Configuration.parse(minimal, directory: "/etc", sources: .example)
+        try change(&configuration)
+        return configuration.validate().map(\.path)
+    }
+
+    private static func log(_ name: String, _ version: Int) -> InstanceServices.Log {
+        .init(name: name, version: version, upstream: .init(url: "https://\(name).example.com"))
+    }
+
+    @Test func `legacy signatures need a Rekor v1`() throws {
+        #expect(try changed { $0.policy.rules[0].formats = [.bundle, .legacy] } == [])
+        let only2 = try changed {
+            $0.policy.rules[0].formats = [.legacy]
+            ($0.sigstore.rekor, $0.sigstore.logs) = (nil, [Self.log("tiles", 2)])
+        }
+        #expect(only2 == ["policy.rules[0].formats"])
+        let both = try changed {
+            $0.policy.rules[0].formats = [.legacy]
+            $0.sigstore.logs = [Self.log("tiles", 2)]
+        }
+        #expect(both == [])
+        #expect(try changed { $0.policy.rules[0].formats = [] } == ["policy.rules[0].formats"])
+    }
+
+    @Test func `a Rekor v2 needs a timestamp authority, a Rekor v1 none`() throws {
+        #expect(try changed { $0.sigstore.timestampAuthority = nil } == [])
+        let tiles = try changed {
+            $0.sigstore.timestampAuthority = nil
+            $0.sigstore.logs = [Self.log("tiles", 2)]
+        }
+        #expect(tiles == ["sigstore.timestamp_authority"])
+        let key = try changed {
+            $0.sigstore.timestampAuthority = nil
+            $0.sigstore.logs = [Self.log("tiles", 2)]
+            $0.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: "cosign.key")))
+        }
+        #expect(key == [])
+    }
+
+    @Test func `a rule names what there is`() throws {
+        #expect(
+            try changed {
+                $0.policy.rules[0].identity = "releases"
+                $0.policy.rules[0].log = "tiles"
+            } == ["policy.rules[0].identity", "policy.rules[0].log"])
+        #expect(
+            try changed {
+                $0.sigstore.identities = [.init(name: "releases", identity: $0.sigstore.identity)]
+                $0.sigstore.logs = [Self.log("tiles", 2)]
+                $0.policy.rules[0].identity = "releases"
+                $0.policy.rules[0].log = "tiles"
+            } == [])
+        #expect(
+            try changed {
+                $0.sigstore.identities = [.init(name: "default", identity: $0.sigstore.identity)]
+            } == ["sigstore.identities[0].name"])
+    }
+
+    @Test(arguments: ["elsewhere.example.com/signatures", "signatures", "registry.example.com/a:tag"])
+    func `signatures are kept on a configured registry`(place: String) throws {
+        #expect(
+            try changed { $0.registries[0].signatureRepository = place } == ["registries[0].signature_repository"])
+        #expect(try changed { $0.registries[0].signatureRepository = "registry.example.com/signatures" } == [])
+    }
+
+    @Test func `the policy's version tells what a rule leaves at its default from what it does not`() throws {
+        var configuration = try Configuration.parse(minimal, directory: "/etc", sources: .example)
+        var versions: Set<String> = [SigningPolicy(configuration).version]
+        configuration.policy.rules[0].formats = [.bundle, .legacy]
+        versions.insert(SigningPolicy(configuration).version)
+        configuration.policy.rules[0].identity = "releases"
+        versions.insert(SigningPolicy(configuration).version)
+        configuration.policy.rules[0].log = "tiles"
+        versions.insert(SigningPolicy(configuration).version)
+        #expect(versions.count == 4)
+    }
+}
