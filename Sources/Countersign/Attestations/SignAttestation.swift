@@ -55,7 +55,7 @@ package struct SignAttestation: Sendable {
         }
         if let outcome = try await waiting(attestation, target, rule) { return outcome }
 
-        let place = SignaturePlace(registry: registry, repository: target.repository)
+        let place = try registries.place(of: target.repository)
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)
         }
@@ -109,7 +109,7 @@ package struct SignAttestation: Sendable {
         case .reference:
             // content-addressed and unsigned: it counts for nothing until the statement with its digest is there
             let referrer = try await trace.stage(.publish) {
-                try await publication.subjects.taking(target, for: claim) {
+                try await publication.subjects.taking(target, at: place.repository, for: claim) {
                     try await publish(attestation, document, subject: subject, place)
                 }
             }
