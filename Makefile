@@ -81,11 +81,15 @@ rotation: release ## Every key of the instance and of its TUF repository is rota
 rekor2: release ## 200 digests at once over Rekor v2: the lab's, then the real server, killed meanwhile
 	@scripts/rekor2 $(DEMO)-rekor2
 
+.PHONY: big-document
+big-document: release ## A 40 MiB SBOM attached over Rekor v2 and v1; the daemon's memory stays below 250 MiB
+	@scripts/big-document $(DEMO)-big-document
+
 .PHONY: deps
 deps: ## System packages for building, testing and the demo (apt; asks nothing)
 	@scripts/install-dependencies
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
-	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-rotation .build
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build

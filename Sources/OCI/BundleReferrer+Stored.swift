@@ -6,9 +6,14 @@ extension BundleReferrer {
     ///   - bundle: the bundle's JSON, which must be the manifest's only layer.
     /// - Throws: `manifestMalformed` if the bytes are not the manifest of that bundle.
     public init(manifest bytes: [UInt8], bundle: [UInt8]) throws(OCIError) {
+        try self.init(manifest: bytes, digest: .sha256(of: bundle), size: bundle.count)
+    }
+
+    /// The same for a bundle that is not held in memory, by its digest and size.
+    public init(manifest bytes: [UInt8], digest: Digest, size: Int) throws(OCIError) {
         let kept = try Manifest(bytes: bytes, mediaType: MediaType.ociManifest)
         guard case .image(let image) = kept.content, let subject = image.subject, let layer = image.layers.first,
-            image.layers.count == 1, layer.digest.matches(bundle), layer.size == bundle.count
+            image.layers.count == 1, layer.digest == digest, layer.size == size
         else { throw .manifestMalformed("kept referrer manifest: not the manifest of its bundle") }
         self.init(
             manifest: bytes,

@@ -27,8 +27,16 @@ public struct BundleReferrer: Sendable, Equatable {
     public static func render(
         bundle: [UInt8], subject: Descriptor, predicateType: String, created: Date
     ) -> BundleReferrer {
-        let layer = Descriptor(
-            mediaType: MediaType.sigstoreBundle, digest: .sha256(of: bundle), size: bundle.count)
+        render(
+            digest: .sha256(of: bundle), size: bundle.count, subject: subject, predicateType: predicateType,
+            created: created)
+    }
+
+    /// The same for a bundle that is not held in memory, by its digest and size.
+    public static func render(
+        digest: Digest, size: Int, subject: Descriptor, predicateType: String, created: Date
+    ) -> BundleReferrer {
+        let layer = Descriptor(mediaType: MediaType.sigstoreBundle, digest: digest, size: size)
         let config = Descriptor(
             mediaType: MediaType.emptyConfig, digest: .sha256(of: emptyBlob), size: emptyBlob.count)
         let annotations = [

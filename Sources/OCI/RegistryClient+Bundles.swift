@@ -74,6 +74,17 @@ extension RegistryClient {
             listing: try await list(referrer, pushed, name), isConfirmed: pushed.isConfirmed)
     }
 
+    /// The same for a bundle whose blob was pushed before, in pieces.
+    /// - Throws: `blobUnknown` when the registry does not have it (any more).
+    public func attach(_ referrer: BundleReferrer, to name: String) async throws(OCIError) -> Attachment {
+        try await pushEmptyBlob(name)
+        let pushed = try await pushManifest(
+            name, bytes: referrer.manifest, mediaType: MediaType.ociManifest, reference: .digest)
+        return Attachment(
+            subject: referrer.subject, manifest: referrer.descriptor, bundle: referrer.bundle,
+            listing: try await list(referrer, pushed, name), isConfirmed: pushed.isConfirmed)
+    }
+
     private func pushReferrer(
         _ referrer: BundleReferrer, _ bundle: [UInt8], _ name: String
     ) async throws(OCIError) -> PushedManifest {

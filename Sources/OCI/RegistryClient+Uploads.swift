@@ -1,4 +1,5 @@
 internal import Curl
+internal import OpenSSL
 
 /// An upload session under way: bytes go in, in pieces.
 public struct BlobUpload: Sendable {
@@ -60,6 +61,31 @@ extension RegistryClient {
             .uploadPut, .put, path: upload.location.path, url: target, scope: push(upload.name),
             headers: ["Content-Type": "application/octet-stream"], body: [])
         _ = try await send(close, accepting: [201, 204])
+    }
+
+    /// Reads a blob in pieces and hashes it; nothing of it is kept. A registry that knows no ranges sends it whole.
+    /// - Throws: `digestMismatch` when it is not what its digest says, `notFound`.
+    public func verifyBlob(_ name: String, _ digest: Digest, size: Int) async throws(OCIError) {
+        var hash = SHA256Stream()
+        var offset = 0
+        while offset < size {
+            let end = min(offset + Self.pieceBytes, size)
+            let request = RegistryRequest(
+                .blobGet, .get, path: try path(name, "blobs/\(digest)"), scope: pull(name),
+                headers: ["Range": "bytes=\(offset)-\(end - 1)"],
+                responseLimit: (offset == 0 ? size : end - offset) + 64 << 10, followsRedirects: true)
+            let answer = try await send(request, accepting: [200, 206])
+            let isWhole = answer.status == 200
+            guard answer.body.count == (isWhole ? size : end - offset), !isWhole || offset == 0 else {
+                throw .unexpectedAnswer(RegistryAnswer(request.operation, answer), "\(answer.body.count) bytes")
+            }
+            hash.update(answer.body)
+            offset = isWhole ? size : end
+        }
+        let actual = "sha256:\(Hex.encode(hash.finish()))"
+        guard actual == digest.description else {
+            throw .digestMismatch(expected: digest, actual: try Digest(actual))
+        }
     }
 
     private func location(

@@ -19,6 +19,7 @@ package struct SignAttestation: Sendable {
     private let documents: DocumentStore
     private let memory: DocumentMemory
     private let inlineLimit: Int
+    private let streamed: StreamedAttestation
 
     /// How long an attestation waits before it looks again whether its artifact is signed; a signature wakes it earlier.
     private static let pause: Duration = .seconds(60)
@@ -35,6 +36,7 @@ package struct SignAttestation: Sendable {
         self.documents = documents
         self.memory = memory
         self.inlineLimit = inlineLimit
+        streamed = StreamedAttestation(journal: journal, signers: signers, subjects: subjects)
     }
 
     func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
@@ -101,16 +103,32 @@ package struct SignAttestation: Sendable {
         _ rule: PolicyConfiguration.Rule, _ claim: Claim, _ place: SignaturePlace, superseded: Set<Digest>,
         _ trace: AttemptTrace
     ) async throws -> SignedRecord {
+        let isLarge = attestation.document.size > inlineLimit
+        let isStreamed = try isLarge && streamed.takes(rule)
         let route = try await records.route(
-            attestation.document.size <= inlineLimit ? .inline : .reference, of: attestation, rule.formats)
+            isLarge && !isStreamed ? .reference : .inline, of: attestation, rule.formats)
+        if isStreamed, route == .inline {
+            let head = Statement.head(
+                subjects: [try named(target, rule, .bundle)], predicateType: attestation.type.uri)
+            let statement = StreamedStatement(
+                head: head, rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
+                document: document, size: attestation.document.size, documents: documents)
+            var order = SigningOrder(
+                target: target, subject: subject,
+                content: .attestation([], legacy: [], predicateType: attestation.type.uri), rule: rule, claim: claim,
+                place: place)
+            order.superseded = superseded
+            return try await streamed.sign(statement, order, policyVersion: policy.version, trace)
+        }
         let content: SigningContent
         switch route {
         case .inline: content = try await inline(attestation, document, target, rule)
         case .reference:
             // content-addressed and unsigned: it counts for nothing until the statement with its digest is there
+            try await trace.stage(.publish) { try await upload(attestation, document, place) }
             let referrer = try await trace.stage(.publish) {
                 try await publication.subjects.taking(target, at: place.repository, for: claim) {
-                    try await publish(attestation, document, subject: subject, place)
+                    try await publish(attestation, subject: subject, place)
                 }
             }
             content = try reference(attestation, referrer, target, rule, place)
@@ -137,7 +155,7 @@ package struct SignAttestation: Sendable {
         try await documents.read(document) { rendering.append($0, to: &predicate) }
         predicate += rendering.tail
         func statement(_ format: SignatureFormat) throws -> [UInt8] {
-            Statement.head(subjects: [try subject(target, rule, format)], predicateType: attestation.type.uri)
+            Statement.head(subjects: [try named(target, rule, format)], predicateType: attestation.type.uri)
                 + predicate + Statement.tail
         }
         return .attestation(
@@ -155,7 +173,7 @@ package struct SignAttestation: Sendable {
             digest: attestation.document.digest.hex, size: attestation.document.size,
             location: "\(place.repository)@\(referrer)")
         func statement(_ format: SignatureFormat) throws -> [UInt8] {
-            Statement.head(subjects: [try subject(target, rule, format)], predicateType: ReferencePredicate.type)
+            Statement.head(subjects: [try named(target, rule, format)], predicateType: ReferencePredicate.type)
                 + predicate.encoded() + Statement.tail
         }
         return .attestation(
@@ -163,7 +181,7 @@ package struct SignAttestation: Sendable {
     }
 
     /// Named and annotated like the artifact's own signature, so that our verifier holds it to its repository.
-    private func subject(
+    private func named(
         _ target: Target, _ rule: PolicyConfiguration.Rule, _ format: SignatureFormat
     ) throws -> Statement.Subject {
         let digest = try ArtifactDigest(target.digest.description)
@@ -174,21 +192,27 @@ package struct SignAttestation: Sendable {
         return Statement.Subject(name: repository, digest: [digest.algorithm: digest.hex], annotations: annotations)
     }
 
-    /// Puts the document beside the image as an artifact of its own, in pieces.
+    /// Sends the document to the registry, in pieces.
+    private func upload(
+        _ attestation: AttestationRecord, _ document: Int64, _ place: SignaturePlace
+    ) async throws {
+        let (registry, name, digest) = (place.registry, place.repository.name, attestation.document.digest)
+        guard try await !registry.hasBlob(name, digest) else { return }
+        var upload = try await registry.beginUpload(name)
+        try await documents.read(document) { part in try await registry.append(part, to: &upload) }
+        try await registry.finish(upload, as: digest)
+    }
+
+    /// Puts the document beside the image as an artifact of its own.
     private func publish(
-        _ attestation: AttestationRecord, _ document: Int64, subject: Descriptor, _ place: SignaturePlace
+        _ attestation: AttestationRecord, subject: Descriptor, _ place: SignaturePlace
     ) async throws -> Digest {
-        let name = place.repository.name
         let layer = Descriptor(
             mediaType: attestation.type.format.mediaType, digest: attestation.document.digest,
             size: attestation.document.size)
-        if try await !place.registry.hasBlob(name, layer.digest) {
-            var upload = try await place.registry.beginUpload(name)
-            try await documents.read(document) { part in try await place.registry.append(part, to: &upload) }
-            try await place.registry.finish(upload, as: layer.digest)
-        }
         return try await place.registry.attach(
-            DocumentReferrer(document: layer, subject: subject, created: attestation.takenAt), to: name)
+            DocumentReferrer(document: layer, subject: subject, created: attestation.takenAt), to: place.repository.name
+        )
     }
 
     private func refusal(_ code: String, _ observed: String) -> Failure {

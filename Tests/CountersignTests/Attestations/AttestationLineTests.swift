@@ -192,6 +192,43 @@ func sampleVEX(_ version: Int) -> [UInt8] {
         #expect(try await line.database.number("SELECT count(*) FROM countersign.document") == 1)
     }
 
+    @Test(arguments: [("https://example.com/large", "{\"text\":\""), ("custom", "large \"text\" ")])
+    func `a log that takes digests gets a large document whole, and it is never held`(type: String, start: String)
+        async throws
+    {
+        let line = try await SigningLine()
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        let daemon = try await line.daemon(setup)
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        let document = Array((start + String(repeating: "x", count: 6_000_001) + "\"}").utf8)
+        let id = try await line.attest(document, type, about: digest)
+        // dies between the log and the registry, and goes on with the same bytes
+        let queue = line.database
+        line.registry.next(.answered(503)) { $0.method == "PATCH" }
+        try await daemon.attemptAll()
+        #expect(try await line.attestation(id).status.state == .waiting)
+        #expect(try await queue.number("SELECT count(*) FROM countersign.evidence WHERE bundle IS NULL") == 1)
+        try await daemon.workOff()
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed, "\(String(describing: attestation.status.lastError))")
+        #expect(attestation.routes == [.bundle: .inline])
+
+        // what is served verifies as any bundle does
+        let uri = try PredicateType(type).uri
+        let bundles = try await line.referrers(of: digest)
+        #expect(bundles.count == 2)
+        let verified = try bundles.compactMap { attached -> VerifiedSignature? in
+            let bundle = try UnverifiedBundle(json: attached.bytes, limits: UnverifiedBundle.attestationLimits)
+            guard case .envelope(let envelope) = bundle.content, envelope.payload.count > 1 << 20 else { return nil }
+            return try daemon.signer.verify(.bundle(bundle), uri, for: digest, in: line.repository)
+        }
+        #expect(verified.count == 1)
+        #expect(try await queue.number("SELECT count(*) FROM countersign.evidence") == 2)
+    }
+
     @Test func `a document too large for the log stands beside the image, and its digest is signed`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()

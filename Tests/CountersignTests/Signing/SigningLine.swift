@@ -69,6 +69,8 @@ struct SigningLine: Sendable {
         var settings = JobQueue.Settings()
         var isTimestamped = true
         var signatureRepository: String?
+        /// Over the lab's log of tiles.
+        var isRekorV2 = false
         /// In place of a certificate.
         var key: ManagedKey?
 
@@ -111,7 +113,7 @@ struct SigningLine: Sendable {
                     SigningIdentity.ExpectedIdentity(
                         subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes))))
         let services = SigningServices(
-            logs: [.init(name: "rekor", client: RekorV1(url: rekor.url, http: Self.http, route: Self.route))],
+            logs: [.init(name: "rekor", client: setup.isRekorV2 ? try rekorV2(endpoints, root) : rekorV1)],
             timestamps: setup.isTimestamped
                 ? TimestampClient(url: tsa.url + "/api/v1/timestamp", http: Self.http, route: Self.route) : nil)
         let signers = Signers(
@@ -124,6 +126,14 @@ struct SigningLine: Sendable {
                 [Self.registry(at: registry.url, signatures: setup.signatureRepository)], http: Self.http),
             database: database,
             settings: setup.settings)
+    }
+
+    private var rekorV1: any TransparencyLog { RekorV1(url: rekor.url, http: Self.http, route: Self.route) }
+
+    private func rekorV2(_ endpoints: LabEndpoints, _ root: [UInt8]) throws -> any TransparencyLog {
+        let logs = try TrustedRoot(json: root).tlogs
+        return RekorV2(
+            url: endpoints.rekor2, verifier: CheckpointVerifier(logs: { logs }), http: Self.http, route: Self.route)
     }
 
     /// What intake hands over for a push.

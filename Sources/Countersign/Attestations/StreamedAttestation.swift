@@ -1,0 +1,208 @@
+import FoundationEssentials
+import Logging
+import OCI
+import OpenSSL
+import Sigstore
+
+/// The line of a document that is too large to be held: the same steps and the same commits as ``EvidenceLine``, over the
+/// digest of what is signed. Only for logs that learn nothing but that digest (Rekor v2), so that its size does not matter
+/// to them.
+///
+/// What is stored of the statement is its head; the rest is the document. What was lost with the database is not adopted:
+/// the document was lost with it.
+struct StreamedAttestation: Sendable {
+    let journal: Journal
+    let signers: Signers
+    let subjects: SubjectTurns
+
+    /// Whether such a document can go whole into the log that the rule names: as a bundle alone, signed over SHA-256.
+    func takes(_ rule: PolicyConfiguration.Rule) throws -> Bool {
+        guard rule.formats == [.bundle] else { return false }
+        let signer = try signers.signer(for: rule)
+        guard try !signer.services.log(for: .bundle, of: rule).datesEntries else { return false }
+        switch signer.identity.means {
+        case .keyless: return true
+        case .key(let key): return key.key.algorithm.defaultScheme.isOverSHA256
+        }
+    }
+
+    func sign(
+        _ statement: StreamedStatement, _ order: SigningOrder, policyVersion: String, _ trace: AttemptTrace
+    ) async throws -> SignedRecord {
+        let digest = try await trace.stage(.prepare) { try await statement.messageDigest() }
+        let prepared: Evidence
+        if let stored = try await journal.liveEvidence(of: order.target)[.bundle] {
+            prepared = stored
+        } else {
+            prepared = try await prepare(statement, digest, order, trace)
+        }
+        let signer = try signers.signer(for: order.rule)
+        let logged = try await logged(prepared, statement, digest, order, signer, trace)
+        try await publish(logged, statement, order, trace)
+        return logged.evidence.record(order, manifest: logged.referrer.descriptor.digest, policyVersion: policyVersion)
+    }
+
+    private struct Logged {
+        let evidence: LoggedEvidence
+        /// With an envelope of no payload.
+        let bundle: UnverifiedBundle
+        let referrer: BundleReferrer
+    }
+
+    private func prepare(
+        _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws -> Evidence {
+        let signer = try signers.signer(for: order.rule)
+        let log = try signer.services.log(for: .bundle, of: order.rule)
+        let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
+        guard credential.key.algorithm.defaultScheme.isOverSHA256 else {
+            throw SigningError.evidenceUnusable("a \(credential.key.algorithm) key does not sign over SHA-256")
+        }
+        let signature = try await trace.stage(.sign) {
+            try credential.key.sign(prehashed: digest, credential.key.algorithm.defaultScheme)
+        }
+        let stamp = try await trace.stage(.timestamp) { try await signer.timestamp(signature, under: credential) }
+        // a signature over this digest is a signature over the message that has it: everything but the statement, which is
+        // of our own making, is verified as that of any client would be
+        let presented = UnverifiedBundle(
+            .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
+            Self.material(credential.signer), [], timestamps: stamp.map { [$0] } ?? [])
+        try await trace.stage(.verify) {
+            do {
+                try signer.trust.verifier.verifyBeforeLogging(
+                    presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
+                    by: try signer.identity.expected, expecting: nil, repositories: nil)
+            } catch {
+                await signer.identity.discard(credential)
+                throw error
+            }
+        }
+        let prepared = Evidence.Prepared(
+            format: .bundle, payload: statement.head, signature: signature,
+            certificateChain: credential.certificate.map { ([$0.leaf] + $0.chain).map(\.der) } ?? [],
+            certificateNotAfter: credential.certificate?.notAfter, timestampToken: stamp, log: log.id,
+            logRequest: try log.request(
+                for: LogSubmission(.message(digest: digest, signature: signature), by: credential.signer)))
+        let stored = try await trace.stage(.prepare) { try await journal.prepare([prepared], for: order.claim) }
+        guard let evidence = stored.first else { throw SigningError.evidenceUnusable("nothing was stored") }
+        return evidence
+    }
+
+    private func logged(
+        _ prepared: Evidence, _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder,
+        _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> Logged {
+        // begun under another rule, name or version: the statement would not be the one that was signed
+        guard prepared.prepared.payload == statement.head else {
+            try await journal.abandon(prepared, reason: "the statement's head has changed", for: order.claim)
+            throw SigningError.evidenceUnusable("the statement would not be the one that was signed")
+        }
+        let entry: TlogEntry
+        if let known = prepared.logged {
+            entry = try TlogEntry(json: known.entry)
+        } else {
+            entry = try await trace.stage(.log, { ["tlog.index": "\($0.logIndex)"] }) {
+                try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
+                    prepared, order.claim)
+            }
+        }
+        return try await trace.stage(.verify) {
+            let (bundle, verified) = try verify(prepared.prepared, entry, digest, signer)
+            var hash = SHA256Stream()
+            var size = 0
+            try await statement.bundle(bundle) { part in
+                hash.update(part)
+                size += part.count
+            }
+            let blob = try Digest("sha256:\(Hex.encode(hash.finish()))")
+            let referrer: BundleReferrer
+            var evidence = prepared
+            if let kept = prepared.attachment {
+                referrer = try BundleReferrer(manifest: kept.manifest, digest: blob, size: size)
+            } else {
+                referrer = BundleReferrer.render(
+                    digest: blob, size: size, subject: order.subject, predicateType: order.content.predicateType,
+                    created: verified.time ?? Date(timeIntervalSince1970: 0))
+                evidence = try await journal.log(
+                    Evidence.Logged(entry, bundle: nil),
+                    attachment: Evidence.Attachment(
+                        manifest: referrer.manifest, mediaType: MediaType.ociManifest,
+                        digest: referrer.descriptor.digest), of: prepared, for: order.claim)
+            }
+            return Logged(
+                evidence: LoggedEvidence(
+                    evidence: evidence, verified: verified, entry: entry, artefact: .referrer(referrer, bundle: [])),
+                bundle: bundle, referrer: referrer)
+        }
+    }
+
+    /// The complete verification of signature, time, identity and log entry, over the digest of the message.
+    /// - Returns: the bundle to be published, its payload left out.
+    private func verify(
+        _ prepared: Evidence.Prepared, _ entry: TlogEntry, _ digest: [UInt8], _ signer: Signer
+    ) throws -> (UnverifiedBundle, VerifiedSignature) {
+        let material: UnverifiedBundle.Material
+        switch (prepared.certificateChain.first, signer.identity.means) {
+        case (let leaf?, _): material = .certificate(leaf)
+        case (nil, .key(let key)): material = .publicKey(hint: key.publicKey.hint)
+        case (nil, .keyless): throw SigningError.evidenceUnusable("no certificate")
+        }
+        let timestamps = prepared.timestampToken.map { [$0] } ?? []
+        let message = UnverifiedBundle(
+            .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: prepared.signature), material,
+            [entry], timestamps: timestamps)
+        do {
+            let verified = try signer.trust.verifier.verify(
+                message, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
+                by: try signer.identity.expected)
+            let envelope = Envelope(
+                payload: [], payloadType: Statement.payloadType, signatures: [.init(sig: prepared.signature)])
+            return (UnverifiedBundle(.envelope(envelope), material, [entry], timestamps: timestamps), verified)
+        } catch let error as VerificationError {
+            throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
+        }
+    }
+
+    private func publish(
+        _ logged: Logged, _ statement: StreamedStatement, _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws {
+        let (registry, name) = (order.place.registry, order.place.repository.name)
+        let (referrer, blob) = (logged.referrer, logged.referrer.bundle)
+        // the blob is addressed by its content: it needs nobody's turn, and stands for nothing until it is listed
+        try await trace.stage(.publish) {
+            guard try await !registry.hasBlob(name, blob.digest) else { return }
+            var upload = try await registry.beginUpload(name)
+            try await statement.bundle(logged.bundle) { part in try await registry.append(part, to: &upload) }
+            try await registry.finish(upload, as: blob.digest)
+        }
+        try await trace.stage(.publish) {
+            try await subjects.taking(order.target, at: order.place.repository, for: order.claim) {
+                () async throws -> Void in
+                _ = try await registry.attach(referrer, to: name)
+                try await registry.dropFromFallbackIndex(
+                    name, subject: order.target.digest,
+                    referrers: order.superseded.subtracting([referrer.descriptor.digest]))
+            }
+        }
+        try await trace.stage(.readBack) {
+            try await registry.verifyBlob(name, blob.digest, size: blob.size)
+            try await journal.published(logged.evidence.evidence, for: order.claim)
+        }
+    }
+
+    private static func material(_ signer: LogSubmission.Signer) -> UnverifiedBundle.Material {
+        switch signer {
+        case .certificate(let certificate): .certificate(certificate.der)
+        case .publicKey(let key): .publicKey(hint: key.hint)
+        }
+    }
+}
+
+extension SignatureScheme {
+    fileprivate var isOverSHA256: Bool {
+        switch self {
+        case .ecdsa(let digest), .rsaPKCS1(let digest), .rsaPSS(let digest): digest == .sha256
+        case .ed25519: false
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import OCI
+import OpenSSL
+import Sigstore
+
+/// A statement whose predicate stays in the database: read part by part, as often as it takes.
+struct StreamedStatement: Sendable {
+    /// Everything before the predicate.
+    let head: [UInt8]
+    let rendering: PredicateRendering
+    /// The document's row, and its size.
+    let document: Int64
+    let size: Int
+    let documents: DocumentStore
+
+    /// The statement's bytes, in order.
+    func read(_ part: (_ bytes: [UInt8]) async throws -> Void) async throws {
+        try await part(head + rendering.head)
+        try await documents.read(document) { bytes in
+            guard rendering != .verbatim else { return try await part(bytes) }
+            var rendered: [UInt8] = []
+            rendering.append(bytes, to: &rendered)
+            try await part(rendered)
+        }
+        try await part(rendering.tail + Statement.tail)
+    }
+
+    /// How long it is. A document that is taken as it is need not be read for it.
+    private func length() async throws -> Int {
+        guard rendering != .verbatim else { return head.count + size + Statement.tail.count }
+        var length = 0
+        try await read { length += $0.count }
+        return length
+    }
+
+    /// SHA-256 of what is signed: the pre-authentication encoding of the envelope (dsse v1.0), whose payload this is.
+    func messageDigest() async throws -> [UInt8] {
+        var hash = SHA256Stream()
+        let type = Statement.payloadType
+        hash.update(Array("DSSEv1 \(type.utf8.count) \(type) \(try await length()) ".utf8))
+        try await read { hash.update($0) }
+        return hash.finish()
+    }
+
+    /// The bytes of a bundle with this statement in its envelope.
+    /// - Parameter bundle: with an envelope of no payload.
+    func bundle(
+        _ bundle: UnverifiedBundle, _ part: (_ bytes: [UInt8]) async throws -> Void
+    ) async throws {
+        let json = try bundle.json()
+        // the member is written in this form exactly once: certificates, entries and timestamps are base64
+        let mark = Array(#""payload":""#.utf8)
+        let starts = json.indices.filter { json[$0...].starts(with: mark) }
+        guard starts.count == 1, let start = starts.first else {
+            throw SigningError.evidenceUnusable("the bundle has \(starts.count) payloads")
+        }
+        try await part(Array(json[..<(start + mark.count)]))
+        var rest: [UInt8] = []
+        try await read { bytes in
+            rest += bytes
+            let whole = rest.count / 3 * 3
+            try await part(Array(Base64.encode(Array(rest[..<whole])).utf8))
+            rest.removeFirst(whole)
+        }
+        try await part(Array(Base64.encode(rest).utf8) + json[(start + mark.count)...])
+    }
+}
