@@ -7,7 +7,7 @@ import Testing
 @Suite struct QueueContentionTests {
     /// Pushes, claims, ends of every kind, heartbeats, rescues and cancellations of the same few images, all at once: no
     /// call may fail but for a lost lease, and afterwards states and jobs agree and all of it can be signed.
-    @Test(.timeLimit(.minutes(2)))
+    @Test(.timeLimit(.minutes(5)))
     func `pushes during every kind of end leave nothing lost or contradictory`() async throws {
         let fixture = try await QueueFixture()
         let digests = (0..<12).map { sampleDigest($0) }

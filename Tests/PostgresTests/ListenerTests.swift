@@ -3,7 +3,7 @@ import Support
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct ListenerTests {
+@Suite(.timeLimit(.minutes(5))) struct ListenerTests {
     /// Runs a listener and collects what it hears.
     private final class Ear: Sendable {
         let listener: Listener

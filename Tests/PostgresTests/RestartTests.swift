@@ -3,7 +3,7 @@ import Support
 import Testing
 
 /// On a cluster of its own, because it takes the server away.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct RestartTests {
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RestartTests {
     @Test func `an immediate restart breaks what runs and nothing after it`() async throws {
         let cluster = try await PostgresCluster()
         let pool = ConnectionPool(try await cluster.database(), size: 4, waitLimit: .seconds(30))

@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
+    @Test(.timeLimit(.minutes(5)))
     func `a port that is taken ends the start with an error`() async throws {
         try await RunningLab.run { _, endpoints, _ in
             let port = try #require(endpoints.rekor.split(separator: ":").last.flatMap { Int($0) })

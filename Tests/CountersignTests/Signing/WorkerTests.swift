@@ -28,7 +28,7 @@ import Testing
     }
 
     /// Each must be the only one held: found together, they must not wait for each other.
-    @Test(.timeLimit(.minutes(1))) func `several jobs that crashed their workers run one after the other, each alone`()
+    @Test(.timeLimit(.minutes(5))) func `several jobs that crashed their workers run one after the other, each alone`()
         async throws
     {
         let line = try await SigningLine()
