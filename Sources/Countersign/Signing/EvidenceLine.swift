@@ -50,7 +50,7 @@ package struct EvidenceLine: Sendable {
             }
             let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
             let stamp = try await trace.stage(.timestamp) {
-                try await signer.timestamp(signature, under: credential)
+                try await signer.timestamp(document.stamped(signature), under: credential)
             }
             try await trace.stage(.verify) {
                 try await signer.verifyBeforeLogging(

@@ -21,11 +21,11 @@ package struct Signer: Sendable {
         try credential.key.sign(document.message)
     }
 
-    /// Timestamps a signature, and refuses a time at which the certificate does not hold: every verifier would. nil where
-    /// no timestamp authority is in use.
-    func timestamp(_ signature: [UInt8], under credential: Credential) async throws -> [UInt8]? {
+    /// Timestamps a signature (the bytes that its format has stamped), and refuses a time at which the certificate does not
+    /// hold: every verifier would. nil where no timestamp authority is in use.
+    func timestamp(_ stamped: [UInt8], under credential: Credential) async throws -> [UInt8]? {
         guard let timestamps = services.timestamps else { return nil }
-        let response = try await timestamps.timestamp(signature)
+        let response = try await timestamps.timestamp(stamped)
         guard let leaf = credential.certificate?.leaf else { return response }
         let time = try TimestampResponse(der: response).token?.time ?? .distantPast
         guard leaf.notBefore <= time, time <= leaf.notAfter else {

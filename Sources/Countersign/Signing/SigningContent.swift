@@ -58,6 +58,12 @@ package struct SignedDocument: Sendable {
         Envelope(payload: payload, payloadType: Statement.payloadType, signatures: [.init(sig: signature)])
     }
 
+    /// What the timestamp authority gets: the raw signature, but for a legacy attestation its whole layer, since that is
+    /// what cosign compares (``LegacySignature/stamped``).
+    func stamped(_ signature: [UInt8]) -> [UInt8] {
+        format == .legacy && kind == .attestation ? envelope(signature).encoded() : signature
+    }
+
     /// What the log gets.
     func submission(_ signature: [UInt8], by signer: LogSubmission.Signer) -> LogSubmission {
         LogSubmission(

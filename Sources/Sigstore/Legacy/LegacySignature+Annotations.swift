@@ -49,6 +49,7 @@ extension LegacySignature {
         chain = try Self.certificates(text(Annotation.chain), Annotation.chain, atMost: 10)
         entry = try text(Annotation.bundle).map { (text) throws(SigstoreError) in try Self.entry(text) }
         timestamp = try text(Annotation.timestamp).map { (text) throws(SigstoreError) in try Self.timestamp(text) }
+        layer = payload
     }
 
     private static func certificates(

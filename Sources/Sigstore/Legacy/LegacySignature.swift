@@ -19,8 +19,10 @@ public struct LegacySignature: Sendable, Equatable {
     public let chain: [Certificate]
     /// The log entry: body, signed entry timestamp and times. The format has no room for an inclusion proof.
     public let entry: TlogEntry?
-    /// The timestamp authority's whole answer, over the raw signature.
+    /// The timestamp authority's whole answer, over ``stamped``.
     public let timestamp: [UInt8]?
+    /// The layer's bytes, as they were read or as they are to be published.
+    public let layer: [UInt8]
 
     /// The media type of a layer that holds an envelope.
     public static let envelopeLayerMediaType = "application/vnd.dsse.envelope.v1+json"
@@ -35,21 +37,27 @@ public struct LegacySignature: Sendable, Equatable {
         self.chain = chain
         self.entry = entry
         self.timestamp = timestamp
+        layer =
+            switch content {
+            case .payload(let bytes, _): bytes
+            case .envelope(let envelope): envelope.encoded()
+            }
     }
 
-    /// The raw signature: what a timestamp is made over and what the log holds.
+    /// What a timestamp of this format is made over: the raw signature of an image, as in bundles; but of an attestation,
+    /// which has no signature annotation, the whole layer (cosign's `attest` and `VerifyRFC3161Timestamp`).
+    public var stamped: [UInt8] {
+        switch content {
+        case .payload(_, let signature): signature
+        case .envelope: layer
+        }
+    }
+
+    /// The raw signature: what the log holds.
     public var signature: [UInt8] {
         switch content {
         case .payload(_, let signature): signature
         case .envelope(let envelope): envelope.signatures.first?.sig ?? []
-        }
-    }
-
-    /// The layer's bytes. An envelope that was read is written again here: publish the bytes that were read, not these.
-    public var layer: [UInt8] {
-        switch content {
-        case .payload(let bytes, _): bytes
-        case .envelope(let envelope): envelope.encoded()
         }
     }
 

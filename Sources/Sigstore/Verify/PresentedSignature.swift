@@ -10,6 +10,8 @@ struct PresentedSignature {
     let signature: [UInt8]
     let entries: [TlogEntry]
     let timestamps: [[UInt8]]
+    /// What the timestamps are made over.
+    let stamped: [UInt8]
 
     init(_ bundle: UnverifiedBundle, _ artifact: ArtifactDigest) {
         source = .bundle(bundle)
@@ -22,6 +24,7 @@ struct PresentedSignature {
         signature = bundle.content.signature
         entries = bundle.tlogEntries
         timestamps = bundle.timestamps
+        stamped = signature
     }
 
     init(_ legacy: LegacySignature) {
@@ -35,6 +38,7 @@ struct PresentedSignature {
         signature = legacy.signature
         entries = legacy.entry.map { [$0] } ?? []
         timestamps = legacy.timestamp.map { [$0] } ?? []
+        stamped = legacy.stamped
     }
 }
 

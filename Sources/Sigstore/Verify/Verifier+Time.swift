@@ -31,7 +31,7 @@ extension Verifier {
     ) throws(VerificationError) -> [VerifiedSignature.ObservedTime] {
         var times: [VerifiedSignature.ObservedTime] = []
         for timestamp in presented.timestamps {
-            let time = try timestampTime(timestamp, over: presented.signature)
+            let time = try timestampTime(timestamp, over: presented.stamped)
             times.append(time)
             steps.append(
                 .init(.timestamp, "timestamp of \(time.time.rfc3339)", against: "timestamp authority \(time.observer)"))
@@ -39,9 +39,10 @@ extension Verifier {
         return times
     }
 
-    /// RFC 3161: over the raw signature, by an authority of the trusted root whose chain was valid at that moment.
+    /// RFC 3161: over what the format has stamped (the raw signature, in bundles), by an authority of the trusted root whose
+    /// chain was valid at that moment.
     private func timestampTime(
-        _ der: [UInt8], over signature: [UInt8]
+        _ der: [UInt8], over stamped: [UInt8]
     ) throws(VerificationError) -> VerifiedSignature.ObservedTime {
         let response: TimestampResponse
         do throws(CryptoError) { response = try TimestampResponse(der: der) } catch {
@@ -50,7 +51,7 @@ extension Verifier {
         var reason = "no timestamp authority in the trusted root"
         for (authority, signers) in zip(root.timestampAuthorities, timestampSigners) {
             do throws(CryptoError) {
-                let time = try response.verify(imprintOf: signature, by: signers)
+                let time = try response.verify(imprintOf: stamped, by: signers)
                 guard authority.validity.contains(time) else {
                     reason = "\(time.rfc3339) is outside the trusted root's validity of \(authority.uri)"
                     continue

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Postgres
 import Sigstore
 import StrictJSON
@@ -173,6 +174,24 @@ func sampleVEX(_ version: Int) -> [UInt8] {
         try await daemon.workOff()
         #expect(try await line.attestation(new).supersededBy == again)
         #expect(try await line.attestation(again).status.state == .signed)
+    }
+
+    @Test func `under the legacy tag the timestamp is over the whole layer, as cosign compares it`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon(.formats([.legacy]))
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        let id = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        try await daemon.workOff()
+        #expect(try await line.attestation(id).status.state == .signed)
+        let name = line.repository.name
+        let layer = try #require(try await line.pusher.legacyLayers(.attestation, of: digest, in: name).first)
+        let bytes = try await line.pusher.blob(name, layer.digest, limit: layer.size)
+        let stamp = try JSONValue(
+            parsing: Array(try #require(layer.annotations?["dev.sigstore.cosign/rfc3161timestamp"]).utf8))
+        let der = try #require(stamp["SignedRFC3161Timestamp"]?.text.flatMap(Base64.decode))
+        #expect(try TimestampResponse(der: der).token?.imprint == Hash.sha256(bytes))
     }
 
     @Test func `the same document sent twice is one attestation with one log entry`() async throws {
