@@ -160,8 +160,11 @@ struct AttestationIntake: Sendable {
         }
     }
 
+    /// An artifact that was taken up and then refused. A push that was refused at the door is none: the policy of now has
+    /// just allowed the repository, and what came without a tag may be the child of an index that is on its way, or be
+    /// tagged later. Its document waits, and nothing of it is published before a signature is there.
     private func refuseRefused(_ digest: Digest, _ repository: Repository) async throws {
-        guard let status = try await artifacts.status(of: digest, in: repository),
+        guard let status = try await artifacts.status(of: digest, in: repository), status.targetID != nil,
             status.state == .refused || status.state == .revoked
         else { return }
         throw Problem(

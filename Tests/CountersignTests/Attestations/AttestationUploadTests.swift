@@ -125,6 +125,19 @@ import Testing
         }
     }
 
+    @Test func `a document about the child of an index waits for the index, though the child's own push was refused`()
+        async throws
+    {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await attester(doors)
+            _ = try await doors.deliver(envelope(notification(tag: nil)))
+            #expect(try await doors.events("refused") == 1)
+            let answer = try await put(doors, token)
+            #expect(answer.status == 202, "\(answer.json)")
+            #expect(answer.json["state"]?.text == "queued")
+        }
+    }
+
     @Test func `strangers are refused without a row, and scoped tokens see only their own`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             #expect(try await put(doors, nil).status == 401)
