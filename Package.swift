@@ -92,7 +92,7 @@ let package = Package(
         .target(name: "Support", dependencies: ["Postgres", "OpenSSL"], path: "Tests/Support", swiftSettings: strict),
         // Fuzzing: the parsers' targets, replayed over their kept corpora by the tests; the fuzzer itself is at the end
         .target(
-            name: "FuzzTargets", dependencies: ["OCI", "Sigstore", "TUF", "StrictJSON", "OpenSSL"],
+            name: "FuzzTargets", dependencies: ["OCI", "Sigstore", "TUF", "StrictJSON", "Curl", "OpenSSL"],
             path: "Fuzz/Targets",
             swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),

@@ -1,5 +1,6 @@
 #if DEBUG || FUZZING
-    import OpenSSL
+    @testable import OpenSSL
+    @testable import Sigstore
 
     extension FuzzTarget {
         /// ASN.1 and TLS structures, read by OpenSSL and by our own strict reader.
@@ -9,11 +10,31 @@
                 promise(
                     (try? Certificate(der: certificate.der)) == certificate,
                     "a certificate reads back as it was written")
+                for fact in (try? FulcioExtension.all(of: certificate)) ?? [] {
+                    promise(certificate.extensionValue(fact.kind.oid) != nil, "a fact stands in the certificate")
+                }
                 _ = try? certificate.signedCertificateTimestamps()
                 _ = try? certificate.precertificateTBS()
                 _ = try? CertificateChain.verify(
                     certificate, intermediates: [certificate], roots: [certificate], at: certificate.notBefore,
                     purpose: .codeSigning)
+            },
+            // the values of extensions, which the certificate's own lengths keep the fuzzer from reaching
+            FuzzTarget(name: "certificate-extension") { bytes in
+                if let names = try? GeneralName.list(bytes) {
+                    for name in names {
+                        guard let written = try? name.encoded() else { continue }
+                        promise(
+                            (try? GeneralName.list(DER.sequence(written))) == [name],
+                            "a name reads back as it was written")
+                    }
+                }
+                if let usage = try? KeyUsage(der: bytes), !usage.isEmpty {
+                    promise((try? KeyUsage(der: usage.der)) == usage, "a key usage reads back as it was written")
+                }
+                if let text = Certificate.utf8String(bytes) {
+                    promise(DER.utf8String(text) == bytes, "a text is written as it was read")
+                }
             },
             FuzzTarget(name: "certificate-request") { bytes in
                 guard let request = try? CertificateRequest(der: bytes) else { return }

@@ -11,7 +11,8 @@
         package let run: @Sendable ([UInt8]) -> Void
 
         /// Every target there is.
-        package static let all = formats + registry + crypto + bundles + logs + trust + repository + identity
+        package static let all =
+            formats + http + registry + crypto + bundles + documents + legacy + logs + trust + repository + identity
 
         /// The target of that name.
         package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

@@ -44,6 +44,17 @@
                     promise(issuer.isWildcard || issuer.accepts(issuer: issuer.url), "an issuer accepts itself")
                 }
             },
+            // what Fulcio answers: the chain, and the SCT beside it
+            FuzzTarget(name: "fulcio-answer") { bytes in
+                guard let certificate = try? FulcioClient.certificate(from: bytes) else { return }
+                promise(!certificate.leaf.der.isEmpty, "an answer that was taken has a leaf")
+            },
+            // AWS answers in XML
+            FuzzTarget(name: "xml-answer") { bytes in
+                let text = String(decoding: bytes, as: UTF8.self)
+                guard let content = XMLText.element("Message", in: text) else { return }
+                promise(content.utf8.count <= text.utf8.count, "nothing is expanded")
+            },
             // what a token service or program says when it refuses
             FuzzTarget(name: "refusal-text") { bytes in
                 let secret = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJzIn0.c2lnbmF0dXJl"

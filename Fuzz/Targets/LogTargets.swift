@@ -37,6 +37,38 @@
                 let again = entries.flatMap { [UInt8($0.count >> 8), UInt8($0.count & 0xFF)] + $0 }
                 promise(again == bytes, "a bundle holds its entries and nothing else")
             },
+            // two sizes, then hashes: the roots and the proof
+            FuzzTarget(name: "tree-proof") { bytes in
+                guard bytes.count >= 16 else { return }
+                func size(_ start: Int) -> UInt64 { bytes[start..<start + 8].reduce(0) { $0 << 8 | UInt64($1) } }
+                let hashes = stride(from: 16, to: bytes.count, by: 32).map { Array(bytes[$0...].prefix(32)) }
+                let (roots, proof) = (hashes.prefix(2), Array(hashes.dropFirst(2)))
+                let (first, second) = (size(0), size(8))
+                if let one = roots.first, let other = roots.last {
+                    try? Merkle.verifyConsistency(
+                        first: first, firstRoot: one, second: second, secondRoot: other, proof: proof)
+                    _ = try? Merkle.root(fromLeaf: one, index: first, size: second, path: proof)
+                }
+                // the same sizes made small: what our trees prove holds, and holds for nothing else
+                let leaves = (0...Int(second % 48)).map { Merkle.leafHash([UInt8($0)]) }
+                let count = 1 + Int(first % UInt64(leaves.count))
+                let honest = Merkle.consistencyProof(count, leaves[...])
+                let old = Merkle.merkleTreeHash(leaves[..<count])
+                let new = Merkle.merkleTreeHash(leaves[...])
+                func holds(_ root: [UInt8], _ proof: [[UInt8]]) -> Bool {
+                    (try? Merkle.verifyConsistency(
+                        first: UInt64(count), firstRoot: old, second: UInt64(leaves.count), secondRoot: root,
+                        proof: proof)) != nil
+                }
+                promise(holds(new, honest), "a tree extends its beginning")
+                if let wrong = proof.first, wrong != new { promise(!holds(wrong, honest), "to one root only") }
+                if proof != honest { promise(!holds(new, proof), "by one proof only") }
+                let path = Merkle.auditPath(count - 1, leaves[...])
+                promise(
+                    (try? Merkle.root(
+                        fromLeaf: leaves[count - 1], index: UInt64(count - 1), size: UInt64(leaves.count), path: path))
+                        == new, "a leaf is in its tree")
+            },
             FuzzTarget(name: "witness-key") { bytes in
                 _ = try? Witness(verifierKey: String(decoding: bytes, as: UTF8.self))
             },

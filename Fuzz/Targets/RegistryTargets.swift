@@ -1,5 +1,11 @@
 #if DEBUG || FUZZING
+    import Curl
     @testable import OCI
+
+    /// Registries that challenge us: one that has our password, and one that does not.
+    private let endpoints = [Credentials.anonymous, .basic(username: "user", password: .init("secret"))].compactMap {
+        try? RegistryEndpoint(name: "registry.example.com", url: "https://registry.example.com", credentials: $0)
+    }
 
     extension FuzzTarget {
         /// What a registry, or whoever names an image, sends.
@@ -23,8 +29,48 @@
                 guard let challenges = try? Challenge.parse(String(decoding: bytes, as: UTF8.self)) else { return }
                 promise(!challenges.isEmpty, "a challenge that parsed names a scheme")
                 promise(challenges.allSatisfy { $0.scheme == $0.scheme.lowercased() }, "schemes are lower case")
+                for endpoint in endpoints {
+                    for realm in challenges.compactMap({ try? TokenRealm($0, of: endpoint) }) {
+                        let isOwn = realm.url.origin == endpoint.base.origin
+                        promise(isOwn || endpoint.credentials == .anonymous, "credentials stay with their registry")
+                        promise(isOwn || realm.url.scheme == .https, "no plain http to strangers")
+                    }
+                }
             },
             FuzzTarget(name: "docker-config") { bytes in _ = try? DockerConfig(json: bytes) },
+            FuzzTarget(name: "fallback-index") { bytes in
+                let subject = Digest.sha256(of: [1])
+                func read(_ bytes: [UInt8]) -> FallbackIndex? {
+                    try? FallbackIndex(bytes: bytes, mediaType: nil, entityTag: nil, subject: subject)
+                }
+                let ours = Descriptor(
+                    mediaType: MediaType.ociManifest, digest: .sha256(of: [2]), size: 1,
+                    artifactType: MediaType.sigstoreBundle)
+                guard let index = read(bytes), let written = index.adding(ours) else { return }
+                guard let again = read(written) else { return promise(false, "what we write can be read") }
+                promise(again.descriptors.filter { $0.digest == ours.digest } == [ours], "our referrer is listed once")
+                let others = Set(index.descriptors.map(\.digest)).subtracting([ours.digest])
+                promise(others == Set(again.descriptors.map(\.digest)).subtracting([ours.digest]), "the others stay")
+                promise(again.adding(ours) == nil, "a referrer is added once")
+                guard let without = again.removing([ours.digest]).flatMap(read) else {
+                    return promise(false, "a referrer can be taken out again")
+                }
+                promise(Set(without.descriptors.map(\.digest)) == others, "and the others stay again")
+            },
+            FuzzTarget(name: "token-answer") { bytes in
+                let now = ContinuousClock.now
+                guard let token = try? AccessToken(answer: bytes, at: now) else { return }
+                promise(token.field.utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "a header field of one line")
+                promise(token.expires >= now && token.expires <= now + .seconds(3600), "a life of at most an hour")
+            },
+            FuzzTarget(name: "error-answer") { bytes in
+                let answer = RegistryAnswer(
+                    "PUT /v2/", HTTPResponse(status: 400, headers: [:], body: bytes, url: "", elapsed: .zero))
+                promise(
+                    answer.description.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F },
+                    "no control characters in an error")
+                _ = answer.error
+            },
         ]
     }
 #endif

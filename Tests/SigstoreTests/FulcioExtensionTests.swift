@@ -35,7 +35,11 @@ import Testing
         #expect(read.map(\.value).last == "system:serviceaccount:ci:signer")
     }
 
-    @Test(arguments: [[0x0C, 0x05, 0x41] as [UInt8], [0x13, 0x01, 0x41], [], [0x0C, 0x01, 0xFF]])
+    // the last three say a length in more bytes than it takes: the fuzzer found that they were read
+    @Test(arguments: [
+        [0x0C, 0x05, 0x41] as [UInt8], [0x13, 0x01, 0x41], [], [0x0C, 0x01, 0xFF], [0x0C, 0x81, 0x00],
+        [0x0C, 0x81, 0x01, 0x41], [0x0C, 0x82, 0x00, 0x01, 0x41],
+    ])
     func `an extension that is not a clean UTF8String is refused`(value: [UInt8]) throws {
         let certificate = try Self.certificate([.init(oid: FulcioExtension.Kind.tokenSubject.oid, value: value)])
         #expect(throws: SigstoreError.self) { try FulcioExtension.all(of: certificate) }

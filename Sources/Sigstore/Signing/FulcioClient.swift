@@ -94,7 +94,8 @@ public final class FulcioClient: Sendable {
         ]).encoded()
     }
 
-    private static func certificate(from body: [UInt8]) throws(SigstoreError) -> SigningCertificate {
+    /// The certificate in an answer, whichever of its two forms it has.
+    static func certificate(from body: [UInt8]) throws(SigstoreError) -> SigningCertificate {
         let answer: JSONField
         do throws(SigstoreError) {
             answer = try JSONField(document: "Fulcio's answer", parsing: body)

@@ -69,17 +69,7 @@ extension Certificate {
         return text
     }
 
-    /// A DER UTF8String (tag 12), short or long form of length.
-    static func utf8String(_ der: [UInt8]) -> String? {
-        guard der.count >= 2, der[0] == 0x0C else { return nil }
-        switch der[1] {
-        case 0..<0x80: return der.count == 2 + Int(der[1]) ? String(validating: der[2...], as: UTF8.self) : nil
-        case 0x81:
-            return der.count > 2 && der.count == 3 + Int(der[2]) ? String(validating: der[3...], as: UTF8.self) : nil
-        case 0x82:
-            return der.count > 3 && der.count == 4 + Int(der[2]) << 8 + Int(der[3])
-                ? String(validating: der[4...], as: UTF8.self) : nil
-        default: return nil
-        }
-    }
+    /// The text of a DER UTF8String, nil for anything else. Read as strictly as the certificate around it: a text that has a
+    /// second encoding is one that another verifier does not see.
+    static func utf8String(_ der: [UInt8]) -> String? { try? DER.decodeUTF8String(der) }
 }
