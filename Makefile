@@ -62,6 +62,14 @@ bench-verify: release ## 1,000 bundles over 50 certificates, verified in process
 crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry restarted; an independent check at the end
 	@scripts/crash $(DEMO)-crash
 
+.PHONY: chaos
+chaos: release ## Three daemons killed, frozen and cut off while 2,000 images are pushed; an independent check of every signature
+	@scripts/chaos $(DEMO)-chaos
+
+.PHONY: chaos-long
+chaos-long: release ## The same for an hour or two: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL
+	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 scripts/chaos $(DEMO)-chaos
+
 .PHONY: faults
 faults: release ## Each dependency broken in turn: the job waits with a named error and is signed once the cause is gone
 	@scripts/faults $(DEMO)-faults
@@ -93,5 +101,5 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build
