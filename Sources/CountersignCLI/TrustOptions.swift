@@ -5,7 +5,7 @@ import FoundationEssentials
 import Sigstore
 import TUF
 
-/// Where a command takes its trust material from: exactly one source.
+/// Where a command takes its trust material from: one source.
 struct TrustOptions: ParsableArguments {
     @Option(name: .shortAndLong, help: "The daemon's configuration file: what it says under sigstore.")
     var config: String?
@@ -21,12 +21,13 @@ struct TrustOptions: ParsableArguments {
     @Flag(help: "It is on a private network.") var tufPrivateNetwork = false
     @Flag(help: "It is reached without TLS; what it says is verified all the same.") var tufPlainHttp = false
 
+    /// Whether a source is named. Commands that also do something without trust material ask first.
+    var isGiven: Bool { sources == 1 }
+
+    private var sources: Int { [config, trustedRoot, clientTrustConfig, tufUrl].compactMap(\.self).count }
+
     func validate() throws {
-        let sources = [config, trustedRoot, clientTrustConfig, tufUrl].compactMap(\.self)
-        guard sources.count == 1 else {
-            throw ValidationError(
-                "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
-        }
+        guard sources <= 1 else { throw Self.notOne }
         if signingConfig != nil, trustedRoot == nil {
             throw ValidationError("--signing-config goes with --trusted-root.")
         }
@@ -35,13 +36,17 @@ struct TrustOptions: ParsableArguments {
         }
     }
 
-    /// Reads and checks the material, as ``validate()`` allowed it to be named.
+    private static let notOne = ValidationError(
+        "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
+
+    /// Reads and checks the material.
     /// - Parameters:
     ///   - isOffline: whether a TUF repository is not asked, and only what was kept is looked at.
     ///   - acceptsExpired: whether what was kept may be past its time: to look at it, or to verify; never to sign.
     func read(
         isOffline: Bool = false, acceptsExpired: Bool = false
     ) async throws -> (trust: Trust, documents: TrustDocuments) {
+        guard isGiven else { throw Self.notOne }
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let documents: TrustDocuments

@@ -23,10 +23,7 @@ struct VerifyCommand: AsyncParsableCommand {
     @Option(help: "The same as a regular expression; anchor it.") var certificateOidcIssuerRegexp: String?
     @Option(help: "A repository that the signature may be about, if the reference is a replica of it (host/name).")
     var repository: [String] = []
-    @Option(help: "Docker's config.json with the credentials for the registry.") var dockerConfig: String?
-    @Option(help: "PEM certificates that the registry's certificate must chain to.") var caFile: String?
-    @Flag(help: "Speak http with the registry.") var plainHttp = false
-    @Flag(help: "The registry may be on a private or loopback address.") var privateNetwork = false
+    @OptionGroup var registry: RegistryOptions
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
 
     mutating func validate() throws {
@@ -40,15 +37,12 @@ struct VerifyCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let parsed: Reference
-        do { parsed = try Reference(reference) } catch {
-            throw CommandFailure(code: error.code, observed: "\(error)", status: 2)
-        }
+        let parsed = try Reference(argument: reference)
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let report = try await VerifyReference(
-            registry: try registry(parsed.repository.registry, http), verifier: Verifier(root: try root()),
-            identity: try identity(),
+            registry: registry.client(for: parsed.repository.registry, http: http),
+            verifier: Verifier(root: try root()), identity: try identity(),
             repositories: repository.isEmpty ? nil : repository + [parsed.repository.description]
         ).verify(parsed)
         switch output.output {
@@ -78,18 +72,6 @@ struct VerifyCommand: AsyncParsableCommand {
                 fix: "give the trusted_root.json of the Sigstore instance that signed", status: 2)
         }
         return try TrustedRoot(json: [UInt8](bytes))
-    }
-
-    private func registry(_ host: String, _ http: HTTPClient) throws -> RegistryClient {
-        var route = HTTPRoute()
-        route.allowPlainHTTP = plainHttp
-        route.addresses = privateNetwork ? .privateAllowed : .publicOnly
-        route.caFile = caFile
-        let credentials = try dockerConfig.map { try DockerConfig(path: $0).credentials(for: host) } ?? .anonymous
-        return RegistryClient(
-            try RegistryEndpoint(
-                name: host, url: "\(plainHttp ? "http" : "https")://\(host)", route: route, credentials: credentials),
-            http: http)
     }
 }
 
