@@ -58,7 +58,7 @@ extension Listeners {
             records: attestationRecords, documents: documents, registries: configuration.registries,
             authority: authority)
         self.init(
-            configuration.listeners,
+            configuration.listeners, anonymousRead: configuration.api.anonymousRead,
             routes: [
                 .webhooks: [WebhookController(intake: intake, metrics: metrics, configuration: configuration)],
                 .api: [

@@ -9,6 +9,13 @@ package enum Door: String, Sendable, CaseIterable { case webhooks, api, operatio
 /// What a door offers.
 package protocol RouteSet: Sendable {
     func addRoutes(to router: Router<ServiceContext>)
+    /// Each of these routes as the OpenAPI document has it, in `API/Description/`.
+    var operations: [Operation] { get }
+}
+
+extension RouteSet {
+    // none: the test that compares router and document says what is missing
+    package var operations: [Operation] { [] }
 }
 
 /// The listeners of the daemon: one for each distinct address, with the routes of every door that shares it.
@@ -17,9 +24,15 @@ package struct Listeners: Sendable {
     private let routes: [Door: [any RouteSet]]
     private let logger: Logger
 
-    package init(_ configuration: ListenerConfiguration, routes: [Door: [any RouteSet]], logger: Logger) {
+    /// - Parameters:
+    ///   - anonymousRead: for the description of all routes, which is added to them.
+    package init(
+        _ configuration: ListenerConfiguration, anonymousRead: Bool, routes: [Door: [any RouteSet]], logger: Logger
+    ) {
         self.configuration = configuration
-        self.routes = routes
+        let operations = routes.values.joined().flatMap(\.operations) + DescriptionController.operations
+        let document = OpenAPIDocument(operations, anonymousRead: anonymousRead)
+        self.routes = routes.merging([.api: [DescriptionController(document)]]) { $0 + $1 }
         self.logger = logger
     }
 
@@ -46,16 +59,27 @@ package struct Listeners: Sendable {
         }
     }
 
-    private func application(
-        _ address: ListenAddress, _ doors: [Door], _ onBound: @escaping @Sendable (Door, Int) async -> Void
-    ) -> any Service {
+    /// Everything that is answered behind these doors.
+    private func router(for doors: [Door]) -> Router<ServiceContext> {
         let router = Router(context: ServiceContext.self)
         router.add(middleware: ProblemMiddleware())
         for door in doors {
             for set in routes[door] ?? [] { set.addRoutes(to: router) }
         }
-        return Application(
-            router: router,
+        return router
+    }
+
+    /// Every route of these doors, as `GET /v1/jobs/{id}`.
+    package func routes(of doors: [Door]) -> [String] { router(for: doors).routes.map(\.description) }
+
+    /// What the controllers say of their routes, all doors together.
+    package var operations: [Operation] { Door.allCases.flatMap { routes[$0] ?? [] }.flatMap(\.operations) }
+
+    private func application(
+        _ address: ListenAddress, _ doors: [Door], _ onBound: @escaping @Sendable (Door, Int) async -> Void
+    ) -> any Service {
+        Application(
+            router: router(for: doors),
             server: .http1(
                 configuration: .init(
                     idleTimeout: Self.idleTimeout,

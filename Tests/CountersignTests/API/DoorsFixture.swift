@@ -6,6 +6,7 @@ import Postgres
 import ServiceLifecycle
 import Support
 import Synchronization
+import Testing
 
 @testable import Countersign
 
@@ -15,6 +16,8 @@ struct DoorsFixture {
     let metrics: ServiceMetrics
     let ports: [Door: Int]
     let commits: CommitLog
+    let listeners: Listeners
+    let described: DescribedAnswers
     /// Tells the daemon to stop; requests under way end.
     let stop: @Sendable () async -> Void
     private let http = HTTPClient()
@@ -51,7 +54,10 @@ struct DoorsFixture {
             ports[door] = port
             if ports.count == Door.allCases.count { break }
         }
-        let fixture = DoorsFixture(queue: queue, metrics: metrics, ports: ports, commits: commits) {
+        let fixture = DoorsFixture(
+            queue: queue, metrics: metrics, ports: ports, commits: commits, listeners: listeners,
+            described: DescribedAnswers(listeners)
+        ) {
             await serviceGroup.triggerGracefulShutdown()
         }
         do { try await body(fixture) } catch {
@@ -89,7 +95,11 @@ struct DoorsFixture {
         route.addresses = .privateAllowed
         route.allowPlainHTTP = true
         let url = "http://127.0.0.1:\(ports[door] ?? 0)\(path)"
-        return try await http.send(HTTPRequest(method, url, headers: headers, body: body, route: route))
+        let answer = try await http.send(HTTPRequest(method, url, headers: headers, body: body, route: route))
+        for fault in described.faults(method, path, answer) {
+            Issue.record("\(method.rawValue) \(path) is not as the OpenAPI document says: \(fault)")
+        }
+        return answer
     }
 
     // MARK: Looking at the tables

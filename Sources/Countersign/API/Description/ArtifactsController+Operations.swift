@@ -1,0 +1,48 @@
+import HTTPTypes
+
+extension ArtifactsController {
+    package var operations: [Operation] { Self.operations }
+
+    static let operations = [
+        Operation(
+            .get, "/v1/artifacts", "artifact", "What became of one artifact.", access: .role(.viewer), reach: .one,
+            parameters: [
+                .query("ref", .string, "host/repository@digest or host/repository:tag", required: true), .wait,
+            ],
+            answers: [.json(200, "its state", .artifact)],
+            problems: [
+                400: ["api.bad_parameter", "reference.malformed", "reference.incomplete"],
+                404: ["artifact.unknown"], 503: ["api.too_many_waiters"],
+            ])
+    ]
+}
+
+extension Operation.Parameter {
+    /// How long a reader waits for a final state.
+    static let wait = query(
+        "wait", .string(matching: "^[0-9]+(ms|s|m|h)$"), "such as 30s: answer when the state is final")
+}
+
+extension Schema {
+    static let state = one(of: TargetState.allCases.map(\.rawValue))
+
+    static let failure = object(["code": string, "stage": string, "observed": string, "fix": string]).named("Failure")
+
+    static let artifact = object(
+        [
+            "reference": string, "registry": string, "repository": string, "state": state, "recheck": boolean,
+            "generation": count, "attempts": count, "received_at": time, "pushed_at": time,
+        ],
+        optional: [
+            "digest": digest, "tag": string, "resolved_at": time, "media_type": string, "rule": string,
+            "policy_version": string, "next_attempt_at": time, "last_error": failure, "signature": signature,
+        ]
+    ).named("Artifact")
+
+    static let signature = object(
+        [
+            "identity": string, "issuer": string, "log_id": string(matching: "^[0-9a-f]{64}$"), "log_index": count,
+            "referrer": string, "signed_at": time, "verified_at": time,
+        ], optional: ["log_uuid": string, "integrated_at": time]
+    ).named("Signature")
+}
