@@ -78,6 +78,10 @@ faults: release ## Each dependency broken in turn: the job waits with a named er
 fuzz: deps ## Fuzz every parser of outside bytes, a minute each (SECONDS_EACH=600: ten)
 	@scripts/fuzz
 
+.PHONY: api-fuzz
+api-fuzz: release ## schemathesis over the served OpenAPI document: no 5xx, no answer that is not as described
+	@scripts/api-fuzz $(DEMO)-api-fuzz
+
 .PHONY: tuf-conformance
 tuf-conformance: release ## The TUF project's conformance suite against our client: SUITE=its checkout
 	@scripts/tuf-conformance "$(SUITE)" .build/release/countersign
@@ -101,5 +105,5 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build

@@ -32,7 +32,9 @@ package struct JobsController: RouteSet {
     }
 
     private static func cursor(_ request: Request) throws(Problem) -> Int64? {
-        try request.parameter("before", "the 'next' of the page before") { Int64($0) }
+        try request.parameter("before", "the 'next' of the page before") { text in
+            Int64(text).flatMap { $0 > 0 ? $0 : nil }
+        }
     }
 
     private static func limit(_ request: Request) throws(Problem) -> Int {

@@ -120,7 +120,8 @@ import Testing
         ("/v1/artifacts?ref=registry.example.com/a:v1", 404, "artifact.unknown"),
         ("/v1/artifacts?ref=registry.example.com/a:v1&wait=soon", 400, "api.bad_parameter"),
         ("/v1/jobs?state=signed", 400, "api.bad_parameter"), ("/v1/jobs?limit=0", 400, "api.bad_parameter"),
-        ("/v1/jobs?before=x", 400, "api.bad_parameter"), ("/v1/jobs?repository=x", 400, "api.bad_parameter"),
+        ("/v1/jobs?before=x", 400, "api.bad_parameter"), ("/v1/jobs?before=0", 400, "api.bad_parameter"),
+        ("/v1/jobs?repository=x", 400, "api.bad_parameter"),
         ("/v1/nothing", 404, "http.not_found"),
     ]) func `every refusal is a problem document with a code`(path: String, status: Int, code: String) async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
