@@ -40,10 +40,11 @@ struct VerifyCommand: AsyncParsableCommand {
         let parsed = try Reference(argument: reference)
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
+        var expectation = VerifyReference.Expectation(.certificate(try identity()))
+        if !repository.isEmpty { expectation.repositories = repository + [parsed.repository.description] }
         let report = try await VerifyReference(
             registry: registry.client(for: parsed.repository.registry, http: http),
-            verifier: Verifier(root: try root()), identity: try identity(),
-            repositories: repository.isEmpty ? nil : repository + [parsed.repository.description]
+            verifier: Verifier(root: try root()), expecting: expectation
         ).verify(parsed)
         switch output.output {
         case .json: try Console.json(VerificationAnswer(report))
@@ -108,18 +109,18 @@ struct VerificationAnswer: Encodable {
         verified = report.isVerified
         signatures = report.signatures.map { signature in
             return Signature(
-                referrer: signature.referrer.description, identity: signature.bundle.identity,
-                issuer: signature.bundle.issuer, signedAt: signature.bundle.time,
-                tlog: signature.bundle.tlogEntry.map { entry in
+                referrer: signature.location.description, identity: signature.verified.identity,
+                issuer: signature.verified.issuer, signedAt: signature.verified.time,
+                tlog: signature.verified.tlogEntry.map { entry in
                     Log(
                         index: entry.logIndex, logId: Hex.encode(entry.logID),
                         integratedAt: entry.integratedTime > 0
                             ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil)
                 },
-                annotations: signature.bundle.annotations, checks: signature.bundle.checks)
+                annotations: signature.verified.annotations, checks: signature.verified.checks)
         }
         rejected = report.rejected.map {
-            Rejected(referrer: $0.referrer.description, code: $0.code, observed: $0.observed)
+            Rejected(referrer: $0.location.description, code: $0.code, observed: $0.observed)
         }
     }
 
@@ -134,6 +135,6 @@ struct VerificationAnswer: Encodable {
             for check in signature.checks { print("    · \(check)") }
         }
         for one in rejected { print("  rejected  \(one.referrer): \(one.observed) [\(one.code)]") }
-        if signatures.isEmpty, rejected.isEmpty { print("  no bundle is attached to it") }
+        if signatures.isEmpty, rejected.isEmpty { print("  no signature is attached to it") }
     }
 }

@@ -69,6 +69,14 @@ extension RegistryClient {
         try await legacyManifest(name, SignatureTag.legacy(kind, for: subject)).layers
     }
 
+    /// The same with the manifest that holds them; nil when the registry says that there is no such tag.
+    public func legacyListing(
+        _ kind: LegacyKind, of subject: Digest, in name: String
+    ) async throws(OCIError) -> (manifest: Digest, layers: [Descriptor])? {
+        let present = try await legacyManifest(name, SignatureTag.legacy(kind, for: subject))
+        return present.digest.map { (manifest: $0, layers: present.layers) }
+    }
+
     /// What the tag holds, or the empty manifest when the registry itself says that it does not exist.
     private func legacyManifest(_ name: String, _ tag: String) async throws(OCIError) -> LegacyManifest {
         let response: HTTPResponse

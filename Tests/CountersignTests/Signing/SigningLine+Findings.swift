@@ -107,9 +107,11 @@ extension SigningLine {
             }, "the recorded entry is in the log", sourceLocation: location)
         if formats.contains(.bundle) {
             #expect(referrers.first?.manifest.digest == signature.referrer, sourceLocation: location)
-            let verdict = try await verify(digest)
-            #expect(verdict.signatures.count == 1 && verdict.rejected.isEmpty, sourceLocation: location)
         }
+        let verdict = try await verify(digest)
+        #expect(
+            verdict.signatures.map(\.location.format) == [.bundle, .legacy].filter { formats.contains($0) }
+                && verdict.rejected.isEmpty, sourceLocation: location)
         if formats.contains(.legacy) { try await expectLegacyVerifies(digest, published, location) }
     }
 
