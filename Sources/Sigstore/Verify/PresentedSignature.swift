@@ -1,4 +1,4 @@
-import OpenSSL
+package import OpenSSL
 
 /// What a bundle and an older signature have in common: everything that the steps of verification look at.
 struct PresentedSignature {
@@ -107,7 +107,7 @@ extension PublicKey {
 
 extension SignatureScheme {
     /// As people write it.
-    var name: String {
+    package var name: String {
         switch self {
         case .ecdsa(let digest): "ECDSA with \(digest.name)"
         case .rsaPKCS1(let digest): "RSA PKCS #1 v1.5 with \(digest.name)"

@@ -1,0 +1,83 @@
+package import FoundationEssentials
+package import OpenSSL
+import Sigstore
+
+/// What a signing certificate says, every field that Fulcio defines by its name; for people. Nothing is judged.
+package struct CertificateDescription: Encodable, Sendable {
+    /// One subject alternative name.
+    package struct Name: Encodable, Sendable {
+        /// `email`, `uri`, `dns`, or the dotted OID of another kind.
+        package let kind: String
+        package let value: String
+    }
+
+    /// One of Fulcio's extensions, or one that only its OID is known of.
+    package struct Extension: Encodable, Sendable {
+        /// The name in Fulcio's table (`docs/oid-info.md`).
+        package let name: String
+        package let oid: String
+        package let value: String
+    }
+
+    /// RFC 2253 text; empty for Fulcio's leaves, which name their subject in ``names``.
+    package let subject: String
+    /// RFC 2253 text of the authority's name.
+    package let issuer: String
+    package let serialNumber: String
+    /// What verifiers pin; nil where the certificate has not exactly one name.
+    package let identity: String?
+    /// The OIDC issuer that vouched for it; nil where the certificate names none.
+    package let oidcIssuer: String?
+    package let names: [Name]
+    package let notBefore: Date
+    package let notAfter: Date
+    package let keyAlgorithm: String
+    package let signatureAlgorithm: String
+    /// SHA-256 of the DER.
+    package let fingerprint: String
+    /// Fulcio's extensions, in the order of their numbers.
+    package let extensions: [Extension]
+
+    package init(_ certificate: Certificate) {
+        subject = certificate.subject
+        issuer = certificate.issuer
+        serialNumber = Hex.encode(certificate.serialNumber)
+        identity = try? certificate.signerIdentity()
+        oidcIssuer = try? certificate.signerIssuer()
+        names = certificate.subjectAlternativeNames.map(Name.init)
+        notBefore = certificate.notBefore
+        notAfter = certificate.notAfter
+        keyAlgorithm = certificate.publicKey.algorithm.words
+        signatureAlgorithm = certificate.signatureScheme?.name ?? "unknown"
+        fingerprint = Hex.encode(Hash.sha256(certificate.der))
+        extensions = ((try? FulcioExtension.all(of: certificate)) ?? []).map {
+            Extension(name: $0.kind.name, oid: $0.kind.oid, value: $0.value)
+        }
+    }
+}
+
+extension CertificateDescription.Name {
+    fileprivate init(_ name: GeneralName) {
+        switch name {
+        case .email(let text): (kind, value) = ("email", text)
+        case .uri(let text): (kind, value) = ("uri", text)
+        case .dns(let text): (kind, value) = ("dns", text)
+        case .otherName(let oid, let der):
+            (kind, value) = (oid, (try? DER.decodeUTF8String(der)) ?? Hex.encode(der))
+        case .other(let tag): (kind, value) = ("tag \(tag)", "")
+        }
+    }
+}
+
+extension KeyAlgorithm {
+    /// As people write it.
+    package var words: String {
+        switch self {
+        case .ecdsaP256: "ECDSA P-256"
+        case .ecdsaP384: "ECDSA P-384"
+        case .ecdsaP521: "ECDSA P-521"
+        case .rsa(let bits): "RSA \(bits)"
+        case .ed25519: "Ed25519"
+        }
+    }
+}

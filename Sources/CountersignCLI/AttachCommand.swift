@@ -1,0 +1,113 @@
+import ArgumentParser
+import Countersign
+import FoundationEssentials
+import OCI
+
+struct AttachCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "attach",
+        abstract: "Put an unsigned document beside an artifact, for readers that know nothing else.",
+        subcommands: [AttachSBOMCommand.self])
+}
+
+struct AttachSBOMCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sbom",
+        abstract: "Attach an SBOM as `cosign attach sbom` does. Nobody signs it: prefer `countersign attest`.",
+        discussion: """
+            Goes straight to the registry, with the credentials of --docker-config. Under the older tag it takes the place of the
+            SBOM that was there. The document is not checked.
+            """)
+
+    enum Mode: String, ExpressibleByArgument, CaseIterable {
+        case legacy
+        case oci11 = "oci-1-1"
+    }
+
+    @OptionGroup var registry: RegistryOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "The document.") var sbom: String
+    @Option(help: "spdx, cyclonedx or syft.", transform: { try known($0) }) var type = UnsignedSBOM.Format.spdx
+    @Option(help: "json, xml or text. Default: told by the document's first byte.", transform: { try known($0) })
+    var inputFormat: UnsignedSBOM.Encoding?
+    @Option(help: "legacy: under the tag sha256-<hex>.sbom; oci-1-1: as a referrer.") var registryReferrersMode = Mode
+        .legacy
+    @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
+
+    private struct Answer: Encodable {
+        let subject: String
+        let manifest: String
+        let tag: String?
+        let mediaType: String
+        let document: String
+        let isSigned: Bool
+    }
+
+    /// The most bytes that are read: what an attestation may hold.
+    private static let limit = 64 << 20
+
+    func run() async throws {
+        let parsed = try Reference(argument: reference)
+        let document = try unsigned()
+        let answer = try await registry.with(parsed) { client in
+            let subject = try await client.subject(of: parsed).descriptor
+            let name = parsed.repository.name
+            let manifest: Digest
+            var tag: String?
+            switch registryReferrersMode {
+            case .legacy:
+                manifest = try await client.attach(document, underTagOf: subject.digest, in: name)
+                tag = try SignatureTag.sbom(for: subject.digest)
+            case .oci11: manifest = try await client.attach(document, to: subject, in: name)
+            }
+            return Answer(
+                subject: "\(parsed.repository)@\(subject.digest)", manifest: "\(parsed.repository)@\(manifest)",
+                tag: tag.map { "\(parsed.repository):\($0)" }, mediaType: document.layer.mediaType,
+                document: "\(document.layer.digest)", isSigned: false)
+        }
+        Console.error(
+            "warning: nothing is signed: whoever may push can replace it. `countersign attest` makes an attestation.")
+        switch output.output {
+        case .json: try Console.json(answer)
+        case .text:
+            print("attached   \(answer.tag ?? answer.manifest)")
+            print("  to       \(answer.subject)")
+            print("  type     \(answer.mediaType)")
+            print("  document \(answer.document)")
+        }
+    }
+
+    private func unsigned() throws -> UnsignedSBOM {
+        guard let data = FileManager.default.contents(atPath: sbom), !data.isEmpty else {
+            throw CommandFailure(code: "file.unreadable", observed: "\(sbom) cannot be read, or is empty", status: 2)
+        }
+        guard data.count <= Self.limit else {
+            throw CommandFailure(
+                code: "file.too_large", observed: "\(sbom) has \(data.count) bytes; at most \(Self.limit) are attached",
+                status: 2)
+        }
+        do {
+            return try UnsignedSBOM([UInt8](data), type, inputFormat ?? Self.encoding(of: data))
+        } catch {
+            throw CommandFailure(
+                code: error.code, observed: "\(error)",
+                fix: "SPDX: json, xml or text; CycloneDX: json or xml; Syft: json", status: 2)
+        }
+    }
+
+    private static func encoding(of data: Data) -> UnsignedSBOM.Encoding {
+        switch data.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) {
+        case UInt8(ascii: "{"): .json
+        case UInt8(ascii: "<"): .xml
+        default: .text
+        }
+    }
+
+    private static func known<Choice: RawRepresentable<String> & CaseIterable>(_ text: String) throws -> Choice {
+        guard let choice = Choice(rawValue: text) else {
+            throw ValidationError(
+                "\(text) is none of: " + Choice.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return choice
+    }
+}
