@@ -46,9 +46,10 @@ format: ## Format all Swift code
 	$(SWIFT) format -i -r Package.swift Sources Tests Fuzz
 
 .PHONY: interop
-interop: release ## Stock cosign, crane, rekor-cli, sigstore-go and sigstore-python judge what we published
+interop: release ## Stock cosign, crane, rekor-cli, sigstore-go and sigstore-python judge all that we publish
 	@scripts/interop $(DEMO)-interop
 	@scripts/interop-rekor2 $(DEMO)-interop2
+	@scripts/interop-matrix $(DEMO)-matrix
 
 .PHONY: load
 load: release ## 600 images at 20 a second, then 1,000 as fast as they go; latencies, CPU, memory, requests
@@ -105,5 +106,6 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
-	rm -rf $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
+	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build
