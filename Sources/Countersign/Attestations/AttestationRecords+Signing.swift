@@ -110,4 +110,14 @@ extension JobQueue {
             """)
         if !woken.isEmpty { notifier.jobsAreDue() }
     }
+
+    /// Has one attestation look again now.
+    func wakeAttestation(_ target: Target) async throws(QueueError) {
+        let woken = try await pool.rows(
+            """
+            UPDATE countersign.job SET run_at = now()
+            WHERE target_id = \(target.id) AND NOT leased AND run_at > now() RETURNING id
+            """)
+        if !woken.isEmpty { notifier.jobsAreDue() }
+    }
 }

@@ -23,6 +23,8 @@ package struct SignAttestation: Sendable {
 
     /// How long an attestation waits before it looks again whether its artifact is signed; a signature wakes it earlier.
     private static let pause: Duration = .seconds(60)
+    /// What such a wait is called.
+    static let waitingCode = "attestation.waiting_for_signature"
 
     package init(
         policy: SigningPolicy, registries: Registries, signers: Signers, journal: Journal, subjects: SubjectTurns,
@@ -71,6 +73,16 @@ package struct SignAttestation: Sendable {
         return .signed(record)
     }
 
+    /// Whether what an attempt went back to wait for has come by now. Nobody wakes a job that is still held: a signature that
+    /// was settled between the attempt's look and its return would else be noticed after the whole pause.
+    func isDue(_ target: Target) async throws -> Bool {
+        guard case .sign(let rule) = policy.decide(target.repository, tagged: nil),
+            let attestation = try await records.attestation(of: target)
+        else { return true }
+        guard case .retry = try await waiting(attestation, target, rule) else { return true }
+        return false
+    }
+
     /// The outcome while the artifact is not signed; nil once it is, in every format of the rule.
     private func waiting(
         _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule
@@ -92,7 +104,7 @@ package struct SignAttestation: Sendable {
         }
         return .retry(
             Failure(
-                code: "attestation.waiting_for_signature", stage: SigningStage.authorise.rawValue,
+                code: Self.waitingCode, stage: SigningStage.authorise.rawValue,
                 observed: "\(target.digest) has no signature of ours yet (\(artifact?.state.rawValue ?? "not pushed"))",
                 fix: "nothing: the document is attached once the artifact is signed"),
             after: Self.pause, counts: false)

@@ -31,10 +31,15 @@ package struct Attempt: Sendable {
     func callAsFunction(_ claim: Claim) async {
         let trace = AttemptTrace(claim, logger: logger, metrics: metrics)
         guard let outcome = await outcome(of: claim, trace) else { return }
+        await end(claim, as: outcome, trace)
+    }
+
+    /// Settles, and wakes those who wait for it.
+    func end(_ claim: Claim, as outcome: Outcome, _ trace: AttemptTrace) async {
         do {
             let settlement = try await settled(claim, outcome)
             metrics.outcomes.increment(outcome.name)
-            if case .sign(let target, _) = claim.work { try await queue.wakeAttestations(of: target) }
+            try await wake(claim, outcome)
             if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
                 metrics.pushToSigned.observe(sincePush)
                 trace.note(
@@ -48,6 +53,15 @@ package struct Attempt: Sendable {
             trace.note(
                 .warning, "the outcome was not stored; the lease runs out and the job is claimed again",
                 ["outcome": "\(outcome.name)", "error": "\(error)"])
+        }
+    }
+
+    private func wake(_ claim: Claim, _ outcome: Outcome) async throws {
+        switch (claim.work, outcome) {
+        case (.sign(let target, _), _): try await queue.wakeAttestations(of: target)
+        case (.attest(let target), .retry(let failure, _, _)) where failure.code == SignAttestation.waitingCode:
+            if try await attest.isDue(target) { try await queue.wakeAttestation(target) }
+        default: break
         }
     }
 

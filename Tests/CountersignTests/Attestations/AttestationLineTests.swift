@@ -116,6 +116,23 @@ func sampleVEX(_ version: Int) -> [UInt8] {
         #expect(try await line.database.contradictions() == 0)
     }
 
+    @Test func `a signature that comes while a document goes back to wait is noticed at once`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        let id = try await line.attest(try sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        // the attempt has looked, and found no signature; its job is held, so that nobody can wake it
+        let held = try await daemon.claimOne()
+        try await line.push(digest)
+        try await daemon.attemptAll()
+        #expect(try await line.signature(of: digest) != nil)
+        let waits = Failure(code: "attestation.waiting_for_signature", stage: "authorise", observed: "", fix: "")
+        let trace = AttemptTrace(held, logger: SigningDaemon.silence, metrics: ServiceMetrics())
+        await daemon.attempt.end(held, as: .retry(waits, after: .seconds(60), counts: false), trace)
+        try await daemon.attemptAll()
+        #expect(try await line.attestation(id).status.state == .signed)
+    }
+
     @Test func `a document whose image never comes is gone, and may be sent again`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
