@@ -21,7 +21,7 @@ def judge(python, folder, stacks):
         print(f"{len(subjects)} subjects with {sum(len(one.attestations) for one in subjects)} documents in "
               f"{len(planned)} configurations: signed and attached after {time.monotonic() - start:.0f} s", flush=True)
         everything = list(zip(subjects, pool.map(lambda one: Published.read(one, folder), subjects)))
-        theirs = their_tag_value(stacks["stamped"], folder, python)
+        theirs = their_tag_value(next(iter(stacks.values())), folder, python)
         pythons = [pool.submit(lambda stack=stack: list(sigstore_python_checks(
             stack, [pair for pair in everything if pair[0].stack is stack], python))) for stack in stacks.values()]
         planned_checks = [check for pair in everything for check in checks(*pair)]

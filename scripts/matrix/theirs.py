@@ -3,6 +3,7 @@
 The predicate is a text, and clients differ in whether they can read a statement whose predicate is no object. A client that
 refuses cosign's own attestation of it can refuse ours; where it takes cosign's, it must take ours.
 """
+import copy
 from judging import Published, run, sigstore_go, sigstore_python
 from plan import DOCUMENTS, TAG_VALUE
 from publishing import Subject, push_image
@@ -11,6 +12,8 @@ from registry import Repository
 
 def their_tag_value(stack, folder, python):
     """By column: None if the client takes cosign's own, else its last words."""
+    stack = copy.copy(stack)  # the lab's services, whatever the stack's daemon uses
+    stack.trusted_root = str(stack.folder / "lab" / "trusted_root.json")
     env, said = stack.env, {}
     # without --trusted-root, with which cosign would look at its work and refuse it; nor may it ask the public instance's TUF
     # repository for one: a proxy that is not there
