@@ -122,7 +122,7 @@ let package = Package(
                 "Support",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ], swiftSettings: strict),
+            ], exclude: ["Verification/Fixtures"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -35,6 +35,8 @@ struct CommandFailure: Error {
         case let error as TUFError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as TrustError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as VerificationError: self.init(code: error.code, observed: error.observed, fix: error.fix)
+        case let error as LogStateError: self.init(code: error.code, observed: error.observed, fix: error.fix)
+        case let error as BundleFileError: self.init(code: error.code, observed: error.observed, status: 2)
         default: self.init(code: "cli.failed", observed: "\(error)")
         }
     }
@@ -49,6 +51,11 @@ struct CommandFailure: Error {
 enum Console {
     static func error(_ text: String) {
         FileHandleWriter.write(text + "\n", to: STDERR_FILENO)
+    }
+
+    /// Bytes on standard output, as they are.
+    static func write(_ bytes: [UInt8]) {
+        FileHandleWriter.write(String(decoding: bytes, as: UTF8.self), to: STDOUT_FILENO)
     }
 
     /// One JSON document on standard output, keys sorted.

@@ -49,6 +49,10 @@ public enum SigstoreError: Error, Sendable {
     /// The log contradicted itself: two of its checkpoints cannot both be true. Nothing is entered in it until an operator
     /// has looked at the evidence and cleared the alarm.
     case logInconsistent(log: String, detail: String)
+    /// The log does not have the entry that a signature claims. `treeSize` is that of its newest checkpoint, if it told one.
+    case entryNotFound(log: String, entry: String, treeSize: UInt64?)
+    /// The log has another entry at that place than the signature brought.
+    case entryDiffers(log: String, index: Int64, detail: String)
     /// The caller was cancelled.
     case cancelled(SigstoreService, answerMayBeLost: Bool)
     /// The service answered something that does not belong to the request, or that cannot be used.
@@ -84,6 +88,8 @@ extension SigstoreError {
         case .logFrozen: "rekor.frozen"
         case .unwitnessed: "rekor.unwitnessed"
         case .logInconsistent: "log.inconsistent"
+        case .entryNotFound: "rekor.entry_not_found"
+        case .entryDiffers: "rekor.entry_differs"
         case .clock: "identity.clock"
         case .malformed: "sigstore.malformed"
         case .unsupported: "sigstore.unsupported"
@@ -103,7 +109,7 @@ extension SigstoreError {
             case .rekor: "log"
             case .identity: "identity"
             }
-        case .logFrozen, .unwitnessed, .logInconsistent: "log"
+        case .logFrozen, .unwitnessed, .logInconsistent, .entryNotFound, .entryDiffers: "log"
         case .malformed, .unsupported, .crypto: "document"
         }
     }
@@ -117,7 +123,7 @@ extension SigstoreError {
             true
         case .refused(let service, let status, _):
             service == .fulcio || service == .identity || status == 401 || status == 403
-        case .malformed, .unsupported, .crypto: false
+        case .malformed, .unsupported, .crypto, .entryNotFound, .entryDiffers: false
         }
     }
 
@@ -144,18 +150,19 @@ extension SigstoreError: CustomStringConvertible {
     /// What was seen, in one line, without secrets; text from outside is cut and cleaned.
     public var observed: String {
         switch self {
-        case .identity(.missing(let source, let detail)): "no identity token in \(source): \(detail)"
-        case .identity(.malformed(let detail)): "the identity token cannot be read: \(detail)"
+        case .identity(.missing(let source, let detail)): "OIDC token error: no identity token in \(source): \(detail)"
+        case .identity(.malformed(let detail)): "OIDC token error: the identity token cannot be read: \(detail)"
         case .identity(.expired(let end, let now)):
-            "the identity token expired at \(end.rfc3339); our clock says \(now.rfc3339)"
+            "OIDC token error: the identity token expired at \(end.rfc3339); our clock says \(now.rfc3339)"
         case .identity(.notYetValid(let start, let now)):
-            "the identity token is valid from \(start.rfc3339); our clock says \(now.rfc3339)"
+            "OIDC token error: the identity token is valid from \(start.rfc3339); our clock says \(now.rfc3339)"
         case .identity(.audience(let expected, let seen)):
-            "the identity token is for \(seen.map { "\"\(printable($0, limit: 200))\"" }.joined(separator: ", ")), not for \"\(expected)\""
+            "OIDC token error: the identity token is for \(seen.map { "\"\(printable($0, limit: 200))\"" }.joined(separator: ", ")), not for \"\(expected)\""
         case .identity(.issuer(let expected, let seen)):
-            "the identity token is of issuer \"\(printable(seen, limit: 200))\", not of \"\(expected)\""
+            "OIDC token error: the identity token is of issuer \"\(printable(seen, limit: 200))\", not of \"\(expected)\""
         case .identity(.key(let detail)): "the signing key cannot be used: \(printable(detail))"
-        case .identity(.program(let program, let detail)): "no identity token from \(program): \(printable(detail))"
+        case .identity(.program(let program, let detail)):
+            "OIDC token error: no identity token from \(program): \(printable(detail))"
         case .refused(let service, let status, let message):
             "\(service.rawValue) answered \(status): \(printable(message))"
         case .throttled(let service, let status, let after, _):
@@ -168,6 +175,11 @@ extension SigstoreError: CustomStringConvertible {
             "\(printable(log, limit: 200)) takes no more entries: \(printable(message))"
         case .unwitnessed(let have, let need): "the log's checkpoint has \(have) of \(need) witness cosignatures"
         case .logInconsistent(let log, let detail): "\(printable(log, limit: 200)): \(printable(detail))"
+        case .entryNotFound(let log, let entry, let size):
+            "Rekor entry not found: \(printable(entry, limit: 200)) in \(printable(log, limit: 200))"
+                + (size.map { ", whose newest checkpoint has \($0) entries" } ?? "")
+        case .entryDiffers(let log, let index, let detail):
+            "\(printable(log, limit: 200)) has another entry at index \(index): \(printable(detail))"
         case .cancelled(let service, _): "the request to \(service.rawValue) was cancelled"
         case .badAnswer(let service, let detail, _): "\(service.rawValue) gave an unusable answer: \(printable(detail))"
         case .clock(let start, let end, let now):
@@ -208,6 +220,10 @@ extension SigstoreError: CustomStringConvertible {
         case .unwitnessed: "see that the log's witnesses are up and that their keys in the configuration are current"
         case .logInconsistent:
             "keep both checkpoints as evidence, ask the log's operator, and clear the alarm when it is explained"
+        case .entryNotFound:
+            "see that the log is the one that the signature names (its id, its URL, its shard); a log that had the entry "
+                + "once and has lost it is broken or lies: ask its operator, and sign the artifact again"
+        case .entryDiffers: "believe neither until it is explained: keep the signature, and ask the log's operator"
         case .cancelled: "nothing: it is tried again"
         case .badAnswer(let service, _, _): "see that the URL configured for \(service.rawValue) is that service"
         case .malformed(let what, _): "replace \(what) by a document of the named format"

@@ -100,7 +100,7 @@ import Testing
             $0.inclusionPromise = nil
             $0.integratedTime += 3600
         })
-        #expect(try refusal(late) == .time)
+        #expect(try refusal(late) == .certificateValidity)
     }
 
     @Test func `a changed inclusion proof`() throws {

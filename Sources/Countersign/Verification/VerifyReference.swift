@@ -11,6 +11,8 @@ package struct VerifyReference: Sendable {
         package var predicateType = Statement.cosignSignPredicateType
         /// Names under which a claim may speak of the artifact, for declared replicas; nil: only the one asked for.
         package var repositories: [String]?
+        /// What the signer must have said of the artifact (cosign's `--annotations`).
+        package var annotations: [String: String] = [:]
         /// What a signature must bring beside being right.
         package var demands = Verifier.Demands.standard
 
@@ -30,16 +32,20 @@ package struct VerifyReference: Sendable {
     private let signatures: SignaturePlace?
     private let verifier: Verifier
     private let expectation: Expectation
+    private let online: OnlineCheck?
 
     /// - Parameters:
     ///   - registry: the registry of the references.
     ///   - signatures: where signatures are kept, if not beside their images (cosign's `COSIGN_REPOSITORY`).
+    ///   - online: asks the logs, too; nil: nobody but the registry is asked.
     package init(
-        registry: RegistryClient, signatures: SignaturePlace? = nil, verifier: Verifier, expecting: Expectation
+        registry: RegistryClient, signatures: SignaturePlace? = nil, verifier: Verifier, expecting: Expectation,
+        online: OnlineCheck? = nil
     ) {
         self.registry = registry
         self.signatures = signatures
         self.verifier = verifier
+        self.online = online
         expectation = expecting
     }
 
@@ -53,6 +59,8 @@ package struct VerifyReference: Sendable {
         package let reference: Reference
         package let digest: Digest
         package let mediaType: String
+        /// The kind of claim that was looked for.
+        package let predicateType: String
         /// Those that passed every check, in the order in which they are listed: bundles first.
         package let signatures: [Signature]
         /// Those that did not, and why; also those that could not be read.
@@ -61,14 +69,19 @@ package struct VerifyReference: Sendable {
         package var isVerified: Bool { !signatures.isEmpty }
     }
 
-    /// A signature that counts.
+    /// A signature or attestation that counts.
     package struct Signature: Sendable {
         package let location: SignatureLocation
         package let verified: VerifiedSignature
+        /// The document that an attestation by reference names.
+        package let document: ReferencedDocument?
+        /// What the logs said, if they were asked.
+        package let confirmations: [LogConfirmation]
     }
 
-    /// - Throws: ``OCIError`` when the registry cannot be asked: "could not be found out" is neither signed nor unsigned.
-    package func verify(_ reference: Reference) async throws(OCIError) -> Report {
+    /// - Throws: ``OCIError`` when the registry cannot be asked, ``SigstoreError`` when a log cannot, and what reading the
+    ///   remembered checkpoints throws: "could not be found out" is neither signed nor unsigned.
+    package func verify(_ reference: Reference) async throws -> Report {
         let name = reference.repository.name
         let subject: Manifest
         if let digest = reference.digest {
@@ -76,66 +89,136 @@ package struct VerifyReference: Sendable {
         } else {
             subject = try await registry.resolve(name, tag: reference.tag ?? "latest")
         }
-        let digest = subject.descriptor.digest
         let place = signatures ?? SignaturePlace(registry: registry, repository: reference.repository)
-        let attached = try await place.attached(to: digest, kinds: [expectation.kind])
+        let artifact = try ArtifactDigest(subject.descriptor.digest.description)
+        let attached = try await place.attached(to: subject.descriptor.digest, kinds: [expectation.kind])
         var signatures: [Signature] = []
         var rejected = attached.unreadable
         for candidate in attached.signatures {
-            switch try await judge(candidate, at: place, digest, reference.repository) {
-            case .success(let signature): signatures.append(signature)
-            case .failure(let rejection): rejected.append(rejection)
+            do {
+                signatures.append(try await judge(candidate, at: place, artifact, reference.repository))
+            } catch let rejection as SignatureRejection {
+                rejected.append(rejection)
             }
         }
         return Report(
-            reference: reference, digest: digest, mediaType: subject.descriptor.mediaType, signatures: signatures,
-            rejected: rejected)
+            reference: reference, digest: subject.descriptor.digest, mediaType: subject.descriptor.mediaType,
+            predicateType: expectation.predicateType, signatures: signatures, rejected: rejected)
     }
 
+    /// - Throws: ``SignatureRejection`` if it does not count; else as ``verify(_:)``.
     private func judge(
-        _ candidate: AttachedSignature, at place: SignaturePlace, _ digest: Digest, _ repository: Repository
-    ) async throws(OCIError) -> Result<Signature, SignatureRejection> {
+        _ candidate: AttachedSignature, at place: SignaturePlace, _ artifact: ArtifactDigest, _ repository: Repository
+    ) async throws -> Signature {
         // a large document of another kind is not worth fetching to say so
-        if let named = candidate.predicateType, named != expectation.predicateType,
-            candidate.layer.size > AttachedSignatures.signatureLimit
+        if let named = candidate.predicateType, candidate.layer.size > AttachedSignatures.signatureLimit,
+            named != expectation.predicateType, named != ReferencePredicate.type
         {
-            return .failure(
-                SignatureRejection(
-                    candidate.location, code: "verify.predicate_type",
-                    observed: "listed as \(named), expected \(expectation.predicateType)"))
+            throw SignatureRejection(
+                candidate.location, code: "verify.predicate_type",
+                observed: "listed as \(named), expected \(expectation.predicateType)")
         }
-        switch try await place.fetch(candidate, limit: expectation.limit) {
-        case .failure(let rejection): return .failure(rejection)
-        case .success(let fetched):
-            do {
-                return .success(
-                    Signature(
-                        location: candidate.location, verified: try verify(fetched.form, of: digest, in: repository)))
-            } catch let error as VerificationError {
-                return .failure(
-                    SignatureRejection(
-                        candidate.location, code: error.code, observed: error.observed, fix: error.fix))
-            } catch {
-                return .failure(
-                    SignatureRejection(candidate.location, code: "verify.unexpected", observed: "\(error)"))
-            }
+        let fetched = try await place.fetch(candidate, limit: expectation.limit).get()
+        let verified: VerifiedSignature
+        do throws(VerificationError) {
+            verified = try verify(fetched.form, artifact, repository)
+        } catch {
+            throw SignatureRejection(candidate.location, error)
+        }
+        try expectAnnotations(of: verified, candidate.location)
+        return Signature(
+            location: candidate.location, verified: verified,
+            document: try await document(of: verified, at: place, candidate.location),
+            confirmations: try await confirm(verified, fetched.form, repository, candidate.location))
+    }
+
+    private func verify(
+        _ form: PresentedForm, _ artifact: ArtifactDigest, _ repository: Repository
+    ) throws(VerificationError) -> VerifiedSignature {
+        let refusal: VerificationError
+        do throws(VerificationError) {
+            return try verify(form, artifact, repository, expecting: expectation.predicateType)
+        } catch {
+            guard error.check == .predicateType, !expectation.wantsSignatures else { throw error }
+            refusal = error
+        }
+        // too large for its statement, a document is named there by its digest
+        do throws(VerificationError) {
+            return try verify(form, artifact, repository, expecting: ReferencePredicate.type)
+        } catch {
+            throw error.check == .predicateType ? refusal : error
         }
     }
 
     private func verify(
-        _ form: PresentedForm, of digest: Digest, in repository: Repository
-    ) throws -> VerifiedSignature {
-        let artifact = try ArtifactDigest(digest.description)
+        _ form: PresentedForm, _ artifact: ArtifactDigest, _ repository: Repository, expecting type: String
+    ) throws(VerificationError) -> VerifiedSignature {
         let repositories = expectation.repositories ?? [repository.description]
         switch form {
         case .bundle(let bundle):
             return try verifier.verify(
-                bundle, artifact: artifact, by: expectation.signer, expecting: expectation.predicateType,
-                repositories: repositories, demanding: expectation.demands)
+                bundle, artifact: artifact, by: expectation.signer, expecting: type, repositories: repositories,
+                demanding: expectation.demands)
         case .legacy(let legacy):
             return try verifier.verify(
-                legacy, image: artifact, by: expectation.signer, expecting: expectation.predicateType,
-                repositories: repositories, demanding: expectation.demands)
+                legacy, image: artifact, by: expectation.signer, expecting: type, repositories: repositories,
+                demanding: expectation.demands)
+        }
+    }
+
+    private func expectAnnotations(
+        of verified: VerifiedSignature, _ location: SignatureLocation
+    ) throws(SignatureRejection) {
+        let seen = verified.annotations
+        for (name, value) in expectation.annotations.sorted(by: { $0.key < $1.key }) where seen[name] != value {
+            throw SignatureRejection(
+                location, code: "verify.annotation",
+                observed: seen[name].map { "annotation \(name) is \"\($0)\", expected \"\(value)\"" }
+                    ?? "no annotation \(name), expected \"\(value)\"",
+                fix: "look for another signature of this artifact")
+        }
+    }
+
+    private func document(
+        of verified: VerifiedSignature, at place: SignaturePlace, _ location: SignatureLocation
+    ) async throws -> ReferencedDocument? {
+        guard let statement = verified.statement, statement.predicateType == ReferencePredicate.type,
+            expectation.predicateType != ReferencePredicate.type
+        else { return nil }
+        return try await place.document(of: statement, expectation.predicateType, at: location).get()
+    }
+
+    private func confirm(
+        _ verified: VerifiedSignature, _ form: PresentedForm, _ repository: Repository, _ location: SignatureLocation
+    ) async throws -> [LogConfirmation] {
+        guard let online else { return [] }
+        do {
+            return try await online.confirm(verified) { entries in
+                _ = try verify(form.with(entries), verified.artifact, repository)
+            }
+        } catch let error as VerificationError {
+            throw SignatureRejection(location, error)
+        } catch let error as SigstoreError where OnlineCheck.saysNo(error) {
+            throw SignatureRejection(location, code: error.code, observed: error.observed, fix: error.fix)
+        }
+    }
+}
+
+extension SignatureRejection {
+    /// A check that failed.
+    fileprivate init(_ location: SignatureLocation, _ error: VerificationError) {
+        self.init(location, code: error.code, observed: error.observed, fix: error.fix)
+    }
+}
+
+extension PresentedForm {
+    /// The same signature with other log entries.
+    fileprivate func with(_ entries: [TlogEntry]) -> PresentedForm {
+        switch self {
+        case .bundle(let bundle):
+            .bundle(UnverifiedBundle(bundle.content, bundle.material, entries, timestamps: bundle.timestamps))
+        case .legacy(let legacy):
+            .legacy(legacy.replacing(entry: entries.first))
         }
     }
 }

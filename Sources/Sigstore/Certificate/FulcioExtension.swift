@@ -62,6 +62,11 @@ extension FulcioExtension.Kind {
     /// The first six hold their text without DER around it.
     var isRaw: Bool { rawValue <= 6 }
 
+    /// ``name`` as a key of documents: `source_repository_uri`, `issuer_v2`.
+    public var key: String {
+        String(name.lowercased().compactMap { $0 == " " ? "_" : "()".contains($0) ? nil : $0 })
+    }
+
     /// Its name in Fulcio's table.
     public var name: String {
         switch self {

@@ -18,7 +18,7 @@ public struct LegacySignature: Sendable, Equatable {
     /// Intermediates that the signer sends along. They may complete a path to the trusted root and are never its anchor.
     public let chain: [Certificate]
     /// The log entry: body, signed entry timestamp and times. The format has no room for an inclusion proof.
-    public let entry: TlogEntry?
+    public internal(set) var entry: TlogEntry?
     /// The timestamp authority's whole answer, over ``stamped``.
     public let timestamp: [UInt8]?
     /// The layer's bytes, as they were read or as they are to be published.
@@ -59,6 +59,13 @@ public struct LegacySignature: Sendable, Equatable {
         case .payload(_, let signature): signature
         case .envelope(let envelope): envelope.signatures.first?.sig ?? []
         }
+    }
+
+    /// The same signature with another entry: as the log serves it now, with a proof of inclusion.
+    public func replacing(entry: TlogEntry?) -> Self {
+        var other = self
+        other.entry = entry
+        return other
     }
 
     /// The layer's media type.

@@ -26,6 +26,8 @@ public struct VerificationError: Error, Sendable, Equatable {
         case time
         /// The certificate does not chain to the trusted root, or not at that time.
         case chain
+        /// The certificate was not valid when the signature was made.
+        case certificateValidity = "certificate_validity"
         /// No trusted certificate transparency log vouches for the certificate.
         case certificateTimestamp = "sct"
         /// The certificate is someone else's.
@@ -74,6 +76,12 @@ public struct VerificationError: Error, Sendable, Equatable {
             "compare the expected identity and issuer with those seen; if they are right, so is the refusal"
         case .log, .certificateTimestamp, .chain, .timestamp:
             "see that the trusted root is that of the instance that signed, and is up to date"
+        case .certificateValidity:
+            "a certificate that expired since would be fine: only the time of signing counts, and then this one did not "
+                + "hold. Sign the artifact again, while its certificate is valid and with a right clock"
+        case .tlogEntry:
+            "look the signature up in the log by the artifact's digest; if the log has no entry of it, sign the artifact "
+                + "again, with a log"
         case .repository: "sign the image in this repository; an approval does not travel"
         case .predicateType, .subject: "look for another signature of this artifact"
         default: "treat the signature as altered; sign the artifact again"

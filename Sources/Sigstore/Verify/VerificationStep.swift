@@ -43,7 +43,7 @@ extension VerificationError.Check {
         case .timestamp: "4.2.1"
         case .signedEntryTimestamp: "4.2.2"
         case .time: "4.2"
-        case .chain, .certificateTimestamp, .identity, .issuer, .certificateExtension: "4.3"
+        case .chain, .certificateValidity, .certificateTimestamp, .identity, .issuer, .certificateExtension: "4.3"
         case .log, .tlogEntry, .tlogBody, .inclusionProof, .checkpoint: "4.4"
         case .signature, .statement, .subject, .payload: "4.5"
         // the specification leaves to the verifier's policy what a verified payload may say
@@ -63,7 +63,7 @@ extension VerificationError.Check {
         case .repository: "repository"
         case .timestamp, .time, .signedEntryTimestamp: "time"
         case .log: "log"
-        case .chain: "certificate"
+        case .chain, .certificateValidity: "certificate"
         case .certificateTimestamp: "certificate transparency"
         case .identity: "identity"
         case .issuer: "issuer"

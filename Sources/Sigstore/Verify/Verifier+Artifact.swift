@@ -52,7 +52,8 @@ extension Verifier {
         }
         let statement: Statement
         do throws(SigstoreError) {
-            statement = try Statement(json: envelope.payload)
+            // how much is read was decided when the envelope was
+            statement = try Statement(json: envelope.payload, limits: UnverifiedBundle.attestationLimits)
         } catch {
             throw .init(.statement, error.observed)
         }

@@ -51,6 +51,9 @@ extension Verifier {
     private func verifyLeaf(
         _ certificate: Certificate, _ offered: [Certificate], at time: Date
     ) throws(VerificationError) -> VerifiedLeaf {
+        guard certificate.notBefore <= time, time <= certificate.notAfter else {
+            throw .noValidCertificate(certificate, "the signature was made at \(time.rfc3339)")
+        }
         var reason = "no certificate authority in the trusted root"
         for authority in root.certificateAuthorities {
             guard authority.validity.contains(time) else {
@@ -133,5 +136,15 @@ extension Verifier {
             }
             steps.append(.init(.certificateExtension, "\(field.name) \(printable(value))", against: "\(pattern)"))
         }
+    }
+}
+
+extension VerificationError {
+    /// A certificate that did not hold at the moment that counts.
+    static func noValidCertificate(_ certificate: Certificate, _ moment: String) -> Self {
+        .init(
+            .certificateValidity,
+            "no valid certificate: \(moment), the certificate is valid from \(certificate.notBefore.rfc3339) to "
+                + certificate.notAfter.rfc3339)
     }
 }

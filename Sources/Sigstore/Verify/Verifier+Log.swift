@@ -11,7 +11,9 @@ extension Verifier {
             steps.append(.init(.tlogEntry, "no entry, and none was asked for"))
             return
         }
-        guard !presented.entries.isEmpty else { throw .init(.tlogEntry, "there is no log entry") }
+        guard !presented.entries.isEmpty else {
+            throw .init(.tlogEntry, "Rekor entry not found: the signature brings none")
+        }
         // entries in one log count once (client specification 4.6, "Threshold verification")
         let logs = Set(presented.entries.map(\.logID)).count
         guard logs >= demands.logs else { throw .init(.tlogEntry, "in \(logs) logs, \(demands.logs) are demanded") }
@@ -55,10 +57,7 @@ extension Verifier {
         }
         if case .certificate(let certificate) = material, let time = claimed.first {
             guard certificate.notBefore <= time, time <= certificate.notAfter else {
-                throw .init(
-                    .time,
-                    "logged at \(time.rfc3339), the certificate is valid from \(certificate.notBefore.rfc3339) to \(certificate.notAfter.rfc3339)"
-                )
+                throw .noValidCertificate(certificate, "the signature was logged at \(time.rfc3339)")
             }
         }
     }

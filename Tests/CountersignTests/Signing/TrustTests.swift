@@ -48,7 +48,8 @@ struct TrustTests {
     @Test(arguments: [
         (LabService.tsa, 3600, "tsa.clock_skew"), (.tsa, -3600, "tsa.clock_skew"),
         (.fulcio, -3600, "fulcio.refused"), (.fulcio, 3600, "fulcio.refused"), (.fulcio, 300, "tsa.clock_skew"),
-        (.rekor, 3600, "verify.chain"), (.rekor, -3600, "verify.chain"), (.oidc, 3600, "identity.token_not_yet_valid"),
+        (.rekor, 3600, "verify.certificate_validity"), (.rekor, -3600, "verify.certificate_validity"),
+        (.oidc, 3600, "identity.token_not_yet_valid"),
     ])
     func `an hour's clock skew is named and passes`(
         _ service: LabService, _ seconds: Int, _ code: String

@@ -1,0 +1,146 @@
+import FoundationEssentials
+package import Sigstore
+
+/// What a log said, asked online, of an entry that a signature brought.
+package struct LogConfirmation: Sendable, Encodable {
+    /// The log's URL.
+    package let log: String
+    /// The entry's index.
+    package let index: Int64
+    /// The tree, by its own name, and its leaves at the moment.
+    package let origin: String
+    package let treeSize: UInt64
+    /// The size up to which its history was known before, and is proven to be the beginning of this one; nil at the first look.
+    package let extends: UInt64?
+
+    /// One line for people.
+    package var line: String {
+        "\(log) has entry \(index); its tree of \(treeSize) "
+            + (extends.map { "extends the \($0) that were seen before" } ?? "is remembered from now on")
+    }
+}
+
+/// Asks logs for the entries of verified signatures, and whether they still tell the history that they told before.
+///
+/// Offline verification proves that an entry was in the log under a checkpoint of the log. A log that shows different
+/// people different trees could do that, too; whoever asks it again and remembers what it said finds out.
+package struct OnlineCheck: Sendable {
+    /// A log that can be asked.
+    package struct Log: Sendable {
+        package let reader: any LogReader
+        /// Whose checkpoints count.
+        package let verifier: CheckpointVerifier
+        /// What it said before.
+        package let store: any CheckpointStore
+        /// Told of a contradiction, before it is reported.
+        package let alarm: @Sendable (LogContradiction) async throws -> Void
+
+        package init(
+            reader: any LogReader, verifier: CheckpointVerifier, store: any CheckpointStore,
+            alarm: @escaping @Sendable (LogContradiction) async throws -> Void = { _ in }
+        ) {
+            self.reader = reader
+            self.verifier = verifier
+            self.store = store
+            self.alarm = alarm
+        }
+    }
+
+    private let log: @Sendable (TlogEntry) async throws -> Log
+
+    /// - Parameter log: the log that an entry names, ready to be asked.
+    package init(_ log: @escaping @Sendable (TlogEntry) async throws -> Log) { self.log = log }
+
+    /// Confirms every entry of a verified signature.
+    /// - Parameter verify: the verification that it passed, of the same signature with other entries.
+    /// - Throws: ``SigstoreError/entryNotFound(log:entry:treeSize:)``, ``SigstoreError/entryDiffers(log:index:detail:)``,
+    ///   ``SigstoreError/logInconsistent(log:detail:)``, ``SigstoreError/malformed(_:_:)`` for a checkpoint that is not the
+    ///   log's, and what `verify` throws: these say no. Everything else says that it could not be found out.
+    package func confirm(
+        _ signature: VerifiedSignature, verify: ([TlogEntry]) throws -> Void
+    ) async throws -> [LogConfirmation] {
+        var served: [TlogEntry] = []
+        var confirmations: [LogConfirmation] = []
+        for entry in signature.tlogEntries {
+            let log = try await log(entry)
+            let today = try await ask(log, for: entry)
+            confirmations.append(try await look(at: log, for: entry, today))
+            served.append(today)
+        }
+        // what the log serves today must prove as much as what came with the signature: its proof is under a newer root
+        try verify(served)
+        return confirmations
+    }
+
+    /// Whether an error of ``confirm(_:verify:)`` is the log's "no"; every other one says that it could not be found out.
+    static func saysNo(_ error: SigstoreError) -> Bool {
+        switch error {
+        case .entryNotFound, .entryDiffers, .logInconsistent, .malformed, .unwitnessed: true
+        default: false
+        }
+    }
+
+    /// The entry as the log has it today, which must be the one that was presented.
+    private func ask(_ log: Log, for entry: TlogEntry) async throws(SigstoreError) -> TlogEntry {
+        guard let served = try await log.reader.entry(index: entry.logIndex) else {
+            // the size only explains; a log that cannot tell it has no entry all the same
+            let size = (try? await log.reader.checkpoints())?.first?.size
+            throw .entryNotFound(log: log.reader.id, entry: "index \(entry.logIndex)", treeSize: size)
+        }
+        func differs(_ detail: String) -> SigstoreError {
+            .entryDiffers(log: log.reader.id, index: entry.logIndex, detail: detail)
+        }
+        guard served.logID == entry.logID else { throw differs("it is of another log") }
+        guard served.canonicalizedBody == entry.canonicalizedBody else {
+            throw differs("its body is not that of the signature")
+        }
+        guard served.integratedTime == entry.integratedTime else {
+            throw differs("taken at \(served.integratedTime), the signature says \(entry.integratedTime)")
+        }
+        return served
+    }
+
+    /// The log's newest checkpoint extends what we know of it, and the checkpoint that the signature was made under.
+    private func look(
+        at log: Log, for entry: TlogEntry, _ served: TlogEntry
+    ) async throws -> LogConfirmation {
+        guard let proof = served.inclusionProof else {
+            throw SigstoreError.badAnswer(.rekor, detail: "an entry without proof", answerMayBeLost: false)
+        }
+        // the shard that has the entry: an older one is closed, and its tree must stay what it was
+        let origin = try Checkpoint(note: proof.checkpoint).origin
+        let known = try await log.store.proven(origin: origin)?.size
+        let finding = try await ConsistencyCheck(log.reader, verifier: log.verifier, store: log.store).look()
+        if let contradiction = finding.contradiction { throw try await raise(contradiction, log) }
+        guard let newest = finding.newest.map(\.checkpoint).first(where: { $0.origin == origin }) else {
+            throw SigstoreError.badAnswer(
+                .rekor, detail: "it has no checkpoint of the tree that holds the entry", answerMayBeLost: false)
+        }
+        // the older format brings no proof: its entry rests on the log's promise, and on what the log says now
+        if let presented = try entry.inclusionProof.map({ try Checkpoint(note: $0.checkpoint) }),
+            presented.origin == origin
+        {
+            guard presented.size <= newest.size else {
+                throw SigstoreError.unavailable(
+                    .rekor,
+                    detail: "\(log.reader.id) shows a tree of \(newest.size), the signature was logged in one of "
+                        + "\(presented.size): it is behind", retryAfter: nil, answerMayBeLost: false)
+            }
+            if let why = try await log.reader.disproof(of: presented, before: newest) {
+                throw try await raise(
+                    LogContradiction(
+                        presented, newest,
+                        "the signature's tree of \(presented.size) is no prefix of that of \(newest.size): \(why)"), log
+                )
+            }
+        }
+        return LogConfirmation(
+            log: log.reader.id, index: entry.logIndex, origin: newest.origin, treeSize: newest.size,
+            extends: known)
+    }
+
+    private func raise(_ contradiction: LogContradiction, _ log: Log) async throws -> SigstoreError {
+        try await log.alarm(contradiction)
+        return .logInconsistent(log: log.reader.id, detail: contradiction.detail)
+    }
+}

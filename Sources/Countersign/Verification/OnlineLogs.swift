@@ -1,0 +1,84 @@
+package import Curl
+import OpenSSL
+package import Sigstore
+
+/// The logs of a trusted root as one asks them: where each is, which API it speaks, how it is reached, what it said before.
+package struct OnlineLogs: Sendable {
+    private let root: TrustedRoot
+    private let http: HTTPClient
+    private let route: HTTPRoute
+    private let url: String?
+    private let configured: [InstanceServices.Log]
+    private let remember: @Sendable (_ log: String) -> Memory
+
+    /// What is remembered of a log, and who is told when it contradicts itself.
+    package struct Memory: Sendable {
+        package let store: any CheckpointStore
+        package let alarm: @Sendable (LogContradiction) async throws -> Void
+
+        package init(store: any CheckpointStore, alarm: @escaping @Sendable (LogContradiction) async throws -> Void) {
+            self.store = store
+            self.alarm = alarm
+        }
+
+        /// Of one user, in files.
+        package init(folder: String) {
+            let files = FileCheckpoints(folder: folder)
+            self.init(store: files) { contradiction in try files.keep(contradiction) }
+        }
+
+        /// Of the daemons, in their database: a contradiction stops their signing, too.
+        package init(_ records: LogRecords, of log: String) {
+            self.init(store: records.store(of: log)) { contradiction in
+                try await records.raise(contradiction, of: log)
+            }
+        }
+    }
+
+    /// - Parameters:
+    ///   - url: where the log is, in place of what the trusted root says.
+    ///   - route: how logs are reached that `configured` does not name.
+    ///   - configured: those of a daemon's configuration.
+    ///   - remember: by the log's URL.
+    package init(
+        root: TrustedRoot, url: String? = nil, http: HTTPClient, route: HTTPRoute,
+        configured: [InstanceServices.Log] = [], remember: @escaping @Sendable (_ log: String) -> Memory
+    ) {
+        self.root = root
+        self.url = url
+        self.http = http
+        self.route = route
+        self.configured = configured
+        self.remember = remember
+    }
+
+    /// The log that has `entry`.
+    /// - Throws: ``SigstoreError/misconfigured(_:detail:)`` if the trusted root does not say where it is.
+    package func log(of entry: TlogEntry) throws(SigstoreError) -> OnlineCheck.Log {
+        let trusted = root.tlogs(withID: entry.logID)
+        guard let address = url ?? trusted.map(\.baseURL).first(where: { !$0.isEmpty }) else {
+            throw .misconfigured(
+                .rekor, detail: "the trusted root does not say where the log \(Hex.encode(entry.logID)) is")
+        }
+        let named = configured.first { $0.upstream.url.withoutSlash == address.withoutSlash }
+        let logs = root.tlogs
+        let verifier = CheckpointVerifier(
+            logs: { logs }, witnesses: named?.witnesses ?? [], quorum: named?.witnessQuorum ?? 0)
+        let route = named?.upstream.route ?? route
+        let reader: any LogReader =
+            entry.isTiled
+            ? RekorV2(url: address, tilesURL: named?.tilesURL, verifier: verifier, http: http, route: route)
+            : RekorV1(url: address, http: http, route: route)
+        let memory = remember(reader.id)
+        return OnlineCheck.Log(reader: reader, verifier: verifier, store: memory.store, alarm: memory.alarm)
+    }
+}
+
+extension TlogEntry {
+    /// Whether it is of a Rekor v2, which takes no other kind, and is the only one to take it.
+    var isTiled: Bool { kind == "hashedrekord" && version == "0.0.2" }
+}
+
+extension String {
+    fileprivate var withoutSlash: Substring { hasSuffix("/") ? dropLast() : self[...] }
+}

@@ -1,0 +1,70 @@
+import FoundationEssentials
+import OCI
+import OpenSSL
+import Sigstore
+import StrictJSON
+
+/// A report as policies read it: what Rego finds under `input`.
+///
+/// `input.image.name`, `.digest`, `input.image.signatures[_].certificate.subject.email` (the certificate's name whatever its
+/// kind), `.certificate.issuer`, `.certificate.extensions`, `.log.index`, `.predicate_type`, and `.predicate` of attestations.
+/// Only what verified is there: an image that nobody signed as expected has an empty list.
+package enum PolicyOutput {
+    /// One JSON document and a newline.
+    package static func document(_ report: VerifyReference.Report) throws -> [UInt8] {
+        let signatures = try report.signatures.map { try signature($0, report) }
+        let image: JSONValue = .object([
+            "name": .string(report.reference.description), "digest": .string(report.digest.description),
+            "media_type": .string(report.mediaType), "signatures": .array(signatures),
+        ])
+        return JSONValue.object(["image": image]).encoded() + [0x0A]
+    }
+
+    private static func signature(
+        _ signature: VerifyReference.Signature, _ report: VerifyReference.Report
+    ) throws -> JSONValue {
+        let verified = signature.verified
+        var object: JSONObject = [
+            "verified": .bool(true), "format": .string(signature.location.format.rawValue),
+            "predicate_type": .string(report.predicateType),
+        ]
+        switch verified.signer {
+        case .certificate(let identity, let issuer, let certificate):
+            let extensions = try FulcioExtension.all(of: certificate)
+            object["certificate"] = .object([
+                "subject": .object(["email": .string(identity)]), "issuer": .string(issuer),
+                "not_before": .string(certificate.notBefore.formatted(.iso8601)),
+                "not_after": .string(certificate.notAfter.formatted(.iso8601)),
+                "extensions": .object(
+                    JSONObject(extensions.map { JSONObject.Member($0.kind.key, .string($0.value)) })),
+            ])
+        // without a member `certificate` no rule about certificates can match
+        case .publicKey(let key):
+            object["key"] = .object(["sha256": .string(Hex.encode(Hash.sha256(key.spki)))])
+        }
+        if let entry = verified.tlogEntry {
+            var log: JSONObject = [
+                "index": .integer(entry.logIndex), "id": .string(Hex.encode(entry.logID)),
+                "online": .bool(!signature.confirmations.isEmpty),
+            ]
+            if entry.integratedTime > 0 { log["integrated_time"] = .integer(entry.integratedTime) }
+            object["log"] = .object(log)
+        }
+        if let time = verified.time { object["signed_at"] = .string(time.formatted(.iso8601)) }
+        object["annotations"] = .object(
+            JSONObject(
+                verified.annotations.sorted { $0.key < $1.key }.map { JSONObject.Member($0.key, .string($0.value)) }))
+        if report.predicateType != Statement.cosignSignPredicateType {
+            object["predicate"] = try predicate(of: signature)
+        }
+        return .object(object)
+    }
+
+    /// What is claimed; of an attestation by reference the document itself, as text where it is no JSON.
+    private static func predicate(of signature: VerifyReference.Signature) throws -> JSONValue {
+        guard let document = signature.document else { return signature.verified.statement?.predicate ?? .null }
+        let limits = UnverifiedBundle.attestationLimits
+        if let value = try? JSONValue(parsing: document.bytes, limits: limits) { return value }
+        return .string(String(decoding: document.bytes, as: UTF8.self))
+    }
+}

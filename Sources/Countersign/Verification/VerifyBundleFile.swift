@@ -1,0 +1,145 @@
+import FoundationEssentials
+import OpenSSL
+package import Sigstore
+import StrictJSON
+
+/// Judges a bundle in a file, of a blob or of an image, without any registry.
+package struct VerifyBundleFile: Sendable {
+    /// What the bundle must be of.
+    package enum Subject: Sendable {
+        /// A file, which is hashed.
+        case file(String)
+        case digest(ArtifactDigest)
+    }
+
+    private let verifier: Verifier
+    private let signer: Verifier.ExpectedSigner
+    private let predicateType: String?
+    private let demands: Verifier.Demands
+    private let online: OnlineCheck?
+
+    /// - Parameter predicateType: the only kind of statement that counts; nil for any, and for a signature over the artifact.
+    package init(
+        verifier: Verifier, by signer: Verifier.ExpectedSigner, expecting predicateType: String? = nil,
+        demanding demands: Verifier.Demands = .standard, online: OnlineCheck? = nil
+    ) {
+        self.verifier = verifier
+        self.signer = signer
+        self.predicateType = predicateType
+        self.demands = demands
+        self.online = online
+    }
+
+    /// - Throws: ``VerificationError`` or ``SigstoreError`` if it does not count or is no bundle; ``BundleFileError`` if a
+    ///   file cannot be read.
+    package func verify(
+        _ path: String, of subject: Subject
+    ) async throws -> (verified: VerifiedSignature, confirmations: [LogConfirmation]) {
+        let limits = UnverifiedBundle.attestationLimits
+        let bundle = try UnverifiedBundle(
+            json: try Self.contents(path, atMost: limits.maxBytes), limits: limits)
+        let artifact = try Self.artifact(subject, bundle)
+        let verified = try verify(bundle, artifact)
+        let confirmations = try await online?.confirm(verified) { entries in
+            _ = try verify(
+                UnverifiedBundle(bundle.content, bundle.material, entries, timestamps: bundle.timestamps), artifact)
+        }
+        return (verified, confirmations ?? [])
+    }
+
+    private func verify(
+        _ bundle: UnverifiedBundle, _ artifact: ArtifactDigest
+    ) throws(VerificationError) -> VerifiedSignature {
+        try verifier.verify(
+            bundle, artifact: artifact, by: signer, expecting: predicateType, demanding: demands)
+    }
+
+    private static func artifact(_ subject: Subject, _ bundle: UnverifiedBundle) throws -> ArtifactDigest {
+        switch subject {
+        case .digest(let digest): return digest
+        case .file(let path):
+            // the digest that was signed: SHA-256, unless the signer says that it was another
+            var algorithm = "sha256"
+            if case .messageSignature(let named?, _, _) = bundle.content {
+                algorithm = ["SHA2_384": "sha384", "SHA2_512": "sha512"][named] ?? "sha256"
+            }
+            let bytes = try contents(path, atMost: .max)
+            let hash =
+                switch algorithm {
+                case "sha384": Hash.digest(.sha384, bytes)
+                case "sha512": Hash.digest(.sha512, bytes)
+                default: Hash.sha256(bytes)
+                }
+            return try ArtifactDigest(algorithm: algorithm, hex: Hex.encode(hash))
+        }
+    }
+
+    private static func contents(_ path: String, atMost limit: Int) throws(BundleFileError) -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else { throw BundleFileError(path: path) }
+        guard data.count <= limit else { throw BundleFileError(path: path, why: "more than \(limit) bytes") }
+        return [UInt8](data)
+    }
+}
+
+/// A file that was named and cannot be read.
+package struct BundleFileError: Error, Sendable {
+    package let path: String
+    package var why = "it is not there, or not readable for this user"
+
+    package var code: String { "file.unreadable" }
+    package var observed: String { "cannot read \(path): \(why)" }
+}
+
+/// What became of a bundle, as scripts read it, and as people do.
+package struct BundleAnswer: Encodable {
+    package let bundle: String
+    package let verified: Bool
+    /// The digest that it was verified for.
+    package let artifact: String?
+    /// Present if it verified.
+    package let signature: Signed?
+    package let online: [LogConfirmation]
+    /// Present if it did not: the check, what was seen, what to do.
+    package let code: String?
+    package let observed: String?
+    package let fix: String?
+
+    package var text: String {
+        var lines = [(verified ? "verified" : "NOT VERIFIED") + "  \(bundle)"]
+        if let artifact { lines.append("  digest    \(artifact)") }
+        lines += signature?.lines ?? []
+        lines += online.map { "  online    \($0.line)" }
+        if let observed, let code { lines.append("  rejected  \(observed) [\(code)]") }
+        if let fix { lines.append("            fix: \(fix)") }
+        return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension VerifyBundleFile {
+    /// The same with a refusal as an answer.
+    /// - Throws: what says that it could not be found out.
+    package func answer(_ path: String, of subject: Subject) async throws -> BundleAnswer {
+        func refused(_ code: String, _ observed: String, _ fix: String) -> BundleAnswer {
+            BundleAnswer(
+                bundle: path, verified: false, artifact: nil, signature: nil, online: [], code: code,
+                observed: observed, fix: fix)
+        }
+        do {
+            let (verified, confirmations) = try await verify(path, of: subject)
+            return BundleAnswer(
+                bundle: path, verified: true, artifact: verified.artifact.description, signature: Signed(verified),
+                online: confirmations, code: nil, observed: nil, fix: nil)
+        } catch let error as VerificationError {
+            return refused(error.code, "step \(error.clause): \(error.observed)", error.fix)
+        } catch let error as SigstoreError where error.isNo {
+            return refused(error.code, error.observed, error.fix)
+        }
+    }
+}
+
+extension SigstoreError {
+    /// Whether it is a "no" about the bundle: of a log, or because the bundle is none.
+    fileprivate var isNo: Bool {
+        if case .unsupported = self { true } else { OnlineCheck.saysNo(self) }
+    }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Countersign
+import Curl
+import FoundationEssentials
+import Glibc
+import OCI
+import Sigstore
+
+/// What `verify` and `verify-attestation` have in common: who must have signed, whom to trust, whom to ask.
+struct VerificationOptions: ParsableArguments {
+    @OptionGroup(title: "Who must have signed") var identity: IdentityOptions
+    @OptionGroup(title: "Whom to trust") var trust: TrustOptions
+    @OptionGroup(title: "The registry") var registry: RegistryOptions
+    @OptionGroup(title: "The logs") var online: OnlineOptions
+    @Option(help: "A repository that the signature may be about, if the reference is a replica of it (host/name).")
+    var repository: [String] = []
+    @Option(help: "Where signatures are kept, if not beside their images (host/name; cosign's COSIGN_REPOSITORY).")
+    var signatureRepository: String?
+    @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
+
+    func validate() throws {
+        guard trust.isGiven else {
+            throw ValidationError(
+                "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
+        }
+    }
+
+    /// Judges what the registry serves.
+    func report(
+        _ predicateType: String, annotations: [String: String] = [:]
+    ) async throws -> VerifyReference.Report {
+        let reference = try Reference(argument: reference)
+        var expectation = VerifyReference.Expectation(try identity.signer())
+        expectation.predicateType = predicateType
+        expectation.annotations = annotations
+        expectation.demands = identity.demands
+        if !repository.isEmpty { expectation.repositories = repository + [reference.repository.description] }
+        let configuration = try trust.config.map { try ConfigurationOption.load($0) }
+        let trust = try await trust.read(isOffline: !online.isOnline, acceptsExpired: !online.isOnline).trust
+        let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
+        defer { http.shutdown() }
+        let (client, place) = try places(reference.repository, configuration, http)
+        return try await online.with(trust.trustedRoot, configuration, http: http) { online in
+            try await VerifyReference(
+                registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online
+            ).verify(reference)
+        }
+    }
+
+    /// The image's registry and where its signatures are: as the daemon's configuration says, if one is named and knows it.
+    private func places(
+        _ image: Repository, _ configuration: Configuration?, _ http: HTTPClient
+    ) throws -> (RegistryClient, SignaturePlace?) {
+        let known = try configuration.map { try Registries($0.registries, http: http) }
+        let client = try known?[image] ?? registry.client(for: image.registry, http: http)
+        if let signatureRepository {
+            let named = try Reference(argument: signatureRepository).repository
+            let there =
+                try named.registry == image.registry
+                ? client : known?[named] ?? registry.client(for: named.registry, http: http)
+            return (client, SignaturePlace(registry: there, repository: named))
+        }
+        return (client, known?[image] == nil ? nil : try known?.place(of: image))
+    }
+}
+
+/// How a verification is printed.
+enum ReportForm: String, ExpressibleByArgument, CaseIterable {
+    case text, json, cosign, policy
+}
+
+struct ReportOutputOption: ParsableArguments {
+    @Option(
+        name: .shortAndLong,
+        help: "text; json; cosign (what cosign prints); policy (what Rego policies read as input).")
+    var output: ReportForm = .text
+
+    /// Prints the report, and ends with status 1 if nothing verified.
+    func tell(_ report: VerifyReference.Report) throws {
+        let answer = VerificationAnswer(report)
+        switch output {
+        case .text: Console.write(Array(answer.text.utf8))
+        case .json: try Console.json(answer)
+        case .policy: Console.write(try PolicyOutput.document(report))
+        case .cosign:
+            if report.isVerified {
+                Console.write(
+                    report.predicateType == Statement.cosignSignPredicateType
+                        ? CosignOutput.signatures(report) : CosignOutput.attestations(report))
+            }
+        }
+        guard !report.isVerified else { return }
+        // whoever reads one of the machines' forms sees the reasons here
+        if output == .cosign || output == .policy { Console.error(String(answer.text.dropLast())) }
+        throw ExitCode(1)
+    }
+}

@@ -1,0 +1,198 @@
+import Curl
+import FoundationEssentials
+import OCI
+import OpenSSL
+import Sigstore
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Verification that asks the log, too: it must have the entry, and tell one history.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct OnlineCheckTests {
+    /// A signed image, and a folder in which what the log says is remembered.
+    private struct Signed {
+        let line: SigningLine
+        let digest: OCI.Digest
+        let state: TemporaryDirectory
+
+        init(_ setup: SigningLine.Setup = .init()) async throws {
+            line = try await SigningLine()
+            digest = try await line.image().descriptor.digest
+            state = try TemporaryDirectory()
+            try await line.push(digest)
+            try await line.daemon(setup).workOff()
+        }
+
+        /// - Parameter url: of the log; nil: where the trusted root says.
+        func report(url: String? = nil) async throws -> VerifyReference.Report {
+            let verifier = try await line.daemon().signer.trust.verifier
+            let folder = state.path
+            let logs = OnlineLogs(
+                root: verifier.root, url: url, http: SigningLine.http, route: SigningLine.route
+            ) { _ in .init(folder: folder) }
+            let expected = try CertificateIdentity(
+                subjectAlternativeName: .exact(SigningLine.Setup().subject),
+                issuer: .exact(try await line.lab.endpoints.issuer(.kubernetes)))
+            return try await VerifyReference(
+                registry: line.pusher, verifier: verifier, expecting: .init(.certificate(expected)),
+                online: OnlineCheck { try logs.log(of: $0) }
+            ).verify(Reference("\(line.repository)@\(digest)"))
+        }
+    }
+
+    @Test(arguments: [[SignatureFormat.bundle], [.legacy], [.bundle, .legacy]])
+    func `the log has the entry, and extends what it said before`(_ formats: [SignatureFormat]) async throws {
+        let signed = try await Signed(.formats(formats))
+        let first = try await signed.report()
+        #expect(first.rejected.isEmpty && first.signatures.count == formats.count)
+        let confirmation = try #require(first.signatures.first?.confirmations.first)
+        #expect(confirmation.extends == nil)
+        #expect(confirmation.treeSize >= UInt64(formats.count))
+        let again = try await signed.report()
+        let known = try #require(again.signatures.first?.confirmations.first?.extends)
+        #expect(known >= confirmation.treeSize)
+    }
+
+    @Test func `a log of tiles is asked by its tiles`() async throws {
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        let signed = try await Signed(setup)
+        let report = try await signed.report()
+        #expect(report.rejected.isEmpty)
+        let confirmation = try #require(report.signatures.first?.confirmations.first)
+        #expect(confirmation.log == (try await signed.line.lab.endpoints.rekor2))
+    }
+
+    @Test func `an entry that the log does not have is no signature, and the answer says where it was looked for`()
+        async throws
+    {
+        let signed = try await Signed()
+        signed.line.rekor.next(.answered(404, body: "{}"), times: 9) { $0.path == "/api/v1/log/entries" }
+        let report = try await signed.report(url: signed.line.rekor.url)
+        #expect(!report.isVerified)
+        let rejection = try #require(report.rejected.first)
+        #expect(rejection.code == "rekor.entry_not_found")
+        #expect(rejection.observed.hasPrefix("Rekor entry not found: index "))
+        #expect(rejection.observed.contains("whose newest checkpoint has "))
+        #expect(rejection.fix?.isEmpty == false)
+    }
+
+    @Test func `another entry in its place is no signature`() async throws {
+        let signed = try await Signed()
+        let other = try await Signed()
+        let uuid = try #require(try await other.line.logEntries(about: other.digest).first)
+        let body = try await SigningLine.http.send(
+            HTTPRequest(
+                .get, try await other.line.lab.endpoints.rekor + "/api/v1/log/entries/\(uuid)", route: SigningLine.route
+            )
+        ).body
+        signed.line.rekor.next(
+            .answered(
+                200, headers: [("Content-Type", "application/json")], body: String(decoding: body, as: UTF8.self)),
+            times: 9
+        ) { $0.path == "/api/v1/log/entries" }
+        let report = try await signed.report(url: signed.line.rekor.url)
+        #expect(!report.isVerified && report.rejected.map(\.code) == ["rekor.entry_differs"])
+    }
+
+    @Test func `a log that does not answer leaves the question open`() async throws {
+        let signed = try await Signed()
+        signed.line.rekor.next(.lost, times: 99)
+        let error = await #expect(throws: SigstoreError.self) {
+            try await signed.report(url: signed.line.rekor.url)
+        }
+        #expect(error?.code == "rekor.unavailable")
+        signed.line.rekor.heal()
+        #expect(try await signed.report(url: signed.line.rekor.url).isVerified)
+    }
+
+    @Test func `a tree that does not extend what was remembered is a contradiction, and both notes are kept`()
+        async throws
+    {
+        let signed = try await Signed()
+        let report = try await signed.report()
+        let origin = try #require(report.signatures.first?.confirmations.first?.origin)
+        // what another history would have left behind
+        let forged = try Checkpoint(
+            note: Checkpoint.note(
+                text: Checkpoint.text(origin: origin, size: 1, rootHash: Array(repeating: 7, count: 32)),
+                name: "forged",
+                keyHint: [0, 0, 0, 0], signature: [1, 2, 3]))
+        let fresh = try TemporaryDirectory()
+        let store = FileCheckpoints(folder: fresh.path)
+        #expect(try await store.record(forged) == nil)
+        try await store.prove([forged])
+        // at least two leaves, so that there is something to prove
+        let second = try await signed.line.image(tag: "v2").descriptor.digest
+        try await signed.line.push(second)
+        try await signed.line.daemon().workOff()
+        for file in try FileManager.default.contentsOfDirectory(atPath: signed.state.path) {
+            try FileManager.default.removeItem(atPath: "\(signed.state.path)/\(file)")
+        }
+        for file in try FileManager.default.contentsOfDirectory(atPath: fresh.path) {
+            try FileManager.default.copyItem(
+                atPath: "\(fresh.path)/\(file)", toPath: "\(signed.state.path)/\(file)")
+        }
+        let contradicted = try await signed.report()
+        #expect(!contradicted.isVerified && contradicted.rejected.map(\.code) == ["log.inconsistent"])
+        let files = try FileManager.default.contentsOfDirectory(atPath: signed.state.path)
+        #expect(files.contains { $0.hasSuffix(".contradiction") })
+        #expect(try await !signed.report().isVerified, "it is not forgotten")
+    }
+}
+
+@Suite struct FileCheckpointsTests {
+    private static func checkpoint(_ size: UInt64, root: UInt8 = 1, origin: String = "log.example") throws -> Checkpoint
+    {
+        try Checkpoint(
+            note: Checkpoint.note(
+                text: Checkpoint.text(origin: origin, size: size, rootHash: Array(repeating: root, count: 32)),
+                name: "log.example", keyHint: [1, 2, 3, 4], signature: [9]))
+    }
+
+    @Test func `what was proven is remembered from one run to the next`() async throws {
+        let folder = try TemporaryDirectory()
+        let first = FileCheckpoints(folder: folder.path + "/logs")
+        #expect(try await first.proven(origin: "log.example") == nil)
+        #expect(try await first.record(Self.checkpoint(5)) == nil)
+        #expect(try await first.pending(origin: "log.example", limit: 9).map(\.size) == [5])
+        try await first.prove([Self.checkpoint(5)])
+
+        let next = FileCheckpoints(folder: folder.path + "/logs")
+        #expect(try await next.proven(origin: "log.example")?.size == 5)
+        #expect(try await next.pending(origin: "log.example", limit: 9).isEmpty)
+        #expect(try await next.proven(origin: "other.example") == nil)
+        // a smaller one proves nothing new
+        try await next.prove([Self.checkpoint(3)])
+        #expect(try await next.proven(origin: "log.example")?.size == 5)
+    }
+
+    @Test func `two roots of one size cannot both be true`() async throws {
+        let folder = try TemporaryDirectory()
+        let store = FileCheckpoints(folder: folder.path)
+        #expect(try await store.record(Self.checkpoint(5)) == nil)
+        #expect(try await store.record(Self.checkpoint(5)) == nil)
+        #expect(try await store.record(Self.checkpoint(5, root: 2)) == Self.checkpoint(5))
+        try await store.prove([Self.checkpoint(5)])
+        #expect(try await store.record(Self.checkpoint(5, root: 2)) == Self.checkpoint(5))
+    }
+
+    @Test func `what cannot be read is neither forgotten nor believed`() async throws {
+        let folder = try TemporaryDirectory()
+        let store = FileCheckpoints(folder: folder.path)
+        #expect(try await store.record(Self.checkpoint(5)) == nil)
+        let file = try #require(try FileManager.default.contentsOfDirectory(atPath: folder.path).first)
+        try folder.write("{", to: file)
+        await #expect(throws: LogStateError.self) { try await store.proven(origin: "log.example") }
+        await #expect(throws: LogStateError.self) { try await store.record(Self.checkpoint(6)) }
+    }
+
+    @Test func `its folder is the user's state folder`() {
+        #expect(FileCheckpoints.defaultFolder(["XDG_STATE_HOME": "/s", "HOME": "/h"]) == "/s/countersign/logs")
+        #expect(FileCheckpoints.defaultFolder(["HOME": "/h"]) == "/h/.local/state/countersign/logs")
+        #expect(
+            FileCheckpoints.defaultFolder(["XDG_STATE_HOME": "", "HOME": "/h"]) == "/h/.local/state/countersign/logs")
+    }
+}

@@ -1,0 +1,134 @@
+import FoundationEssentials
+import OCI
+import Sigstore
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+/// The forms in which a verification is printed, over what cosign pushed and what it printed itself.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct VerificationOutputTests {
+    @Test(arguments: [
+        "keyless-new-rekor1", "keyless-new-rekor2-tsa", "keyless-old-rekor1", "keyless-old-rekor1-tsa",
+        "key-new-rekor1", "key-old-rekor1", "key-old-notlog", "keyless-new-twice-and-annotations",
+    ])
+    func `the cosign form is what cosign verify printed, byte for byte`(_ name: String) async throws {
+        let recorded = try RecordedReference(name)
+        let report = try await recorded.report()
+        #expect(report.rejected.isEmpty)
+        #expect(String(decoding: CosignOutput.signatures(report), as: UTF8.self) == recorded.printed)
+    }
+
+    @Test(arguments: [
+        "attest-new-openvex", "attest-new-spdxjson-rekor1", "attest-old-openvex", "attest-old-custom",
+    ])
+    func `the cosign form of attestations is what cosign verify-attestation printed`(_ name: String) async throws {
+        let recorded = try RecordedReference(name)
+        let report = try await recorded.report()
+        #expect(report.rejected.isEmpty)
+        #expect(String(decoding: CosignOutput.attestations(report), as: UTF8.self) == recorded.printed)
+        // and none of them is a signature
+        let asSignature = try await recorded.report { $0.predicateType = Statement.cosignSignPredicateType }
+        #expect(!asSignature.isVerified)
+    }
+
+    @Test func `the cosign form escapes what Go escapes, and sorts what Go sorts`() throws {
+        let text = #"{"z":"<a & b>","a":"line \#u{2028} end"}"#
+        let value = try JSONValue(parsing: Array(text.utf8))
+        let out = CosignOutput.goText([.object(["critical": .null, "optional": value])])
+        #expect(
+            String(decoding: out, as: UTF8.self)
+                == #"[{"critical":null,"optional":{"a":"line \u2028 end","z":"\u003ca \u0026 b\u003e"}}]"#)
+    }
+
+    @Test func `a policy finds image, signer, issuer and log index where it looks for them`() async throws {
+        let report = try await RecordedReference("keyless-old-rekor1").report()
+        let input = try JSONValue(parsing: PolicyOutput.document(report))
+        #expect(input["image"]?["name"]?.text == report.reference.description)
+        #expect(input["image"]?["digest"]?.text == report.digest.description)
+        let signature = try #require(input["image"]?["signatures"]?.elements.first)
+        let certificate = try #require(signature["certificate"])
+        #expect(
+            certificate["subject"]?["email"]?.text == "https://kubernetes.io/namespaces/ci/serviceaccounts/signer")
+        #expect(certificate["issuer"]?.text == "http://127.0.0.1:47050/k8s")
+        #expect(certificate["extensions"]?["issuer_v2"]?.text == "http://127.0.0.1:47050/k8s")
+        #expect(signature["log"]?["index"]?.integer == 2)
+        #expect(signature["log"]?["integrated_time"]?.integer == 1_795_461_613)
+        #expect(signature["predicate_type"]?.text == Statement.cosignSignPredicateType)
+        #expect(signature["verified"] == .bool(true))
+    }
+
+    @Test func `a policy sees an image that nobody signed as expected with an empty list`() async throws {
+        let report = try await RecordedReference("keyless-new-rekor1").report {
+            $0.signer = .certificate(
+                try CertificateIdentity(subjectAlternativeName: .exact("somebody"), issuer: .exact("else")))
+        }
+        #expect(!report.isVerified && report.rejected.map(\.code) == ["verify.identity"])
+        let input = try JSONValue(parsing: PolicyOutput.document(report))
+        #expect(input["image"]?["signatures"]?.elements == [])
+    }
+
+    @Test func `a key has no certificate that a rule could match`() async throws {
+        let report = try await RecordedReference("key-old-notlog").report()
+        let input = try JSONValue(parsing: PolicyOutput.document(report))
+        let signature = try #require(input["image"]?["signatures"]?.elements.first)
+        #expect(signature["certificate"] == nil && signature["log"] == nil)
+        #expect(signature["key"]?["sha256"]?.text?.count == 64)
+    }
+
+    @Test func `a policy reads the predicate of an attestation`() async throws {
+        let report = try await RecordedReference("attest-old-openvex").report()
+        let input = try JSONValue(parsing: PolicyOutput.document(report))
+        let signature = try #require(input["image"]?["signatures"]?.elements.first)
+        #expect(signature["predicate"]?["@id"]?.text == "https://example.com/vex-1")
+    }
+
+    @Test func `annotations that are asked for must be on the signature`() async throws {
+        let recorded = try RecordedReference("keyless-new-twice-and-annotations")
+        let found = try await recorded.report { $0.annotations = ["env": "prod"] }
+        #expect(found.signatures.count == 1)
+        #expect(found.signatures.first?.verified.annotations == ["build": "42", "env": "prod"])
+        #expect(Set(found.rejected.map(\.code)) == ["verify.annotation"])
+        let other = try await recorded.report { $0.annotations = ["env": "prod", "build": "43"] }
+        #expect(!other.isVerified)
+    }
+
+    @Test func `our own form says where each was found, who signed, and every check with its clause`() async throws {
+        let report = try await RecordedReference("keyless-old-rekor1-tsa").report()
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.dateEncodingStrategy = .iso8601
+        let answer = VerificationAnswer(report)
+        let json = try JSONValue(parsing: [UInt8](encoder.encode(answer)))
+        #expect(json["verified"] == .bool(true))
+        let signature = try #require(json["signatures"]?.elements.first)
+        #expect(signature["format"]?.text == "legacy")
+        #expect(signature["tag"]?.text == "sha256-\(report.digest.hex).sig")
+        #expect(signature["manifest"]?.text?.hasPrefix("sha256:") == true)
+        #expect(signature["identity"]?.text == "https://kubernetes.io/namespaces/ci/serviceaccounts/signer")
+        #expect(signature["tlog"]?["index"]?.integer == 3)
+        #expect(signature["times"]?.elements.compactMap { $0["kind"]?.text } == ["timestamp", "log"])
+        let clauses = Set(signature["checks"]?.elements.compactMap { $0["clause"]?.text } ?? [])
+        #expect(clauses.isSuperset(of: ["4.2.1", "4.2.2", "4.3", "4.4", "4.5"]))
+        #expect(answer.text.contains("found     legacy 127.0.0.1:47100/cap/old-rekor1-tsa:sha256-"))
+        #expect(answer.text.hasPrefix("verified  "))
+    }
+
+    @Test func `a refusal tells what was seen and what to do`() async throws {
+        let report = try await RecordedReference("keyless-new-rekor1").report {
+            $0.signer = .certificate(
+                try CertificateIdentity(
+                    subjectAlternativeName: .exact("https://kubernetes.io/namespaces/ci/serviceaccounts/signer"),
+                    issuer: .exact("https://other.example")))
+        }
+        let text = VerificationAnswer(report).text
+        #expect(text.hasPrefix("NOT VERIFIED  "))
+        #expect(text.contains("[verify.issuer]") && text.contains("fix: compare the expected identity and issuer"))
+    }
+}
+
+extension JSONValue {
+    /// The elements of an array; none of everything else.
+    var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
+}
