@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "CountersignCLI",
             dependencies: [
-                "Countersign", "SigstoreLab", "OCI", "Sigstore", "TUF", "Postgres", "Curl", "OpenSSL",
+                "Countersign", "SigstoreLab", "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl", "OpenSSL",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

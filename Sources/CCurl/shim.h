@@ -23,6 +23,9 @@ static inline CURLcode ccurl_set_data_callback(CURL *h, CURLoption o, ccurl_data
 static inline CURLcode ccurl_set_opensocket_callback(CURL *h, curl_opensocket_callback v) {
     return (curl_easy_setopt)(h, CURLOPT_OPENSOCKETFUNCTION, v);
 }
+static inline CURLcode ccurl_set_seek_callback(CURL *h, curl_seek_callback v) {
+    return (curl_easy_setopt)(h, CURLOPT_SEEKFUNCTION, v);
+}
 static inline CURLcode ccurl_set_prereq_callback(CURL *h, curl_prereq_callback v) {
     return (curl_easy_setopt)(h, CURLOPT_PREREQFUNCTION, v);
 }

@@ -21,9 +21,38 @@ struct APIClient: Sendable {
         return try await send(.post, path, query: [], body: [UInt8](try encoder.encode(body)), timeout: .seconds(30))
     }
 
+    /// `GET path`: the answer's bytes.
+    func bytes(_ path: String) async throws -> [UInt8] {
+        try await exchange(.get, path, query: [], body: .empty, timeout: .seconds(30)).body
+    }
+
+    /// `PUT path?query` of a document.
+    func put<Answer: Decodable>(
+        _ path: String, query: [(String, String)], _ document: Body, timeout: Duration
+    ) async throws -> Answer {
+        try Self.decoded(try await exchange(.put, path, query: query, body: document, timeout: timeout))
+    }
+
+    /// What is sent.
+    enum Body {
+        case empty
+        case json([UInt8])
+        /// A document, whatever it is.
+        case bytes([UInt8])
+        /// The same, read while it is sent.
+        case file(HTTPUpload)
+    }
+
     private func send<Answer: Decodable>(
         _ method: HTTPRequest.Method, _ path: String, query: [(String, String)], body: [UInt8]?, timeout: Duration
     ) async throws -> Answer {
+        let body = body.map(Body.json) ?? .empty
+        return try Self.decoded(try await exchange(method, path, query: query, body: body, timeout: timeout))
+    }
+
+    private func exchange(
+        _ method: HTTPRequest.Method, _ path: String, query: [(String, String)], body: Body, timeout: Duration
+    ) async throws -> HTTPResponse {
         let http = HTTPClient()
         defer { http.shutdown() }
         var route = HTTPRoute()
@@ -34,18 +63,30 @@ struct APIClient: Sendable {
         route.allowPlainHTTP = true
         var headers: HTTPHeaders = ["Accept": "application/json"]
         if let token { headers["Authorization"] = "Bearer \(token)" }
-        if body != nil { headers["Content-Type"] = "application/json" }
         let pairs = query.map { "\($0.0)=\(percentEncoded($0.1))" }.joined(separator: "&")
         let url = base + path + (pairs.isEmpty ? "" : "?" + pairs)
+        var request = HTTPRequest(method, url, headers: headers, route: route)
+        switch body {
+        case .empty: break
+        case .json(let bytes):
+            request.headers["Content-Type"] = "application/json"
+            request.body = bytes
+        case .bytes(let bytes): request.body = bytes
+        case .file(let file): request.upload = file
+        }
         let response: HTTPResponse
         do {
-            response = try await http.send(HTTPRequest(method, url, headers: headers, body: body, route: route))
+            response = try await http.send(request)
         } catch {
             throw CommandFailure(
                 code: error.code, observed: "the daemon at \(base) does not answer: \(error)",
                 fix: "Is `countersign serve` running, and is --api its API listener?")
         }
         guard (200..<300).contains(response.status) else { throw Self.failure(response) }
+        return response
+    }
+
+    private static func decoded<Answer: Decodable>(_ response: HTTPResponse) throws -> Answer {
         do {
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase

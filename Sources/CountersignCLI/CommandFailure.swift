@@ -34,6 +34,8 @@ struct CommandFailure: Error {
         case let error as QueueError: self.init(code: error.code, observed: "\(error)")
         case let error as TUFError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as TrustError: self.init(code: error.code, observed: error.observed, fix: error.fix)
+        case let error as TransparencyError:
+            self.init(code: error.code, observed: error.observed, fix: error.fix, status: error.status)
         case let error as VerificationError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as LogStateError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as BundleFileError: self.init(code: error.code, observed: error.observed, status: 2)
@@ -47,6 +49,16 @@ struct CommandFailure: Error {
     }
 }
 
+extension TransparencyError {
+    /// "No such entry" and "another entry" are answers; the rest is a question that cannot be put so.
+    fileprivate var status: Int32 {
+        switch self {
+        case .entryNotFound, .otherEntry: 1
+        case .notSearchable, .needsTrust: 2
+        }
+    }
+}
+
 /// What a person or a script reads.
 enum Console {
     static func error(_ text: String) {
@@ -56,6 +68,14 @@ enum Console {
     /// Bytes on standard output, as they are.
     static func write(_ bytes: [UInt8]) {
         FileHandleWriter.write(String(decoding: bytes, as: UTF8.self), to: STDOUT_FILENO)
+    }
+
+    /// Names and values in two columns.
+    static func table(_ lines: [(String, String)], indent: String = "") {
+        let width = lines.map(\.0.count).max() ?? 0
+        for (name, value) in lines {
+            print(indent + name + String(repeating: " ", count: width - name.count), value, separator: "  ")
+        }
     }
 
     /// One JSON document on standard output, keys sorted.

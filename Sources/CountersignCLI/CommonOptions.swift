@@ -47,19 +47,20 @@ struct APIOptions: ParsableArguments {
     @Option(help: "PEM certificates that the API's certificate must chain to.") var caFile: String?
 
     var client: APIClient {
-        get throws {
-            let environment = ProcessInfo.processInfo.environment
-            guard let base = api ?? environment["COUNTERSIGN_API"] else {
-                throw ValidationError("Say where the daemon is: --api URL, or COUNTERSIGN_API.")
-            }
-            return APIClient(base: base, token: try token(environment), caFile: caFile)
-        }
+        get throws { try Self.client(api: api, tokenFile: tokenFile, caFile: caFile) }
     }
 
-    private func token(_ environment: [String: String]) throws -> String? {
-        guard let path = tokenFile ?? environment["COUNTERSIGN_TOKEN_FILE"] else {
-            return environment["COUNTERSIGN_TOKEN"]
+    /// A client of the API that is named here or in the environment.
+    static func client(api: String?, tokenFile: String?, caFile: String?) throws -> APIClient {
+        let environment = ProcessInfo.processInfo.environment
+        guard let base = api ?? environment["COUNTERSIGN_API"] else {
+            throw ValidationError("Say where the daemon is: --api URL, or COUNTERSIGN_API.")
         }
+        return APIClient(base: base, token: try token(tokenFile, environment), caFile: caFile)
+    }
+
+    private static func token(_ file: String?, _ environment: [String: String]) throws -> String? {
+        guard let path = file ?? environment["COUNTERSIGN_TOKEN_FILE"] else { return environment["COUNTERSIGN_TOKEN"] }
         guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw CommandFailure(
                 code: "cli.token_file", observed: "cannot read the token file \(path)",

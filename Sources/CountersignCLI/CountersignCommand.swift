@@ -19,7 +19,7 @@ struct CountersignCommand: AsyncParsableCommand {
             DescribeCommand.self, TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self,
             WaitCommand.self,
             TokenCommand.self, ConfigCommand.self, DoctorCommand.self,
-            TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
+            AttestCommand.self, LogCommand.self, TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
         ])
 
     /// As the library's, but misuse exits with 2 (the library's own is 64) and a failure is told in its own words.

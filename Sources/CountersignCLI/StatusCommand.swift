@@ -59,10 +59,7 @@ struct ArtifactStatus: Codable {
             lines.append(("error", "\(lastError.code) at \(lastError.stage): \(lastError.observed)"))
             lines.append(("fix", lastError.fix))
         }
-        let width = lines.map(\.0.count).max() ?? 0
-        for (name, value) in lines {
-            print(name + String(repeating: " ", count: width - name.count), value, separator: "  ")
-        }
+        Console.table(lines)
     }
 }
 

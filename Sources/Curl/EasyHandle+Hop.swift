@@ -15,7 +15,7 @@ extension EasyHandle {
         try set(CURLOPT_NOSIGNAL, true)
         try setVersion(hop.address, assumesHTTP2: hop.route.assumesHTTP2)
         try setConnection(hop.route)
-        try setRequest(hop)
+        try setRequest(transfer)
         try setCallbacks(transfer)
     }
 
@@ -60,14 +60,15 @@ extension EasyHandle {
         try set(CURLOPT_SUPPRESS_CONNECT_HEADERS, true)
     }
 
-    private func setRequest(_ hop: Hop) throws(HTTPError) {
+    private func setRequest(_ transfer: Transfer) throws(HTTPError) {
+        let hop = transfer.hop
         switch hop.method {
         case .get: try set(CURLOPT_HTTPGET, true)
         case .head: try set(CURLOPT_NOBODY, true)
-        case .delete where hop.body == nil: try set(CURLOPT_CUSTOMREQUEST, hop.method.rawValue)
+        case .delete where hop.body == nil && hop.upload == nil: try set(CURLOPT_CUSTOMREQUEST, hop.method.rawValue)
         case .post, .put, .patch, .delete:
             try set(CURLOPT_POST, true)
-            try setBody(hop.body ?? [])
+            if let upload = hop.upload { try setUpload(upload, of: transfer) } else { try setBody(hop.body ?? []) }
             try set(CURLOPT_CUSTOMREQUEST, hop.method.rawValue)
         }
         // "Name:" removes what libcurl would add of itself, "Name;" sends an empty value
@@ -77,6 +78,25 @@ extension EasyHandle {
             lines.append(value.isEmpty ? "\(name);" : "\(name): \(value)")
         }
         try setHeaders(lines)
+    }
+
+    /// A body that libcurl asks for while it sends: it never holds more of it than its buffer.
+    private func setUpload(_ upload: HTTPUpload, of transfer: Transfer) throws(HTTPError) {
+        let context = Unmanaged.passUnretained(transfer).toOpaque()
+        try setBodySize(upload.size)
+        try set(CURLOPT_READDATA, context)
+        try set(CURLOPT_READFUNCTION) { bytes, size, count, context in
+            let room = UnsafeMutableRawBufferPointer(start: bytes, count: size * count)
+            return transferring(context)?.send(into: room) ?? Int(CURL_READFUNC_ABORT)
+        }
+        try set(CURLOPT_SEEKDATA, context)
+        // a connection that was closed before an answer: the body is sent from its beginning
+        try setSeek { context, offset, origin in
+            guard origin == SEEK_SET, transferring(context)?.rewind(to: Int(offset)) == true else {
+                return CURL_SEEKFUNC_CANTSEEK
+            }
+            return CURL_SEEKFUNC_OK
+        }
     }
 
     /// The callbacks capture nothing: each finds its transfer in the pointer that libcurl hands back.

@@ -88,6 +88,15 @@ final class EasyHandle {
         try check(code, CURLOPT_COPYPOSTFIELDS)
     }
 
+    /// How long a body is that a callback will give.
+    func setBodySize(_ count: Int) throws(HTTPError) {
+        try check(ccurl_set_offset(raw, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(count)), CURLOPT_POSTFIELDSIZE_LARGE)
+    }
+
+    func setSeek(_ value: curl_seek_callback) throws(HTTPError) {
+        try check(ccurl_set_seek_callback(raw, value), CURLOPT_SEEKFUNCTION)
+    }
+
     func setHeaders(_ lines: [String]) throws(HTTPError) {
         for line in lines {
             guard let longer = curl_slist_append(headerList, line) else { throw .engine(detail: "no memory") }

@@ -19,6 +19,8 @@ public struct HTTPRequest: Sendable {
     public var headers: HTTPHeaders
     /// Sent whole, with its `Content-Length`. Refused for GET and HEAD. POST, PUT and PATCH without a body send length 0.
     public var body: [UInt8]?
+    /// A file sent in place of ``body``, by the same rules.
+    public var upload: HTTPUpload?
     /// Timeouts, limits, TLS, proxy and address policy of the upstream.
     public var route: HTTPRoute
 

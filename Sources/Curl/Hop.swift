@@ -4,6 +4,7 @@ struct Hop: Sendable {
     let address: HTTPAddress
     let headers: HTTPHeaders
     let body: [UInt8]?
+    let upload: HTTPUpload?
     let route: HTTPRoute
     let reach: PeerAddress.Reach
     let mayBeResent: Bool
@@ -19,6 +20,7 @@ struct Hop: Sendable {
         method = request.method
         headers = request.headers
         body = request.body
+        upload = request.upload
         route = request.route
         reach = request.route.addresses == .publicOnly ? .publicOnly : .anywhere
         mayBeResent = request.isIdempotent
@@ -31,6 +33,7 @@ struct Hop: Sendable {
         method = hop.method
         route = hop.route
         body = hop.body
+        upload = hop.upload
         mayBeResent = hop.mayBeResent
         if target.hasSameOrigin(as: hop.address) {
             headers = hop.headers
@@ -65,9 +68,10 @@ struct Hop: Sendable {
 
     /// What keeps a request from being written: everything that could smuggle a second header or request.
     private static func fault(in request: HTTPRequest) -> String? {
-        if request.body != nil, request.method == .get || request.method == .head {
+        if request.body != nil || request.upload != nil, request.method == .get || request.method == .head {
             return "a \(request.method.rawValue) with a body"
         }
+        if request.body != nil, request.upload != nil { return "two bodies" }
         for (name, value) in request.headers {
             guard !name.isEmpty, name.utf8.allSatisfy(isTokenByte) else { return "a header name that is not a token" }
             guard value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || $0 == 0x09 }) else {
@@ -78,7 +82,8 @@ struct Hop: Sendable {
             if ["transfer-encoding", "connection", "upgrade", "te", "expect"].contains(name.lowercased()) {
                 return "header \(name) belongs to the client"
             }
-            if name.lowercased() == "content-length", value != String(request.body?.count ?? 0) {
+            if name.lowercased() == "content-length", value != String(request.upload?.size ?? request.body?.count ?? 0)
+            {
                 return "a Content-Length that is not the body's"
             }
         }

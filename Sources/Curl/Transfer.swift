@@ -25,6 +25,7 @@ final class Transfer: @unchecked Sendable {
     private var deniedAddress: (address: String, kind: String)?
     private var wasAllowedOneAddress = false
     private(set) var requestMayBeSent = false
+    private var sent = 0
 
     init(_ hop: Hop, deadline: ContinuousClock.Instant) {
         self.hop = hop
@@ -99,6 +100,23 @@ final class Transfer: @unchecked Sendable {
             return false
         }
         body.append(contentsOf: part)
+        return true
+    }
+
+    /// The next bytes of the body; 0 at its end, nil stops the transfer.
+    func send(into room: UnsafeMutableRawBufferPointer) -> Int? {
+        guard let upload = hop.upload, let count = upload.read(into: room, at: sent) else {
+            failure = .interrupted(
+                url: hop.address.redacted, detail: "the file that is its body cannot be read any more")
+            return nil
+        }
+        sent += count
+        return count
+    }
+
+    func rewind(to offset: Int) -> Bool {
+        guard let upload = hop.upload, (0...upload.size).contains(offset) else { return false }
+        sent = offset
         return true
     }
 

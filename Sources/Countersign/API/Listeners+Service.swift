@@ -70,6 +70,9 @@ extension Listeners {
                         configuration: configuration, policy: dependencies.policy, authority: authority,
                         commit: dependencies.commit),
                     attestations,
+                    LogEntriesController(
+                        entries: LogEntryRecords(pool: pool), artifacts: records,
+                        registries: configuration.registries, authority: authority),
                     IntakeController(
                         configuration: configuration, policy: dependencies.policy, metrics: metrics,
                         authority: authority),

@@ -24,15 +24,18 @@ struct RequestedReference {
     let tag: String?
     let digest: Digest?
 
+    /// - Parameter isWholeRepositoryMeant: whether a repository without tag and digest stands for all in it.
     /// - Throws: 400 for what is no reference or names neither tag nor digest. An unknown registry is no error here: its name
     ///   stays as it is.
-    init(_ text: String, registries: [RegistryConfiguration]) throws(Problem) {
+    init(
+        _ text: String, registries: [RegistryConfiguration], isWholeRepositoryMeant: Bool = false
+    ) throws(Problem) {
         let reference: Reference
         do { reference = try Reference(text) } catch {
             throw Problem(
                 .badRequest, "reference.malformed", "'\(text.prefix(300))' is not host/repository:tag or @digest")
         }
-        guard reference.tag != nil || reference.digest != nil else {
+        guard isWholeRepositoryMeant || reference.tag != nil || reference.digest != nil else {
             throw Problem(.badRequest, "reference.incomplete", "the reference names neither a tag nor a digest")
         }
         let known = registries.first { $0.isCalled(reference.repository.registry) }

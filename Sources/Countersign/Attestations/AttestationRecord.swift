@@ -51,6 +51,13 @@ extension Purpose {
 
     /// Whether it is one of an attestation.
     package var isAttestation: Bool { rawValue.hasPrefix(Self.attestationPrefix) }
+
+    /// The predicate type of an attestation's.
+    package var predicateType: String? {
+        guard isAttestation else { return nil }
+        return rawValue.dropFirst(Self.attestationPrefix.utf8.count).split(separator: " ", maxSplits: 1).last.map(
+            String.init)
+    }
 }
 
 extension AttestationRecord {

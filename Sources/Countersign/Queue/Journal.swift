@@ -125,18 +125,20 @@ extension Journal {
     private static func insert(
         _ prepared: Evidence.Prepared, logged: Evidence.Logged? = nil, of targetID: Int64, in session: Session
     ) throws -> Int64 {
+        let signer = prepared.signer
         let rows = try session.query(
             """
             WITH made AS (
                 INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, certificate_not_after,
                     timestamp_token, log, log_request, logged_at, log_entry, log_id, log_index, log_uuid,
-                    integrated_at, bundle)
+                    integrated_at, bundle, identity, issuer)
                 VALUES (\(prepared.format.rawValue)::text, \(prepared.payload), \(prepared.signature),
                     \(prepared.certificateChain)::bytea[], \(prepared.certificateNotAfter), \(prepared.timestampToken),
                     \(prepared.log)::text, \(prepared.logRequest),
                     CASE WHEN \(logged?.entry)::bytea IS NOT NULL THEN now() END, \(logged?.entry)::bytea,
                     \(logged?.logID)::text, \(logged?.logIndex)::bigint, \(logged?.logUUID)::text,
-                    \(logged?.integratedAt)::timestamptz, \(logged?.bundle)::bytea)
+                    \(logged?.integratedAt)::timestamptz, \(logged?.bundle)::bytea,
+                    \(signer?.identity)::text, \(signer?.issuer)::text)
                 RETURNING id, format)
             INSERT INTO countersign.evidence_target (evidence_id, target_id, format)
             SELECT id, \(targetID), format FROM made

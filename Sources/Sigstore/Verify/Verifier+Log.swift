@@ -63,7 +63,7 @@ extension Verifier {
     }
 
     /// The root is under a note that the log signed. Size and root of the proof must be the note's: alone they prove nothing.
-    private func verifyCheckpoint(
+    func verifyCheckpoint(
         _ proof: TlogEntry.InclusionProof, of log: TrustedLog, _ key: PublicKey
     ) throws(VerificationError) -> Checkpoint {
         let checkpoint: Checkpoint
@@ -90,7 +90,7 @@ extension Verifier {
         throw .init(.checkpoint, "the signature in the name of \(log.baseURL) is not its own")
     }
 
-    private func verifyInclusion(
+    func verifyInclusion(
         _ entry: TlogEntry, _ proof: TlogEntry.InclusionProof, _ checkpoint: Checkpoint
     ) throws(VerificationError) {
         guard let index = UInt64(exactly: proof.logIndex) else { throw .init(.inclusionProof, "a negative index") }

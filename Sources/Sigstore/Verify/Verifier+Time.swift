@@ -66,7 +66,7 @@ extension Verifier {
 
     /// (4.2.2) Rekor v1's promise authenticates its integrated time. Without one the time is merely claimed, and Rekor v2
     /// has none.
-    private func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedSignature.ObservedTime? {
+    func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedSignature.ObservedTime? {
         guard let promise = entry.inclusionPromise, entry.integratedTime > 0 else { return nil }
         let time = Date(unixSeconds: entry.integratedTime)
         let (log, key) = try trustedLog(of: entry, at: [time])

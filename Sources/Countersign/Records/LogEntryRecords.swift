@@ -1,0 +1,190 @@
+package import FoundationEssentials
+package import OCI
+package import Postgres
+
+/// An entry that a log gave us, as our tables have it.
+package struct LogEntryRecord: Sendable {
+    /// What it was signed for: one for a push, several for a group.
+    package struct Subject: Sendable {
+        package let repository: Repository
+        package let digest: Digest
+        /// `signature`, or the predicate type and document of an attestation.
+        package let purpose: Purpose
+        package let state: TargetState
+        /// What carries it in the registry; nil if it was never rendered.
+        package let attachment: Digest?
+    }
+
+    package let id: Int64
+    package let format: SignatureFormat
+    /// The log's URL.
+    package let log: String
+    /// 64 hex digits.
+    package let logID: String
+    package let logIndex: Int64
+    package let logUUID: String?
+    package let integratedAt: Date?
+    /// When the log's answer was recorded, by the database's clock.
+    package let loggedAt: Date
+    /// nil where a managed key signed.
+    package let identity: String?
+    package let issuer: String?
+    /// When it was put aside and why; nil while it is what we publish.
+    package let abandoned: (at: Date, reason: String)?
+    /// The entry in the form that the `Sigstore` module encodes and decodes.
+    package let entry: [UInt8]
+    package var subjects: [Subject]
+}
+
+/// Our entries in the logs, live and put aside: whoever watches a log for our identity finds each of them explained here.
+package struct LogEntryRecords: Sendable {
+    /// Beyond so many a count is not finished: it would read the table for as long as it is.
+    package static let countLimit = 10_000
+
+    private let pool: ConnectionPool
+
+    package init(pool: ConnectionPool) { self.pool = pool }
+
+    /// What is searched for; everything that is set must hold.
+    package struct Filter: Sendable {
+        /// The certificate's subject alternative name, exactly; `key:` and a hint for a managed key.
+        package var identity: String?
+        package var issuer: String?
+        /// The artifact that was signed, or that an attestation is about.
+        package var digest: Digest?
+        package var repository: Repository?
+        /// A log's URL, or its id in hex.
+        package var log: String?
+        package var index: Int64?
+        /// 80 hex digits, or the 64 of the leaf's hash.
+        package var uuid: String?
+        /// When the log's answer was recorded: from, included, and until, excluded.
+        package var from: Date?
+        package var until: Date?
+
+        package init() {}
+    }
+
+    /// Entries, newest first.
+    /// - Parameters:
+    ///   - before: ``Page/next`` of the page before.
+    ///   - limit: 1…500.
+    package func entries(
+        _ filter: Filter, before: Int64? = nil, limit: Int = 100
+    ) async throws(QueueError) -> Page<LogEntryRecord> {
+        let limit = min(max(limit, 1), 500)
+        let found = try await select(
+            """
+            SELECT e.id FROM countersign.evidence e
+            WHERE e.id < coalesce(\(before)::bigint, 9223372036854775807) AND \(filter.condition)
+            ORDER BY e.id DESC LIMIT \(Int64(limit))
+            """)
+        return Page(found, limit: limit, id: \.id)
+    }
+
+    /// One entry by our own number for it.
+    package func entry(_ id: Int64) async throws(QueueError) -> LogEntryRecord? {
+        try await select(
+            "SELECT e.id FROM countersign.evidence e WHERE e.id = \(id) AND e.log_index IS NOT NULL"
+        ).first
+    }
+
+    /// How many there are, counted to ``countLimit`` and one more.
+    package func count(_ filter: Filter) async throws(QueueError) -> Int {
+        let rows = try await pool.rows(
+            """
+            SELECT count(*) AS count FROM (
+                SELECT 1 FROM countersign.evidence e WHERE \(filter.condition) LIMIT \(Int64(Self.countLimit + 1))) AS found
+            """)
+        return Int(try rows.values { try $0.decode("count", as: Int64.self) }.first ?? 0)
+    }
+
+    private func select(_ ids: Query) async throws(QueueError) -> [LogEntryRecord] {
+        let rows = try await pool.rows(
+            """
+            WITH found AS (\(ids))
+            SELECT e.id, e.format, e.log, e.log_id, e.log_index, e.log_uuid, e.integrated_at, e.logged_at, e.log_entry,
+                coalesce(e.identity, t.identity) AS identity, coalesce(e.issuer, t.issuer) AS issuer, e.abandoned_at,
+                e.abandon_reason, t.digest, t.purpose, t.state, r.registry, r.name, a.digest AS attachment
+            FROM found
+            JOIN countersign.evidence e ON e.id = found.id
+            JOIN countersign.evidence_target l ON l.evidence_id = e.id
+            JOIN countersign.target t ON t.id = l.target_id
+            JOIN countersign.repository r ON r.id = t.repository_id
+            LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
+            ORDER BY e.id DESC, t.id
+            """
+        ).values(LogEntryRecord.init)
+        // an envelope that covers several targets comes in as many rows, one after the other
+        return rows.reduce(into: []) { entries, row in
+            if entries.last?.id == row.id {
+                entries[entries.count - 1].subjects += row.subjects
+            } else {
+                entries.append(row)
+            }
+        }
+    }
+}
+
+extension LogEntryRecords.Filter {
+    /// Over `countersign.evidence e`.
+    fileprivate var condition: Query {
+        var condition: Query = "e.log_index IS NOT NULL"
+        func demand(_ more: Query) { condition = "\(condition) AND \(more)" }
+        // a managed key has no certificate whose name the evidence could hold: the target has its hint
+        if let identity, !identity.hasPrefix("key:") { demand("e.identity = \(identity)::text") }
+        if let issuer { demand("e.issuer = \(issuer)::text") }
+        if let log { demand("(e.log = \(log)::text OR e.log_id = \(log)::text)") }
+        if let index { demand("e.log_index = \(index)") }
+        if let uuid {
+            demand("right(e.log_uuid, 64) = right(\(uuid)::text, 64) AND e.log_uuid LIKE '%' || \(uuid)::text")
+        }
+        if let from { demand("e.logged_at >= \(from)") }
+        if let until { demand("e.logged_at < \(until)") }
+        if let about = subjectCondition {
+            demand(
+                """
+                e.id IN (SELECT l.evidence_id FROM countersign.target t
+                    JOIN countersign.repository r ON r.id = t.repository_id
+                    JOIN countersign.evidence_target l ON l.target_id = t.id WHERE \(about))
+                """)
+        }
+        return condition
+    }
+
+    /// Over `countersign.target t` and its repository `r`.
+    private var subjectCondition: Query? {
+        var conditions: [Query] = []
+        if let digest { conditions.append("t.digest = \(digest.description)::text") }
+        if let repository {
+            conditions.append("r.registry = \(repository.registry)::text AND r.name = \(repository.name)::text")
+        }
+        if let identity, identity.hasPrefix("key:") { conditions.append("t.identity = \(identity)::text") }
+        guard let first = conditions.first else { return nil }
+        return conditions.dropFirst().reduce(first) { "\($0) AND \($1)" }
+    }
+}
+
+extension LogEntryRecord {
+    fileprivate init(_ row: Row) throws {
+        guard let format = SignatureFormat(rawValue: try row.decode("format")),
+            let state = TargetState(rawValue: try row.decode("state"))
+        else { throw QueueError.unreadable(table: "evidence", what: "format or state") }
+        let abandonedAt: Date? = try row.decode("abandoned_at")
+        let attachment: String? = try row.decode("attachment")
+        self.init(
+            id: try row.decode("id"), format: format, log: try row.decode("log"), logID: try row.decode("log_id"),
+            logIndex: try row.decode("log_index"), logUUID: try row.decode("log_uuid"),
+            integratedAt: try row.decode("integrated_at"), loggedAt: try row.decode("logged_at"),
+            identity: try row.decode("identity"), issuer: try row.decode("issuer"),
+            abandoned: try abandonedAt.map { ($0, try row.decode("abandon_reason")) },
+            entry: try row.decode("log_entry"),
+            subjects: [
+                Subject(
+                    repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
+                    digest: try Digest(try row.decode("digest", as: String.self)),
+                    purpose: Purpose(rawValue: try row.decode("purpose")), state: state,
+                    attachment: try attachment.map { try Digest($0) })
+            ])
+    }
+}

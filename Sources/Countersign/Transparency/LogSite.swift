@@ -1,0 +1,149 @@
+package import Curl
+package import Sigstore
+
+/// A log that somebody looks into: whichever of the two APIs it speaks.
+package struct LogSite: Sendable {
+    private enum Client: Sendable {
+        case v1(RekorV1)
+        case v2(RekorV2)
+    }
+
+    /// Its URL.
+    package let url: String
+    private let client: Client
+    private let root: TrustedRoot?
+    private let checkpoints: CheckpointVerifier?
+
+    /// 1 or 2.
+    package var version: Int { if case .v1 = client { 1 } else { 2 } }
+    /// The log for reading.
+    package var reader: any LogReader {
+        switch client {
+        case .v1(let log): log
+        case .v2(let log): log
+        }
+    }
+
+    /// - Parameter root: whom to believe; without it what the log says is shown and not verified.
+    package init(_ log: InstanceServices.Log, root: TrustedRoot?, http: HTTPClient) {
+        let verifier = CheckpointVerifier(
+            logs: { root?.tlogs ?? [] }, witnesses: log.witnesses, quorum: log.witnessQuorum)
+        let (url, route) = (log.upstream.url, log.upstream.route)
+        client =
+            log.version == 2
+            ? .v2(RekorV2(url: url, tilesURL: log.tilesURL, verifier: verifier, http: http, route: route))
+            : .v1(RekorV1(url: url, http: http, route: route))
+        self.url = url
+        self.root = root
+        checkpoints = root == nil ? nil : verifier
+    }
+
+    /// Which of the two a server speaks: a log of tiles has a checkpoint where Rekor v1 has nothing.
+    package static func version(of upstream: UpstreamConfiguration, http: HTTPClient) async throws -> Int {
+        let tiles = RekorV2(
+            url: upstream.url, verifier: CheckpointVerifier(logs: { [] }), http: http, route: upstream.route)
+        do throws(SigstoreError) {
+            _ = try await tiles.checkpoints()
+            return 2
+        } catch {
+            switch error {
+            case .refused, .malformed, .badAnswer: return 1
+            default: throw error
+            }
+        }
+    }
+
+    /// The entry of an index over all trees.
+    /// - Throws: ``TransparencyError/entryNotFound(log:asked:trees:)``.
+    package func entry(index: Int64) async throws -> TlogEntry {
+        if case .v2 = client, root == nil { throw TransparencyError.needsTrust(log: url) }
+        guard let entry = try await reader.entry(index: index) else { throw try await notFound("index \(index)") }
+        return entry
+    }
+
+    /// The entry of that name: 80 hex digits, or the 64 of the leaf's hash.
+    package func entry(uuid: String) async throws -> TlogEntry {
+        guard case .v1(let log) = client else {
+            throw TransparencyError.notSearchable(log: url, why: "entries of Rekor v2 have an index and no uuid")
+        }
+        guard let entry = try await log.entry(uuid: uuid) else { throw try await notFound("uuid \(uuid)") }
+        return entry
+    }
+
+    /// The uuids of entries that the log's index has under a term.
+    package func search(_ term: LogSearch) async throws -> [String] {
+        guard case .v1(let log) = client else {
+            throw TransparencyError.notSearchable(log: url, why: "Rekor v2 keeps no index")
+        }
+        return try await log.search(term)
+    }
+
+    private func notFound(_ asked: String) async throws -> TransparencyError {
+        let trees = try await reader.checkpoints().map { TransparencyError.Tree(origin: $0.origin, size: $0.size) }
+        return .entryNotFound(log: url, asked: asked, trees: trees)
+    }
+
+    /// What the log says about itself.
+    package func state() async throws -> LogState {
+        var trees: [LogState.Tree] = []
+        var total: UInt64 = 0
+        for (place, checkpoint) in try await reader.checkpoints().enumerated() {
+            var tree = LogState.Tree(checkpoint, isActive: place == 0)
+            if let checkpoints {
+                do throws(SigstoreError) {
+                    let verified = try checkpoints.verify(checkpoint)
+                    tree.signedBy = verified.log.baseURL
+                    tree.witnesses = verified.cosignatures.map { .init(name: $0.witness, cosignedAt: $0.time) }
+                } catch {
+                    tree.problem = error.observed
+                }
+            }
+            total += checkpoint.size
+            trees.append(tree)
+        }
+        return LogState(log: url, version: version, size: total, isJudged: checkpoints != nil, trees: trees)
+    }
+
+    /// Verifies that the log holds an entry under the newest of its checkpoints, and that nothing it said before is undone.
+    ///
+    /// - Parameter known: the entry as a signature brought it: it must be the same, and the checkpoint it came with must be
+    ///   an earlier state of the same tree.
+    /// - Returns: the checks that were made.
+    /// - Throws: ``VerificationError`` for what does not hold, ``TransparencyError`` for an entry that is not there or another.
+    package func verify(_ entry: TlogEntry, known: TlogEntry? = nil) async throws -> [LogCheck] {
+        guard let root, let checkpoints else { throw TransparencyError.needsTrust(log: url) }
+        var checks = try Verifier(root: root).verify(entry).map { LogCheck($0) }
+        if let known {
+            guard known.canonicalizedBody == entry.canonicalizedBody else {
+                throw TransparencyError.otherEntry(
+                    log: url, asked: "index \(known.logIndex)", detail: "its body is not the one that was signed for")
+            }
+            checks.append(LogCheck(check: "entry", seen: "the body that came with the signature", against: url))
+        }
+        guard let proof = entry.inclusionProof else { throw VerificationError(.inclusionProof, "no proof") }
+        let proven = try Checkpoint(note: proof.checkpoint)
+        guard let latest = try await reader.checkpoints().first(where: { $0.origin == proven.origin }) else {
+            throw VerificationError(.checkpoint, "no tree of \(url) is called \"\(proven.origin)\" any more")
+        }
+        let newest = try checkpoints.verify(latest).checkpoint
+        var earlier = [("the entry's checkpoint", proven)]
+        if let note = known?.inclusionProof?.checkpoint, let stored = try? Checkpoint(note: note),
+            stored.origin == newest.origin
+        {
+            earlier.append(("the signature's checkpoint", try checkpoints.verify(stored).checkpoint))
+        }
+        for (name, checkpoint) in earlier {
+            let (first, second) = checkpoint.size <= newest.size ? (checkpoint, newest) : (newest, checkpoint)
+            if let why = try await reader.disproof(of: first, before: second) {
+                throw VerificationError(
+                    .checkpoint,
+                    "the tree of \(first.size) leaves is no prefix of that of \(second.size), both signed: \(why)")
+            }
+            checks.append(
+                LogCheck(
+                    check: "consistency", seen: "\(name), of \(checkpoint.size) leaves",
+                    against: "the newest, of \(newest.size) leaves"))
+        }
+        return checks
+    }
+}

@@ -1,0 +1,144 @@
+import ArgumentParser
+import Countersign
+import Curl
+import FoundationEssentials
+import OCI
+import Sigstore
+
+struct LogCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "Look into a transparency log, or into the daemon's own record of its entries.",
+        discussion: """
+            A log is asked itself: --rekor-url URL, or the one that the trust material names (--log chooses). With --api the
+            daemon is asked for the entries that it made, live and put aside. With trust material what is shown is verified.
+            --ca-file, --plain-http and --private-network hold for whichever is dialled.
+            """,
+        subcommands: [
+            LogGetCommand.self, LogSearchCommand.self, LogInfoCommand.self, LogVerifyCommand.self,
+        ])
+}
+
+/// Where a command looks: a log, or the daemon.
+struct LogSourceOptions: ParsableArguments {
+    @Option(help: "A log's URL, such as https://rekor.sigstore.dev.") var rekorUrl: String?
+    @Option(help: "The API it speaks, 1 or 2. Default: it is asked.") var rekorVersion: Int?
+    @Option(help: "Which log of the trust material, by name or URL. Default: the first.") var log: String?
+    @Option(help: "The daemon's API (or COUNTERSIGN_API, where no log and no trust material is named).")
+    var api: String?
+    @Option(help: "File with an API token (or COUNTERSIGN_TOKEN_FILE; the token itself only as COUNTERSIGN_TOKEN).")
+    var tokenFile: String?
+    @OptionGroup var trust: TrustOptions
+    @OptionGroup var registry: RegistryOptions
+
+    enum Source {
+        case daemon(APIClient)
+        case log(LogSite)
+    }
+
+    func validate() throws {
+        if let rekorVersion, ![1, 2].contains(rekorVersion) {
+            throw ValidationError("--rekor-version is 1 or 2.")
+        }
+        if api != nil, rekorUrl != nil { throw ValidationError("Ask one: --api, or --rekor-url.") }
+    }
+
+    /// Whether the daemon is meant rather than a log.
+    var asksDaemon: Bool {
+        if api != nil { return true }
+        return rekorUrl == nil && !trust.isGiven && ProcessInfo.processInfo.environment["COUNTERSIGN_API"] != nil
+    }
+
+    /// The trust material, if some is named. What it once said of a log is good enough to look at old entries.
+    func trusted() async throws -> Trust? {
+        guard trust.isGiven else { return nil }
+        return try await trust.read(acceptsExpired: true).trust
+    }
+
+    func daemon() throws -> APIClient {
+        try APIOptions.client(api: api, tokenFile: tokenFile, caFile: registry.caFile)
+    }
+
+    func source(_ trust: Trust?, http: HTTPClient) async throws -> Source {
+        asksDaemon ? .daemon(try daemon()) : .log(try await site(trust, http: http))
+    }
+
+    /// The log that is meant.
+    func site(_ trust: Trust?, http: HTTPClient) async throws -> LogSite {
+        if let rekorUrl {
+            let upstream = upstream(rekorUrl)
+            let version: Int
+            if let rekorVersion {
+                version = rekorVersion
+            } else {
+                version = try await LogSite.version(of: upstream, http: http)
+            }
+            return LogSite(
+                .init(name: rekorUrl, version: version, upstream: upstream), root: trust?.trustedRoot, http: http)
+        }
+        guard let trust else {
+            throw CommandFailure(
+                code: "log.none_named", observed: "no log is named",
+                fix: "--rekor-url URL, or trust material that names one, or --api URL for the daemon's own entries",
+                status: 2)
+        }
+        let logs = try await logs(of: trust, http: http)
+        guard let chosen = log.map({ name in logs.first { $0.name == name || $0.upstream.url == name } }) ?? logs.first
+        else {
+            throw CommandFailure(
+                code: "log.none_named", observed: "\(trust.origin) names no log \(log.map { "\"\($0)\"" } ?? "")",
+                fix: "its logs: \(logs.map { "\($0.name) (\($0.upstream.url))" }.joined(separator: ", "))", status: 2)
+        }
+        return LogSite(chosen, root: trust.trustedRoot, http: http)
+    }
+
+    /// The logs that the configuration, the signing configuration, or at least the trusted root names.
+    private func logs(of material: Trust, http: HTTPClient) async throws -> [InstanceServices.Log] {
+        if let path = trust.config {
+            return try ConfigurationOption.load(path).sigstore.services(material.signingConfig, at: Date()).logs
+        }
+        if let services = try material.signingConfig?.logs(at: Date()) {
+            return services.map { .init(name: $0.url, version: $0.majorApiVersion, upstream: upstream($0.url)) }
+        }
+        var logs: [InstanceServices.Log] = []
+        for trusted in material.trustedRoot.tlogs where log == nil || log == trusted.baseURL {
+            let upstream = upstream(trusted.baseURL)
+            logs.append(
+                .init(
+                    name: trusted.baseURL, version: try await LogSite.version(of: upstream, http: http),
+                    upstream: upstream))
+        }
+        return logs
+    }
+
+    private func upstream(_ url: String) -> UpstreamConfiguration {
+        var upstream = UpstreamConfiguration(url: url)
+        (upstream.caFile, upstream.plainHTTP, upstream.privateNetwork) = (
+            registry.caFile, registry.plainHttp, registry.privateNetwork
+        )
+        return upstream
+    }
+}
+
+/// Which entry.
+struct LogEntryOptions: ParsableArguments {
+    @Option(help: "The entry's index in the log, over all its trees.") var index: Int64?
+    @Option(help: "Its uuid: 80 hex digits, or the 64 of the leaf's hash. Rekor v1 only.") var uuid: String?
+
+    func validate() throws {
+        guard (index == nil) != (uuid == nil) else { throw ValidationError("Say which entry: --index N or --uuid U.") }
+        if let index, index < 0 { throw ValidationError("--index counts from 0.") }
+        if let uuid, ![64, 80].contains(uuid.utf8.count) || !uuid.allSatisfy(\.isHexDigit) {
+            throw ValidationError("--uuid is 64 or 80 hex digits.")
+        }
+    }
+
+    func entry(of log: LogSite) async throws -> TlogEntry {
+        if let index { return try await log.entry(index: index) }
+        return try await log.entry(uuid: uuid ?? "")
+    }
+
+    /// The same question to the daemon.
+    var query: [(String, String)] {
+        index.map { [("index", String($0))] } ?? [("uuid", uuid ?? "")]
+    }
+}

@@ -1,0 +1,57 @@
+import FoundationEssentials
+import Sigstore
+import StrictJSON
+
+/// What the API says of our entries (`GET /v1/log-entries`); the members are the API's.
+struct RecordedEntries: Codable {
+    struct Entry: Codable {
+        struct Subject: Codable {
+            let reference: String
+            let predicateType: String?
+            let state: String
+            let attachment: String?
+        }
+        let id: Int64
+        let state: String
+        let abandonedAt: String?
+        let reason: String?
+        let format: String
+        let log: String
+        let logId: String
+        let logIndex: Int64
+        let logUuid: String?
+        let integratedAt: String?
+        let loggedAt: String
+        let identity: String?
+        let issuer: String?
+        let subjects: [Subject]
+
+        /// For people.
+        var lines: [(String, String)] {
+            var lines = subjects.map { subject in
+                ("for", subject.reference + (subject.predicateType.map { ", \($0)" } ?? "") + ", \(subject.state)")
+            }
+            lines += subjects.compactMap { subject in subject.attachment.map { ("published", "\($0) (\(format))") } }
+            if let abandonedAt { lines.append(("put aside", "\(abandonedAt): \(reason ?? "")")) }
+            return lines
+        }
+    }
+    let count: Int
+    /// Whether there are more than `count`.
+    let countIsCapped: Bool
+    let entries: [Entry]
+    let next: Int64?
+}
+
+extension TlogEntry {
+    /// The entry inside the answer of `GET /v1/log-entries/{id}`.
+    init(record: [UInt8], uuid: String?) throws {
+        guard let entry = try JSONValue(parsing: record)["entry"] else {
+            throw CommandFailure(
+                code: "cli.answer", observed: "the daemon's answer has no entry",
+                fix: "Use a client of the daemon's version.")
+        }
+        try self.init(json: JSONValue.object(["entry": entry]).encoded())
+        self.uuid = uuid
+    }
+}

@@ -1,0 +1,66 @@
+import OpenSSL
+
+/// What an entry's body says: digests of what was signed, the signature, and whose. For people and searches; that it is
+/// included in a log is said by ``Verifier/verify(_:)-(TlogEntry)``, that it belongs to a signature by verifying that.
+public struct LoggedSignature: Sendable {
+    /// Something of which the log holds only the digest.
+    public struct HashedContent: Sendable, Equatable {
+        /// `payload` of an envelope, the `envelope` as it was sent, or what was signed: `artifact` (in Rekor v2 also an
+        /// envelope's pre-authentication encoding).
+        public let what: String
+        /// Such as `sha256`.
+        public let algorithm: String
+        /// The digest.
+        public let digest: [UInt8]
+    }
+
+    /// The digests that the body holds, the one of what was signed first.
+    public let contents: [HashedContent]
+    /// The signatures; one but for envelopes of several.
+    public let signatures: [[UInt8]]
+    /// The certificate or key that the log checked each of them with.
+    public let signers: [LogSubmission.Signer]
+
+    /// Reads an entry's body.
+    /// - Throws: ``SigstoreError/unsupported(_:)`` for a kind that is none of a signature's, ``SigstoreError/malformed(_:_:)``.
+    public init(_ entry: TlogEntry) throws(SigstoreError) {
+        switch try TlogBody(entry) {
+        case .dsse(let body):
+            contents = [
+                HashedContent(what: "payload", algorithm: "sha256", digest: body.payloadHash),
+                HashedContent(what: "envelope", algorithm: "sha256", digest: body.envelopeHash),
+            ]
+            signatures = body.signatures.map(\.signature)
+            var signers: [LogSubmission.Signer] = []
+            for signed in body.signatures { signers.append(try TlogBody.Logged.pem(signed.verifierPEM).signer()) }
+            self.signers = signers
+        case .intoto(let payloadHash, let signature, let verifier):
+            contents = [HashedContent(what: "payload", algorithm: "sha256", digest: payloadHash)]
+            signatures = [signature]
+            signers = [try verifier.signer()]
+        case .hashedRekord(_, let algorithm, let digest, let signature, let verifier):
+            contents = [HashedContent(what: "artifact", algorithm: algorithm, digest: digest)]
+            signatures = [signature]
+            signers = [try verifier.signer()]
+        }
+    }
+}
+
+extension TlogBody.Logged {
+    fileprivate func signer() throws(SigstoreError) -> LogSubmission.Signer {
+        do throws(CryptoError) {
+            switch self {
+            case .pem(let bytes):
+                let text = String(decoding: bytes, as: UTF8.self)
+                if text.contains("BEGIN CERTIFICATE") { return .certificate(try Certificate(pem: text)) }
+                return .publicKey(try PublicKey(pem: text))
+            case .der(let bytes):
+                // a certificate is no key and a key no certificate: whichever reads is meant
+                if let certificate = try? Certificate(der: bytes) { return .certificate(certificate) }
+                return .publicKey(try PublicKey(spki: bytes))
+            }
+        } catch {
+            throw .malformed("tlog entry body", "its verifier is neither certificate nor key: \(error)")
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import Curl
+import FoundationEssentials
+import OpenSSL
+import Sigstore
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Looking into logs, against both of the lab's.
+@Suite struct LogSiteTests {
+    private static let route: HTTPRoute = {
+        var route = HTTPRoute()
+        route.addresses = .privateAllowed
+        route.allowPlainHTTP = true
+        route.proxy = .none
+        return route
+    }()
+
+    /// A lab's two logs as somebody sees them who trusts it, and clients that write in them.
+    private struct Logs {
+        let http = HTTPClient()
+        let root: TrustedRoot
+        let v1: any TransparencyLog
+        let v2: any TransparencyLog
+        let (url1, url2): (String, String)
+        let key: PrivateKey
+
+        init(_ lab: Lab) async throws {
+            let endpoints = try await lab.endpoints
+            root = try TrustedRoot(json: try await lab.trustedRootJSON)
+            (url1, url2) = (endpoints.rekor, endpoints.rekor2)
+            v1 = RekorV1(url: url1, http: http, route: LogSiteTests.route)
+            let logs = root.tlogs
+            v2 = RekorV2(
+                url: url2, verifier: CheckpointVerifier(logs: { logs }), http: http, route: LogSiteTests.route)
+            key = try PrivateKey.generate(.ecdsaP256)
+        }
+
+        func upstream(_ url: String) -> UpstreamConfiguration {
+            var upstream = UpstreamConfiguration(url: url)
+            (upstream.privateNetwork, upstream.plainHTTP, upstream.proxy) = (true, true, .none)
+            return upstream
+        }
+
+        /// - Parameter version: asked of the server.
+        func site(_ url: String, trusted: Bool = true) async throws -> LogSite {
+            let upstream = upstream(url)
+            let version = try await LogSite.version(of: upstream, http: http)
+            return LogSite(
+                .init(name: url, version: version, upstream: upstream), root: trusted ? root : nil, http: http)
+        }
+
+        func enter(_ text: String, in log: any TransparencyLog) async throws -> TlogEntry {
+            let message = Array(text.utf8)
+            return try await log.submit(
+                try log.request(
+                    for: LogSubmission(
+                        .message(digest: Hash.sha256(message), signature: try key.sign(message)),
+                        by: .publicKey(key.publicKey))))
+        }
+    }
+
+    private static func withLogs(_ body: @escaping @Sendable (Logs) async throws -> Void) async throws {
+        let folder = try TemporaryDirectory()
+        try await Lab.withRunning(LabConfiguration(directory: folder.path + "/lab")) { lab in
+            let logs = try await Logs(lab)
+            defer { logs.http.shutdown() }
+            try await body(logs)
+        }
+    }
+
+    @Test func `either log is known by its answers, shows an entry with its signer, and proves it`() async throws {
+        try await Self.withLogs { logs in
+            for (url, log, version) in [(logs.url1, logs.v1, 1), (logs.url2, logs.v2, 2)] {
+                let site = try await logs.site(url)
+                #expect(site.version == version)
+                let entered = try await logs.enter("shown", in: log)
+                let found = try await site.entry(index: entered.logIndex)
+                #expect(found.canonicalizedBody == entered.canonicalizedBody)
+
+                let shown = LogEntryDescription(found, log: url)
+                #expect(shown.kind == "hashedrekord" && shown.bodyProblem == nil)
+                #expect(shown.contents.map(\.digest) == ["sha256:\(Hex.encode(Hash.sha256(Array("shown".utf8))))"])
+                #expect(shown.signers.map(\.keySHA256) == [Hex.encode(Hash.sha256(logs.key.publicKey.spki))])
+                #expect((shown.integratedTime != nil) == (version == 1))
+
+                let checks = try Verifier(root: logs.root).verify(found).map(\.check)
+                #expect(checks == (version == 1 ? [.signedEntryTimestamp, .inclusionProof] : [.inclusionProof]))
+            }
+        }
+    }
+
+    @Test func `what a signature brought is held against the log as it is now`() async throws {
+        try await Self.withLogs { logs in
+            for (url, log) in [(logs.url1, logs.v1), (logs.url2, logs.v2)] {
+                let known = try await logs.enter("early", in: log)
+                for number in 0..<3 { _ = try await logs.enter("later \(number)", in: log) }
+                let site = try await logs.site(url)
+                let present = try await site.entry(index: known.logIndex)
+                let checks = try await site.verify(present, known: known)
+                #expect(checks.filter { $0.check == "consistency" }.count == 2, "\(url)")
+                #expect(checks.contains { $0.check == "entry" } && checks.contains { $0.check == "inclusion_proof" })
+
+                var other = known
+                other.canonicalizedBody = try await logs.enter("another", in: log).canonicalizedBody
+                let different = await #expect(throws: TransparencyError.self) {
+                    try await site.verify(present, known: other)
+                }
+                #expect(different?.code == "log.other_entry")
+
+                var moved = present
+                moved.inclusionProof?.hashes.append(Hash.sha256([]))
+                let refused = await #expect(throws: VerificationError.self) { try await site.verify(moved) }
+                #expect(refused?.check == .inclusionProof)
+            }
+        }
+    }
+
+    @Test func `an entry that is not there is told with what is`() async throws {
+        try await Self.withLogs { logs in
+            for (url, log) in [(logs.url1, logs.v1), (logs.url2, logs.v2)] {
+                _ = try await logs.enter("only", in: log)
+                let site = try await logs.site(url)
+                let error = await #expect(throws: TransparencyError.self) { try await site.entry(index: 1_000_000) }
+                guard case .entryNotFound(let asked, let what, let trees) = error else {
+                    Issue.record("\(String(describing: error))")
+                    continue
+                }
+                #expect(asked == url && what == "index 1000000" && trees.count == 1)
+                #expect(trees.first.map { $0.size >= 1 } == true)
+                #expect(error?.observed.contains("Rekor entry not found") == true && error?.fix.isEmpty == false)
+            }
+        }
+    }
+
+    @Test func `only the older log can be searched, and only what is trusted is verified`() async throws {
+        try await Self.withLogs { logs in
+            let entered = try await logs.enter("searched", in: logs.v1)
+            let site = try await logs.site(logs.url1)
+            let digest = "sha256:\(Hex.encode(Hash.sha256(Array("searched".utf8))))"
+            let uuids = try await site.search(.hash(digest))
+            #expect(uuids.count == 1)
+            #expect(try await site.entry(uuid: uuids[0]).logIndex == entered.logIndex)
+            #expect(try await site.search(.email("nobody@example.com")).isEmpty)
+
+            let tiles = try await logs.site(logs.url2)
+            var error = await #expect(throws: TransparencyError.self) { try await tiles.search(.hash(digest)) }
+            #expect(error?.code == "log.not_searchable")
+            error = await #expect(throws: TransparencyError.self) { try await tiles.entry(uuid: uuids[0]) }
+            #expect(error?.code == "log.not_searchable")
+            let stranger = try await logs.site(logs.url2, trusted: false)
+            error = await #expect(throws: TransparencyError.self) { try await stranger.entry(index: 0) }
+            #expect(error?.code == "log.needs_trust")
+        }
+    }
+
+    @Test func `the state of a log names who signed it, and says so when nobody trusted did`() async throws {
+        try await Self.withLogs { logs in
+            for (url, log) in [(logs.url1, logs.v1), (logs.url2, logs.v2)] {
+                _ = try await logs.enter("one", in: log)
+                let state = try await logs.site(url).state()
+                #expect(state.size >= 1 && state.isVerified && state.trees.first?.isActive == true)
+                #expect(state.trees.allSatisfy { $0.signedBy != nil && $0.problem == nil })
+                let unjudged = try await logs.site(url, trusted: false).state()
+                #expect(!unjudged.isJudged && !unjudged.isVerified && unjudged.trees.first?.signedBy == nil)
+            }
+            let stranger = try TrustedRoot.empty
+            let site = LogSite(
+                .init(name: "rekor", version: 1, upstream: logs.upstream(logs.url1)), root: stranger, http: logs.http)
+            let state = try await site.state()
+            #expect(state.isJudged && !state.isVerified && state.trees.first?.problem != nil)
+        }
+    }
+}
+
+extension TrustedRoot {
+    /// Nobody.
+    fileprivate static var empty: TrustedRoot {
+        get throws {
+            try TrustedRoot(
+                json: Array(#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#.utf8))
+        }
+    }
+}
