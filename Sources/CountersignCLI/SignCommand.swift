@@ -16,37 +16,38 @@ struct SignCommand: AsyncParsableCommand {
     @Argument(help: "host/repository@digest or host/repository:tag, one or more.") var references: [String]
 
     private struct Request: Encodable { let references: [String] }
+    /// The API's answer, and what became of each item.
     private struct Answer: Codable {
         struct Item: Codable {
             let reference: String
             let verdict: String
             let reason: String?
+            /// Absent for what was refused, and for what nothing was heard of in time.
+            var status: ArtifactStatus?
+
+            func tell() {
+                if let status { return status.tell() }
+                print("\(verdict)  \(reference)  \(reason ?? "nothing was heard of it in time")")
+            }
         }
-        let items: [Item]
+        var items: [Item]
     }
 
     func run() async throws {
         let client = try api.client
-        let answer: Answer = try await client.post("/v1/sign", Request(references: references))
-        let refused = answer.items.filter { $0.verdict == "refused" }
-        if output.output == .text {
-            for item in refused { print("refused  \(item.reference)  \(item.reason ?? "")") }
-        }
-        if noWait {
-            if output.output == .json { try Console.json(answer) }
-            if !refused.isEmpty { throw ExitCode(1) }
-            return
-        }
-        var statuses: [ArtifactStatus] = []
-        let waiter = Waiter(client: client)
-        for item in answer.items where item.verdict != "refused" {
-            if let status = try await waiter.settled(item.reference, within: timeout.duration) {
-                statuses.append(status)
-                if output.output == .text { status.tell() }
+        var answer: Answer = try await client.post("/v1/sign", Request(references: references))
+        let isText = output.output == .text
+        if isText { for item in answer.items where item.verdict == "refused" { item.tell() } }
+        if !noWait {
+            let waiter = Waiter(client: client)
+            for place in answer.items.indices where answer.items[place].verdict != "refused" {
+                answer.items[place].status = try await waiter.settled(
+                    answer.items[place].reference, within: timeout.duration)
+                if isText { answer.items[place].tell() }
             }
         }
-        if output.output == .json { try Console.json(statuses) }
-        let signed = statuses.filter { $0.state == "signed" }.count
-        if signed != references.count { throw ExitCode(1) }
+        if !isText { try Console.json(answer) }
+        let isDone = answer.items.allSatisfy { noWait ? $0.verdict != "refused" : $0.status?.state == "signed" }
+        if !isDone { throw ExitCode(1) }
     }
 }

@@ -21,15 +21,20 @@ struct ArtifactStatus: Codable {
         let fix: String
     }
     let reference: String
+    let registry: String
+    let repository: String
     let tag: String?
     /// Absent while nobody could say yet where the tag points.
     let digest: String?
     let state: String
     let recheck: Bool
+    let mediaType: String?
     let rule: String?
     let policyVersion: String?
+    let generation: Int
     let attempts: Int
     let receivedAt: String
+    let pushedAt: String
     let resolvedAt: String?
     let nextAttemptAt: String?
     let lastError: Failure?
