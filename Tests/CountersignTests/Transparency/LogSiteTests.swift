@@ -24,7 +24,8 @@ import Testing
         let root: TrustedRoot
         let v1: any TransparencyLog
         let v2: any TransparencyLog
-        let (url1, url2): (String, String)
+        let url1: String
+        let url2: String
         let key: PrivateKey
 
         init(_ lab: Lab) async throws {
