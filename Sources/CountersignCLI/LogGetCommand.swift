@@ -43,7 +43,7 @@ struct LogGetCommand: AsyncParsableCommand {
         let found: RecordedEntries = try await daemon.get("/v1/log-entries", query: query)
         guard !found.entries.isEmpty else {
             throw CommandFailure(
-                code: "log.entry_not_found",
+                code: "rekor.entry_not_found",
                 observed:
                     "Rekor entry not found: the daemon at \(daemon.base) made none with \(query.map { "\($0.0) \($0.1)" }.joined(separator: ", "))",
                 fix: "ask the log itself: it has everybody's entries (--rekor-url URL)", status: 1)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Countersign
 import Curl
+import FoundationEssentials
 import OCI
 import OpenSSL
 import Sigstore
@@ -17,6 +18,10 @@ struct LogVerifyCommand: AsyncParsableCommand {
 
     @Option(help: "An entry's index in the log.") var index: Int64?
     @Option(help: "Its uuid; Rekor v1 only.") var uuid: String?
+    @Option(
+        help: "Folder where the logs' checkpoints are remembered. Default: countersign/logs in the user's state folder."
+    )
+    var logState: String?
     @OptionGroup var source: LogSourceOptions
     @OptionGroup var output: OutputOption
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String?
@@ -37,6 +42,8 @@ struct LogVerifyCommand: AsyncParsableCommand {
         defer { http.shutdown() }
         let trust = try await source.trusted()
         let log = try await source.site(trust, http: http)
+        let store = FileCheckpoints(
+            folder: logState ?? FileCheckpoints.defaultFolder(ProcessInfo.processInfo.environment))
         var answers: [Answer] = []
         if let reference {
             let known = try await entries(of: Reference(argument: reference), http)
@@ -50,7 +57,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
                                 log: log.url, asked: "index \(entry.logIndex)",
                                 detail: "the signature is in the log with id \(Hex.encode(entry.logID)): name that one")
                         }
-                        return try await (present, log.verify(present, known: entry))
+                        return try await (present, log.verify(present, known: entry, remembering: store))
                     })
             }
         } else {
@@ -62,7 +69,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
                     } else {
                         present = try await log.entry(uuid: uuid ?? "")
                     }
-                    return try await (present, log.verify(present))
+                    return try await (present, log.verify(present, remembering: store))
                 })
         }
         switch output.output {
@@ -118,6 +125,10 @@ struct LogVerifyCommand: AsyncParsableCommand {
                 failure = .init(code: error.code, observed: error.observed)
             } catch let error as TransparencyError {
                 guard CommandFailure(describing: error).status == 1 else { throw error }
+                (logIndex, checks, verified) = (index, [], false)
+                failure = .init(code: error.code, observed: error.observed)
+            } catch let error as SigstoreError {
+                guard case .logInconsistent = error else { throw error }
                 (logIndex, checks, verified) = (index, [], false)
                 failure = .init(code: error.code, observed: error.observed)
             }

@@ -108,9 +108,13 @@ package struct LogSite: Sendable {
     ///
     /// - Parameter known: the entry as a signature brought it: it must be the same, and the checkpoint it came with must be
     ///   an earlier state of the same tree.
+    /// - Parameter store: what the log said before; the newest checkpoints must extend it, and are remembered with it.
     /// - Returns: the checks that were made.
-    /// - Throws: ``VerificationError`` for what does not hold, ``TransparencyError`` for an entry that is not there or another.
-    package func verify(_ entry: TlogEntry, known: TlogEntry? = nil) async throws -> [LogCheck] {
+    /// - Throws: ``VerificationError`` for what does not hold, ``TransparencyError`` for an entry that is another,
+    ///   ``SigstoreError/logInconsistent(log:detail:)`` for a log that contradicts what it said before.
+    package func verify(
+        _ entry: TlogEntry, known: TlogEntry? = nil, remembering store: (any CheckpointStore)? = nil
+    ) async throws -> [LogCheck] {
         guard let root, let checkpoints else { throw TransparencyError.needsTrust(log: url) }
         var checks = try Verifier(root: root).verify(entry).map { LogCheck($0) }
         if let known {
@@ -144,6 +148,21 @@ package struct LogSite: Sendable {
                     check: "consistency", seen: "\(name), of \(checkpoint.size) leaves",
                     against: "the newest, of \(newest.size) leaves"))
         }
+        if let store { checks.append(try await remember(in: store, origin: newest.origin, checkpoints)) }
         return checks
+    }
+
+    private func remember(
+        in store: any CheckpointStore, origin: String, _ verifier: CheckpointVerifier
+    ) async throws -> LogCheck {
+        let before = try await store.proven(origin: origin)?.size
+        let finding = try await ConsistencyCheck(reader, verifier: verifier, store: store).look()
+        if let contradiction = finding.contradiction {
+            throw SigstoreError.logInconsistent(log: url, detail: contradiction.detail)
+        }
+        return LogCheck(
+            check: "history",
+            seen: before.map { "it extends the \($0) leaves that were seen before" } ?? "it is remembered from now on",
+            against: before == nil ? nil : "what this log said before")
     }
 }

@@ -18,10 +18,10 @@ package enum TransparencyError: Error, Sendable, Equatable {
     /// Stable, as in the API's `last_error.code`.
     package var code: String {
         switch self {
-        case .entryNotFound: "log.entry_not_found"
+        case .entryNotFound: "rekor.entry_not_found"
         case .notSearchable: "log.not_searchable"
         case .needsTrust: "log.needs_trust"
-        case .otherEntry: "log.other_entry"
+        case .otherEntry: "rekor.entry_differs"
         }
     }
 
