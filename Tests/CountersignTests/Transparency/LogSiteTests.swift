@@ -100,7 +100,9 @@ import Testing
                 for number in 0..<3 { _ = try await logs.enter("later \(number)", in: log) }
                 let site = try await logs.site(url)
                 let present = try await site.entry(index: known.logIndex)
-                let store = FileCheckpoints(folder: try TemporaryDirectory().path + "/logs-of-\(site.version)")
+                let folder = try TemporaryDirectory()
+                defer { withExtendedLifetime(folder) {} }
+                let store = FileCheckpoints(folder: folder.path)
                 let first = try await site.verify(present, known: known, remembering: store)
                 #expect(first.last?.check == "history" && first.last?.against == nil)
                 let checks = try await site.verify(present, known: known, remembering: store)
