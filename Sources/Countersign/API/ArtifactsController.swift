@@ -1,7 +1,7 @@
 package import Hummingbird
 import OCI
 
-/// `GET /v1/artifacts?ref=host/repository@digest` (or `:tag`), with `&wait=30s` to be answered when the state is final
+/// `GET /v1/artifacts`: a list. `GET /v1/artifacts?ref=host/repository@digest` (or `:tag`), with `&wait=30s` to be answered when the state is final
 /// and nothing looks at it again.
 package struct ArtifactsController: RouteSet {
     private let records: ArtifactRecords
@@ -28,17 +28,31 @@ package struct ArtifactsController: RouteSet {
         router.get("/v1/artifacts") { request, _ in
             // who it is comes first: a stranger is not told what a reference should look like
             let principal = try await authority.identify(.viewer, for: request)
-            guard let text = request.parameter("ref") else {
-                throw Problem(.badRequest, "api.bad_parameter", "'ref' is missing: host/repository@digest or :tag")
-            }
+            guard let text = request.parameter("ref") else { return try await list(request, principal) }
             let reference = try RequestedReference(text, registries: registries)
             try authority.confine(principal, to: reference.repository)
             let wait = try request.parameter("wait", "a duration such as 30s") { Duration(configured: $0) }
             guard let status = try await status(of: reference, waiting: min(wait ?? .zero, maxWait)) else {
                 throw Problem(.notFound, "artifact.unknown", "no push of \(text.prefix(300)) was seen")
             }
-            return try Response.json(ArtifactAnswer(status))
+            return try Response.json(ArtifactAnswer(status), unlessKnownTo: request)
         }
+    }
+
+    private struct ListAnswer: Encodable {
+        let artifacts: [ArtifactAnswer]
+        let next: Int64?
+    }
+
+    private func list(_ request: Request, _ principal: APITokens.Principal?) async throws -> Response {
+        var filter = ArtifactFilter()
+        filter.repositories = try request.repositories(principal)
+        filter.state = try request.parameter("state", "a state such as signed") { TargetState(rawValue: $0) }
+        filter.identity = request.parameter("identity")
+        filter.before = try request.time("until")
+        filter.after = try request.time("since")
+        let page = try await records.artifacts(filter, before: try request.cursor(), limit: try request.limit())
+        return try Response.json(ListAnswer(artifacts: page.items.map(ArtifactAnswer.init), next: page.next))
     }
 
     /// The present status, or the one at the end of the wait. A reference that is not known yet is waited for too: the push

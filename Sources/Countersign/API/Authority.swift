@@ -30,6 +30,14 @@ package struct Authority: Sendable {
         return principal
     }
 
+    /// Who acts: of at least that role, and never nobody. What its scope allows is still to be asked.
+    func actor(_ role: APITokens.Role, for request: Request) async throws -> APITokens.Principal {
+        guard let principal = try await identify(role, for: request) else {
+            throw refusal(.unauthorized, "api.token_missing", "this needs a token: Authorization: Bearer cs_…")
+        }
+        return principal
+    }
+
     /// Sees that what is asked about one repository is within the scope of who asks.
     /// - Throws: 403 for a token that is confined to others.
     func confine(_ principal: APITokens.Principal?, to repository: Repository) throws(Problem) {

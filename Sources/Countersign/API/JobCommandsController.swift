@@ -1,7 +1,7 @@
 package import Hummingbird
 import Logging
 
-/// What an operator does to work by hand: `POST /v1/jobs/{id}/cancel`, `POST /v1/dead-letters/{id}/redrive`,
+/// What an operator does to work by hand: `POST /v1/jobs/{id}/cancel` and `…/retry`, `POST /v1/dead-letters/{id}/redrive`,
 /// `POST /v1/dead-letters/redrive` for the oldest of all. None takes a body.
 package struct JobCommandsController: RouteSet {
     private let queue: JobQueue
@@ -19,30 +19,35 @@ package struct JobCommandsController: RouteSet {
 
     package func addRoutes(to router: Router<ServiceContext>) {
         router.post("/v1/jobs/:id/cancel") { request, context in
-            let principal = try await authority.require(.operator, for: request)
-            let job = try Self.id(context)
-            guard let cancellation = try await queue.cancel(job: job) else {
-                throw Problem(.notFound, "job.unknown", "there is no job \(job): it ended, or never was")
-            }
+            let principal = try await authority.actor(.operator, for: request)
+            let job = try await job(context, principal)
+            guard let cancellation = try await queue.cancel(job: job) else { throw Problem.unknownJob(job) }
             context.logger.notice(
-                "job \(cancellation.rawValue)",
-                metadata: ["job.id": "\(job)", "principal": "\(principal?.name ?? "")"])
+                "job \(cancellation.rawValue)", metadata: ["job.id": "\(job)", "principal": "\(principal.name)"])
             return try Response.json(
-                CancelAnswer(job: job, state: cancellation.rawValue),
+                JobStateAnswer(job: job, state: cancellation.rawValue),
                 status: cancellation == .cancelled ? .ok : .accepted)
         }
+        router.post("/v1/jobs/:id/retry") { request, context in
+            let principal = try await authority.actor(.operator, for: request)
+            let job = try await job(context, principal)
+            guard let retry = try await queue.retry(job: job) else { throw Problem.unknownJob(job) }
+            context.logger.notice(
+                "job is due now", metadata: ["job.id": "\(job)", "principal": "\(principal.name)"])
+            return try Response.json(JobStateAnswer(job: job, state: retry.rawValue), status: .accepted)
+        }
         router.post("/v1/dead-letters/:id/redrive") { request, context in
-            let principal = try await authority.require(.operator, for: request)
-            let letter = try Self.id(context)
-            guard let job = try await queue.redrive(jobs: [letter]).first else {
+            let principal = try await authority.actor(.operator, for: request)
+            let letter = try context.job
+            guard let found = try await records.deadLetter(letter), principal.scope?.allows(found.repository) ?? true,
+                let job = try await queue.redrive(jobs: [letter]).first
+            else {
                 throw Problem(
                     .notFound, "dead_letter.unknown", "no dead letter of job \(letter): it was taken up, or never was")
             }
             context.logger.notice(
                 "dead letter redriven",
-                metadata: [
-                    "job.id": "\(job)", "dead_letter": "\(letter)", "principal": "\(principal?.name ?? "")",
-                ])
+                metadata: ["job.id": "\(job)", "dead_letter": "\(letter)", "principal": "\(principal.name)"])
             return try Response.json(RedriveAnswer(job: job), status: .accepted)
         }
         router.post("/v1/dead-letters/redrive") { request, context in
@@ -56,17 +61,38 @@ package struct JobCommandsController: RouteSet {
         }
     }
 
-    private static func id(_ context: ServiceContext) throws(Problem) -> Int64 {
-        guard let id = context.parameters.get("id", as: Int64.self), id > 0 else {
-            throw Problem(.badRequest, "api.bad_parameter", "the job in the path must be a number")
+    /// The job in the path, if it is one of those that the token is for. A job never changes its repository.
+    private func job(_ context: ServiceContext, _ principal: APITokens.Principal) async throws -> Int64 {
+        let id = try context.job
+        guard let job = try await records.job(id), principal.scope?.allows(job.repository) ?? true else {
+            throw Problem.unknownJob(id)
         }
         return id
     }
 }
 
-private struct CancelAnswer: Encodable {
+extension ServiceContext {
+    /// The job in the path.
+    var job: Int64 {
+        get throws(Problem) {
+            guard let id = parameters.get("id", as: Int64.self), id > 0 else {
+                throw Problem(.badRequest, "api.bad_parameter", "the job in the path must be a number")
+            }
+            return id
+        }
+    }
+}
+
+extension Problem {
+    static func unknownJob(_ id: Int64) -> Problem {
+        Problem(.notFound, "job.unknown", "there is no job \(id): it ended, or never was")
+    }
+}
+
+private struct JobStateAnswer: Encodable {
     let job: Int64
-    /// `cancelled`: it waited, and is gone. `cancelling`: it runs, and ends at its next step.
+    /// `cancelled`: it waited, and is gone. `cancelling`: it runs, and ends at its next step. `queued`: it is due now.
+    /// `signing`: it runs already.
     let state: String
 }
 

@@ -2,7 +2,7 @@ import FoundationEssentials
 package import Hummingbird
 import OCI
 
-/// `GET /v1/jobs`: work that is left. `GET /v1/dead-letters`: work that was given up. Newest first, by pages.
+/// `GET /v1/jobs`, `GET /v1/jobs/{id}`: work that is left. `GET /v1/dead-letters`: work that was given up. Newest first, by pages.
 package struct JobsController: RouteSet {
     private let records: ArtifactRecords
     private let authority: Authority
@@ -14,33 +14,32 @@ package struct JobsController: RouteSet {
 
     package func addRoutes(to router: Router<ServiceContext>) {
         router.get("/v1/jobs") { request, _ in
-            _ = try await authority.require(.viewer, for: request)
+            let principal = try await authority.identify(.viewer, for: request)
             let state = try request.parameter("state", "queued, signing or waiting") { text in
                 TargetState(rawValue: text).flatMap { $0.isFinal ? nil : $0 }
             }
             let repository = try request.parameter("repository", "registry/repository", parse: Self.repository)
             let page = try await records.jobs(
-                state: state, repository: repository, before: try Self.cursor(request), limit: try Self.limit(request))
+                state: state, repository: repository, scope: principal?.scope, before: try request.cursor(),
+                limit: try request.limit())
             return try Response.json(JobsAnswer(jobs: page.items.map(JobAnswer.init), next: page.next))
         }
+        router.get("/v1/jobs/{id}") { request, context in
+            let principal = try await authority.identify(.viewer, for: request)
+            let id = try context.job
+            // of what is outside its scope a token learns nothing, not even that it is there
+            guard let job = try await records.job(id), principal?.scope?.allows(job.repository) ?? true else {
+                throw Problem.unknownJob(id)
+            }
+            return try Response.json(JobAnswer(job))
+        }
         router.get("/v1/dead-letters") { request, _ in
-            _ = try await authority.require(.viewer, for: request)
-            let page = try await records.deadLetters(before: try Self.cursor(request), limit: try Self.limit(request))
+            let principal = try await authority.identify(.viewer, for: request)
+            let page = try await records.deadLetters(
+                scope: principal?.scope, before: try request.cursor(), limit: try request.limit())
             return try Response.json(
                 DeadLettersAnswer(deadLetters: page.items.map(DeadLetterAnswer.init), next: page.next))
         }
-    }
-
-    private static func cursor(_ request: Request) throws(Problem) -> Int64? {
-        try request.parameter("before", "the 'next' of the page before") { text in
-            Int64(text).flatMap { $0 > 0 ? $0 : nil }
-        }
-    }
-
-    private static func limit(_ request: Request) throws(Problem) -> Int {
-        try request.parameter("limit", "a number from 1 to 500") { text in
-            Int(text).flatMap { (1...500).contains($0) ? $0 : nil }
-        } ?? 100
     }
 
     /// `registry/name`: everything before the first slash is the registry.

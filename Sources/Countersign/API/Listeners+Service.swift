@@ -64,6 +64,8 @@ extension Listeners {
                 .api: [
                     ArtifactsController(
                         records: records, configuration: configuration, authority: authority, metrics: metrics),
+                    RepositoriesController(records: records, authority: authority),
+                    EventsController(records: EventRecords(pool: pool), authority: authority),
                     JobsController(records: records, authority: authority),
                     JobCommandsController(queue: dependencies.queue, records: records, authority: authority),
                     SignController(

@@ -2,6 +2,7 @@ import FoundationEssentials
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import OpenSSL
 
 /// Why a body was not read whole.
 enum BodyError: Error, Equatable {
@@ -47,6 +48,23 @@ extension Request {
 }
 
 extension Response {
+    /// The same with an `ETag`, and without a body (304) for a reader who has it already (RFC 9110 §13.1.2).
+    static func json(_ value: some Encodable, unlessKnownTo request: Request) throws -> Response {
+        let body = try JSONEncoder.service.encode(value)
+        let tag = "\"\(Hex.encode(Hash.sha256(Array(body)).prefix(16)))\""
+        let known = (request.headers[.ifNoneMatch] ?? "").split(separator: ",").map { part in
+            part.drop { $0 == " " }.prefix { $0 != " " }
+        }
+        if known.contains(where: { $0 == "*" || $0 == tag || $0 == "W/\(tag)" }) {
+            return Response(status: .notModified, headers: [.eTag: tag, .cacheControl: "no-store"])
+        }
+        var response = Response(
+            status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-cache"],
+            body: .init(byteBuffer: ByteBuffer(bytes: body)))
+        response.headers[.eTag] = tag
+        return response
+    }
+
     /// A value as JSON with sorted keys.
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         let body = try JSONEncoder.service.encode(value)

@@ -30,10 +30,9 @@ package struct SignController: RouteSet {
 
     package func addRoutes(to router: Router<ServiceContext>) {
         router.post("/v1/sign") { request, context in
-            guard let principal = try await authority.require(.operator, for: request) else {
-                throw Problem(.unauthorized, "api.token_missing", "this needs a token")
-            }
+            let principal = try await authority.actor(.operator, for: request)
             let references = try await references(of: request, context)
+            for (_, reference) in references { try authority.confine(principal, to: reference.repository) }
             let requests = references.map { enqueueRequest($0.text, $0.reference, by: principal) }
             let result = try await commit(requests)
             context.logger.notice(

@@ -34,6 +34,35 @@ extension JobQueue {
         }
     }
 
+    package enum Retry: String, Sendable {
+        /// It is due now.
+        case queued
+        /// It runs already.
+        case signing
+    }
+
+    /// Makes a job that waits due at once, at the attempt where it stands.
+    /// - Returns: `nil` when there is no such job (any more).
+    package func retry(job id: Int64) async throws(QueueError) -> Retry? {
+        let retry = try await pool.together { session in
+            try Self.lock([id], in: session)
+            let rows = try session.query(
+                """
+                WITH found AS MATERIALIZED (SELECT id, leased FROM countersign.job WHERE id = \(id)),
+                due AS (
+                    UPDATE countersign.job SET run_at = now()
+                    WHERE id = ANY(ARRAY(SELECT id FROM found WHERE NOT leased)) AND run_at > now() RETURNING target_id),
+                shown AS (
+                    UPDATE countersign.target SET state = 'queued', updated_at = now()
+                    WHERE id = ANY(ARRAY(SELECT target_id FROM due)) AND state = 'waiting' RETURNING 1)
+                SELECT leased FROM found
+                """)
+            return try rows.first.map { try $0.decode("leased", as: Bool.self) ? Retry.signing : .queued }
+        }
+        if retry == .queued { notifier.jobsAreDue() }
+        return retry
+    }
+
     /// Takes dead letters up again, as new jobs at their first attempt.
     /// - Parameter ids: of the jobs that were given up; what is no dead letter (any more) is left out.
     /// - Returns: the ids of the new jobs.

@@ -44,6 +44,11 @@ package struct Page<Item: Sendable>: Sendable {
     /// Pass as `before` to go on; `nil` at the end.
     package let next: Int64?
 
+    init(_ items: [Item], next: Int64?) {
+        self.items = items
+        self.next = next
+    }
+
     init(_ items: [Item], limit: Int, id: (Item) -> Int64) {
         self.items = items
         next = items.count < limit ? nil : items.last.map(id)

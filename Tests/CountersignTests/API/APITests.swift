@@ -115,7 +115,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/v1/artifacts", 400, "api.bad_parameter"), ("/v1/artifacts?ref=x", 400, "reference.malformed"),
+        ("/v1/artifacts?state=x", 400, "api.bad_parameter"), ("/v1/artifacts?since=x", 400, "api.bad_parameter"),
+        ("/v1/events?verdict=x", 400, "api.bad_parameter"), ("/v1/events?before=1", 400, "api.bad_parameter"),
+        ("/v1/repositories?limit=101", 400, "api.bad_parameter"), ("/v1/jobs/9", 404, "job.unknown"),
+        ("/v1/artifacts?ref=x", 400, "reference.malformed"),
         ("/v1/artifacts?ref=registry.example.com/a", 400, "reference.incomplete"),
         ("/v1/artifacts?ref=registry.example.com/a:v1", 404, "artifact.unknown"),
         ("/v1/artifacts?ref=registry.example.com/a:v1&wait=soon", 400, "api.bad_parameter"),

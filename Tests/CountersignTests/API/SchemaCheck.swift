@@ -24,6 +24,10 @@ struct SchemaCheck {
         case ("allOf", _):
             guard case .array(let parts) = expected else { return ["\(place): allOf is no list"] }
             return parts.flatMap { faults(value, $0, at: place, isClosed: false) }
+        case ("anyOf", _):
+            guard case .array(let forms) = expected else { return ["\(place): anyOf is no list"] }
+            let found = forms.map { faults(value, $0, at: place, isClosed: isClosed) }
+            return found.contains(where: \.isEmpty) ? [] : ["\(place): fits no form"] + found.flatMap(\.self)
         case ("type", _): return value.isOf(expected.text ?? "") ? [] : ["\(place): is no \(expected.text ?? "")"]
         case ("enum", _):
             guard case .array(let words) = expected else { return ["\(place): enum is no list"] }

@@ -146,7 +146,7 @@ import Testing
             let token = try await attester(doors)
             let other = "/v1/artifacts?ref=registry.example.com/tenant/app@\(sampleDigest("image"))"
             #expect(try await doors.get(other, token: token).status == 403)
-            #expect(try await doors.get("/v1/jobs", token: token).status == 403)
+            #expect(try await doors.get("/v1/endpoints", token: token).status == 403)
             let id = try #require(try await put(doors, token).json["id"]?.integer)
             let stranger = try await APITokens(pool: doors.queue.pool).create(
                 name: "stranger", role: .attester, lifetime: nil,

@@ -5,13 +5,24 @@ extension ArtifactsController {
 
     static let operations = [
         Operation(
-            .get, "/v1/artifacts", "artifact", "What became of one artifact.", access: .role(.viewer), reach: .one,
+            .get, "/v1/artifacts", "artifact", "What became of one artifact, or of many: without 'ref' a list.",
+            access: .role(.viewer),
+            reach: .filtered,
             parameters: [
-                .query("ref", .string, "host/repository@digest or host/repository:tag", required: true), .wait,
+                .query("ref", .string, "host/repository@digest or host/repository:tag"), .wait,
+                .header("If-None-Match", .string, "the ETag of an answer with 'ref'; 304 if it is still true"),
+                .query("state", .state, "in that state"), .registry, .repositories,
+                .query("identity", .string, "signed by that subject alternative name"), .olderThan, .newerThan, .limit,
+                .before,
             ],
-            answers: [.json(200, "its state", .artifact)],
+            answers: [
+                .json(
+                    200, "its state, with an ETag; or a page, the newest first",
+                    .either(.artifact, .object(["artifacts": .list(of: .artifact)], optional: ["next": .id]))),
+                .empty(304, "as the ETag says"),
+            ],
             problems: [
-                400: ["api.bad_parameter", "reference.malformed", "reference.incomplete"],
+                400: ["api.bad_parameter", "reference.malformed", "reference.incomplete"], 403: ["api.out_of_scope"],
                 404: ["artifact.unknown"], 503: ["api.too_many_waiters"],
             ])
     ]

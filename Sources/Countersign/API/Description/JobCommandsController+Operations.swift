@@ -5,15 +5,23 @@ extension JobCommandsController {
 
     static let operations = [
         Operation(
-            .post, "/v1/jobs/{id}/cancel", "cancelJob", "Stops a job.", access: .role(.operator), reach: .everything,
+            .post, "/v1/jobs/{id}/cancel", "cancelJob", "Stops a job.", access: .role(.operator), reach: .filtered,
             parameters: [.path("id", .id, "the job")],
             answers: [
                 .json(200, "it waited, and is gone", .object(["job": .id, "state": .one(of: ["cancelled"])])),
                 .json(202, "it runs, and ends soon", .object(["job": .id, "state": .one(of: ["cancelling"])])),
             ], problems: [400: ["api.bad_parameter"], 404: ["job.unknown"]]),
         Operation(
+            .post, "/v1/jobs/{id}/retry", "retryJob", "Makes a job that waits due at once.", access: .role(.operator),
+            reach: .filtered, parameters: [.path("id", .id, "the job")],
+            answers: [
+                .json(
+                    202, "it is due, or runs already",
+                    .object(["job": .id, "state": .one(of: ["queued", "signing"])]))
+            ], problems: [400: ["api.bad_parameter"], 404: ["job.unknown"]]),
+        Operation(
             .post, "/v1/dead-letters/{id}/redrive", "redriveDeadLetter", "Takes up again what was given up.",
-            access: .role(.operator), reach: .everything, parameters: [.path("id", .id, "the job that was given up")],
+            access: .role(.operator), reach: .filtered, parameters: [.path("id", .id, "the job that was given up")],
             answers: [.json(202, "a new job", .object(["job": .id]))],
             problems: [400: ["api.bad_parameter"], 404: ["dead_letter.unknown"]]),
         Operation(

@@ -5,7 +5,7 @@ extension JobsController {
 
     static let operations = [
         Operation(
-            .get, "/v1/jobs", "jobs", "Work that is left, newest first.", access: .role(.viewer), reach: .everything,
+            .get, "/v1/jobs", "jobs", "Work that is left, newest first.", access: .role(.viewer), reach: .filtered,
             parameters: [
                 .query("state", .one(of: ["queued", "signing", "waiting"]), "only jobs in that state"),
                 .query("repository", .string, "registry/name"), .limit, .before,
@@ -14,8 +14,12 @@ extension JobsController {
                 .json(200, "a page", .object(["jobs": .list(of: .job)], optional: ["next": .id]))
             ], problems: [400: ["api.bad_parameter"]]),
         Operation(
+            .get, "/v1/jobs/{id}", "job", "One job, while there is work left in it.", access: .role(.viewer),
+            reach: .filtered, parameters: [.path("id", .id, "the job")], answers: [.json(200, "its state", .job)],
+            problems: [400: ["api.bad_parameter"], 404: ["job.unknown"]]),
+        Operation(
             .get, "/v1/dead-letters", "deadLetters", "Work that was given up, newest first.", access: .role(.viewer),
-            reach: .everything, parameters: [.limit, .before],
+            reach: .filtered, parameters: [.limit, .before],
             answers: [
                 .json(200, "a page", .object(["dead_letters": .list(of: .deadLetter)], optional: ["next": .id]))
             ], problems: [400: ["api.bad_parameter"]]),

@@ -73,6 +73,13 @@ package struct Schema: Sendable, Equatable {
         return Schema(json, definitions: all.reduce(into: [:]) { $0.merge($1.value.definitions) { first, _ in first } })
     }
 
+    /// One form or the other.
+    package static func either(_ first: Schema, _ second: Schema) -> Schema {
+        Schema(
+            ["anyOf": .array([.object(first.json), .object(second.json)])],
+            definitions: first.definitions.merging(second.definitions) { first, _ in first })
+    }
+
     /// The same value under a name of its own in the document.
     package func named(_ name: String) -> Schema {
         Schema(

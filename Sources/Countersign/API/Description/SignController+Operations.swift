@@ -6,7 +6,7 @@ extension SignController {
     static let operations = [
         Operation(
             .post, "/v1/sign", "sign", "Asks for what a push would have been granted.", access: .role(.operator),
-            reach: .everything,
+            reach: .one,
             body: .json(.object(["references": .list(of: .string, count: 1...100)])),
             answers: [
                 .json(
