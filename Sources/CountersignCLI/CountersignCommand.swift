@@ -18,7 +18,7 @@ struct CountersignCommand: AsyncParsableCommand {
             SignCommand.self, VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self,
             DescribeCommand.self, TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self,
             WaitCommand.self,
-            TokenCommand.self, ConfigCommand.self, DoctorCommand.self,
+            TokenCommand.self, AuditCommand.self, ConfigCommand.self, DoctorCommand.self,
             AttestCommand.self, LogCommand.self, TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
         ])
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Countersign
 import FoundationEssentials
+import Glibc
 import Postgres
 
 struct TokenCommand: AsyncParsableCommand {
@@ -13,7 +14,8 @@ struct TokenCommand: AsyncParsableCommand {
             commandName: "create", abstract: "Make a token and print it: this once, only its hash is kept.",
             discussion: """
                 viewer reads; operator also asks for signatures and sends documents; admin also manages. attester sends \
-                documents, and reads, only of the repositories and predicate types that are given.
+                documents, and reads, only of the repositories and predicate types that are given. A token of any other \
+                role is confined to repositories with --repositories; without it it is for all.
                 """)
 
         @OptionGroup var configuration: ConfigurationOption
@@ -21,7 +23,7 @@ struct TokenCommand: AsyncParsableCommand {
         @Option(help: "viewer, attester, operator or admin.") var role: APITokens.Role
         @Option(
             parsing: .upToNextOption,
-            help: "For an attester: globs over registry/repository, such as 'registry.example.com/team/**'.")
+            help: "Only these: globs over registry/repository, such as 'registry.example.com/team/**'.")
         var repositories: [String] = []
         @Option(
             parsing: .upToNextOption,
@@ -40,20 +42,23 @@ struct TokenCommand: AsyncParsableCommand {
 
         func validate() throws {
             let isAttester = role == .attester
-            guard isAttester == !repositories.isEmpty, isAttester == !predicateTypes.isEmpty else {
+            guard !isAttester || !repositories.isEmpty, isAttester == !predicateTypes.isEmpty else {
                 throw ValidationError(
-                    "--repositories and --predicate-types belong to the role attester, which needs both")
+                    "an attester needs --repositories and --predicate-types; the latter belong to that role alone")
             }
         }
 
         func run() async throws {
             let scope =
-                role == .attester
-                ? try TokenScope(repositories: repositories, predicateTypes: predicateTypes) : nil
+                repositories.isEmpty
+                ? nil
+                : try TokenScope(
+                    repositories: repositories, predicateTypes: role == .attester ? predicateTypes : ["*"])
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"
-                let token = try await tokens.create(name: name, role: role, lifetime: expires?.duration, scope: scope)
+                let token = try await tokens.create(
+                    name: name, role: role, lifetime: expires?.duration, scope: scope, by: unixUser)
                 switch output.output {
                 case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expiresAt: end))
                 case .text: print(token)
@@ -111,7 +116,7 @@ struct TokenCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await withTokens(configuration) { tokens in
-                guard try await tokens.revoke(name: name) else {
+                guard try await tokens.revoke(name: name, by: unixUser) else {
                     throw CommandFailure(code: "token.unknown", observed: "no valid token is named \(name)", status: 1)
                 }
             }
@@ -120,6 +125,12 @@ struct TokenCommand: AsyncParsableCommand {
 }
 
 extension APITokens.Role: ExpressibleByArgument {}
+
+/// Who is at the command line, for the audit log.
+private var unixUser: String {
+    let environment = ProcessInfo.processInfo.environment
+    return environment["SUDO_USER"] ?? environment["USER"] ?? "uid \(getuid())"
+}
 
 /// Opens the database for one command.
 private func withTokens(_ configuration: ConfigurationOption, _ body: (APITokens) async throws -> Void) async throws {

@@ -23,11 +23,16 @@ package struct Authority: Sendable {
     ///   ends.
     func require(_ role: APITokens.Role, for request: Request) async throws -> APITokens.Principal? {
         let principal = try await identify(role, for: request)
+        try refuseConfined(principal)
+        return principal
+    }
+
+    /// What is about all repositories is not for a token that is confined to some.
+    func refuseConfined(_ principal: APITokens.Principal?) throws(Problem) {
         guard principal?.scope == nil else {
             throw refusal(
                 .forbidden, "api.out_of_scope", "the token is confined to some repositories; this is about all of them")
         }
-        return principal
     }
 
     /// Who acts: of at least that role, and never nobody. What its scope allows is still to be asked.

@@ -20,8 +20,10 @@ package struct JobCommandsController: RouteSet {
     package func addRoutes(to router: Router<ServiceContext>) {
         router.post("/v1/jobs/:id/cancel") { request, context in
             let principal = try await authority.actor(.operator, for: request)
-            let job = try await job(context, principal)
-            guard let cancellation = try await queue.cancel(job: job) else { throw Problem.unknownJob(job) }
+            let found = try await job(context, principal)
+            let job = found.id
+            let act = AuditLog.Entry(action: "job.cancel", by: principal, on: found)
+            guard let cancellation = try await queue.cancel(job: job, act) else { throw Problem.unknownJob(job) }
             context.logger.notice(
                 "job \(cancellation.rawValue)", metadata: ["job.id": "\(job)", "principal": "\(principal.name)"])
             return try Response.json(
@@ -30,8 +32,10 @@ package struct JobCommandsController: RouteSet {
         }
         router.post("/v1/jobs/:id/retry") { request, context in
             let principal = try await authority.actor(.operator, for: request)
-            let job = try await job(context, principal)
-            guard let retry = try await queue.retry(job: job) else { throw Problem.unknownJob(job) }
+            let found = try await job(context, principal)
+            let job = found.id
+            let act = AuditLog.Entry(action: "job.retry", by: principal, on: found)
+            guard let retry = try await queue.retry(job: job, act) else { throw Problem.unknownJob(job) }
             context.logger.notice(
                 "job is due now", metadata: ["job.id": "\(job)", "principal": "\(principal.name)"])
             return try Response.json(JobStateAnswer(job: job, state: retry.rawValue), status: .accepted)
@@ -39,8 +43,12 @@ package struct JobCommandsController: RouteSet {
         router.post("/v1/dead-letters/:id/redrive") { request, context in
             let principal = try await authority.actor(.operator, for: request)
             let letter = try context.job
-            guard let found = try await records.deadLetter(letter), principal.scope?.allows(found.repository) ?? true,
-                let job = try await queue.redrive(jobs: [letter]).first
+            var act = AuditLog.Entry(action: "dead_letter.redrive", by: principal)
+            let found = try await records.deadLetter(letter)
+            act.repository = found?.repository.description
+            act.subject = found?.digest?.description ?? found?.tag
+            guard let found, principal.scope?.allows(found.repository) ?? true,
+                let job = try await queue.redrive(jobs: [letter], act).first
             else {
                 throw Problem(
                     .notFound, "dead_letter.unknown", "no dead letter of job \(letter): it was taken up, or never was")
@@ -51,23 +59,33 @@ package struct JobCommandsController: RouteSet {
             return try Response.json(RedriveAnswer(job: job), status: .accepted)
         }
         router.post("/v1/dead-letters/redrive") { request, context in
-            let principal = try await authority.require(.operator, for: request)
-            let jobs = try await queue.redriveOldest(limit: Self.redriveLimit)
+            let principal = try await authority.actor(.operator, for: request)
+            try authority.refuseConfined(principal)
+            let jobs = try await queue.redriveOldest(
+                limit: Self.redriveLimit, AuditLog.Entry(action: "dead_letter.redrive", by: principal))
             let left = try await records.deadLetterCount()
             context.logger.notice(
                 "dead letters redriven",
-                metadata: ["jobs": "\(jobs.count)", "left": "\(left)", "principal": "\(principal?.name ?? "")"])
+                metadata: ["jobs": "\(jobs.count)", "left": "\(left)", "principal": "\(principal.name)"])
             return try Response.json(RedriveAllAnswer(redriven: jobs.count, left: left), status: .accepted)
         }
     }
 
     /// The job in the path, if it is one of those that the token is for. A job never changes its repository.
-    private func job(_ context: ServiceContext, _ principal: APITokens.Principal) async throws -> Int64 {
+    private func job(_ context: ServiceContext, _ principal: APITokens.Principal) async throws -> JobRecord {
         let id = try context.job
         guard let job = try await records.job(id), principal.scope?.allows(job.repository) ?? true else {
             throw Problem.unknownJob(id)
         }
-        return id
+        return job
+    }
+}
+
+extension AuditLog.Entry {
+    fileprivate init(action: String, by principal: APITokens.Principal, on job: JobRecord) {
+        self.init(action: action, by: principal)
+        repository = job.repository.description
+        subject = job.digest?.description ?? job.tag
     }
 }
 

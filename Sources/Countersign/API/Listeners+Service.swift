@@ -70,7 +70,8 @@ extension Listeners {
                     JobCommandsController(queue: dependencies.queue, records: records, authority: authority),
                     SignController(
                         configuration: configuration, policy: dependencies.policy, authority: authority,
-                        commit: dependencies.commit),
+                        audit: AuditLog(pool: pool), commit: dependencies.commit),
+                    AuditController(audit: AuditLog(pool: pool), authority: authority),
                     attestations,
                     LogEntriesController(
                         entries: LogEntryRecords(pool: pool), artifacts: records,

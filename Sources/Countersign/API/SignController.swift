@@ -14,17 +14,20 @@ package struct SignController: RouteSet {
     private let configuration: Configuration
     private let policy: SigningPolicy
     private let authority: Authority
+    private let audit: AuditLog
     private let commit: Intake.Commit
 
     private static let maxReferences = 100
     private static let maxBody = 64 << 10
 
     package init(
-        configuration: Configuration, policy: SigningPolicy, authority: Authority, commit: @escaping Intake.Commit
+        configuration: Configuration, policy: SigningPolicy, authority: Authority, audit: AuditLog,
+        commit: @escaping Intake.Commit
     ) {
         self.configuration = configuration
         self.policy = policy
         self.authority = authority
+        self.audit = audit
         self.commit = commit
     }
 
@@ -34,6 +37,8 @@ package struct SignController: RouteSet {
             let references = try await references(of: request, context)
             for (_, reference) in references { try authority.confine(principal, to: reference.repository) }
             let requests = references.map { enqueueRequest($0.text, $0.reference, by: principal) }
+            // first who asked, then what comes of it: nothing is signed for somebody whom no row names
+            try await audit.append(requests.map { AuditLog.Entry($0, by: principal) })
             let result = try await commit(requests)
             context.logger.notice(
                 "signing requested",
@@ -111,6 +116,15 @@ package struct SignController: RouteSet {
         case .refuse(let reason): return .refused(reason: reason)
         case .sign(let rule): return .accepted(rule: rule.name, policyVersion: policy.version)
         }
+    }
+}
+
+extension AuditLog.Entry {
+    fileprivate init(_ request: EnqueueRequest, by principal: APITokens.Principal) {
+        self.init(action: "artifact.sign", by: principal)
+        repository = "\(request.registry)/\(request.repository)"
+        subject = request.digest?.description ?? request.tag
+        if let refusal = request.verdict.refusal { (outcome, code, detail) = (.refused, "policy.refused", refusal) }
     }
 }
 

@@ -85,36 +85,41 @@ extension AttestationRecords {
     /// signature is tried again; one that was superseded is made anew, as the newest.
     func take(_ submission: Submission) async throws(QueueError) -> Taken {
         try await pool.together { session in
-            let purpose = Purpose.attestation(submission.type, document: submission.document.digest).rawValue
-            let digest = submission.digest.description
-            let repositoryID = try Self.repositoryID(of: submission.repository, in: session)
-            // the same document sent twice at once becomes one attestation
-            _ = try session.query(
-                "SELECT pg_advisory_xact_lock(hashtextextended(\(purpose + digest)::text, \(Int64(repositoryID))))")
-            let documentID = try DocumentStore.keep(submission.document, in: session)
+            let taken = try Self.store(submission, in: session)
             try AuditLog.append(submission.audit, in: session)
-            let latest = try session.query(
-                """
-                SELECT a.id, t.id AS target_id, t.generation, t.state, a.superseded_by IS NOT NULL AS superseded
-                FROM countersign.target t JOIN countersign.attestation a ON a.target_id = t.id
-                WHERE t.digest = \(digest)::text AND t.repository_id = \(repositoryID)::int
-                    AND t.purpose = \(purpose)::text
-                ORDER BY t.generation DESC LIMIT 1
-                """
-            ).first
-            var generation: Int32 = 0
-            if let latest {
-                if try !latest.decode("superseded", as: Bool.self) {
-                    return Taken(
-                        id: try Self.retake(latest, submission, documentID: documentID, in: session), isKnown: true)
-                }
-                generation = try latest.decode("generation", as: Int32.self) + 1
-            }
-            return Taken(
-                id: try Self.insert(
-                    submission, purpose, generation, repositoryID: repositoryID, documentID: documentID, in: session),
-                isKnown: false)
+            return taken
         }
+    }
+
+    private static func store(_ submission: Submission, in session: Session) throws -> Taken {
+        let purpose = Purpose.attestation(submission.type, document: submission.document.digest).rawValue
+        let digest = submission.digest.description
+        let repositoryID = try Self.repositoryID(of: submission.repository, in: session)
+        // the same document sent twice at once becomes one attestation
+        _ = try session.query(
+            "SELECT pg_advisory_xact_lock(hashtextextended(\(purpose + digest)::text, \(Int64(repositoryID))))")
+        let documentID = try DocumentStore.keep(submission.document, in: session)
+        let latest = try session.query(
+            """
+            SELECT a.id, t.id AS target_id, t.generation, t.state, a.superseded_by IS NOT NULL AS superseded
+            FROM countersign.target t JOIN countersign.attestation a ON a.target_id = t.id
+            WHERE t.digest = \(digest)::text AND t.repository_id = \(repositoryID)::int
+                AND t.purpose = \(purpose)::text
+            ORDER BY t.generation DESC LIMIT 1
+            """
+        ).first
+        var generation: Int32 = 0
+        if let latest {
+            if try !latest.decode("superseded", as: Bool.self) {
+                return Taken(
+                    id: try Self.retake(latest, submission, documentID: documentID, in: session), isKnown: true)
+            }
+            generation = try latest.decode("generation", as: Int32.self) + 1
+        }
+        return Taken(
+            id: try Self.insert(
+                submission, purpose, generation, repositoryID: repositoryID, documentID: documentID, in: session),
+            isKnown: false)
     }
 
     private static func repositoryID(of repository: Repository, in session: Session) throws -> Int32 {

@@ -11,8 +11,9 @@ extension JobQueue {
     }
 
     /// Stops a job. A target that is signed stays so; only its re-check goes. A push takes the cancellation back.
+    /// - Parameter act: who does it, written down with it.
     /// - Returns: `nil` when there is no such job (any more).
-    package func cancel(job id: Int64) async throws(QueueError) -> Cancellation? {
+    package func cancel(job id: Int64, _ act: AuditLog.Entry? = nil) async throws(QueueError) -> Cancellation? {
         try await pool.together { session in
             // first the lock, then a snapshot that knows what it protects
             try Self.lock([id], in: session)
@@ -30,7 +31,11 @@ extension JobQueue {
                     WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting') RETURNING 1)
                 SELECT leased FROM found
                 """)
-            return try rows.first.map { try $0.decode("leased", as: Bool.self) ? .cancelling : .cancelled }
+            let done = try rows.first.map { row -> Cancellation in
+                try row.decode("leased", as: Bool.self) ? .cancelling : .cancelled
+            }
+            if let done { try Self.write(act, "job \(id): \(done.rawValue)", in: session) }
+            return done
         }
     }
 
@@ -43,7 +48,7 @@ extension JobQueue {
 
     /// Makes a job that waits due at once, at the attempt where it stands.
     /// - Returns: `nil` when there is no such job (any more).
-    package func retry(job id: Int64) async throws(QueueError) -> Retry? {
+    package func retry(job id: Int64, _ act: AuditLog.Entry? = nil) async throws(QueueError) -> Retry? {
         let retry = try await pool.together { session in
             try Self.lock([id], in: session)
             let rows = try session.query(
@@ -57,7 +62,9 @@ extension JobQueue {
                     WHERE id = ANY(ARRAY(SELECT target_id FROM due)) AND state = 'waiting' RETURNING 1)
                 SELECT leased FROM found
                 """)
-            return try rows.first.map { try $0.decode("leased", as: Bool.self) ? Retry.signing : .queued }
+            let done = try rows.first.map { try $0.decode("leased", as: Bool.self) ? Retry.signing : .queued }
+            if let done { try Self.write(act, "job \(id): \(done.rawValue)", in: session) }
+            return done
         }
         if retry == .queued { notifier.jobsAreDue() }
         return retry
@@ -66,25 +73,32 @@ extension JobQueue {
     /// Takes dead letters up again, as new jobs at their first attempt.
     /// - Parameter ids: of the jobs that were given up; what is no dead letter (any more) is left out.
     /// - Returns: the ids of the new jobs.
-    package func redrive(jobs ids: [Int64]) async throws(QueueError) -> [Int64] {
-        let redriven = try await pool.together { session in try Self.redrive(ids, in: session) }
+    package func redrive(jobs ids: [Int64], _ act: AuditLog.Entry? = nil) async throws(QueueError) -> [Int64] {
+        let redriven = try await pool.together { session in try Self.redrive(ids, act, in: session) }
         if !redriven.isEmpty { notifier.jobsAreDue() }
         return redriven
     }
 
     /// The same for those that were buried first.
     /// - Parameter limit: of one call, so that a long outage's letters do not come back in one transaction.
-    package func redriveOldest(limit: Int) async throws(QueueError) -> [Int64] {
+    package func redriveOldest(limit: Int, _ act: AuditLog.Entry? = nil) async throws(QueueError) -> [Int64] {
         let redriven = try await pool.together { session in
             let oldest = try session.query(
                 "SELECT job_id FROM countersign.dead_letter ORDER BY buried_at, job_id LIMIT \(limit)::int")
-            return try Self.redrive(try oldest.map { try $0.decode("job_id") }, in: session)
+            return try Self.redrive(try oldest.map { try $0.decode("job_id") }, act, in: session)
         }
         if !redriven.isEmpty { notifier.jobsAreDue() }
         return redriven
     }
 
-    private static func redrive(_ ids: [Int64], in session: Session) throws -> [Int64] {
+    /// Writes down who did it, last in the transaction that does it.
+    private static func write(_ act: AuditLog.Entry?, _ detail: String, in session: Session) throws {
+        guard var act else { return }
+        act.detail = detail
+        try AuditLog.append(act, in: session)
+    }
+
+    private static func redrive(_ ids: [Int64], _ act: AuditLog.Entry?, in session: Session) throws -> [Int64] {
         // targets before letters, in the order of a push, which may be taking the same ones up
         _ = try session.query(
             """
@@ -98,7 +112,7 @@ extension JobQueue {
             SELECT job_id FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[])
             ORDER BY job_id FOR UPDATE
             """)
-        return try session.query(
+        let jobs: [Int64] = try session.query(
             """
             WITH raised AS MATERIALIZED (
                 DELETE FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[]) RETURNING *),
@@ -113,5 +127,10 @@ extension JobQueue {
             RETURNING id
             """
         ).map { try $0.decode("id") }
+        if !jobs.isEmpty {
+            let letters = ids.map(String.init).joined(separator: ", ")
+            try write(act, "\(jobs.count) taken up as jobs from \(jobs[0]) on: \(letters)", in: session)
+        }
+        return jobs
     }
 }

@@ -32,10 +32,11 @@ package struct APITokens: Sendable {
 
     /// Whom a request comes from.
     package struct Principal: Sendable, Equatable {
-        package let tokenID: Int64
+        /// nil for who came with an issuer's token, not with one of ours.
+        package let tokenID: Int64?
         package let name: String
         package let role: Role
-        /// What it is confined to; nil for the roles that are not.
+        /// What it is confined to; nil for everything.
         package let scope: TokenScope?
     }
 
@@ -55,18 +56,28 @@ package struct APITokens: Sendable {
     /// - Parameters:
     ///   - name: of whom or what it is for; unique among tokens that are not revoked.
     ///   - lifetime: from now, by the database's clock; `nil` for one that never expires.
-    ///   - scope: what an attester is confined to; required for that role and only for that one.
+    ///   - scope: what it is confined to; required for an attester. Only an attester's predicate types are kept.
+    ///   - user: of the command line, for the audit log.
     /// - Throws: ``QueueError/unstorable(code:)``: 23505 when the name is taken, 23514 when scope and role do not agree.
     package func create(
-        name: String, role: Role, lifetime: Duration?, scope: TokenScope? = nil
+        name: String, role: Role, lifetime: Duration?, scope: TokenScope? = nil, by user: String = "unknown"
     ) async throws(QueueError) -> String {
         let token = "cs_\(role.rawValue)_" + Hex.encode(SecureRandom.bytes(32))
-        _ = try await pool.rows(
-            """
-            INSERT INTO countersign.api_token (name, role, hash, expires_at, repositories, predicate_types)
-            VALUES (\(name)::text, \(role.rawValue)::text, \(Self.hash(token)), now() + \(lifetime)::interval,
-                \(scope?.repositories.map(\.pattern))::text[], \(scope?.predicateTypes)::text[])
-            """)
+        let types = role == .attester ? scope?.predicateTypes : nil
+        var act = AuditLog.Entry(action: "token.create", atCommandLineBy: user)
+        act.detail =
+            "\(name): \(role.rawValue)"
+            + (scope.map { " of " + $0.repositories.map(\.pattern).joined(separator: " ") } ?? "")
+        let written = act
+        _ = try await pool.together { session in
+            _ = try session.execute(
+                """
+                INSERT INTO countersign.api_token (name, role, hash, expires_at, repositories, predicate_types)
+                VALUES (\(name)::text, \(role.rawValue)::text, \(Self.hash(token)), now() + \(lifetime)::interval,
+                    \(scope?.repositories.map(\.pattern))::text[], \(types)::text[])
+                """)
+            try AuditLog.append(written, in: session)
+        }
         return token
     }
 
@@ -110,13 +121,19 @@ package struct APITokens: Sendable {
     }
 
     /// - Returns: whether there was a token of that name to revoke.
-    package func revoke(name: String) async throws(QueueError) -> Bool {
-        let revoked = try await pool.rows(
-            """
-            UPDATE countersign.api_token SET revoked_at = now()
-            WHERE name = \(name)::text AND revoked_at IS NULL RETURNING 1
-            """)
-        return !revoked.isEmpty
+    package func revoke(name: String, by user: String = "unknown") async throws(QueueError) -> Bool {
+        var act = AuditLog.Entry(action: "token.revoke", atCommandLineBy: user)
+        act.detail = name
+        let written = act
+        return try await pool.together { session in
+            let revoked = try session.query(
+                """
+                UPDATE countersign.api_token SET revoked_at = now()
+                WHERE name = \(name)::text AND revoked_at IS NULL RETURNING 1
+                """)
+            if !revoked.isEmpty { try AuditLog.append(written, in: session) }
+            return !revoked.isEmpty
+        }
     }
 
     private static func hash(_ token: String) -> [UInt8] { Hash.sha256(Array(token.utf8)) }

@@ -132,10 +132,10 @@ extension ArtifactRecords {
             """
         ).values { row in
             (
-                try row.decode("id", as: Int32.self),
-                try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
+                id: try row.decode("id", as: Int32.self),
+                repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
             )
-        }.filter { filter.allows($0.1) }
+        }.filter { filter.allows($0.repository) }
     }
 
     /// How much of each repository is signed, the one that was seen last first.

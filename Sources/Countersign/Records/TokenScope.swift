@@ -2,11 +2,11 @@ package import OCI
 import Postgres
 package import Sigstore
 
-/// What an attester's token is confined to. Nothing is allowed that is not listed.
+/// What a token is confined to. Nothing is allowed that is not listed.
 package struct TokenScope: Sendable, Equatable {
     /// Over `registry/repository`.
     package let repositories: [Glob]
-    /// Predicate type URIs; `*` for every one.
+    /// Of documents that may be sent: predicate type URIs; `*` for every one, as whoever is no attester has it.
     package let predicateTypes: [String]
 
     /// - Parameter predicateTypes: names as cosign's `--type` takes them, URIs, or `*`.
@@ -18,11 +18,9 @@ package struct TokenScope: Sendable, Equatable {
 
     /// As stored; nil for a token without a scope.
     init?(_ row: Row) throws {
-        guard let repositories = try row.decode("repositories", as: [String]?.self),
-            let predicateTypes = try row.decode("predicate_types", as: [String]?.self)
-        else { return nil }
+        guard let repositories = try row.decode("repositories", as: [String]?.self) else { return nil }
         self.repositories = try repositories.map(Glob.init)
-        self.predicateTypes = predicateTypes
+        predicateTypes = try row.decode("predicate_types", as: [String]?.self) ?? ["*"]
     }
 
     /// Whether anything in that repository is within the scope.

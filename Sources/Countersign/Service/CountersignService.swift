@@ -120,6 +120,7 @@ package struct CountersignService: Sendable {
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]
+            + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
             + listeners.services(onBound: onBound) + [worker]
     }

@@ -26,6 +26,12 @@ package struct Signers: Sendable {
         return Signer(identity: identity, services: try services(), trust: trust.current)
     }
 
+    /// The signer of what no rule speaks of: the first identity.
+    func firstSigner() throws -> Signer {
+        guard let identity = identities.first else { throw SigningError.unknownIdentity("") }
+        return Signer(identity: identity, services: try services(), trust: trust.current)
+    }
+
     /// Whose evidence this is: what was begun under one identity is finished under it, though the rule may name another
     /// now. The rule's, where none is.
     func signer(

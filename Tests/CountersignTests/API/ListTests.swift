@@ -108,13 +108,13 @@ import Testing
                     .post, .api, "/v1/jobs/\(claim.jobID)/retry", headers: ["Authorization": "Bearer \(token)"])
             }
             let running = try await retry()
-            #expect(running.status == 202 && (try JSONValue(parsing: running.body)["state"]?.text) == "signing")
+            #expect(try running.status == 202 && JSONValue(parsing: running.body)["state"]?.text == "signing")
             _ = try await doors.queue.queue.settle(
                 claim, as: .retry(sampleFailure, after: .seconds(600), counts: false))
             let waiting = try await doors.get("/v1/jobs/\(claim.jobID)", token: token)
             #expect(try JSONValue(parsing: waiting.body)["state"]?.text == "waiting")
             let due = try await retry()
-            #expect(due.status == 202 && (try JSONValue(parsing: due.body)["state"]?.text) == "queued")
+            #expect(try due.status == 202 && JSONValue(parsing: due.body)["state"]?.text == "queued")
             #expect(try await doors.queue.state(sampleDigest("image")) == "queued")
             #expect(try await doors.queue.claimOne().jobID == claim.jobID)
             #expect(try await doors.queue.contradictions() == 0)

@@ -31,7 +31,7 @@ import Testing
     }
 
     private func audit(_ doors: DoorsFixture) async throws -> [AuditLog.Entry] {
-        try await AuditLog(pool: doors.queue.pool).latest(10)
+        try await AuditLog(pool: doors.queue.pool).latest(20).filter { $0.action == "attestation.upload" }
     }
 
     private func isUntouched(_ doors: DoorsFixture) async throws -> Bool {
@@ -188,9 +188,11 @@ import Testing
         await #expect(throws: QueueError.self) { try await tokens.create(name: "a", role: .attester, lifetime: nil) }
         await #expect(throws: QueueError.self) {
             try await tokens.create(
-                name: "b", role: .operator, lifetime: nil,
-                scope: TokenScope(repositories: ["**"], predicateTypes: ["*"]))
+                name: "b", role: .operator, lifetime: nil, scope: TokenScope(repositories: [], predicateTypes: []))
         }
+        _ = try await tokens.create(
+            name: "c", role: .operator, lifetime: nil, scope: TokenScope(repositories: ["a/**"], predicateTypes: ["*"]))
+        #expect(try await tokens.list().map(\.scope?.repositories.first?.pattern) == ["a/**"])
     }
 }
 

@@ -1,14 +1,15 @@
 package import Postgres
 
-/// Who did what, accepted or refused: one row for each act, never changed.
+/// Who did what, accepted or refused: one row for each act, never changed, chained to the row before (``AuditChain``).
 package struct AuditLog: Sendable {
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
 
     package init(pool: ConnectionPool) { self.pool = pool }
 
     /// One act.
     package struct Entry: Sendable, Equatable {
-        /// Dotted, as `attestation.upload`.
+        /// Dotted: `artifact.sign`, `attestation.upload`, `job.cancel`, `job.retry`, `dead_letter.redrive`,
+        /// `token.create`, `token.revoke`.
         package let action: String
         package let tokenID: Int64?
         /// The token's name.
@@ -31,7 +32,14 @@ package struct AuditLog: Sendable {
             actor = principal.name
         }
 
-        private init(_ row: Row) throws {
+        /// Of the command line, which needs no token: whoever has the configuration has the database.
+        package init(action: String, atCommandLineBy user: String) {
+            self.action = action
+            tokenID = nil
+            actor = "command line: \(user)"
+        }
+
+        init(_ row: Row) throws {
             action = try row.decode("action")
             tokenID = try row.decode("token_id")
             actor = try row.decode("actor")
@@ -43,18 +51,21 @@ package struct AuditLog: Sendable {
             code = try row.decode("code")
             detail = try row.decode("detail")
         }
-
-        fileprivate static func read(_ row: Row) throws -> Entry { try Entry(row) }
     }
 
     package enum Outcome: String, Sendable { case accepted, refused }
 
     /// Writes one act that changed nothing else. What changed something is written with it: ``append(_:in:)``.
     package func append(_ entry: Entry) async throws(QueueError) {
-        _ = try await pool.together { session in try Self.append(entry, in: session) }
+        try await append([entry])
     }
 
-    /// Writes one act together with what it changed.
+    /// The same for several at once.
+    package func append(_ entries: [Entry]) async throws(QueueError) {
+        _ = try await pool.together { session in for entry in entries { try Self.append(entry, in: session) } }
+    }
+
+    /// Writes one act together with what it changed. Last in its transaction: from here to its end nobody else writes.
     static func append(_ entry: Entry, in session: Session) throws {
         _ = try session.execute(
             """
@@ -64,15 +75,5 @@ package struct AuditLog: Sendable {
                 \(entry.type?.recorded(500))::text, \(entry.digest)::text, \(entry.outcome.rawValue)::text,
                 \(entry.code?.recorded(100))::text, \(entry.detail?.recorded(1000))::text)
             """)
-    }
-
-    /// The latest acts, newest first.
-    package func latest(_ limit: Int) async throws(QueueError) -> [Entry] {
-        try await pool.rows(
-            """
-            SELECT token_id, actor, action, repository, subject, type, digest, outcome, code, detail
-            FROM countersign.audit ORDER BY id DESC LIMIT \(Int64(limit))
-            """
-        ).values(Entry.read)
     }
 }
