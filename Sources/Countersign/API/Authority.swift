@@ -5,7 +5,9 @@ import OCI
 /// Who may do what over the API: bearer tokens with roles, anonymous reading only where the configuration says so.
 package struct Authority: Sendable {
     /// Looks a token up, each time anew.
-    package typealias Authenticate = @Sendable (String) async throws(QueueError) -> APITokens.Principal?
+    ///
+    /// Throws what the database or, for an issuer's token, ``OIDCAuthenticator`` has to say.
+    package typealias Authenticate = @Sendable (String) async throws -> APITokens.Principal?
 
     private let authenticate: Authenticate
     private let anonymousRead: Bool
@@ -60,7 +62,7 @@ package struct Authority: Sendable {
         guard let token = header.bearerToken else {
             throw refusal(.unauthorized, "api.token_malformed", "the Authorization header is not 'Bearer <token>'")
         }
-        guard let principal = try await authenticate(token) else {
+        guard let principal = try await principal(of: token) else {
             throw refusal(.unauthorized, "api.token_unknown", "the token is unknown, expired or revoked")
         }
         guard principal.role >= role else {
@@ -69,6 +71,22 @@ package struct Authority: Sendable {
                 "this needs the role \(role.rawValue); the token has \(principal.role.rawValue)")
         }
         return principal
+    }
+
+    private func principal(of token: String) async throws -> APITokens.Principal? {
+        do {
+            return try await authenticate(token)
+        } catch let fault as OIDCFault {
+            let status: HTTPResponse.Status =
+                switch fault {
+                case .noRole: .forbidden
+                case .unavailable: .serviceUnavailable
+                case .malformed, .unknownIssuer, .unusable, .signature: .unauthorized
+                }
+            var problem = refusal(status, fault.code, "\(fault)")
+            if status == .serviceUnavailable { problem.retryAfter = .seconds(5) }
+            throw problem
+        }
     }
 
     func refusal(_ status: HTTPResponse.Status, _ code: String, _ detail: String) -> Problem {

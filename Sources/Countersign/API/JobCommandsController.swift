@@ -1,5 +1,6 @@
 package import Hummingbird
 import Logging
+import OCI
 
 /// What an operator does to work by hand: `POST /v1/jobs/{id}/cancel` and `…/retry`, `POST /v1/dead-letters/{id}/redrive`,
 /// `POST /v1/dead-letters/redrive` for the oldest of all. None takes a body.

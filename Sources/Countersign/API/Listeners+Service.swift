@@ -16,12 +16,15 @@ extension Listeners {
         package var progress: any WorkerProgress
         /// Asked what a tag points at; nil: nobody is.
         package var registries: Registries?
+        /// Issuers whose tokens are taken beside our own.
+        package var oidc: OIDCAuthenticator?
         /// Shared with the workers: both hold documents.
         package var documentMemory: DocumentMemory
 
         package init(
             commit: @escaping Intake.Commit, apiPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy,
             metrics: ServiceMetrics, progress: any WorkerProgress, registries: Registries? = nil,
+            oidc: OIDCAuthenticator? = nil,
             documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes)
         ) {
             self.commit = commit
@@ -31,6 +34,7 @@ extension Listeners {
             self.metrics = metrics
             self.progress = progress
             self.registries = registries
+            self.oidc = oidc
             self.documentMemory = documentMemory
         }
     }
@@ -46,7 +50,11 @@ extension Listeners {
         let intake = Intake(
             configuration, policy: dependencies.policy, metrics: metrics, logger: logger, commit: dependencies.commit)
         let authority = Authority(anonymousRead: configuration.api.anonymousRead, refused: metrics.apiRefused) {
-            token throws(QueueError) in try await tokens.authenticate(token)
+            token in
+            if let oidc = dependencies.oidc, OIDCAuthenticator.isForm(of: token) {
+                return try await oidc.principal(of: token)
+            }
+            return try await tokens.authenticate(token)
         }
         let (attestationRecords, documents) = (AttestationRecords(pool: pool), DocumentStore(pool: pool))
         let attestations = AttestationsController(

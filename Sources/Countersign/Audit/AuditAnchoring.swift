@@ -1,5 +1,6 @@
 import FoundationEssentials
 package import Logging
+import OCI
 import ServiceLifecycle
 import Sigstore
 

@@ -1,6 +1,6 @@
 package import FoundationEssentials
 import OpenSSL
-import Postgres
+package import Postgres
 
 /// Signed heads of the audit chain: what was anchored, and what is on its way into a log.
 package struct AuditAnchors: Sendable {
@@ -54,7 +54,7 @@ package struct AuditAnchors: Sendable {
     package func prepare(
         _ prepared: Evidence.Prepared, position: Int64, head: [UInt8], since known: Int64?
     ) async throws(QueueError) -> Anchor {
-        let stored = try await pool.together { session in
+        let stored = try await pool.together { session -> Anchor? in
             _ = try session.query("SELECT pg_advisory_xact_lock(hashtextextended('countersign.audit_anchor', 0))")
             let latest = try session.query("\(unescaped: Self.columns) ORDER BY a.id DESC LIMIT 1").map(Anchor.init)
                 .first

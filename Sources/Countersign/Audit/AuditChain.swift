@@ -1,6 +1,6 @@
 import FoundationEssentials
 import OpenSSL
-import Postgres
+package import Postgres
 
 /// The chain of hashes over the audit log: each row carries the hash of the one before it, and its own.
 ///

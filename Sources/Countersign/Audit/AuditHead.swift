@@ -1,6 +1,6 @@
 import FoundationEssentials
 import OpenSSL
-package import Sigstore
+import Sigstore
 import StrictJSON
 
 /// What is signed of the audit log: that its chain has this head at this position.

@@ -235,6 +235,7 @@ struct ConfigurationReading {
         section.read("anonymous_read", into: &api.anonymousRead)
         section.read("max_wait", into: &api.maxWait)
         section.read("max_waiters", into: &api.maxWaiters)
+        api.oidc = section.sections("oidc", oidc)
         return api
     }
 

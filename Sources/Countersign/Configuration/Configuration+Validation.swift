@@ -16,6 +16,7 @@ extension Configuration {
         problems.positive("intake.max_waiting", intake.maxWaiting)
         problems.positive("intake.connection_wait", intake.connectionWait)
         problems.positive("api.max_waiters", api.maxWaiters)
+        for (number, issuer) in api.oidc.enumerated() { problems.oidc("api.oidc[\(number)]", issuer) }
         return problems.found
     }
 

@@ -55,6 +55,8 @@ package struct APIConfiguration: Sendable, Equatable {
     package var maxWait: Duration = .seconds(60)
     /// Readers that may wait at once. Default 200; one more is answered 503.
     package var maxWaiters = 200
+    /// Issuers whose tokens are taken beside our own. Default none.
+    package var oidc: [OIDCConfiguration] = []
 
     package init() {}
 }

@@ -18,8 +18,8 @@ struct Gathering {
             for row in found {
                 position = cursor(row)
                 do {
-                    guard let item = try item(row) else { continue }
-                    items.append(item)
+                    guard let passed = try item(row) else { continue }
+                    items.append(passed)
                 } catch {
                     throw QueueError(error)
                 }

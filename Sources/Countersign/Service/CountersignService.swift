@@ -116,6 +116,7 @@ package struct CountersignService: Sendable {
             Listeners.Dependencies(
                 commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
                 queue: apiQueue, policy: policy, metrics: metrics, progress: progress, registries: registries,
+                oidc: configuration.api.oidc.isEmpty ? nil : OIDCAuthenticator(configuration.api.oidc, http: http),
                 documentMemory: memory),
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()

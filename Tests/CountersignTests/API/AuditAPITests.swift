@@ -9,7 +9,9 @@ import Testing
 @Suite struct AuditAPITests {
     private func acts(_ doors: DoorsFixture, _ query: String = "", token: String) async throws -> [JSONValue] {
         let answer = try await doors.get("/v1/audit\(query)", token: token)
-        guard case .array(let acts)? = try JSONValue(parsing: answer.body)["acts"] else { throw SupportError("no acts") }
+        guard case .array(let acts)? = try JSONValue(parsing: answer.body)["acts"] else {
+            throw SupportError("no acts")
+        }
         return acts
     }
 

@@ -21,6 +21,8 @@ struct DoorsFixture {
     /// Tells the daemon to stop; requests under way end.
     let stop: @Sendable () async -> Void
     private let http = HTTPClient()
+    /// For asking issuers.
+    private static let issuers = HTTPClient()
 
     /// Runs `body` while the doors are open.
     /// - Parameter cluster: where the daemon stores, if that is not the fixture's own database.
@@ -42,7 +44,8 @@ struct DoorsFixture {
             configuration,
             .init(
                 commit: { requests throws(QueueError) in try await group.commit(requests) }, apiPool: pool,
-                queue: jobs, policy: SigningPolicy(configuration), metrics: metrics, progress: Idle()),
+                queue: jobs, policy: SigningPolicy(configuration), metrics: metrics, progress: Idle(),
+                oidc: OIDCAuthenticator(configuration.api.oidc, http: Self.issuers)),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
         let services = listeners.services { door, port in continuation.yield((door, port)) }
@@ -107,6 +110,11 @@ struct DoorsFixture {
     func events() async throws -> Int { try await queue.number("SELECT count(*) FROM countersign.event") }
     func events(_ verdict: String) async throws -> Int {
         try await queue.number("SELECT count(*) FROM countersign.event WHERE verdict = \(verdict)::text")
+    }
+    func token(_ role: APITokens.Role, of repositories: String) async throws -> String {
+        try await APITokens(pool: queue.pool).create(
+            name: "\(role.rawValue) of \(repositories)", role: role, lifetime: nil,
+            scope: TokenScope(repositories: [repositories], predicateTypes: ["*"]))
     }
     func token(_ role: APITokens.Role) async throws -> String {
         try await APITokens(pool: queue.pool).create(name: role.rawValue, role: role, lifetime: nil)

@@ -224,7 +224,9 @@ func sampleVEX(_ version: Int) -> [UInt8] {
         #expect(try await line.attest(sampleVEX(1), "openvex", about: digest) == first)
         try await daemon.workOff()
         #expect(try await line.referrers(of: digest).count == before + 1)
-        #expect(try await line.database.number("SELECT count(*) FROM countersign.audit WHERE action = 'attestation.upload'") == 3)
+        #expect(
+            try await line.database.number("SELECT count(*) FROM countersign.audit WHERE action = 'attestation.upload'")
+                == 3)
         #expect(try await line.database.number("SELECT count(*) FROM countersign.document") == 1)
     }
 

@@ -37,9 +37,11 @@ import Testing
 
     @Test func `the hash is of the fields as they are documented`() {
         let fields = [
-            "countersign.audit.v1", String(repeating: "0", count: 64), "1", "2026-11-28T12:00:00.000001Z", nil, "ä", nil,
+            "countersign.audit.v1", String(repeating: "0", count: 64), "1", "2026-11-28T12:00:00.000001Z", nil, "ä",
+            nil,
         ]
-        let text = "20:countersign.audit.v1,64:\(String(repeating: "0", count: 64)),1:1,27:2026-11-28T12:00:00.000001Z,-,2:ä,-,"
+        let text =
+            "20:countersign.audit.v1,64:\(String(repeating: "0", count: 64)),1:1,27:2026-11-28T12:00:00.000001Z,-,2:ä,-,"
         #expect(AuditChain.hash(fields) == Hash.sha256(Array(text.utf8)))
     }
 

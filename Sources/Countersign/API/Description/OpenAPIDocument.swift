@@ -28,7 +28,9 @@ package struct OpenAPIDocument: Sendable {
             "securitySchemes": .object([
                 "token": .object([
                     "type": .string("http"), "scheme": .string("bearer"),
-                    "description": .string("countersign token create; the role that is listed, or a higher one"),
+                    "description": .string(
+                        "of `countersign token create`, or of an issuer in api.oidc; the role that is listed, or a higher one"
+                    ),
                 ]),
                 "endpoint_secret": .object([
                     "type": .string("apiKey"), "in": .string("header"), "name": .string("Authorization"),

@@ -117,9 +117,9 @@ package struct Operation: Sendable {
         // an empty part of the path is another path
         if path.contains("{") { problems[404] = ["http.not_found"] }
         if case .role = access {
-            problems[401] = ["api.token_missing", "api.token_malformed", "api.token_unknown"]
+            problems[401] = ["api.token_missing", "api.token_malformed", "api.token_unknown", "api.token_invalid"]
             problems[403] = ["api.forbidden"]
-            problems[503] = ["api.unavailable"]
+            problems[503] = ["api.unavailable", "api.issuer_unavailable"]
             if reach == .one || reach == .everything { problems[403]?.append("api.out_of_scope") }
         }
         return problems

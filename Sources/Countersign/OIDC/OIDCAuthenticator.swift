@@ -1,0 +1,105 @@
+package import Curl
+package import FoundationEssentials
+import OpenSSL
+import Sigstore
+import StrictJSON
+
+/// Whom a bearer token of a configured OpenID Connect issuer makes. The token itself is neither kept nor shown.
+package struct OIDCAuthenticator: Sendable {
+    private struct Issuer: Sendable {
+        let configuration: OIDCConfiguration
+        let keys: IssuerKeys
+    }
+
+    private let issuers: [Issuer]
+    private let now: @Sendable () -> Date
+
+    private static let maxBytes = 16 << 10
+
+    package init(
+        _ configurations: [OIDCConfiguration], http: HTTPClient, now: @escaping @Sendable () -> Date = { Date() }
+    ) {
+        issuers = configurations.map { Issuer(configuration: $0, keys: IssuerKeys($0, http: http)) }
+        self.now = now
+    }
+
+    /// Whether it has the form of a JWT (RFC 7519 §3), not of one of our own tokens.
+    package static func isForm(of token: String) -> Bool { token.hasPrefix("ey") && token.contains(".") }
+
+    /// Issuer, times, audience, signature, then the rules: nothing is asked of an issuer for a token that is no good anyway.
+    package func principal(of token: String) async throws(OIDCFault) -> APITokens.Principal {
+        guard token.utf8.count <= Self.maxBytes else { throw .malformed("longer than \(Self.maxBytes) bytes") }
+        let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+        let identity: IdentityToken
+        do { identity = try IdentityToken(token) } catch { throw .malformed("\(error)") }
+        guard parts.count == 3, let header = Self.json(parts[0]), let claims = Self.json(parts[1]),
+            let signature = Base64.decodeURLSafe(parts[2])
+        else { throw .malformed("no compact JWT") }
+
+        let issued = identity.claims.issuer
+        guard let issuer = issuers.first(where: { $0.configuration.issuer.url.utf8.elementsEqual(issued.utf8) }) else {
+            throw .unknownIssuer
+        }
+        do {
+            try identity.checkUsable(at: now(), audience: issuer.configuration.audience)
+        } catch {
+            throw .unusable("\(error)")
+        }
+        guard let algorithm = header["alg"]?.text.flatMap(IssuerKeys.Algorithm.init), header["crit"] == nil else {
+            throw .signature("its algorithm is not RS256 or ES256")
+        }
+        guard let id = header["kid"]?.text else { throw .signature("it names no key (kid)") }
+        let key = try await issuer.keys.key(id, for: algorithm)
+        try Self.verify(signature, of: Array(token.utf8.prefix(parts[0].utf8.count + 1 + parts[1].utf8.count)), key)
+        return try principal(claims, issuer.configuration, identity.claims.subject)
+    }
+
+    private static func json(_ part: Substring) -> JSONValue? {
+        Base64.decodeURLSafe(part).flatMap { try? JSONValue(parsing: $0) }
+    }
+
+    private static func verify(_ signature: [UInt8], of message: [UInt8], _ key: PublicKey) throws(OIDCFault) {
+        do throws(CryptoError) {
+            if case .ecdsaP256 = key.algorithm {
+                try key.verify(try ECDSASignature.der(fromRaw: signature, key.algorithm), of: message, .ecdsa(.sha256))
+            } else {
+                try key.verify(signature, of: message, .rsaPKCS1(.sha256))
+            }
+        } catch {
+            throw .signature("its signature does not verify")
+        }
+    }
+
+    private func principal(
+        _ claims: JSONValue, _ configuration: OIDCConfiguration, _ subject: String
+    ) throws(OIDCFault) -> APITokens.Principal {
+        let rule = configuration.roles.first { rule in
+            !rule.claims.isEmpty && rule.claims.allSatisfy { $0.matches(claims) }
+        }
+        guard let rule else { throw .noRole }
+        let types = rule.role == .attester ? rule.predicateTypes : ["*"]
+        let scope: TokenScope?
+        do {
+            scope =
+                rule.repositories.isEmpty && rule.role != .attester
+                ? nil : try TokenScope(repositories: rule.repositories, predicateTypes: types)
+        } catch {
+            throw .noRole
+        }
+        return APITokens.Principal(
+            tokenID: nil, name: Failure.printable("\(subject) of \(configuration.issuer.url)", limit: 128),
+            role: rule.role, scope: scope)
+    }
+}
+
+extension OIDCConfiguration.Claim {
+    fileprivate func matches(_ claims: JSONValue) -> Bool {
+        switch claims[name] {
+        case .string(let text): value.matches(text)
+        case .array(let several): several.contains { $0.text.map(value.matches) ?? false }
+        case .bool(let flag): value.matches(flag ? "true" : "false")
+        case .number(let text): value.matches(text)
+        case .object, .null, nil: false
+        }
+    }
+}

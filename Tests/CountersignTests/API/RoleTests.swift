@@ -1,0 +1,149 @@
+import Curl
+import OCI
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Every operation of the OpenAPI document × every role × no scope, the right one, another one.
+@Suite struct RoleTests {
+    /// One request for each operation, about `team/app`. An operation without one fails the test: add it here.
+    private func request(_ id: String, _ world: World) -> (path: String, body: [UInt8]?)? {
+        let reference = "registry.example.com/team/app@\(sampleDigest("image"))"
+        return switch id {
+        case "artifact": ("/v1/artifacts", nil)
+        case "repositories": ("/v1/repositories", nil)
+        case "events": ("/v1/events", nil)
+        case "jobs": ("/v1/jobs", nil)
+        case "job": ("/v1/jobs/\(world.job)", nil)
+        case "cancelJob": ("/v1/jobs/\(world.job)/cancel", nil)
+        case "retryJob": ("/v1/jobs/\(world.job)/retry", nil)
+        case "deadLetters": ("/v1/dead-letters", nil)
+        case "redriveDeadLetter": ("/v1/dead-letters/\(world.letter)/redrive", nil)
+        case "redriveDeadLetters": ("/v1/dead-letters/redrive", nil)
+        case "sign": ("/v1/sign", Array("{\"references\": [\"\(reference)\"]}".utf8))
+        case "attest": ("/v1/attestations?ref=\(reference)&type=openvex", sampleVEX(2))
+        case "attestations": ("/v1/attestations?ref=\(reference)", nil)
+        case "attestation": ("/v1/attestations/\(world.attestation)", nil)
+        case "attestedDocument": ("/v1/attestations/\(world.attestation)/document", nil)
+        case "audit": ("/v1/audit?repository=registry.example.com/team/**", nil)
+        case "endpoints": ("/v1/endpoints", nil)
+        case "policy": ("/v1/policy", nil)
+        default: nil
+        }
+    }
+
+    private struct World {
+        let job: Int64
+        let letter: Int64
+        let attestation: Int
+    }
+
+    private struct Caller {
+        let role: APITokens.Role
+        /// nil: none, true: of team/app, false: of another repository.
+        let isInside: Bool?
+        let token: String
+    }
+
+    @Test func `each operation is for its role and above, within its scope, and for nobody else`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let world = try await world(doors)
+            let callers = try await callers(doors)
+            let operations = doors.listeners.operations.filter { if case .role = $0.access { true } else { false } }
+            for operation in operations where request(operation.id, world) == nil {
+                Issue.record("\(operation.verb) \(operation.path) has no row in RoleTests.request")
+            }
+            // first all that is refused: afterwards everything stands as before
+            for operation in operations {
+                guard let request = request(operation.id, world) else { continue }
+                let nobody = try await send(operation, request, nil, doors)
+                #expect(try nobody.status == 401 && code(nobody) == "api.token_missing", "\(operation.id)")
+                for caller in callers {
+                    guard let expected = refusal(operation, caller) else { continue }
+                    let answer = try await send(operation, request, caller.token, doors)
+                    let what =
+                        "\(operation.id) by \(caller.role.rawValue), inside: \(String(describing: caller.isInside))"
+                    #expect(answer.status == expected.status, "\(what)")
+                    if let code = expected.code { #expect(try self.code(answer) == code, "\(what)") }
+                }
+            }
+            #expect(try await doors.queue.records.job(world.job)?.state == .waiting)
+            #expect(try await doors.queue.records.deadLetter(world.letter) != nil)
+            // then what is allowed
+            for operation in operations {
+                guard let request = request(operation.id, world) else { continue }
+                for caller in callers where refusal(operation, caller) == nil {
+                    let answer = try await send(operation, request, caller.token, doors)
+                    let what =
+                        "\(operation.id) by \(caller.role.rawValue), inside: \(String(describing: caller.isInside))"
+                    #expect(answer.status < 300 || answer.status == 404, "\(what): \(answer.status)")
+                    let text = String(decoding: answer.body, as: UTF8.self)
+                    if caller.isInside == false { #expect(!text.contains("team/app"), "\(what)") }
+                }
+            }
+        }
+    }
+
+    /// How an operation refuses; nil where it answers.
+    private func refusal(_ operation: Countersign.Operation, _ caller: Caller) -> (status: Int, code: String?)? {
+        guard case .role(let role) = operation.access else { return nil }
+        if caller.role < role { return (403, "api.forbidden") }
+        switch operation.reach {
+        case .unscoped: return nil
+        case .everything: return caller.isInside == nil ? nil : (403, "api.out_of_scope")
+        case .one: return caller.isInside == false ? (403, "api.out_of_scope") : nil
+        case .filtered:
+            // of what is outside nothing is there
+            return caller.isInside == false && operation.path.contains("{") ? (404, nil) : nil
+        }
+    }
+
+    private func send(
+        _ operation: Countersign.Operation, _ request: (path: String, body: [UInt8]?), _ token: String?,
+        _ doors: DoorsFixture
+    ) async throws -> HTTPResponse {
+        guard let method = HTTPRequest.Method(rawValue: operation.verb) else { throw SupportError(operation.verb) }
+        return try await doors.send(
+            method, .api, request.path, headers: token.map { ["Authorization": "Bearer \($0)"] } ?? [:],
+            body: request.body)
+    }
+
+    private func code(_ answer: HTTPResponse) throws -> String? { try JSONValue(parsing: answer.body)["code"]?.text }
+
+    private func callers(_ doors: DoorsFixture) async throws -> [Caller] {
+        var callers: [Caller] = []
+        for role in APITokens.Role.allCases {
+            if role != .attester {
+                callers.append(Caller(role: role, isInside: nil, token: try await doors.token(role)))
+            }
+            for (isInside, repositories) in [
+                (true, "registry.example.com/team/**"), (false, "registry.example.com/else/**"),
+            ] {
+                callers.append(
+                    Caller(role: role, isInside: isInside, token: try await doors.token(role, of: repositories)))
+            }
+        }
+        return callers
+    }
+
+    /// A job that waits, a dead letter and an attestation, all of `team/app`.
+    private func world(_ doors: DoorsFixture) async throws -> World {
+        _ = try await doors.deliver(envelope(notification("dead", tag: "v0")))
+        let letter = try await doors.queue.claimOne()
+        _ = try await doors.queue.queue.settle(letter, as: .failed(sampleFailure))
+        let sender = try await APITokens(pool: doors.queue.pool).create(name: "sender", role: .operator, lifetime: nil)
+        let sent = try await doors.send(
+            .put, .api, "/v1/attestations?ref=registry.example.com/team/app@\(sampleDigest("image"))&type=openvex",
+            headers: ["Authorization": "Bearer \(sender)"], body: sampleVEX(1))
+        let attestation = try #require(try JSONValue(parsing: sent.body)["id"]?.integer)
+        let document = try await doors.queue.claimOne()
+        _ = try await doors.queue.queue.settle(
+            document, as: .retry(sampleFailure, after: .seconds(3600), counts: false))
+        _ = try await doors.deliver(envelope(notification()))
+        let job = try await doors.queue.claimOne()
+        _ = try await doors.queue.queue.settle(job, as: .retry(sampleFailure, after: .seconds(3600), counts: false))
+        return World(job: job.jobID, letter: letter.jobID, attestation: attestation)
+    }
+}
