@@ -1,4 +1,4 @@
--- Countersign, migration 5: the audit log becomes a chain of hashes, whose head is signed and logged daily; what lists
+-- Countersign, migration 6: the audit log becomes a chain of hashes, whose head is signed and logged daily; what lists
 -- are filtered by.
 
 -- ---------------------------------------------------------------------------------------------------------------------
