@@ -80,6 +80,12 @@ extension Listeners {
                         configuration: configuration, policy: dependencies.policy, authority: authority,
                         audit: AuditLog(pool: pool), commit: dependencies.commit),
                     AuditController(audit: AuditLog(pool: pool), authority: authority),
+                    BatchesController(
+                        records: BatchRecords(pool: pool), configuration: configuration, policy: dependencies.policy,
+                        authority: authority, metrics: metrics),
+                    RevocationsController(
+                        revocations: Revocations(queue: dependencies.queue), configuration: configuration,
+                        authority: authority),
                     attestations,
                     LogEntriesController(
                         entries: LogEntryRecords(pool: pool), artifacts: records,

@@ -119,11 +119,15 @@ package struct CountersignService: Sendable {
                 oidc: configuration.api.oidc.isEmpty ? nil : OIDCAuthenticator(configuration.api.oidc, http: http),
                 documentMemory: memory),
             logger: logger)
+        let feeder = BatchFeeder(
+            queue: workQueue, policy: policy, registries: registries,
+            configured: Set(configuration.registries.map(\.name)), retry: configuration.worker.retryPolicy,
+            logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]
             + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
-            + listeners.services(onBound: onBound) + [worker]
+            + [feeder] + listeners.services(onBound: onBound) + [worker]
     }
 }
 
