@@ -15,11 +15,11 @@ struct CountersignCommand: AsyncParsableCommand {
         version: BuildVersion.current,
         subcommands: [
             ServeCommand.self, MigrateCommand.self, SeedCommand.self, LabCommand.self,
-            SignCommand.self, VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self,
-            DescribeCommand.self, TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self,
-            WaitCommand.self,
-            TokenCommand.self, AuditCommand.self, ConfigCommand.self, DoctorCommand.self,
-            AttestCommand.self, LogCommand.self, TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
+            SignCommand.self, BatchCommand.self, ResignCommand.self, RevokeCommand.self, ReleaseCommand.self,
+            VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self, DescribeCommand.self,
+            TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self, WaitCommand.self,
+            AttestCommand.self, LogCommand.self, TokenCommand.self, AuditCommand.self, ConfigCommand.self,
+            DoctorCommand.self, TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
         ])
 
     /// As the library's, but misuse exits with 2 (the library's own is 64) and a failure is told in its own words.
