@@ -10,7 +10,7 @@ CREATE TABLE countersign.batch (
     id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     action          text        NOT NULL CHECK (action IN ('sign', 'resign')),
     state           text        NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'cancelled', 'done')),
-    token_id        bigint      NOT NULL REFERENCES countersign.api_token (id),
+    token_id        bigint      REFERENCES countersign.api_token (id), -- null: a token of an OpenID Connect issuer
     token_name      text        NOT NULL,
     idempotency_key text        NOT NULL CHECK (length(idempotency_key) BETWEEN 1 AND 255),
     request_sha256  bytea       NOT NULL CHECK (octet_length(request_sha256) = 32), -- another body under the same key is refused
@@ -22,7 +22,7 @@ CREATE TABLE countersign.batch (
     created_at      timestamptz NOT NULL DEFAULT now(),
     started_at      timestamptz NOT NULL DEFAULT now(),              -- again with each resume: the rate is measured from here
     ended_at        timestamptz,                                     -- when nothing was left to wait for
-    UNIQUE (token_id, idempotency_key),
+    UNIQUE NULLS NOT DISTINCT (token_id, token_name, idempotency_key),
     CHECK ((action = 'resign') = (old IS NOT NULL)),
     CHECK (action <> 'resign' OR reason IS NOT NULL),
     CHECK (state <> 'done' OR ended_at IS NOT NULL),

@@ -51,11 +51,13 @@ struct APIClient: Sendable {
         headers others: [(String, String)] = []
     ) async throws -> Answer {
         let body = body.map(Body.json) ?? .empty
-        return try Self.decoded(try await exchange(method, path, query: query, body: body, timeout: timeout))
+        return try Self.decoded(
+            try await exchange(method, path, query: query, body: body, timeout: timeout, headers: others))
     }
 
     private func exchange(
-        _ method: HTTPRequest.Method, _ path: String, query: [(String, String)], body: Body, timeout: Duration
+        _ method: HTTPRequest.Method, _ path: String, query: [(String, String)], body: Body, timeout: Duration,
+        headers others: [(String, String)] = []
     ) async throws -> HTTPResponse {
         let http = HTTPClient()
         defer { http.shutdown() }

@@ -39,7 +39,6 @@ struct ArtifactStatus: Codable {
     let nextAttemptAt: String?
     let lastError: Failure?
     let signature: Signature?
-    let generation: Int32?
     let revocation: Revocation?
 
     struct Revocation: Codable {
@@ -61,7 +60,7 @@ struct ArtifactStatus: Codable {
         if let revocation, revocation.releasedAt == nil {
             lines.append(("revoked", "\(revocation.revokedAt) by \(revocation.revokedBy): \(revocation.reason)"))
         }
-        if let generation, generation > 0 { lines.append(("generation", String(generation))) }
+        if generation > 0 { lines.append(("generation", String(generation))) }
         if let signature {
             lines += [
                 ("identity", signature.identity), ("issuer", signature.issuer),

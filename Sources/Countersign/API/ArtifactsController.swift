@@ -52,7 +52,7 @@ package struct ArtifactsController: RouteSet {
         filter.before = try request.time("until")
         filter.after = try request.time("since")
         let page = try await records.artifacts(filter, before: try request.cursor(), limit: try request.limit())
-        return try Response.json(ListAnswer(artifacts: page.items.map(ArtifactAnswer.init), next: page.next))
+        return try Response.json(ListAnswer(artifacts: page.items.map { ArtifactAnswer($0, nil) }, next: page.next))
     }
 
     /// What came before, where something did.

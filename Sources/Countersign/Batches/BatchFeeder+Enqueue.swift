@@ -181,7 +181,8 @@ extension BatchFeeder {
                 WHERE j.target_id = ANY(ARRAY(
                         SELECT target_id FROM countersign.batch_member
                         WHERE batch_id = \(batch.id) AND target_id IS NOT NULL AND result IS NULL))
-                    AND NOT j.leased AND j.lane = \(Lane.bulk.rawValue)::smallint
+                    AND NOT j.leased AND j.kind = \(JobKind.sign.rawValue)::text
+                    AND j.lane = \(Lane.bulk.rawValue)::smallint
                     AND j.delivery_key = \(Batch.deliveryKey(batch.id))
                     AND NOT EXISTS (SELECT FROM countersign.batch_member other
                         WHERE other.target_id = j.target_id AND other.batch_id <> \(batch.id) AND other.result IS NULL)

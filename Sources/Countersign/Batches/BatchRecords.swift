@@ -48,7 +48,7 @@ package struct BatchRecords: Sendable {
                     \(origin.key)::text, \(origin.fingerprint), \(selector)::text,
                     \(request.formats?.map(\.rawValue))::text[], \(request.reason)::text,
                     \(request.action.old?.rawValue)::text, \(Int32(subjects.count)))
-                ON CONFLICT (token_id, idempotency_key) DO NOTHING
+                ON CONFLICT DO NOTHING
                 RETURNING id
                 """)
             guard let id: Int64 = try made.first?.decode("id") else {
@@ -86,7 +86,8 @@ package struct BatchRecords: Sendable {
         let row = try session.query(
             """
             SELECT id, request_sha256 FROM countersign.batch
-            WHERE token_id = \(origin.principal.tokenID) AND idempotency_key = \(origin.key)::text
+            WHERE token_id IS NOT DISTINCT FROM \(origin.principal.tokenID)::bigint
+                AND token_name = \(origin.principal.name)::text AND idempotency_key = \(origin.key)::text
             """
         ).first
         guard let row else { return nil }

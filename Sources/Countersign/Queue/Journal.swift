@@ -113,17 +113,31 @@ extension Journal {
     static func fence(_ claim: Claim, in session: Session) throws -> Int64 {
         let rows = try session.query(
             """
-            SELECT j.target_id, t.state = 'revoked' AS is_revoked
-            FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
-            WHERE j.id = \(claim.jobID) AND j.lease_token = \(claim.leaseToken) AND j.leased
-                AND j.lease_expires_at > clock_timestamp()
-            FOR UPDATE OF j
+            SELECT target_id FROM countersign.job
+            WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
+                AND lease_expires_at > clock_timestamp()
+            FOR UPDATE
             """)
         guard let row = rows.first else { throw QueueError.leaseLost(jobID: claim.jobID) }
-        if claim.kind == .sign, try row.decode("is_revoked", as: Bool.self) {
+        let targetID: Int64 = try row.decode("target_id")
+        if claim.kind != .withdraw, try isRevoked(targetID, in: session) {
             throw QueueError.revoked(jobID: claim.jobID)
         }
-        return try row.decode("target_id")
+        return targetID
+    }
+
+    /// Whether the target's digest is revoked, whatever its generation or purpose.
+    ///
+    /// A statement of its own, after the lock: what waited for a lock reads the locked row anew and no other, and would
+    /// take the state of before the revocation for the present one.
+    private static func isRevoked(_ targetID: Int64, in session: Session) throws -> Bool {
+        let rows = try session.query(
+            """
+            SELECT t.state = 'revoked' OR EXISTS (SELECT FROM countersign.revocation v
+                WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL) AS is_revoked
+            FROM countersign.target t WHERE t.id = \(targetID)
+            """)
+        return try rows.first?.decode("is_revoked") ?? false
     }
 
     /// `logged` where the entry was there first: a row without a request must be born with its entry.

@@ -46,7 +46,9 @@ extension Journal {
     func lineage(of target: Target) async throws(QueueError) -> Lineage {
         let found = try await pool.rows(
             """
-            SELECT t.generation, t.state, coalesce(
+            SELECT t.generation, CASE WHEN EXISTS (SELECT FROM countersign.revocation v
+                    WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL)
+                THEN 'revoked' ELSE t.state END AS state, coalesce(
                 (SELECT removes_older FROM countersign.target_generation WHERE target_id = \(target.id)), false) AS removes
             FROM countersign.target t
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
@@ -64,7 +66,8 @@ extension Journal {
         return found
     }
 
-    /// What of ours is listed for a digest, as far as we know: signatures of earlier generations, or everything.
+    /// What of ours may be listed for a digest: signatures of earlier generations, or everything. Whatever was rendered
+    /// counts: it may have been pushed by an attempt that could not write that down any more.
     /// - Parameter generation: only signatures before this one; `nil`: all, attestations among them.
     func published(
         for target: Target, before generation: Int32?
@@ -75,7 +78,7 @@ extension Journal {
                 t.purpose = \(Purpose.signature.rawValue)::text AS is_signature
             FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
-                AND a.pushed_at IS NOT NULL AND a.removed_at IS NULL
+                AND a.removed_at IS NULL
                 AND (\(generation)::int IS NULL
                     OR (t.purpose = \(Purpose.signature.rawValue)::text AND t.generation < \(generation)::int))
             ORDER BY a.evidence_id

@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import OCI
+import Postgres
 import Support
 import Testing
 
