@@ -83,8 +83,11 @@ package struct OnlineCheck: Sendable {
     /// The entry as the log has it today, which must be the one that was presented.
     private func ask(_ log: Log, for entry: TlogEntry) async throws(SigstoreError) -> TlogEntry {
         guard let served = try await log.reader.entry(index: entry.logIndex) else {
-            // the size only explains; a log that cannot tell it has no entry all the same
-            let size = (try? await log.reader.checkpoints())?.first?.size
+            // only the log's own word counts: another server's 404, or a proxy's, says nothing about its entries
+            guard let newest = try await log.reader.checkpoints().first else {
+                throw .badAnswer(.rekor, detail: "it has no checkpoint", answerMayBeLost: false)
+            }
+            let size = try log.verifier.verify(newest).checkpoint.size
             throw .entryNotFound(log: log.reader.id, entry: "index \(entry.logIndex)", treeSize: size)
         }
         func differs(_ detail: String) -> SigstoreError {

@@ -79,6 +79,12 @@ import Testing
         #expect(rejection.fix?.isEmpty == false)
     }
 
+    @Test func `a 404 of something that is not the log leaves the question open`() async throws {
+        let signed = try await Signed()
+        signed.line.rekor.next(.answered(404, body: "<html>"), times: 99)
+        await #expect(throws: SigstoreError.self) { try await signed.report(url: signed.line.rekor.url) }
+    }
+
     @Test func `another entry in its place is no signature`() async throws {
         let signed = try await Signed()
         let other = try await Signed()
