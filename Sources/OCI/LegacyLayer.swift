@@ -39,9 +39,7 @@ public struct LegacyLayer: Sendable, Equatable {
     /// - Parameter json: what ``encoded()`` gave.
     /// - Throws: `manifestMalformed` if it does not describe this payload.
     public init(json: [UInt8], payload: [UInt8]) throws(OCIError) {
-        let document: JSONValue
-        do { document = try JSONValue(parsing: json) } catch { throw .manifestMalformed("kept layer: \(error)") }
-        descriptor = try Descriptor(json: document, in: "kept layer")
+        descriptor = try Self.descriptor(json: json)
         guard descriptor.digest.matches(payload), descriptor.size == payload.count else {
             throw .manifestMalformed("kept layer: not the descriptor of its payload")
         }
@@ -54,9 +52,22 @@ public struct LegacyLayer: Sendable, Equatable {
     /// Whether a manifest's layer is this one: the same blob, and nothing said of it here is missing or different there.
     ///
     /// The blob alone would not do: whoever signs the same image in the same repository signs the same payload.
+    func isServed(as layer: Descriptor) -> Bool { descriptor.isServed(as: layer) }
+
+    /// Reads the descriptor of a layer that was rendered before and kept.
+    /// - Parameter json: what ``encoded()`` gave.
+    static func descriptor(json: [UInt8]) throws(OCIError) -> Descriptor {
+        let document: JSONValue
+        do { document = try JSONValue(parsing: json) } catch { throw .manifestMalformed("kept layer: \(error)") }
+        return try Descriptor(json: document, in: "kept layer")
+    }
+}
+
+extension Descriptor {
+    /// Whether a manifest's layer is this one, with nothing of what is said here missing or different there.
     func isServed(as layer: Descriptor) -> Bool {
-        layer.digest == descriptor.digest && layer.mediaType == descriptor.mediaType
-            && (descriptor.annotations ?? [:]).allSatisfy { layer.annotations?[$0.key] == $0.value }
+        layer.digest == digest && layer.mediaType == mediaType
+            && (annotations ?? [:]).allSatisfy { layer.annotations?[$0.key] == $0.value }
     }
 }
 

@@ -97,6 +97,23 @@ struct LegacyManifest: Sendable {
         return (manifest, descriptor, image)
     }
 
+    /// The manifest without these layers, and the config that belongs to it; nil when it has none of them. What others
+    /// wrote stays; without any layer left the manifest is empty, since nothing is ever deleted.
+    func removing(
+        _ gone: [Descriptor], config bytes: [UInt8]?
+    ) throws(OCIError) -> (manifest: [UInt8], config: Descriptor, configBytes: [UInt8]?)? {
+        guard case .array(let values) = document["layers"] ?? .array([]) else {
+            throw .manifestMalformed("legacy manifest: no layers")
+        }
+        let kept = zip(values, layers).filter { pair in !gone.contains { $0.isServed(as: pair.1) } }
+        guard kept.count < layers.count else { return nil }
+        let (descriptor, image) = extended(config: bytes, with: kept.map(\.1.digest))
+        var object = document
+        object["config"] = descriptor == config ? document["config"] : descriptor.json
+        object["layers"] = .array(kept.map(\.0))
+        return (JSONValue.object(object).encoded(), descriptor, image)
+    }
+
     /// The config image: for each layer its digest in `diff_ids` (they are not compressed) and a line in `history`.
     private func extended(config bytes: [UInt8]?, with digests: [Digest]) -> (Descriptor, [UInt8]?) {
         var document: JSONObject

@@ -45,6 +45,35 @@ extension RegistryClient {
         throw .legacyTagContended(tag: tag, attempts: rounds)
     }
 
+    /// Takes layers of ours out of a legacy tag, by the same reading, changing and writing as ``attach(_:_:to:in:superseding:)``.
+    /// Their blobs stay, and so does the tag, with whatever layers it has left: nothing is deleted. The caller holds the
+    /// lease of the subject.
+    /// - Parameter layers: each as ``LegacyLayer/encoded()`` gave it.
+    /// - Throws: `legacyTagContended` after the last round; `manifestMalformed` for what is no kept layer.
+    public func dropLegacyLayers(
+        _ layers: [[UInt8]], _ kind: LegacyKind, of subject: Digest, in name: String
+    ) async throws(OCIError) {
+        guard !layers.isEmpty else { return }
+        let rounds = 5
+        let gone = try layers.map { (json) throws(OCIError) in try LegacyLayer.descriptor(json: json) }
+        let tag = try SignatureTag.legacy(kind, for: subject)
+        for round in 0...rounds {
+            let present = try await legacyManifest(name, tag)
+            let config = try await legacyConfig(of: present, name)
+            guard let next = try present.removing(gone, config: config) else { return }
+            guard round < rounds else { break }
+            do {
+                if let bytes = next.configBytes { try await pushBlob(name, bytes) }
+                _ = try await pushManifest(
+                    .legacyPut, name, bytes: next.manifest, mediaType: present.mediaType, reference: .tag(tag),
+                    ifMatch: present.entityTag)
+            } catch .refused(let answer) where answer.status == 412 {
+                continue  // someone wrote in between, and this registry told us
+            }
+        }
+        throw .legacyTagContended(tag: tag, attempts: rounds)
+    }
+
     /// Where the layer is served, or nil if the registry says that the tag or the layer is not there (any more). Two
     /// requests: the manifest, and the blob, compared.
     public func isAttached(

@@ -30,11 +30,13 @@ public struct SimpleSigningPayload: Sendable, Equatable {
         self.optional = optional
     }
 
-    /// What ``Statement/approval(of:in:rule:)`` says, in the older form: `repository` is `host/path` without tag or digest.
-    public static func approval(of digest: ArtifactDigest, in repository: String, rule: String) -> Self {
+    /// What ``Statement/approval(of:in:rule:generation:)`` says, in the older form: `repository` is `host/path` without tag or digest.
+    public static func approval(
+        of digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0
+    ) -> Self {
         Self(
             dockerReference: repository, manifestDigest: digest,
-            optional: [Statement.repositoryAnnotation: repository, Statement.ruleAnnotation: rule])
+            optional: Statement.approvalAnnotations(repository, rule: rule, generation: generation))
     }
 
     /// The bytes to sign: cosign's member order, no white space, `optional` sorted by name. The same value, the same bytes.

@@ -29,6 +29,8 @@ public struct Statement: Sendable, Equatable {
     public static let repositoryAnnotation = "dev.countersign/repository"
     /// The policy rule that allowed the signature.
     public static let ruleAnnotation = "dev.countersign/rule"
+    /// How often the image was signed anew before; absent in first signatures.
+    public static let generationAnnotation = "dev.countersign/generation"
     /// The type URI this module writes.
     public static let typeV1 = "https://in-toto.io/Statement/v1"
     /// The DSSE payload type of every in-toto statement.
@@ -54,12 +56,22 @@ public struct Statement: Sendable, Equatable {
     }
 
     /// The statement that approves one image in one repository: `repository` is `host/path` without tag or digest.
-    public static func approval(of digest: ArtifactDigest, in repository: String, rule: String) -> Statement {
+    /// - Parameter generation: 0 for a first signature; a later one says so, and thereby differs from those before it.
+    public static func approval(
+        of digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0
+    ) -> Statement {
         Statement(subjects: [
             Subject(
                 name: repository, digest: [digest.algorithm: digest.hex],
-                annotations: [repositoryAnnotation: repository, ruleAnnotation: rule])
+                annotations: approvalAnnotations(repository, rule: rule, generation: generation))
         ])
+    }
+
+    /// What an approval says beside the digest, in either format.
+    static func approvalAnnotations(_ repository: String, rule: String, generation: Int32) -> [String: String] {
+        var annotations = [repositoryAnnotation: repository, ruleAnnotation: rule]
+        if generation > 0 { annotations[generationAnnotation] = "\(generation)" }
+        return annotations
     }
 
     /// Compact JSON in the order `_type, subject, predicateType, predicate`, as cosign writes it.
