@@ -24,6 +24,10 @@ struct ArtifactAnswer: Encodable {
     let nextAttemptAt: Date?
     let lastError: Failure?
     let signature: Signature?
+    /// Newest first; absent while there is only one.
+    let generations: [GenerationAnswer]?
+    /// The one in force, or the one that was lifted last.
+    let revocation: RevocationAnswer?
 
     struct Signature: Encodable {
         let identity: String
@@ -49,7 +53,8 @@ struct ArtifactAnswer: Encodable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case reference, registry, repository, digest, tag, state, recheck, rule, generation, attempts, signature
+        case reference, registry, repository, digest, tag, state, recheck, rule, generation, attempts, signature,
+            generations, revocation
         case resolvedAt = "resolved_at"
         case mediaType = "media_type"
         case policyVersion = "policy_version"
@@ -59,7 +64,12 @@ struct ArtifactAnswer: Encodable {
         case lastError = "last_error"
     }
 
-    init(_ status: ArtifactStatus) {
+    init(_ status: ArtifactStatus, _ history: ArtifactHistory? = nil) {
+        generations = history.flatMap { history in
+            history.generations.count < 2
+                ? nil : history.generations.map { GenerationAnswer($0, in: status.repository) }
+        }
+        revocation = history?.revocation.map(RevocationAnswer.init)
         reference =
             status.digest.map { "\(status.repository)@\($0)" } ?? "\(status.repository):\(status.tag?.name ?? "")"
         registry = status.repository.registry

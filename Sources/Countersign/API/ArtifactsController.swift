@@ -37,8 +37,14 @@ package struct ArtifactsController: RouteSet {
             guard let status = try await status(of: reference, waiting: min(wait ?? .zero, maxWait)) else {
                 throw Problem(.notFound, "artifact.unknown", "no push of \(text.prefix(300)) was seen")
             }
-            return try Response.json(ArtifactAnswer(status))
+            return try Response.json(ArtifactAnswer(status, try await history(of: status)))
         }
+    }
+
+    /// What came before, where something did.
+    private func history(of status: ArtifactStatus) async throws(QueueError) -> ArtifactHistory? {
+        guard let digest = status.digest, status.targetID != nil else { return nil }
+        return try await records.history(of: digest, in: status.repository)
     }
 
     /// The present status, or the one at the end of the wait. A reference that is not known yet is waited for too: the push

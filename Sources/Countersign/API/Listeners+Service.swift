@@ -69,6 +69,12 @@ extension Listeners {
                     SignController(
                         configuration: configuration, policy: dependencies.policy, authority: authority,
                         commit: dependencies.commit),
+                    BatchesController(
+                        records: BatchRecords(pool: pool), configuration: configuration, policy: dependencies.policy,
+                        authority: authority, metrics: metrics),
+                    RevocationsController(
+                        revocations: Revocations(queue: dependencies.queue), configuration: configuration,
+                        authority: authority),
                     attestations,
                     IntakeController(
                         configuration: configuration, policy: dependencies.policy, metrics: metrics,

@@ -40,7 +40,12 @@ package struct SignController: RouteSet {
                 "signing requested",
                 metadata: ["principal": "\(principal.name)", "references": "\(references.count)"])
             let items = zip(zip(references, requests), result.items).map { pair, item in
-                Answer.Item(reference: pair.0.text, verdict: item.verdict.rawValue, reason: pair.1.verdict.refusal)
+                item.isRevoked
+                    ? Answer.Item(
+                        reference: pair.0.text, verdict: EnqueueResult.Verdict.refused.rawValue,
+                        reason: "the digest was revoked; release it first")
+                    : Answer.Item(
+                        reference: pair.0.text, verdict: item.verdict.rawValue, reason: pair.1.verdict.refusal)
             }
             return try Response.json(Answer(items: items), status: .accepted)
         }

@@ -17,6 +17,23 @@ final class WaitingRoom: Sendable {
     /// Runs `body` in a place of the room.
     /// - Throws: 503 when all places are taken.
     func waiting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        let place = try place()
+        defer { withExtendedLifetime(place) {} }
+        return try await body()
+    }
+
+    /// One place, taken for as long as somebody holds it.
+    final class Place: Sendable {
+        private let room: WaitingRoom
+
+        fileprivate init(_ room: WaitingRoom) { self.room = room }
+
+        deinit { room.count(-1) }
+    }
+
+    /// A place for an answer that outlives its handler.
+    /// - Throws: 503 when all places are taken.
+    func place() throws(Problem) -> Place {
         let hasPlace = taken.withLock { taken in
             guard taken < places else { return false }
             taken += 1
@@ -29,13 +46,14 @@ final class WaitingRoom: Sendable {
                 "\(places) readers are waiting already; ask without 'wait'",
                 retryAfter: .seconds(5))
         }
-        defer {
-            taken.withLock { taken in
-                taken -= 1
-                waiters.set(Double(taken))
-            }
+        return Place(self)
+    }
+
+    private func count(_ change: Int) {
+        taken.withLock { taken in
+            taken += change
+            waiters.set(Double(taken))
         }
-        return try await body()
     }
 
     /// Pauses; false, and at once, when the daemon has been told to stop.

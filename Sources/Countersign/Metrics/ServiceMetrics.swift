@@ -16,6 +16,8 @@ package struct ServiceMetrics: Sendable {
     package let apiRefused: Counter
     /// Readers that wait for a final state.
     package let apiWaiters: Gauge
+    /// Readers that are told of a batch's progress.
+    package let apiListeners: Gauge
 
     // Queue
     package let databaseUp: Gauge
@@ -56,6 +58,8 @@ package struct ServiceMetrics: Sendable {
         apiRefused = registry.counter(
             "countersign_api_refused_total", "API requests that were refused, by code.", labels: ["code"])
         apiWaiters = registry.gauge("countersign_api_waiters", "API readers that wait for a final state.")
+        apiListeners = registry.gauge(
+            "countersign_api_listeners", "API readers that are told of a batch's progress.")
         databaseUp = registry.gauge("countersign_database_up", "Whether the database answered this scrape.")
         queueDepth = registry.gauge(
             "countersign_queue_jobs", "Unfinished jobs by lane and state.", labels: ["lane", "state"])

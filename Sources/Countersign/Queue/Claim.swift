@@ -27,6 +27,8 @@ package struct Claim: Sendable {
         case resolve(Repository, repositoryID: Int32, tag: String, actor: String?)
         /// The target's purpose names predicate type and document.
         case attest(Target)
+        /// It is revoked.
+        case withdraw(Target)
     }
 
     package var kind: JobKind {
@@ -34,20 +36,21 @@ package struct Claim: Sendable {
         case .sign: .sign
         case .resolve: .resolve
         case .attest: .attest
+        case .withdraw: .withdraw
         }
     }
 
     /// `nil` for a tag that is not resolved yet.
     package var target: Target? {
         switch work {
-        case .sign(let target, _), .attest(let target): target
+        case .sign(let target, _), .attest(let target), .withdraw(let target): target
         case .resolve: nil
         }
     }
 
     package var repository: Repository {
         switch work {
-        case .sign(let target, _), .attest(let target): target.repository
+        case .sign(let target, _), .attest(let target), .withdraw(let target): target.repository
         case .resolve(let repository, _, _, _): repository
         }
     }

@@ -6,10 +6,13 @@ package struct EnqueueResult: Sendable, Equatable {
         package let verdict: Verdict
         /// The target that it became or joined; `nil` for tag-only, filtered and refused requests.
         package let targetID: Int64?
+        /// Known, and not to be signed until it is released.
+        package let isRevoked: Bool
 
-        package init(verdict: Verdict, targetID: Int64?) {
+        package init(verdict: Verdict, targetID: Int64?, isRevoked: Bool = false) {
             self.verdict = verdict
             self.targetID = targetID
+            self.isRevoked = isRevoked
         }
     }
 

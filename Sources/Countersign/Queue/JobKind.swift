@@ -7,4 +7,6 @@ package enum JobKind: String, Sendable, CaseIterable, Codable {
     case resolve
     /// Sign a document about a target that is signed, and attach it.
     case attest
+    /// Take what was published of a revoked artifact out of what the registry lists.
+    case withdraw
 }

@@ -77,6 +77,7 @@ private struct ClaimedRow: Sendable {
             work = .sign(
                 try target(), recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
         case .attest: work = .attest(try target())
+        case .withdraw: work = .withdraw(try target())
         case .resolve:
             work = .resolve(
                 repository, repositoryID: repositoryID, tag: try row.decode("tag"), actor: try row.decode("actor"))

@@ -44,7 +44,9 @@ extension JobQueue {
             guard let target = targets[push.key] else { continue }
             // of several pushes of a new digest in one batch the first made the target
             let isFirst = byDigest.first { $0.key == push.key }?.index == push.index
-            items[push.index] = .init(verdict: target.isNew && isFirst ? .accepted : .known, targetID: target.id)
+            items[push.index] = .init(
+                verdict: target.isNew && isFirst ? .accepted : .known, targetID: target.id,
+                isRevoked: target.isRevoked)
         }
         try insertResolveJobs(requests, in: session)
         try appendTagHistory(requests, resolvedSince: resolvedSince, in: session)
@@ -94,6 +96,7 @@ private struct RepositoryKey: Hashable {
 private struct StoredTarget {
     let id: Int64
     let isNew: Bool
+    let isRevoked: Bool
 }
 
 extension JobQueue {
@@ -153,14 +156,18 @@ extension JobQueue {
             SELECT j.id
             FROM unnest(\(digests)::text[], \(repositories)::int[], \(purposes)::text[]) AS p(digest, repository_id, purpose)
             JOIN countersign.target t ON t.digest = p.digest AND t.repository_id = p.repository_id
-                AND t.purpose = p.purpose AND t.generation = 0
+                AND t.purpose = p.purpose AND t.generation = (SELECT max(g.generation) FROM countersign.target g
+                    WHERE g.digest = p.digest AND g.repository_id = p.repository_id AND g.purpose = p.purpose)
             JOIN countersign.job j ON j.target_id = t.id
             ORDER BY j.id FOR NO KEY UPDATE OF j
             """)
         let rows = try session.query(
             """
             WITH pushed AS MATERIALIZED (
-                SELECT * FROM unnest(
+                -- a push is about the newest generation: that is the signature that counts
+                SELECT p.*, coalesce((SELECT max(g.generation) FROM countersign.target g WHERE g.digest = p.digest
+                    AND g.repository_id = p.repository_id AND g.purpose = p.purpose), 0) AS generation
+                FROM unnest(
                     \(digests)::text[], \(repositories)::int[], \(purposes)::text[],
                     \(folded.map(\.push.request.mediaType))::text[], \(folded.map(\.push.request.actor))::text[], \(folded.map(\.push.rule))::text[],
                     \(folded.map(\.push.policyVersion))::text[], \(folded.map(\.push.request.lane.rawValue))::smallint[],
@@ -169,8 +176,9 @@ extension JobQueue {
                 AS p(digest, repository_id, purpose, media_type, actor, rule, policy_version, lane,
                     delivery_key, n)),
             stored AS (
-                INSERT INTO countersign.target AS t (digest, repository_id, purpose, media_type, rule, policy_version)
-                SELECT digest, repository_id, purpose, media_type, rule, policy_version FROM pushed ORDER BY n
+                INSERT INTO countersign.target AS t (digest, repository_id, purpose, generation, media_type, rule,
+                    policy_version)
+                SELECT digest, repository_id, purpose, generation, media_type, rule, policy_version FROM pushed ORDER BY n
                 ON CONFLICT (digest, repository_id, purpose, generation) DO UPDATE SET
                     state = CASE WHEN t.state IN ('waiting', 'refused', 'gone', 'failed', 'cancelled')
                         THEN 'queued' ELSE t.state END,
@@ -196,7 +204,7 @@ extension JobQueue {
             unburied AS (
                 DELETE FROM countersign.dead_letter
                 WHERE target_id = ANY(ARRAY(SELECT id FROM stored WHERE pushes > 1)) RETURNING 1)
-            SELECT s.id, s.pushes = 1 AS is_new, p.digest, p.purpose, p.n,
+            SELECT s.id, s.pushes = 1 AS is_new, s.state = 'revoked' AS is_revoked, p.digest, p.purpose, p.n,
                 (SELECT count(*) FROM due) + (SELECT count(*) FROM unburied) AS touched
             FROM pushed p JOIN stored s USING (digest, repository_id, purpose)
             """)
@@ -204,7 +212,7 @@ extension JobQueue {
         for row in rows {
             let n: Int64 = try row.decode("n")
             targets[folded[Int(n) - 1].push.key] = StoredTarget(
-                id: try row.decode("id"), isNew: try row.decode("is_new"))
+                id: try row.decode("id"), isNew: try row.decode("is_new"), isRevoked: try row.decode("is_revoked"))
         }
         return targets
     }

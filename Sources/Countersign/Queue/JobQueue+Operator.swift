@@ -74,8 +74,13 @@ extension JobQueue {
             WITH raised AS MATERIALIZED (
                 DELETE FROM countersign.dead_letter WHERE job_id = ANY(\(ids)::bigint[]) RETURNING *),
             shown AS (
-                UPDATE countersign.target SET state = 'queued', last_error = NULL, updated_at = now()
-                WHERE id = ANY(ARRAY(SELECT target_id FROM raised)) AND state = 'failed' RETURNING id)
+                UPDATE countersign.target t
+                SET state = CASE WHEN t.state = 'revoked' THEN t.state ELSE 'queued' END,
+                    last_error = CASE WHEN t.state = 'revoked' THEN t.last_error END, updated_at = now()
+                FROM raised d
+                WHERE t.id = d.target_id
+                    AND (t.state = 'failed' OR (t.state = 'revoked' AND d.kind = \(JobKind.withdraw.rawValue)::text))
+                RETURNING t.id)
             INSERT INTO countersign.job (kind, target_id, repository_id, tag, delivery_key, lane)
             SELECT kind, target_id, repository_id, tag, delivery_key, \(Lane.default.rawValue)::smallint
             FROM raised

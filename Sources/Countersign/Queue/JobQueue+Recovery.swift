@@ -51,6 +51,7 @@ extension JobQueue {
             _ = try session.execute(
                 "DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
             try DocumentStore.sweep(in: session)
+            try BatchRecords.sweep(in: session)
             _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
             _ = try session.execute(
                 """

@@ -22,6 +22,13 @@ extension JobQueue {
             return try await putBack(JobReturn(claim, error: nil, uncountedAttempts: 1), claim)
         case .resolved(let requests):
             return try await resolve(claim, into: requests)
+        case .withdrawn(let isUnlisted):
+            guard let target = claim.target else { throw .unreadable(table: "job", what: "target of \(claim.jobID)") }
+            let settled = try await pool.together { session in
+                try Self.withdrawn(claim, target, isUnlisted: isUnlisted, in: session)
+            }
+            if settled == .requeued { notifier.jobsAreDue() }
+            return try Self.held(settled, claim)
         }
     }
 
@@ -173,7 +180,8 @@ extension JobQueue {
                         WHEN h.pushed_again OR h.cancel_requested THEN t.state
                         -- the signature stands; policy, before anything was looked at, refuses to make another
                         WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused'
-                            AND \(failure.code)::text = 'policy.refused' THEN 'signed'
+                            AND \(failure.code)::text IN ('policy.refused', \(Lineage.supersededCode)::text, \(Lineage.revokedCode)::text)
+                            THEN 'signed'
                         ELSE \(state.rawValue)::text END,
                     last_error = \(error)::jsonb, updated_at = now()
                 FROM held h WHERE t.id = h.target_id AND t.state <> 'revoked'

@@ -7,7 +7,7 @@ extension Journal {
     package func published(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
         try await mark(evidence, claim) { targetID in
             """
-            UPDATE countersign.attachment SET pushed_at = now()
+            UPDATE countersign.attachment SET pushed_at = now(), removed_at = NULL
             WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
             """
         }

@@ -109,15 +109,20 @@ package struct Journal: Sendable {
 extension Journal {
     /// Locks the claim's job for the rest of the transaction, if it is still this attempt's and its lease runs.
     /// - Returns: the id of its target.
+    /// - Throws: ``QueueError/revoked(jobID:)`` to whoever would go on signing what was revoked meanwhile.
     static func fence(_ claim: Claim, in session: Session) throws -> Int64 {
         let rows = try session.query(
             """
-            SELECT target_id FROM countersign.job
-            WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
-                AND lease_expires_at > clock_timestamp() AND target_id IS NOT NULL
-            FOR UPDATE
+            SELECT j.target_id, t.state = 'revoked' AS is_revoked
+            FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
+            WHERE j.id = \(claim.jobID) AND j.lease_token = \(claim.leaseToken) AND j.leased
+                AND j.lease_expires_at > clock_timestamp()
+            FOR UPDATE OF j
             """)
         guard let row = rows.first else { throw QueueError.leaseLost(jobID: claim.jobID) }
+        if claim.kind == .sign, try row.decode("is_revoked", as: Bool.self) {
+            throw QueueError.revoked(jobID: claim.jobID)
+        }
         return try row.decode("target_id")
     }
 

@@ -15,6 +15,8 @@ package enum Outcome: Sendable {
     case failed(Failure)
     /// A tag was resolved into these targets.
     case resolved([EnqueueRequest])
+    /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
+    case withdrawn(isUnlisted: Bool)
     /// Not done and not failed: this process is going away. The attempt does not count.
     case released
 }

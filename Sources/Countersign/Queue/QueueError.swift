@@ -4,6 +4,8 @@ package import Postgres
 package enum QueueError: Error, Sendable {
     /// Another worker holds the job now, or it ended: whatever this attempt did must not be recorded. Stop; do not retry.
     case leaseLost(jobID: Int64)
+    /// The artifact was revoked while the attempt ran: nothing more may be written for it.
+    case revoked(jobID: Int64)
     /// More deliveries wait than the daemon promises to hold. The sender should come again.
     case overloaded(waiting: Int)
     /// A row that the database refuses whatever is tried; `code` is the SQLSTATE and, where there is one, the constraint.
@@ -15,6 +17,7 @@ package enum QueueError: Error, Sendable {
     package var code: String {
         switch self {
         case .leaseLost: "queue.lease_lost"
+        case .revoked: Lineage.revokedCode
         case .overloaded: "queue.overloaded"
         case .unstorable: "queue.unstorable"
         case .unreadable: "queue.unreadable"
@@ -27,7 +30,7 @@ package enum QueueError: Error, Sendable {
         switch self {
         case .overloaded: true
         case .database(let error): error.isTransient
-        case .leaseLost, .unstorable, .unreadable: false
+        case .leaseLost, .revoked, .unstorable, .unreadable: false
         }
     }
 }
@@ -36,6 +39,7 @@ extension QueueError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .leaseLost(let jobID): "job \(jobID) is no longer held by this attempt"
+        case .revoked(let jobID): "the artifact of job \(jobID) was revoked"
         case .overloaded(let waiting): "\(waiting) deliveries are waiting to be stored"
         case .unstorable(let code): "the database refuses the row (\(code))"
         case .unreadable(let table, let what): "a row of \(table) cannot be read: \(what)"

@@ -118,10 +118,14 @@ package struct CountersignService: Sendable {
                 queue: apiQueue, policy: policy, metrics: metrics, progress: progress, registries: registries,
                 documentMemory: memory),
             logger: logger)
+        let feeder = BatchFeeder(
+            queue: workQueue, policy: policy, registries: registries,
+            configured: Set(configuration.registries.map(\.name)), retry: configuration.worker.retryPolicy,
+            logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
-            + listeners.services(onBound: onBound) + [worker]
+            + [feeder] + listeners.services(onBound: onBound) + [worker]
     }
 }
 

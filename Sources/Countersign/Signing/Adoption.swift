@@ -140,8 +140,9 @@ struct Adoption: Sendable {
     private func isOurs(_ presented: PresentedForm, _ order: SigningOrder) -> Bool {
         let verified = try? signer.verify(
             presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
-        guard order.content.kind == .attestation else { return verified != nil }
-        // an SBOM of last week is ours, too; only this very document is the one that is being signed
+        guard order.content.kind == .attestation || order.target.generation > 0 else { return verified != nil }
+        // an SBOM of last week is ours, too, and so is the signature that this one is to replace; only this very document,
+        // which says its generation, is the one that is being signed
         return verified != nil && presented.payload == order.content.document(presented.format).payload
     }
 

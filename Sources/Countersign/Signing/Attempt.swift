@@ -70,6 +70,7 @@ package struct Attempt: Sendable {
             switch claim.work {
             case .sign(let target, _): return try await sign(target, claim, trace)
             case .attest(let target): return try await attest(target, claim, trace)
+            case .withdraw(let target): return try await withdraw(target, claim, trace)
             case .resolve(let repository, _, let tag, let actor):
                 return try await resolve(tag, in: repository, actor: actor, trace)
             }
@@ -96,6 +97,16 @@ package struct Attempt: Sendable {
             }
             return outcome
         }
+    }
+
+    private func withdraw(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        // released, or a job that a cancelled revocation left behind
+        guard try await sign.line.journal.lineage(of: target).state == .revoked else { return .released }
+        let place = try sign.registries.place(of: target.repository)
+        let isUnlisted = try await trace.stage(.publish) {
+            try await sign.withdrawal.everything(target, place, claim)
+        }
+        return .withdrawn(isUnlisted: isUnlisted)
     }
 
     /// Settles, and again a few times if the database hiccups: an attempt that cost a log entry is worth it, and the lease
@@ -127,6 +138,7 @@ extension Outcome {
         case .retry: "retry"
         case .failed: "failed"
         case .resolved: "resolved"
+        case .withdrawn: "withdrawn"
         case .released: "released"
         }
     }

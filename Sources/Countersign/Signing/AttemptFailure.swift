@@ -31,6 +31,9 @@ struct AttemptFailure: Sendable {
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
+        case QueueError.revoked:
+            self.init(
+                .refuse, Lineage.revokedCode, stageName, "\(cause)", "countersign release, if it may be signed again")
         case let error as OCIError: self.init(error, stage)
         case let error as SigstoreError:
             self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)

@@ -6,7 +6,7 @@ import Sigstore
 /// The line one digest travels:
 ///
 ///     authorise → fetch → per format: adopt? → one certificate → sign → timestamp → ▮prepare
-///               → per format: log → ▮verify → publish → read back → settle
+///               → per format: log → ▮verify → publish → read back → older ones out of the lists? → settle
 ///
 /// ▮ is a commit. What becomes public is durable before; a restart continues from the last commit with the same bytes, so
 /// that at any kill point there is one live log entry and one published artefact per target and format
@@ -16,6 +16,7 @@ package struct SignArtifact: Sendable {
     package let registries: Registries
     package let line: EvidenceLine
     package let publication: Publication
+    let withdrawal: Withdrawal
     package let queue: JobQueue
 
     package init(
@@ -26,10 +27,13 @@ package struct SignArtifact: Sendable {
         self.registries = registries
         line = EvidenceLine(journal: journal, signers: signers)
         publication = Publication(journal: journal, subjects: subjects)
+        withdrawal = Withdrawal(journal: journal, subjects: subjects)
         self.queue = queue
     }
 
     func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        let lineage = try await line.journal.lineage(of: target)
+        if let ended = lineage.end(of: target) { return .refused(ended) }
         // The policy of now decides, not that of the push; its version is what is stored.
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
             return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
@@ -53,7 +57,8 @@ package struct SignArtifact: Sendable {
         let order = SigningOrder(
             target: target, subject: subject.descriptor,
             content: .approval(
-                of: try ArtifactDigest(target.digest.description), in: target.repository, rule: rule.name),
+                of: try ArtifactDigest(target.digest.description), in: target.repository, rule: rule.name,
+                generation: target.generation),
             rule: rule, claim: claim, place: try registries.place(of: target.repository))
         var record: SignedRecord?
         for evidence in try await line.prepared(order, trace) {
@@ -62,6 +67,9 @@ package struct SignArtifact: Sendable {
             record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
         }
         guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
+        if lineage.removesOlder {
+            try await trace.stage(.publish) { try await withdrawal.olderThan(target, order.place, claim) }
+        }
         try await enqueueChildren(of: subject, of: target, rule: rule, claim: claim)
         return .signed(record)
     }

@@ -13,13 +13,15 @@ package struct SigningContent: Sendable {
 
     /// That the repository may use the image, by a rule of the policy.
     package static func approval(
-        of digest: ArtifactDigest, in repository: Repository, rule: String
+        of digest: ArtifactDigest, in repository: Repository, rule: String, generation: Int32 = 0
     ) -> SigningContent {
         let repository = repository.description
         return SigningContent(
             predicateType: Statement.cosignSignPredicateType, kind: .signature,
-            statement: Statement.approval(of: digest, in: repository, rule: rule).encoded(),
-            legacy: SimpleSigningPayload.approval(of: digest, in: repository, rule: rule).encoded())
+            statement: Statement.approval(of: digest, in: repository, rule: rule, generation: generation).encoded(),
+            legacy: SimpleSigningPayload.approval(
+                of: digest, in: repository, rule: rule, generation: generation
+            ).encoded())
     }
 
     /// A statement with a predicate about the image.

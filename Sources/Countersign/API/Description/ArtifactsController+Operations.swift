@@ -36,8 +36,23 @@ extension Schema {
         optional: [
             "digest": digest, "tag": string, "resolved_at": time, "media_type": string, "rule": string,
             "policy_version": string, "next_attempt_at": time, "last_error": failure, "signature": signature,
+            "generations": list(of: generation), "revocation": revocation,
         ]
     ).named("Artifact")
+
+    static let generation = object(
+        ["generation": count, "state": state, "opened_at": time, "removed": boolean],
+        optional: [
+            "reason": string, "requested_by": string, "signed_at": time, "log_index": count, "referrer": string,
+        ]
+    ).named("Generation")
+
+    static let revocation = object(
+        [
+            "reason": string, "revoked_by": string, "revoked_at": time,
+            "removal": one(of: ["none", "asked", "removed", "listed"]),
+        ], optional: ["released_at": time, "released_by": string, "release_reason": string]
+    ).named("Revocation")
 
     static let signature = object(
         [

@@ -1,0 +1,155 @@
+import FoundationEssentials
+import OCI
+
+/// A batch as the API shows it.
+struct BatchAnswer: Encodable {
+    let id: Int64
+    let action, state, requestedBy: String
+    let selector: SelectorAnswer?
+    let formats: [String]?
+    let reason, old: String?
+    let members: Int
+    let createdAt, startedAt: Date
+    let endedAt: Date?
+    /// Absent in the list of batches.
+    let progress: Progress?
+
+    struct Progress: Encodable, Equatable {
+        /// Members by state; only states that occur.
+        let counts: [String: Int]
+        let ended: Int
+        /// Distinct targets: tags of one digest share a signature.
+        let targets: Int
+        /// Members that ended in the last minute, per second.
+        let rate: Double?
+        let etaSeconds: Int?
+
+        enum CodingKeys: String, CodingKey {
+            case counts, ended, targets, rate
+            case etaSeconds = "eta_seconds"
+        }
+
+        init(_ progress: BatchProgress) {
+            counts = Dictionary(uniqueKeysWithValues: progress.counts.map { ($0.rawValue, $1) })
+            ended = progress.ended
+            targets = progress.targets
+            rate = progress.rate.map { ($0 * 100).rounded() / 100 }
+            etaSeconds = progress.remaining.map { Int($0.components.seconds) }
+        }
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case id, action, state, selector, formats, reason, old, members, progress
+        case requestedBy = "requested_by"
+        case createdAt = "created_at"
+        case startedAt = "started_at"
+        case endedAt = "ended_at"
+    }
+
+    init(_ batch: Batch, _ progress: BatchProgress? = nil) {
+        id = batch.id
+        action = batch.action.name
+        state = batch.state.rawValue
+        requestedBy = batch.requestedBy
+        selector = batch.selector.flatMap(SelectorAnswer.init)
+        formats = batch.formats?.map(\.rawValue)
+        reason = batch.reason
+        old = batch.action.old?.rawValue
+        members = batch.members
+        createdAt = batch.createdAt
+        startedAt = batch.startedAt
+        endedAt = batch.endedAt
+        self.progress = progress.map(Progress.init)
+    }
+}
+
+/// A selector as it was asked.
+struct SelectorAnswer: Codable {
+    let registry, repository, tag: String?
+    let digests: [String]?
+    let unsigned: Bool?
+    let signedBefore, identity: String?
+
+    enum CodingKeys: String, CodingKey {
+        case registry, repository, tag, digests, unsigned, identity
+        case signedBefore = "signed_before"
+    }
+
+    init?(json: String) {
+        guard let read = try? JSONDecoder().decode(Self.self, from: Data(json.utf8)) else { return nil }
+        self = read
+    }
+}
+
+struct BatchesAnswer: Encodable {
+    let batches: [BatchAnswer]
+    /// Pass as `before` for the next page; absent at the end.
+    let next: Int64?
+}
+
+/// One batch with a page of its members.
+struct BatchItemsAnswer: Encodable {
+    let batch: BatchAnswer
+    let items: [BatchItemAnswer]
+    /// Pass as `after` for the next page; absent at the end.
+    let next: Int32?
+}
+
+struct BatchItemAnswer: Encodable {
+    let ordinal: Int32
+    let reference, state: String
+    /// It made the target; the members that share it did not.
+    let new: Bool
+    let error: Failure?
+    let endedAt: Date?
+
+    enum CodingKeys: String, CodingKey {
+        case ordinal, reference, state, new, error
+        case endedAt = "ended_at"
+    }
+
+    init(_ member: BatchMember) {
+        ordinal = member.ordinal
+        reference = member.reference
+        state = member.state.rawValue
+        new = member.isNew
+        error = member.error
+        endedAt = member.endedAt
+    }
+}
+
+/// What a batch would do.
+struct DryRunAnswer: Encodable {
+    let dryRun = true
+    let members: Int
+    /// Members by what would be done with them: sign, recheck, join, resign, resolve, refuse, revoked.
+    let plan: [String: Int]
+    /// The first thousand.
+    let items: [Item]
+    /// Whether there are more than the items shown.
+    let truncated: Bool
+    let policyVersion: String
+
+    struct Item: Encodable {
+        let reference, plan: String
+        let error: Failure?
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case members, plan, items, truncated
+        case dryRun = "dry_run"
+        case policyVersion = "policy_version"
+    }
+
+    private static let itemLimit = 1_000
+
+    init(_ verdicts: [BatchVerdict], policyVersion: String) {
+        members = verdicts.count
+        plan = verdicts.reduce(into: [:]) { $0[$1.plan.name, default: 0] += 1 }
+        items = verdicts.prefix(Self.itemLimit).map {
+            Item(reference: $0.subject.reference, plan: $0.plan.name, error: $0.plan.failure)
+        }
+        truncated = verdicts.count > Self.itemLimit
+        self.policyVersion = policyVersion
+    }
+}

@@ -1,0 +1,60 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// The progress of a batch as server-sent events: `progress` whenever something changed, at most once a second; `end` once,
+/// with the last figures, then the stream ends. It also ends when the daemon is told to stop: ask again, of another one.
+struct BatchEvents: Sendable {
+    private let records: BatchRecords
+    private let room: WaitingRoom
+
+    /// Each listener costs one counting a second.
+    private static let listenerLimit = 16
+    private static let interval: Duration = .seconds(1)
+    /// Proxies cut off what says nothing.
+    private static let keepAlive = 15
+
+    init(records: BatchRecords, metrics: ServiceMetrics) {
+        self.records = records
+        room = WaitingRoom(places: Self.listenerLimit, waiters: metrics.apiListeners)
+    }
+
+    /// - Throws: 503 when too many listen already.
+    func response(of batch: Int64) throws -> Response {
+        let place = try room.place()
+        let records = records
+        return Response(
+            status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
+            body: ResponseBody { writer in
+                var told: BatchAnswer.Progress?
+                var quiet = 0
+                while let now = try await records.batch(batch) {
+                    let answer = BatchAnswer(now, try await records.progress(of: batch))
+                    if now.endedAt != nil {
+                        try await writer.write(try Self.event("end", answer))
+                        break
+                    }
+                    if answer.progress != told {
+                        try await writer.write(try Self.event("progress", answer))
+                        (told, quiet) = (answer.progress, 0)
+                    } else {
+                        quiet += 1
+                        if quiet % Self.keepAlive == 0 {
+                            try await writer.write(ByteBuffer(string: ": still here\n\n"))
+                        }
+                    }
+                    guard try await WaitingRoom.pause(for: Self.interval) else { break }
+                }
+                try await writer.finish(nil)
+                withExtendedLifetime(place) {}
+            })
+    }
+
+    private static func event(_ name: String, _ answer: BatchAnswer) throws -> ByteBuffer {
+        var buffer = ByteBuffer(string: "event: \(name)\ndata: ")
+        buffer.writeBytes(try JSONEncoder.service.encode(answer))
+        buffer.writeString("\n\n")
+        return buffer
+    }
+}

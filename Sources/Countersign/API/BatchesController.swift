@@ -1,0 +1,201 @@
+import HTTPTypes
+package import Hummingbird
+import Logging
+import OCI
+import OpenSSL
+
+/// `POST /v1/batches`: many references at once, as a list or by a selector over our records; `POST /v1/resign`: the same for
+/// another signature. `GET` for what became of them, `…/events` to be told, `…/cancel`, `…/resume`, `…/retry-failed`.
+///
+/// A batch grants nothing: each member gets what the policy grants a push.
+package struct BatchesController: RouteSet {
+    private let records: BatchRecords
+    private let selection: BatchSelection
+    private let plan: BatchPlan
+    private let configuration: Configuration
+    private let authority: Authority
+    private let events: BatchEvents
+
+    private static let maxBody = 4 << 20
+
+    package init(
+        records: BatchRecords, configuration: Configuration, policy: SigningPolicy, authority: Authority,
+        metrics: ServiceMetrics
+    ) {
+        self.records = records
+        self.configuration = configuration
+        self.authority = authority
+        selection = BatchSelection(pool: records.pool)
+        plan = BatchPlan(
+            policy: policy, registries: Set(configuration.registries.map(\.name)), pool: records.pool)
+        events = BatchEvents(records: records, metrics: metrics)
+    }
+
+    package func addRoutes(to router: Router<ServiceContext>) {
+        router.post("/v1/batches") { request, context in try await take(request, context, isResign: false) }
+        router.post("/v1/resign") { request, context in try await take(request, context, isResign: true) }
+        router.get("/v1/batches") { request, _ in
+            _ = try await authority.require(.viewer, for: request)
+            let before = try request.parameter("before", "the 'next' of the page before") { Int64($0) }
+            let page = try await records.batches(before: before, limit: try Self.limit(request, atMost: 500))
+            return try Response.json(
+                BatchesAnswer(batches: page.items.map { BatchAnswer($0) }, next: page.next))
+        }
+        router.get("/v1/batches/:id") { request, context in
+            _ = try await authority.require(.viewer, for: request)
+            let batch = try await batch(context)
+            let after = try request.parameter("after", "the 'next' of the page before") { Int32($0) }
+            let limit = try Self.limit(request, atMost: 1_000)
+            let states = BatchMember.State.allCases.map(\.rawValue).joined(separator: ", ")
+            let state = try request.parameter("state", "one of \(states)") { BatchMember.State(rawValue: $0) }
+            let members = try await records.members(of: batch.id, state: state, after: after, limit: limit)
+            return try Response.json(
+                BatchItemsAnswer(
+                    batch: BatchAnswer(batch, try await records.progress(of: batch.id)),
+                    items: members.map(BatchItemAnswer.init),
+                    next: members.count < limit ? nil : members.last?.ordinal))
+        }
+        router.get("/v1/batches/:id/events") { request, context in
+            _ = try await authority.require(.viewer, for: request)
+            return try events.response(of: try await batch(context).id)
+        }
+        router.post("/v1/batches/:id/cancel") { request, context in
+            try await command(request, context, "cancel", records.cancel)
+        }
+        router.post("/v1/batches/:id/resume") { request, context in
+            try await command(request, context, "resume", records.resume)
+        }
+        router.post("/v1/batches/:id/retry-failed") { request, context in
+            try await command(request, context, "retry-failed", records.retryFailed)
+        }
+    }
+
+    private func take(_ request: Request, _ context: ServiceContext, isResign: Bool) async throws -> Response {
+        guard let principal = try await authority.require(.operator, for: request) else {
+            throw Problem(.unauthorized, "api.token_missing", "this needs a token")
+        }
+        let body: [UInt8]
+        do {
+            body = try await request.collect(
+                upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
+        } catch {
+            switch error {
+            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(Self.maxBody) bytes")
+            case .interrupted: throw Problem(.badRequest, "api.interrupted", "the body did not arrive whole")
+            }
+        }
+        let requested = try RequestedBatch(
+            body, isResign: isResign, registries: configuration.registries, policyVersion: plan.policy.version)
+        if requested.isDryRun {
+            let subjects = try await subjects(of: requested.request)
+            return try Response.json(
+                DryRunAnswer(
+                    try await plan.verdicts(on: subjects, requested.request), policyVersion: plan.policy.version))
+        }
+        let action = isResign ? "resign" : "sign"
+        let origin = BatchRecords.Origin(
+            principal: principal, key: try Self.idempotencyKey(request),
+            fingerprint: Hash.sha256(Array("\(action)\u{0}".utf8) + body))
+        // asked again: what the selector means now is not looked up, and would not count
+        let storing: BatchRecords.Storing
+        if let earlier = try await records.earlier(origin) {
+            storing = earlier
+        } else {
+            storing = try await records.store(
+                try await subjects(of: requested.request), requested.request, selector: requested.selector,
+                from: origin)
+        }
+        switch storing {
+        case .keyReused:
+            throw Problem(
+                .unprocessableContent, "batch.key_reused",
+                "another request came under this Idempotency-Key; take a new one")
+        case .stored(let batch):
+            context.logger.notice(
+                "batch stored",
+                metadata: [
+                    "batch.id": "\(batch.id)", "principal": "\(principal.name)", "members": "\(batch.members)",
+                    "action": "\(action)",
+                ])
+            return try await answer(batch, .accepted)
+        case .known(let batch): return try await answer(batch, .accepted)
+        }
+    }
+
+    private func answer(_ batch: Batch, _ status: HTTPResponse.Status) async throws -> Response {
+        var response = try Response.json(
+            BatchAnswer(batch, try await records.progress(of: batch.id)), status: status)
+        response.headers[.location] = "/v1/batches/\(batch.id)"
+        return response
+    }
+
+    private func subjects(of request: BatchRequest) async throws -> [BatchSubject] {
+        switch request.subjects {
+        case .list(let subjects): return subjects
+        case .selector(let selector):
+            guard
+                let subjects = try await selection.subjects(selector, signedOnly: request.action != .sign)
+            else {
+                throw Problem(
+                    .unprocessableContent, "batch.too_many",
+                    "the selector selects more than \(BatchRequest.memberLimit); narrow it by registry or repository")
+            }
+            return subjects
+        }
+    }
+
+    private func command(
+        _ request: Request, _ context: ServiceContext, _ name: String,
+        _ command: (Int64, APITokens.Principal) async throws -> BatchRecords.Command
+    ) async throws -> Response {
+        guard let principal = try await authority.require(.operator, for: request) else {
+            throw Problem(.unauthorized, "api.token_missing", "this needs a token")
+        }
+        switch try await command(try Self.id(context), principal) {
+        case .unknown: throw Self.unknown(context)
+        case .impossible(let batch):
+            throw Problem(.conflict, "batch.state", "the batch is \(batch.state.rawValue): \(name) does not apply")
+        case .done(let batch):
+            context.logger.notice(
+                "batch \(name)", metadata: ["batch.id": "\(batch.id)", "principal": "\(principal.name)"])
+            return try await answer(batch, .accepted)
+        }
+    }
+
+    private func batch(_ context: ServiceContext) async throws -> Batch {
+        guard let batch = try await records.batch(try Self.id(context)) else { throw Self.unknown(context) }
+        return batch
+    }
+
+    private static func unknown(_ context: ServiceContext) -> Problem {
+        Problem(
+            .notFound, "batch.unknown",
+            "no batch \(context.parameters.get("id")?.prefix(20) ?? ""): never, or forgotten")
+    }
+
+    private static func id(_ context: ServiceContext) throws(Problem) -> Int64 {
+        guard let id = context.parameters.get("id", as: Int64.self), id > 0 else {
+            throw Problem(.badRequest, "api.bad_parameter", "the batch in the path must be a number")
+        }
+        return id
+    }
+
+    private static func limit(_ request: Request, atMost limit: Int) throws(Problem) -> Int {
+        try request.parameter("limit", "a number from 1 to \(limit)") { text in
+            Int(text).flatMap { (1...limit).contains($0) ? $0 : nil }
+        } ?? 100
+    }
+
+    /// draft-ietf-httpapi-idempotency-key-header: a quoted string; bare text is taken too.
+    private static func idempotencyKey(_ request: Request) throws(Problem) -> String {
+        let text = HTTPField.Name("Idempotency-Key").flatMap { request.headers[$0] } ?? ""
+        let key =
+            text.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"") ? String(text.dropFirst().dropLast()) : text
+        guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x20...0x7e).contains($0) }) else {
+            throw Problem(
+                .badRequest, "batch.key_missing",
+                "the header Idempotency-Key must have 1 to 255 characters: repeated under it, this stays one batch")
+        }
+        return key
+    }
+}

@@ -1,0 +1,64 @@
+import FoundationEssentials
+import OCI
+
+/// An earlier signature of an artifact, as the API shows it.
+struct GenerationAnswer: Encodable {
+    let generation: Int32
+    let state: String
+    let reason, requestedBy: String?
+    let openedAt: Date
+    let signedAt: Date?
+    let logIndex: Int64?
+    let referrer: String?
+    /// It was taken out of what the registry lists.
+    let removed: Bool
+
+    enum CodingKeys: String, CodingKey {
+        case generation, state, reason, referrer, removed
+        case requestedBy = "requested_by"
+        case openedAt = "opened_at"
+        case signedAt = "signed_at"
+        case logIndex = "log_index"
+    }
+
+    init(_ generation: ArtifactHistory.Generation, in repository: Repository) {
+        self.generation = generation.number
+        state = generation.state.rawValue
+        reason = generation.reason
+        requestedBy = generation.requestedBy
+        openedAt = generation.openedAt
+        signedAt = generation.signedAt
+        logIndex = generation.logIndex
+        referrer = generation.referrer.map { "\(repository)@\($0)" }
+        removed = generation.isRemoved
+    }
+}
+
+/// Why an artifact is, or was, not to be signed.
+struct RevocationAnswer: Encodable {
+    let reason, revokedBy: String
+    let revokedAt: Date
+    /// `none`, `asked`, `removed`, or `listed`: the registry lists referrers by itself and goes on.
+    let removal: String
+    let releasedAt: Date?
+    let releasedBy, releaseReason: String?
+
+    enum CodingKeys: String, CodingKey {
+        case reason, removal
+        case revokedBy = "revoked_by"
+        case revokedAt = "revoked_at"
+        case releasedAt = "released_at"
+        case releasedBy = "released_by"
+        case releaseReason = "release_reason"
+    }
+
+    init(_ revocation: ArtifactHistory.Revocation) {
+        reason = revocation.reason
+        revokedBy = revocation.revokedBy
+        revokedAt = revocation.revokedAt
+        removal = revocation.removal.rawValue
+        releasedAt = revocation.releasedAt
+        releasedBy = revocation.releasedBy
+        releaseReason = revocation.releaseReason
+    }
+}

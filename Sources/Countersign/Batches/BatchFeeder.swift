@@ -1,0 +1,105 @@
+package import Logging
+import OCI
+import Postgres
+import ServiceLifecycle
+
+/// Carries batches on, in every daemon: members enter the queue, tags are asked for, results are written down, what was
+/// cancelled is taken back. Each step is bounded and one transaction, or nothing at all; whoever dies between two of them
+/// leaves the rest to the next.
+///
+/// Two daemons do not disturb each other: a step holds its batch's row, and the other one passes it over.
+package struct BatchFeeder: Service {
+    let pool: ConnectionPool
+    let plan: BatchPlan
+    let registries: Registries?
+    let retry: RetryPolicy
+    let notifier: JobNotifier
+    let logger: Logger
+    private let poll: Duration
+
+    /// The most members that one transaction brings into the queue or takes back.
+    package static let stepLimit = 200
+    /// Tags that are asked for at once, for each batch.
+    static let questionLimit = 16
+
+    /// - Parameter registries: asked where tags point.
+    package init(
+        queue: JobQueue, policy: SigningPolicy, registries: Registries?, configured: Set<String>, retry: RetryPolicy,
+        poll: Duration = .milliseconds(500), logger: Logger
+    ) {
+        pool = queue.pool
+        notifier = queue.notifier
+        plan = BatchPlan(policy: policy, registries: configured, pool: queue.pool)
+        self.registries = registries
+        self.retry = retry
+        self.poll = poll
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                let isBusy = await stepOrReport()
+                if !isBusy { try? await Task.sleep(for: poll * Double.random(in: 0.8..<1.2)) }
+            }
+        }
+    }
+
+    private func stepOrReport() async -> Bool {
+        do {
+            return try await step()
+        } catch {
+            logger.error("batches stand still", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+            return false
+        }
+    }
+
+    /// One bounded step for each open batch.
+    /// - Returns: whether there is more to do at once.
+    package func step() async throws(QueueError) -> Bool {
+        let open = try await pool.rows(
+            "SELECT \(unescaped: BatchRecords.columns) FROM countersign.batch WHERE ended_at IS NULL ORDER BY id LIMIT 50"
+        ).values(Batch.init)
+        var isBusy = false
+        for batch in open {
+            switch batch.state {
+            case .running:
+                let asked = try await askForTags(of: batch)
+                let entered = try await enqueue(membersOf: batch)
+                isBusy = isBusy || asked == Self.questionLimit || entered == Self.stepLimit
+            case .cancelled:
+                if try await takeBack(from: batch) == Self.stepLimit { isBusy = true }
+            case .done: break
+            }
+            try await settle(batch)
+        }
+        return isBusy
+    }
+
+    /// Writes down the results of members whose targets have ended, and the end of the batch.
+    private func settle(_ batch: Batch) async throws(QueueError) {
+        let ended: Bool = try await pool.together { session in
+            _ = try session.execute(
+                """
+                UPDATE countersign.batch_member m
+                SET result = t.state, error = CASE WHEN t.state <> 'signed' THEN t.last_error END, ended_at = now()
+                FROM countersign.target t
+                WHERE m.batch_id = \(batch.id) AND m.target_id IS NOT NULL AND m.result IS NULL AND t.id = m.target_id
+                    AND t.state IN ('signed', 'failed', 'refused', 'gone', 'cancelled', 'revoked')
+                    AND (t.state = 'revoked' OR NOT EXISTS (SELECT FROM countersign.job j WHERE j.target_id = t.id))
+                """)
+            // the lock first: the snapshot of the next statement then knows of a batch that was just resumed
+            let locked = try session.query(
+                "SELECT id FROM countersign.batch WHERE id = \(batch.id) AND ended_at IS NULL FOR UPDATE SKIP LOCKED")
+            guard !locked.isEmpty else { return false }
+            return try session.execute(
+                """
+                UPDATE countersign.batch
+                SET ended_at = now(), state = CASE WHEN state = 'running' THEN 'done' ELSE state END
+                WHERE id = \(batch.id) AND NOT EXISTS (SELECT FROM countersign.batch_member
+                    WHERE batch_id = \(batch.id) AND result IS NULL)
+                """) == 1
+        }
+        if ended { logger.notice("batch ended", metadata: ["batch.id": "\(batch.id)", "members": "\(batch.members)"]) }
+    }
+}

@@ -1,0 +1,82 @@
+import Postgres
+
+/// What an operator may do to a batch that is there. Each is one commit with its audit row.
+extension BatchRecords {
+    /// What a command came to.
+    package enum Command: Sendable, Equatable {
+        case done(Batch)
+        case unknown
+        /// Its state does not allow it.
+        case impossible(Batch)
+    }
+
+    /// Stops a batch: nothing more of it enters the queue, and what waits there for it alone is taken back. What a worker
+    /// has in hands ends by itself.
+    package func cancel(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
+        try await command("batch.cancel", id, principal) { batch, session in
+            guard batch.state == .running else { return batch.state == .cancelled }
+            _ = try session.execute("UPDATE countersign.batch SET state = 'cancelled' WHERE id = \(id)")
+            return true
+        }
+    }
+
+    /// Goes on with what was taken back. What is signed already is not signed again.
+    package func resume(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
+        try await command("batch.resume", id, principal) { batch, session in
+            guard batch.state == .cancelled else { return batch.state == .running }
+            try Self.reopen(id, results: ["cancelled"], in: session)
+            return true
+        }
+    }
+
+    /// Tries once more what failed, was refused or was gone.
+    package func retryFailed(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
+        try await command("batch.retry", id, principal) { batch, session in
+            guard batch.state != .cancelled else { return false }
+            try Self.reopen(id, results: ["failed", "refused", "gone"], in: session)
+            return true
+        }
+    }
+
+    /// - Parameter change: false when the batch's state does not allow it.
+    private func command(
+        _ action: String, _ id: Int64, _ principal: APITokens.Principal,
+        _ change: @escaping @Sendable (Batch, Session) throws -> Bool
+    ) async throws(QueueError) -> Command {
+        try await pool.together { session in
+            // whoever feeds the batch holds this lock for the length of a step
+            _ = try session.query("SELECT id FROM countersign.batch WHERE id = \(id) FOR UPDATE")
+            guard let batch = try Self.batch(id, in: session) else { return .unknown }
+            guard try change(batch, session) else { return .impossible(batch) }
+            var entry = AuditLog.Entry(action: action, by: principal)
+            entry.subject = "batch \(id)"
+            try AuditLog.append(entry, in: session)
+            return .done(try Self.batch(id, in: session) ?? batch)
+        }
+    }
+
+    /// Members with one of these results begin again; their targets are found anew, by the state they have then.
+    private static func reopen(_ id: Int64, results: [String], in session: Session) throws {
+        let reopened = try session.execute(
+            """
+            UPDATE countersign.batch_member
+            SET result = NULL, ended_at = NULL, error = NULL, target_id = NULL, is_new = false, failures = 0, due_at = now()
+            WHERE batch_id = \(id) AND result = ANY(\(results)::text[])
+            """)
+        // nothing to try again leaves a batch that is done as it is
+        _ = try session.execute(
+            """
+            UPDATE countersign.batch
+            SET state = CASE WHEN state = 'done' AND \(Int64(reopened)) = 0 THEN state ELSE 'running' END,
+                ended_at = CASE WHEN state = 'done' AND \(Int64(reopened)) = 0 THEN ended_at END,
+                started_at = CASE WHEN \(Int64(reopened)) > 0 THEN now() ELSE started_at END
+            WHERE id = \(id)
+            """)
+    }
+
+    /// Forgets batches that ended long ago.
+    static func sweep(in session: Session) throws {
+        _ = try session.execute(
+            "DELETE FROM countersign.batch WHERE ended_at < now() - interval '90 days'")
+    }
+}

@@ -1,0 +1,115 @@
+import OCI
+import Postgres
+
+/// Signing anew what is signed: a new generation of its target, and so a new row under the one rule of uniqueness.
+extension JobQueue {
+    /// One digest that is to have another signature.
+    struct GenerationRequest: Sendable {
+        let repository: Repository
+        let digest: Digest
+        let rule: String
+        let policyVersion: String
+    }
+
+    /// Why, and what becomes of the older signatures.
+    struct GenerationOrder: Sendable {
+        let reason: String
+        let removesOlder: Bool
+        /// The token's name.
+        let by: String
+        let batch: Int64
+    }
+
+    /// What a request came to.
+    enum OpenedGeneration: Sendable, Equatable {
+        /// A new target, queued in the bulk lane.
+        case opened(Int64)
+        /// The newest generation is on its way to a signature already: no other is opened.
+        case joined(Int64)
+        /// The newest generation ended without a signature: it is the one to try again, as by a push.
+        case ended
+        case revoked(Int64)
+        /// No push of it was ever seen.
+        case unknown
+    }
+
+    /// Opens the next generation of each signed digest. A look again at the older one that waits is dropped; one that runs
+    /// finds that it is not the newest any more, and ends.
+    /// - Parameter requests: distinct digests in a repository.
+    /// - Returns: in the order of the requests.
+    static func openGenerations(
+        _ requests: [GenerationRequest], _ order: GenerationOrder, in session: Session
+    ) throws -> [OpenedGeneration] {
+        guard !requests.isEmpty else { return [] }
+        let registries = requests.map(\.repository.registry)
+        let names = requests.map(\.repository.name)
+        let digests = requests.map(\.digest.description)
+        let newest: Query = """
+            FROM unnest(\(registries)::text[], \(names)::text[], \(digests)::text[]) AS a(registry, name, digest)
+            JOIN countersign.repository r ON r.registry = a.registry AND r.name = a.name
+            CROSS JOIN LATERAL (
+                SELECT id FROM countersign.target
+                WHERE digest = a.digest AND repository_id = r.id AND purpose = \(Purpose.signature.rawValue)::text
+                ORDER BY generation DESC LIMIT 1) AS t
+            """
+        // jobs before targets, both in the order of a push, before the snapshot that decides
+        _ = try session.query(
+            """
+            SELECT id FROM countersign.job WHERE target_id = ANY(ARRAY(SELECT t.id \(newest)))
+            ORDER BY id FOR UPDATE
+            """)
+        _ = try session.query(
+            """
+            SELECT id FROM countersign.target WHERE id = ANY(ARRAY(SELECT t.id \(newest)))
+            ORDER BY digest, repository_id FOR NO KEY UPDATE
+            """)
+        let rows = try session.query(
+            """
+            WITH asked AS MATERIALIZED (
+                SELECT * FROM unnest(\(registries)::text[], \(names)::text[], \(digests)::text[],
+                    \(requests.map(\.rule))::text[], \(requests.map(\.policyVersion))::text[])
+                WITH ORDINALITY AS a(registry, name, digest, rule, policy_version, n)),
+            newest AS MATERIALIZED (
+                SELECT a.n, a.rule, a.policy_version, t.id, t.digest, t.repository_id, t.generation, t.state, t.media_type
+                FROM asked a JOIN countersign.repository r ON r.registry = a.registry AND r.name = a.name
+                CROSS JOIN LATERAL (
+                    SELECT * FROM countersign.target
+                    WHERE digest = a.digest AND repository_id = r.id AND purpose = \(Purpose.signature.rawValue)::text
+                    ORDER BY generation DESC LIMIT 1) AS t),
+            opened AS (
+                INSERT INTO countersign.target (digest, repository_id, purpose, generation, media_type, rule, policy_version)
+                SELECT digest, repository_id, \(Purpose.signature.rawValue)::text, generation + 1, media_type, rule,
+                    policy_version
+                FROM newest WHERE state = 'signed' ORDER BY digest, repository_id
+                RETURNING id, digest, repository_id),
+            explained AS (
+                INSERT INTO countersign.target_generation (target_id, reason, removes_older, token_name, batch_id)
+                SELECT id, \(order.reason)::text, \(order.removesOlder), \(order.by)::text, \(order.batch) FROM opened
+                RETURNING 1),
+            dropped AS (
+                DELETE FROM countersign.job
+                WHERE NOT leased AND target_id = ANY(ARRAY(SELECT id FROM newest WHERE state = 'signed')) RETURNING 1),
+            due AS (
+                INSERT INTO countersign.job (kind, target_id, repository_id, lane, delivery_key)
+                SELECT 'sign', id, repository_id, \(Lane.bulk.rawValue)::smallint, \(Batch.deliveryKey(order.batch))
+                FROM opened ORDER BY id RETURNING 1)
+            SELECT n.n, n.state, n.id, o.id AS opened, (SELECT count(*) FROM explained) + (SELECT count(*) FROM dropped)
+                + (SELECT count(*) FROM due) AS touched
+            FROM newest n LEFT JOIN opened o ON o.digest = n.digest AND o.repository_id = n.repository_id
+            """)
+        var found = [OpenedGeneration](repeating: .unknown, count: requests.count)
+        for row in rows {
+            let id: Int64 = try row.decode("id")
+            let state = TargetState(rawValue: try row.decode("state"))
+            let opened: Int64? = try row.decode("opened")
+            found[Int(try row.decode("n", as: Int64.self)) - 1] =
+                switch (state, opened) {
+                case (_, let opened?): .opened(opened)
+                case (.queued, _), (.signing, _), (.waiting, _): .joined(id)
+                case (.revoked, _): .revoked(id)
+                default: .ended
+                }
+        }
+        return found
+    }
+}

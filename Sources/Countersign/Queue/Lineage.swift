@@ -1,0 +1,108 @@
+import OCI
+import Postgres
+
+/// Where a target stands among the generations of its digest, and whether it may be signed at all.
+struct Lineage: Sendable, Equatable {
+    /// The newest generation there is.
+    let newest: Int32
+    /// Of the newest generation.
+    let state: TargetState
+    /// Whether older signatures of ours are to be taken out of the lists once this one stands.
+    let removesOlder: Bool
+
+    static let supersededCode = "artifact.superseded"
+    static let revokedCode = "artifact.revoked"
+
+    /// Why nothing is to be done for a target; `nil` when something is.
+    func end(of target: Target) -> Failure? {
+        if state == .revoked {
+            return Failure(
+                code: Self.revokedCode, stage: SigningStage.authorise.rawValue,
+                observed: "\(target.digest) was revoked in \(target.repository)",
+                fix: "countersign release, if it may be signed again")
+        }
+        guard target.generation < newest else { return nil }
+        return Failure(
+            code: Self.supersededCode, stage: SigningStage.authorise.rawValue,
+            observed: "generation \(newest) was asked for since; this is \(target.generation)",
+            fix: "nothing: the newest one counts")
+    }
+}
+
+/// Something of ours that a registry was seen to accept.
+struct PublishedAttachment: Sendable {
+    let evidenceID: Int64
+    let targetID: Int64
+    let format: SignatureFormat
+    let kind: LegacyKind
+    /// Of the referrer manifest; for the legacy format of the layer's blob.
+    let digest: Digest
+    /// The manifest, or the layer's descriptor with its annotations.
+    let manifest: [UInt8]
+}
+
+extension Journal {
+    /// - Throws: ``QueueError/unreadable(table:what:)`` if the target is not there.
+    func lineage(of target: Target) async throws(QueueError) -> Lineage {
+        let found = try await pool.rows(
+            """
+            SELECT t.generation, t.state, coalesce(
+                (SELECT removes_older FROM countersign.target_generation WHERE target_id = \(target.id)), false) AS removes
+            FROM countersign.target t
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
+                AND t.purpose = \(target.purpose.rawValue)::text
+            ORDER BY t.generation DESC LIMIT 1
+            """
+        ).values { row -> Lineage in
+            guard let state = TargetState(rawValue: try row.decode("state")) else {
+                throw QueueError.unreadable(table: "target", what: "state")
+            }
+            return Lineage(
+                newest: try row.decode("generation"), state: state, removesOlder: try row.decode("removes"))
+        }.first
+        guard let found else { throw .unreadable(table: "target", what: "target \(target.id)") }
+        return found
+    }
+
+    /// What of ours is listed for a digest, as far as we know: signatures of earlier generations, or everything.
+    /// - Parameter generation: only signatures before this one; `nil`: all, attestations among them.
+    func published(
+        for target: Target, before generation: Int32?
+    ) async throws(QueueError) -> [PublishedAttachment] {
+        try await pool.rows(
+            """
+            SELECT a.evidence_id, a.target_id, a.format, a.digest, a.manifest,
+                t.purpose = \(Purpose.signature.rawValue)::text AS is_signature
+            FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
+                AND a.pushed_at IS NOT NULL AND a.removed_at IS NULL
+                AND (\(generation)::int IS NULL
+                    OR (t.purpose = \(Purpose.signature.rawValue)::text AND t.generation < \(generation)::int))
+            ORDER BY a.evidence_id
+            """
+        ).values { row in
+            guard let format = SignatureFormat(rawValue: try row.decode("format")) else {
+                throw QueueError.unreadable(table: "attachment", what: "format")
+            }
+            return PublishedAttachment(
+                evidenceID: try row.decode("evidence_id"), targetID: try row.decode("target_id"), format: format,
+                kind: try row.decode("is_signature", as: Bool.self) ? .signature : .attestation,
+                digest: try Digest(try row.decode("digest", as: String.self)), manifest: try row.decode("manifest"))
+        }
+    }
+
+    /// Writes down that the registry lists these no more. Fenced.
+    func removed(_ attachments: [PublishedAttachment], for claim: Claim) async throws(QueueError) {
+        guard !attachments.isEmpty else { return }
+        _ = try await pool.together { session in
+            _ = try Self.fence(claim, in: session)
+            return try session.execute(
+                """
+                UPDATE countersign.attachment a SET removed_at = now()
+                FROM unnest(\(attachments.map(\.evidenceID))::bigint[], \(attachments.map(\.targetID))::bigint[])
+                    AS g(evidence_id, target_id)
+                WHERE a.evidence_id = g.evidence_id AND a.target_id = g.target_id
+                """)
+        }
+    }
+}

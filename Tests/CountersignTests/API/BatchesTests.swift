@@ -1,0 +1,166 @@
+import Curl
+import OCI
+import Postgres
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Batches over the API: who may, in which form, and what is answered.
+@Suite struct BatchesTests {
+    private func post(
+        _ doors: DoorsFixture, _ path: String, _ body: String = "{}", token: String?, key: String? = "k"
+    ) async throws -> HTTPResponse {
+        var headers: HTTPHeaders = [:]
+        if let token { headers["Authorization"] = "Bearer \(token)" }
+        if let key { headers["Idempotency-Key"] = key }
+        return try await doors.send(.post, .api, path, headers: headers, body: Array(body.utf8))
+    }
+
+    private func code(_ response: HTTPResponse) -> String? {
+        (try? JSONValue(parsing: response.body))?["code"]?.text
+    }
+
+    private static func list(_ seeds: String..., extra: String = "") -> String {
+        let references = seeds.map { "\"registry.example.com/team/app@\(sampleDigest($0))\"" }
+        return "{\"references\":[\(references.joined(separator: ","))]\(extra)}"
+    }
+
+    @Test(arguments: [
+        "/v1/batches", "/v1/resign", "/v1/batches/1/cancel", "/v1/batches/1/resume", "/v1/batches/1/retry-failed",
+    ])
+    func `batches need the operator, whatever may be read`(path: String) async throws {
+        try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = true }) { (doors) async throws in
+            let body = Self.list("a", extra: #","reason":"x""#)
+            #expect(try await post(doors, path, body, token: nil).status == 401)
+            for role in [APITokens.Role.viewer] {
+                let answer = try await post(doors, path, body, token: doors.token(role))
+                #expect(answer.status == 403 && code(answer) == "api.forbidden")
+            }
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.batch") == 0)
+        }
+    }
+
+    @Test func `a batch is stored before it is answered, and shows its members by pages`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let stored = try await post(doors, "/v1/batches", Self.list("a", "b", "c"), token: token)
+            #expect(stored.status == 202 && stored.headers["Location"] == "/v1/batches/1")
+            let answer = try JSONValue(parsing: stored.body)
+            #expect(answer["members"]?.integer == 3 && answer["progress"]?["counts"]?["pending"]?.integer == 3)
+            // repeated, it is the same one; another one under its key is not taken
+            let again = try await post(doors, "/v1/batches", Self.list("a", "b", "c"), token: token)
+            #expect(again.status == 202 && again.headers["Location"] == "/v1/batches/1")
+            let other = try await post(doors, "/v1/batches", Self.list("a"), token: token)
+            #expect(other.status == 422 && code(other) == "batch.key_reused")
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.batch") == 1)
+
+            let page = try JSONValue(
+                parsing: try await doors.get("/v1/batches/1?limit=2", token: token).body)
+            guard case .array(let items)? = page["items"] else { throw SupportError("no items") }
+            #expect(items.map { $0["ordinal"]?.integer } == [0, 1] && page["next"]?.integer == 1)
+            let rest = try JSONValue(
+                parsing: try await doors.get("/v1/batches/1?limit=2&after=1", token: token).body)
+            guard case .array(let last)? = rest["items"] else { throw SupportError("no items") }
+            #expect(last.map { $0["ordinal"]?.integer } == [2] && rest["next"] == nil)
+            let batches = try JSONValue(parsing: try await doors.get("/v1/batches", token: token).body)
+            guard case .array(let all)? = batches["batches"] else { throw SupportError("no batches") }
+            #expect(all.count == 1)
+        }
+    }
+
+    @Test func `a dry run says what would be done and writes nothing`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            _ = try await doors.deliver(envelope(notification("known")))
+            let references = [
+                "registry.example.com/team/app@\(sampleDigest("known"))",
+                "registry.example.com/team/app@\(sampleDigest("new"))",
+                "registry.example.com/secret/app@\(sampleDigest("new"))", "registry.example.com/team/app:v7",
+                "elsewhere.example/team/app:v1",
+            ]
+            let list = references.map { "\"\($0)\"" }.joined(separator: ",")
+            let answer = try await post(
+                doors, "/v1/batches", #"{"dry_run":true,"references":[\#(list)]}"#,
+                token: doors.token(.operator), key: nil)
+            #expect(answer.status == 200)
+            let document = try JSONValue(parsing: answer.body)
+            guard case .array(let items)? = document["items"] else { throw SupportError("no items") }
+            #expect(items.map { $0["plan"]?.text } == ["join", "sign", "refuse", "resolve", "refuse"])
+            for table in ["batch", "batch_member", "audit"] {
+                #expect(
+                    try await doors.queue.number(Query(unsafeSQL: "SELECT count(*) FROM countersign.\(table)")) == 0)
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("{}", "api.malformed"), ("[]", "api.malformed"), (#"{"references":[]}"#, "api.malformed"),
+        (#"{"references":["registry.example.com/team/app"]}"#, "reference.incomplete"),
+        (#"{"references":["nothing"]}"#, "reference.malformed"), (#"{"selector":{}}"#, "api.malformed"),
+        (#"{"selector":{"repositry":"**"}}"#, "api.malformed"),
+        (#"{"selector":{"unsigned":true,"identity":"a"}}"#, "api.malformed"),
+        (#"{"selector":{"signed_before":"yesterday"}}"#, "api.malformed"),
+        (#"{"selector":{"repository":"***"}}"#, "api.malformed"),
+        (#"{"selector":{"unsigned":true},"references":["a.example/b:c"]}"#, "api.malformed"),
+        (#"{"selector":{"unsigned":true},"formats":["gpg"]}"#, "api.malformed"),
+        (#"{"selector":{"unsigned":true},"old":"keep"}"#, "api.malformed"),
+        (#"{"selector":{"unsigned":true},"grouping":{"max_subjects":2}}"#, "api.malformed"),
+    ])
+    func `what is misspelt is refused, never passed over`(body: String, expected: String) async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let answer = try await post(doors, "/v1/batches", body, token: doors.token(.operator))
+            #expect(answer.status == 400 && code(answer) == expected)
+        }
+    }
+
+    @Test func `a request without a key, of another policy, or too long is refused`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let keyless = try await post(doors, "/v1/batches", Self.list("a"), token: token, key: nil)
+            #expect(keyless.status == 400 && code(keyless) == "batch.key_missing")
+            let older = try await post(
+                doors, "/v1/batches", Self.list("a", extra: #","policy_version":"p-0""#), token: token)
+            #expect(older.status == 409 && code(older) == "batch.policy_version")
+            let reasonless = try await post(doors, "/v1/resign", Self.list("a"), token: token)
+            #expect(reasonless.status == 400)
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.batch") == 0)
+        }
+    }
+
+    @Test func `commands say when they do not apply`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            #expect(try await post(doors, "/v1/batches/7/cancel", token: token).status == 404)
+            #expect(try await post(doors, "/v1/batches/x/cancel", token: token).status == 400)
+            _ = try await post(doors, "/v1/batches", Self.list("a"), token: token)
+            let cancelled = try await post(doors, "/v1/batches/1/cancel", token: token)
+            #expect(cancelled.status == 202)
+            #expect(try JSONValue(parsing: cancelled.body)["state"]?.text == "cancelled")
+            let retried = try await post(doors, "/v1/batches/1/retry-failed", token: token)
+            #expect(retried.status == 409 && code(retried) == "batch.state")
+            #expect(try await post(doors, "/v1/batches/1/resume", token: token).status == 202)
+            let actions = try await AuditLog(pool: doors.queue.pool).latest(10).map(\.action)
+            #expect(actions == ["batch.resume", "batch.cancel", "batch.sign"])
+        }
+    }
+
+    @Test func `listeners are told of the end, and let go when the daemon stops`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            _ = try await post(doors, "/v1/batches", Self.list("a"), token: token)
+            try await doors.queue.pool.execute("UPDATE countersign.batch SET state = 'done', ended_at = now()")
+            let ended = try await doors.get("/v1/batches/1/events", token: token)
+            #expect(ended.status == 200 && ended.headers["Content-Type"] == "text/event-stream")
+            #expect(String(decoding: ended.body, as: UTF8.self).hasPrefix("event: end\ndata: {"))
+
+            try await doors.queue.pool.execute("UPDATE countersign.batch SET state = 'running', ended_at = NULL")
+            async let told = doors.get("/v1/batches/1/events", token: token)
+            while !doors.metrics.registry.render().contains("countersign_api_listeners 1") {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            await doors.stop()
+            #expect(String(decoding: try await told.body, as: UTF8.self).hasPrefix("event: progress\ndata: {"))
+        }
+    }
+}

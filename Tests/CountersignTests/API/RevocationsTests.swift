@@ -1,0 +1,72 @@
+import Curl
+import OCI
+import Postgres
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Withdrawal over the API.
+@Suite struct RevocationsTests {
+    private func post(
+        _ doors: DoorsFixture, _ path: String, _ body: String, token: String?
+    ) async throws -> HTTPResponse {
+        try await doors.send(
+            .post, .api, path, headers: token.map { ["Authorization": "Bearer \($0)"] } ?? [:],
+            body: Array(body.utf8))
+    }
+
+    private static let reference = "registry.example.com/team/app@\(sampleDigest("image"))"
+    private static let body = #"{"references":["\#(reference)"],"reason":"a hole"}"#
+
+    @Test(arguments: ["/v1/revoke", "/v1/revoke/release"])
+    func `withdrawing needs the operator, and leaves nothing when it is refused`(path: String) async throws {
+        try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = true }) { (doors) async throws in
+            #expect(try await post(doors, path, Self.body, token: nil).status == 401)
+            #expect(try await post(doors, path, Self.body, token: doors.token(.viewer)).status == 403)
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.target") == 0)
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"references":[]}"#, 400), (#"{"references":["registry.example.com/team/app:v1"],"reason":"a"}"#, 400),
+        (#"{"references":["\#(reference)"]}"#, 400),
+        (#"{"references":["\#(reference)"],"reason":"a","delete":true}"#, 400),
+        (#"{"references":["elsewhere.example/a@\#(sampleDigest("image"))"],"reason":"a"}"#, 422),
+    ])
+    func `what is not meant exactly is refused`(body: String, status: Int) async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            #expect(try await post(doors, "/v1/revoke", body, token: doors.token(.operator)).status == status)
+        }
+    }
+
+    @Test func `a revoked artifact says so, is not signed by hand, and is released`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            _ = try await doors.deliver(envelope(notification()))
+            #expect(try await post(doors, "/v1/revoke", Self.body, token: token).status == 200)
+            #expect(try await doors.queue.jobCount() == 0)
+            let status = try JSONValue(
+                parsing: try await doors.get("/v1/artifacts?ref=\(Self.reference)", token: token).body)
+            #expect(status["state"]?.text == "revoked" && status["revocation"]?["reason"]?.text == "a hole")
+            #expect(status["last_error"]?["code"]?.text == "artifact.revoked")
+
+            let signed = try await post(
+                doors, "/v1/sign", #"{"references":["\#(Self.reference)"]}"#, token: token)
+            guard case .array(let items)? = try JSONValue(parsing: signed.body)["items"] else {
+                throw SupportError("no items")
+            }
+            #expect(items.map { $0["verdict"]?.text } == ["refused"])
+            _ = try await doors.deliver(envelope(notification()))
+            #expect(try await doors.queue.jobCount() == 0)
+
+            let released = try await post(doors, "/v1/revoke/release", Self.body, token: token)
+            #expect(released.status == 200)
+            #expect(try await doors.queue.state(sampleDigest("image")) == "queued")
+            #expect(try await doors.queue.jobCount() == 1)
+            let actions = try await AuditLog(pool: doors.queue.pool).latest(2).map(\.action)
+            #expect(actions == ["artifact.release", "artifact.revoke"])
+        }
+    }
+}

@@ -1,0 +1,106 @@
+import OCI
+import OpenSSL
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Withdrawn signatures, against a real registry.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct RevokeTests {
+    private func revocations(_ line: SigningLine) -> Revocations { Revocations(queue: line.database.queue) }
+
+    private func request(_ line: SigningLine, _ digest: OCI.Digest) -> Revocations.Request {
+        .init(
+            repository: line.repository, digest: digest, reason: "it has a hole",
+            principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil))
+    }
+
+    @Test(arguments: FormatTests.combinations)
+    func `what was published is taken out, nothing signs it again, and a release puts the same back`(
+        _ formats: [SignatureFormat]
+    ) async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon(.formats(formats))
+        try await line.push(digest)
+        try await daemon.workOff()
+        let before = try #require(try await line.signature(of: digest))
+        let entries = line.rekor.requests.count { $0.method == "POST" && $0.path.hasSuffix("/entries") }
+
+        #expect(try await revocations(line).revoke(request(line, digest), removing: true))
+        try await daemon.workOff()
+        #expect(try await line.state(digest) == "revoked")
+        #expect(try await line.referrers(of: digest).isEmpty)
+        #expect(try await line.legacyLayers(of: digest).isEmpty)
+        let revoked = try await line.database.records.history(of: digest, in: line.repository)
+        #expect(revoked.revocation?.removal == .removed && revoked.revocation?.releasedAt == nil)
+        #expect(revoked.generations.map(\.isRemoved) == [true])
+
+        try await line.push(digest)
+        #expect(try await line.database.jobCount() == 0)
+        #expect(try await line.state(digest) == "revoked")
+
+        #expect(try await revocations(line).release(request(line, digest)))
+        try await daemon.workOff()
+        try await line.expectSignedOnce(digest, in: formats)
+        #expect(try await line.signature(of: digest)?.logIndex == before.logIndex)
+        #expect(line.rekor.requests.count { $0.method == "POST" && $0.path.hasSuffix("/entries") } == entries)
+        #expect(try await revocations(line).release(request(line, digest)) == false)
+    }
+
+    @Test func `a digest is revoked before anybody pushed it`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        _ = try await revocations(line).revoke(request(line, digest), removing: false)
+        try await line.push(digest)
+        try await line.daemon().workOff()
+        #expect(try await line.state(digest) == "revoked")
+        try await line.expectNothingPublic(digest)
+        _ = try await revocations(line).release(request(line, digest))
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test(arguments: [false, true])
+    func `an attempt that runs when its digest is revoked publishes nothing that stays`(removing: Bool) async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon()
+        try await line.push(digest)
+        let claim = try await daemon.claimOne()
+        _ = try await revocations(line).revoke(request(line, digest), removing: removing)
+        await daemon.attempt(claim)
+        try await daemon.workOff()
+        #expect(try await line.state(digest) == "revoked")
+        #expect(try await line.database.jobCount() == 0)
+        try await line.expectNothingPublic(digest)
+    }
+
+    @Test func `what is revoked between two commits is not written on`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let claim = try await line.daemon().claimOne()
+        _ = try await revocations(line).revoke(request(line, digest), removing: false)
+        await #expect(throws: QueueError.self) {
+            _ = try await line.database.journal.prepare(samplePrepared(), for: claim)
+        }
+        #expect(try await line.evidenceRows(of: digest) == (0, 0))
+    }
+
+    @Test func `layers of others stay when ours go`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon(.formats([.legacy]))
+        try await daemon.workOff()
+        let theirs = LegacyLayer(
+            mediaType: "application/vnd.dev.cosign.simplesigning.v1+json", payload: Array("{}".utf8),
+            annotations: ["dev.cosignproject.cosign/signature": "AAAA"])
+        try await line.pusher.attach(theirs, .signature, to: digest, in: line.repository.name)
+        _ = try await revocations(line).revoke(request(line, digest), removing: true)
+        try await daemon.workOff()
+        #expect(try await line.legacyLayers(of: digest).map(\.digest) == [theirs.descriptor.digest])
+    }
+}
