@@ -15,14 +15,18 @@ struct APIClient: Sendable {
         try await send(.get, path, query: query, body: nil, timeout: timeout)
     }
 
-    func post<Answer: Decodable>(_ path: String, _ body: some Encodable) async throws -> Answer {
+    func post<Answer: Decodable>(
+        _ path: String, _ body: some Encodable, headers: [(String, String)] = []
+    ) async throws -> Answer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try await send(.post, path, query: [], body: [UInt8](try encoder.encode(body)), timeout: .seconds(30))
+        return try await send(
+            .post, path, query: [], body: [UInt8](try encoder.encode(body)), timeout: .seconds(30), headers: headers)
     }
 
     private func send<Answer: Decodable>(
-        _ method: HTTPRequest.Method, _ path: String, query: [(String, String)], body: [UInt8]?, timeout: Duration
+        _ method: HTTPRequest.Method, _ path: String, query: [(String, String)], body: [UInt8]?, timeout: Duration,
+        headers others: [(String, String)] = []
     ) async throws -> Answer {
         let http = HTTPClient()
         defer { http.shutdown() }
@@ -33,6 +37,7 @@ struct APIClient: Sendable {
         route.addresses = .privateAllowed
         route.allowPlainHTTP = true
         var headers: HTTPHeaders = ["Accept": "application/json"]
+        for (name, value) in others { headers[name] = value }
         if let token { headers["Authorization"] = "Bearer \(token)" }
         if body != nil { headers["Content-Type"] = "application/json" }
         let pairs = query.map { "\($0.0)=\(percentEncoded($0.1))" }.joined(separator: "&")

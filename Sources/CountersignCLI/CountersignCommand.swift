@@ -15,9 +15,9 @@ struct CountersignCommand: AsyncParsableCommand {
         version: BuildVersion.current,
         subcommands: [
             ServeCommand.self, MigrateCommand.self, SeedCommand.self, LabCommand.self,
-            SignCommand.self, VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self,
-            DescribeCommand.self, TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self,
-            WaitCommand.self,
+            SignCommand.self, BatchCommand.self, ResignCommand.self, RevokeCommand.self, ReleaseCommand.self,
+            VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self, DescribeCommand.self,
+            TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self, WaitCommand.self,
             TokenCommand.self, ConfigCommand.self, DoctorCommand.self,
             TrustCommand.self, TUFCommand.self, ConformanceCommand.self,
         ])

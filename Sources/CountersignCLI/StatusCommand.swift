@@ -34,6 +34,16 @@ struct ArtifactStatus: Codable {
     let nextAttemptAt: String?
     let lastError: Failure?
     let signature: Signature?
+    let generation: Int32?
+    let revocation: Revocation?
+
+    struct Revocation: Codable {
+        let reason: String
+        let revokedBy: String
+        let revokedAt: String
+        let removal: String
+        let releasedAt: String?
+    }
 
     /// Whether nothing more happens by itself.
     var isSettled: Bool {
@@ -43,6 +53,10 @@ struct ArtifactStatus: Codable {
     func tell() {
         var lines = [("artifact", reference), ("state", recheck ? "\(state), being looked at again" : state)]
         if let tag { lines.append(("tag", resolvedAt.map { "\(tag), seen here \($0)" } ?? "\(tag), not resolved")) }
+        if let revocation, revocation.releasedAt == nil {
+            lines.append(("revoked", "\(revocation.revokedAt) by \(revocation.revokedBy): \(revocation.reason)"))
+        }
+        if let generation, generation > 0 { lines.append(("generation", String(generation))) }
         if let signature {
             lines += [
                 ("identity", signature.identity), ("issuer", signature.issuer),

@@ -1,0 +1,83 @@
+import FoundationEssentials
+
+/// What the API says of a batch (`GET /v1/batches/{id}`); the members are the API's.
+struct BatchAnswer: Codable {
+    struct Progress: Codable, Equatable {
+        let counts: [String: Int]
+        let ended: Int
+        let targets: Int
+        let rate: Double?
+        let etaSeconds: Int?
+    }
+    let id: Int64
+    let action: String
+    let state: String
+    let requestedBy: String
+    let reason: String?
+    let members: Int
+    let createdAt: String
+    let endedAt: String?
+    let progress: Progress?
+
+    /// Whether the daemon waits for nothing more of it.
+    var hasEnded: Bool { endedAt != nil }
+
+    /// Whether every member is signed.
+    var isAllSigned: Bool { hasEnded && state == "done" && (progress?.counts["signed"] ?? 0) == members }
+
+    /// `signed 12, waiting 3`, in the order in which a reader looks for them.
+    var summary: String {
+        let order = [
+            "signed", "pending", "queued", "signing", "waiting", "failed", "refused", "gone", "cancelled", "revoked",
+        ]
+        let counts = progress?.counts ?? [:]
+        let words = order.compactMap { state in counts[state].map { "\(state) \($0)" } }
+        return words.isEmpty ? "nothing to do" : words.joined(separator: ", ")
+    }
+}
+
+/// One reference of a batch and what became of it.
+struct BatchItem: Codable {
+    struct Failure: Codable {
+        let code: String
+        let stage: String
+        let observed: String
+        let fix: String
+    }
+    let ordinal: Int32
+    let reference: String
+    let state: String
+    let new: Bool
+    let error: Failure?
+}
+
+/// A page of a batch.
+struct BatchPage: Codable {
+    let batch: BatchAnswer
+    let items: [BatchItem]
+    let next: Int32?
+}
+
+/// What a dry run answers.
+struct BatchDryRun: Codable {
+    struct Item: Codable {
+        let reference: String
+        let plan: String
+        let error: BatchItem.Failure?
+    }
+    let dryRun: Bool
+    let members: Int
+    let plan: [String: Int]
+    let items: [Item]
+    let truncated: Bool
+    let policyVersion: String
+
+    func tell() {
+        for item in items {
+            print("\(item.plan)\t\(item.reference)" + (item.error.map { "\t\($0.observed)" } ?? ""))
+        }
+        if truncated { print("… \(members - items.count) more") }
+        let words = plan.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        print("\(members) references: \(words.isEmpty ? "none" : words). Nothing was written.")
+    }
+}

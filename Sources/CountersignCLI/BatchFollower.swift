@@ -1,0 +1,139 @@
+import ArgumentParser
+import FoundationEssentials
+import Glibc
+
+/// Asks for a batch and follows it to its end: a bar that is drawn again on a terminal, a line now and then elsewhere.
+struct BatchFollower {
+    let client: APIClient
+    let output: OutputFormat
+
+    private struct Request: Encodable {
+        let references: [String]?
+        let selector: BatchSubjectOptions.Selector?
+        let dryRun: Bool?
+        let formats: [String]?
+        let reason: String?
+        let old: String?
+
+        enum CodingKeys: String, CodingKey {
+            case references, selector, formats, reason, old
+            case dryRun = "dry_run"
+        }
+    }
+
+    /// Sends the request and does what the options say.
+    /// - Parameter old: for `/v1/resign` only.
+    /// - Throws: `ExitCode(1)` unless everything is signed in the end.
+    func run(_ path: String, _ subjects: BatchSubjectOptions, _ options: BatchRunOptions, old: String? = nil)
+        async throws
+    {
+        let (references, selector) = try subjects.resolved()
+        let request = Request(
+            references: references, selector: selector, dryRun: options.dryRun ? true : nil,
+            formats: options.format.isEmpty ? nil : options.format, reason: options.reason, old: old)
+        if options.dryRun {
+            let answer: BatchDryRun = try await client.post(path, request)
+            if output == .json { try Console.json(answer) } else { answer.tell() }
+            return
+        }
+        let key = options.idempotencyKey ?? "cli-\(UUID())"
+        let batch: BatchAnswer = try await client.post(path, request, headers: [("Idempotency-Key", key)])
+        if options.noWait {
+            if output == .json {
+                try Console.json(batch)
+            } else {
+                print("batch \(batch.id): \(batch.members) references")
+            }
+            return
+        }
+        try await follow(batch.id, within: options.timeout.duration)
+    }
+
+    /// Waits for the end of a batch and tells it.
+    func follow(_ id: Int64, within limit: Duration) async throws {
+        let deadline = ContinuousClock.now + limit
+        var line = ProgressLine(isTerminal: isatty(STDERR_FILENO) == 1, isSilent: output == .json)
+        var batch = try await page(id, limit: 1).batch
+        while !batch.hasEnded, ContinuousClock.now < deadline {
+            line.show(batch)
+            try await Task.sleep(for: .milliseconds(line.isTerminal ? 500 : 1_000))
+            batch = try await page(id, limit: 1).batch
+        }
+        line.end(batch)
+        try await tell(batch)
+        if !batch.isAllSigned { throw ExitCode(1) }
+    }
+
+    /// What became of it; what is not signed by name.
+    func tell(_ batch: BatchAnswer) async throws {
+        var others: [BatchItem] = []
+        for state in ["failed", "refused", "gone", "cancelled", "revoked"] where batch.progress?.counts[state] != nil {
+            var after: Int32?
+            repeat {
+                let page = try await page(batch.id, state: state, after: after, limit: 1_000)
+                others += page.items
+                after = page.next
+            } while after != nil
+        }
+        if output == .json { return try Console.json(BatchPage(batch: batch, items: others, next: nil)) }
+        for item in others.sorted(by: { $0.ordinal < $1.ordinal }) {
+            print("\(item.state)\t\(item.reference)" + (item.error.map { "\t\($0.observed) [\($0.code)]" } ?? ""))
+        }
+        print("batch \(batch.id) \(batch.state): \(batch.summary) of \(batch.members)")
+    }
+
+    func page(_ id: Int64, state: String? = nil, after: Int32? = nil, limit: Int) async throws -> BatchPage {
+        var query = [("limit", "\(limit)")]
+        if let state { query.append(("state", state)) }
+        if let after { query.append(("after", "\(after)")) }
+        return try await client.get("/v1/batches/\(id)", query: query)
+    }
+}
+
+/// The progress of a batch on standard error: one line that is drawn over on a terminal, else a line when a tenth more is
+/// done or a minute has passed.
+struct ProgressLine {
+    let isTerminal: Bool
+    let isSilent: Bool
+    private var toldTenth = -1
+    private var toldAt: ContinuousClock.Instant?
+
+    init(isTerminal: Bool, isSilent: Bool) {
+        self.isTerminal = isTerminal
+        self.isSilent = isSilent
+    }
+
+    mutating func show(_ batch: BatchAnswer) {
+        guard !isSilent else { return }
+        if isTerminal {
+            FileHandleWriter.write("\r\u{1b}[K" + Self.bar(batch), to: STDERR_FILENO)
+            return
+        }
+        let tenth = batch.members > 0 ? (batch.progress?.ended ?? 0) * 10 / batch.members : 10
+        guard tenth != toldTenth || toldAt.map({ ContinuousClock.now - $0 > .seconds(60) }) ?? true else { return }
+        (toldTenth, toldAt) = (tenth, .now)
+        Console.error("batch \(batch.id): \(batch.progress?.ended ?? 0) of \(batch.members) ended: \(batch.summary)")
+    }
+
+    func end(_ batch: BatchAnswer) {
+        if isTerminal && !isSilent { FileHandleWriter.write("\r\u{1b}[K", to: STDERR_FILENO) }
+    }
+
+    /// `[########------------]  40%  400/1000  12.5/s  48 s left  waiting 3, failed 1`
+    static func bar(_ batch: BatchAnswer, width: Int = 24) -> String {
+        let ended = batch.progress?.ended ?? 0
+        let share = batch.members > 0 ? Double(ended) / Double(batch.members) : 1
+        let filled = min(width, Int(share * Double(width)))
+        var words = [
+            "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled) + "]",
+            "\(Int(share * 100))%", "\(ended)/\(batch.members)",
+        ]
+        if let rate = batch.progress?.rate { words.append("\(rate)/s") }
+        if let eta = batch.progress?.etaSeconds { words.append("\(eta) s left") }
+        let troubles = ["waiting", "failed", "refused", "gone"].compactMap { state in
+            batch.progress?.counts[state].map { "\(state) \($0)" }
+        }
+        if !troubles.isEmpty { words.append(troubles.joined(separator: ", ")) }
+        return words.joined(separator: "  ")
+    }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import FoundationEssentials
+
+/// What `/v1/revoke` and `/v1/revoke/release` take and answer.
+private struct RevocationRequest: Encodable {
+    let references: [String]
+    let reason: String
+    let remove: Bool?
+}
+
+private struct RevocationResult: Codable {
+    struct Item: Codable {
+        let reference: String
+        let state: String
+        let changed: Bool
+    }
+    let items: [Item]
+
+    func tell() {
+        for item in items { print("\(item.state)\(item.changed ? "" : " (before)")\t\(item.reference)") }
+    }
+}
+
+struct RevokeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke",
+        abstract: "Withdraw: a digest is not signed in its repository any more, until it is released.",
+        discussion: """
+            Signatures that exist stay valid for whoever has them: they are in a public log. With --remove they are taken out of
+            what the registry lists, where it lists by a tag. Exit status 0 if that was done, 1 if the registry goes on
+            listing them by itself, or the time is up.
+            """)
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "Why; kept for the record, and shown by status.") var reason: String
+    @Flag(help: "Also take what was published out of the registry's lists.") var remove = false
+    @Option(help: "How long to wait for that, such as 60s.") var timeout = DurationArgument(.seconds(60))
+    @Argument(help: "host/repository@digest, one or more.") var references: [String]
+
+    func run() async throws {
+        let client = try api.client
+        let result: RevocationResult = try await client.post(
+            "/v1/revoke", RevocationRequest(references: references, reason: reason, remove: remove ? true : nil))
+        if output.output == .json { try Console.json(result) } else { result.tell() }
+        guard remove else { return }
+        let deadline = ContinuousClock.now + timeout.duration
+        var isRemoved = true
+        for reference in references {
+            var status: ArtifactStatus = try await client.get("/v1/artifacts", query: [("ref", reference)])
+            while status.revocation?.removal == "asked", ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(250))
+                status = try await client.get("/v1/artifacts", query: [("ref", reference)])
+            }
+            if status.revocation?.removal != "removed" {
+                isRemoved = false
+                Console.error(
+                    status.revocation?.removal == "listed"
+                        ? "\(reference): the registry lists referrers by itself; whoever may delete there has to do it"
+                        : "\(reference): not removed yet; the daemon goes on")
+            }
+        }
+        if !isRemoved { throw ExitCode(1) }
+    }
+}
+
+struct ReleaseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release", abstract: "Lift a revocation: the digest may be signed again.",
+        discussion: "What had been pushed is queued at once. Exit status 1 if one of them was not revoked.")
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "Why; kept for the record.") var reason: String
+    @Argument(help: "host/repository@digest, one or more.") var references: [String]
+
+    func run() async throws {
+        let result: RevocationResult = try await api.client.post(
+            "/v1/revoke/release", RevocationRequest(references: references, reason: reason, remove: nil))
+        if output.output == .json { try Console.json(result) } else { result.tell() }
+        if result.items.contains(where: { !$0.changed }) { throw ExitCode(1) }
+    }
+}
