@@ -102,7 +102,16 @@ extension BatchFeeder {
                     AS w(ordinal, digest, result, error, delay, failed)
                 WHERE m.batch_id = \(batch.id) AND m.ordinal = w.ordinal AND m.digest IS NULL AND m.result IS NULL
                 """)
-            // what the registry said is a line of the ledger, in repositories that we know
+            // what the registry said is a line of the ledger; policy let these repositories in
+            _ = try session.execute(
+                """
+                INSERT INTO countersign.repository (registry, name)
+                SELECT DISTINCT m.registry, m.repository FROM countersign.batch_member m
+                WHERE m.batch_id = \(batch.id) AND m.ordinal = ANY(\(written.map(\.ordinal))::int[])
+                    AND m.digest IS NOT NULL AND NOT EXISTS (SELECT FROM countersign.repository r
+                        WHERE r.registry = m.registry AND r.name = m.repository)
+                ORDER BY 1, 2 ON CONFLICT DO NOTHING
+                """)
             _ = try session.execute(
                 """
                 INSERT INTO countersign.tag_history (repository_id, tag, digest, source, actor)
