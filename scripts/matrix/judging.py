@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from plan import SIGNATURE, TAG_VALUE
 
 COLUMNS = ["published", "cosign", "cosign, old", "countersign", "sigstore-go", "sigstore-python"]
-IDENTITY, TYPE, DIGEST = r"CertificateIdentity|expected identities|verify\.identity|SAN", "matched the predicate type", "digest|no such subject"
+IDENTITY, TYPE, DIGEST = r"CertificateIdentity|expected identities|verify\.identity|SAN", r"matched the predicate type|verify\.predicate_type", "digest|no such subject"
 MALLORY, OTHER_TYPE = "https://example.com/mallory", "https://example.com/never-attested"
 # what must come of a check; THEIRS: as with cosign's own attestation of that type, or better
 PASS, REFUSE, THEIRS = "pass", "refuse", "as with cosign's own"
@@ -111,16 +111,30 @@ def cosign_checks(subject, column):
 
 
 def countersign_checks(subject):
-    stack = subject.stack
+    """Ours, every format that is there: each must verify, and print what cosign would print."""
+    stack, formats = subject.stack, subject.configuration.formats
 
-    def countersign(identity=stack.identity):
-        return lambda: said(*run([
-            os.environ["COUNTERSIGN_BIN"], "verify", "--trusted-root", stack.trusted_root, "--plain-http", "--private-network",
-            "--certificate-identity", identity, "--certificate-oidc-issuer", stack.issuer, subject.reference]))
+    def countersign(command, *more, identity=stack.identity, attestation=None):
+        def check():
+            answer = run([os.environ["COUNTERSIGN_BIN"], command, "--trusted-root", stack.trusted_root, "--plain-http", "--private-network",
+                          "--output", "cosign", "--certificate-identity", identity, "--certificate-oidc-issuer", stack.issuer, *more,
+                          subject.reference])
+            if not answer[0]:
+                return said(*answer)
+            verified = json.loads(answer[1]) if command == "verify" else answer[1].splitlines()
+            if len(verified) != len(formats) or attestation and not is_in(answer[1], attestation):
+                return False, f"{len(verified)} verified of {len(formats)}, or the document is not in what it prints"
+            return said(*answer)
+        return check
 
-    if "bundle" in subject.configuration.formats:
-        yield Check(subject, "countersign", "verify", PASS, countersign())
-        yield Check(subject, "countersign", "verify, a wrong identity", REFUSE, countersign(MALLORY), IDENTITY)
+    yield Check(subject, "countersign", "verify", PASS, countersign("verify"))
+    yield Check(subject, "countersign", "verify, a wrong identity", REFUSE, countersign("verify", identity=MALLORY), IDENTITY)
+    for one in subject.attestations:
+        yield Check(subject, "countersign", f"verify-attestation {one.name}", PASS,
+                    countersign("verify-attestation", "--type", one.name, attestation=one))
+    yield Check(subject, "countersign", "verify-attestation, another type", REFUSE, countersign("verify-attestation", "--type", OTHER_TYPE), TYPE)
+    yield Check(subject, "countersign", "verify-attestation, a wrong identity", REFUSE,
+                countersign("verify-attestation", "--type", subject.attestations[0].name, identity=MALLORY), IDENTITY)
 
 
 def sigstore_go(subject, bundle, identity=None, digest=None):
