@@ -11,6 +11,8 @@ import Testing
     /// One request for each operation, about `team/app`. An operation without one fails the test: add it here.
     private func request(_ id: String, _ world: World) -> (path: String, body: [UInt8]?)? {
         let reference = "registry.example.com/team/app@\(sampleDigest("image"))"
+        // of what is withdrawn nothing else is asked
+        let other = "registry.example.com/team/app@\(sampleDigest("withdrawn"))"
         return switch id {
         case "artifact": ("/v1/artifacts", nil)
         case "repositories": ("/v1/repositories", nil)
@@ -28,6 +30,19 @@ import Testing
         case "attestation": ("/v1/attestations/\(world.attestation)", nil)
         case "attestedDocument": ("/v1/attestations/\(world.attestation)/document", nil)
         case "audit": ("/v1/audit?repository=registry.example.com/team/**", nil)
+        case "signBatch": ("/v1/batches", Array("{\"dry_run\": true, \"references\": [\"\(reference)\"]}".utf8))
+        case "resign":
+            ("/v1/resign", Array("{\"dry_run\": true, \"reason\": \"r\", \"references\": [\"\(reference)\"]}".utf8))
+        case "batches": ("/v1/batches", nil)
+        case "batch": ("/v1/batches/7", nil)
+        case "batchEvents": ("/v1/batches/7/events", nil)
+        case "cancelBatch": ("/v1/batches/7/cancel", nil)
+        case "resumeBatch": ("/v1/batches/7/resume", nil)
+        case "retryBatch": ("/v1/batches/7/retry-failed", nil)
+        case "revoke": ("/v1/revoke", Array("{\"reason\": \"r\", \"references\": [\"\(other)\"]}".utf8))
+        case "release": ("/v1/revoke/release", Array("{\"reason\": \"r\", \"references\": [\"\(other)\"]}".utf8))
+        case "logEntries": ("/v1/log-entries?ref=\(reference)", nil)
+        case "logEntry": ("/v1/log-entries/7", nil)
         case "endpoints": ("/v1/endpoints", nil)
         case "policy": ("/v1/policy", nil)
         default: nil

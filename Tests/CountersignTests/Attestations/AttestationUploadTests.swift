@@ -104,7 +104,7 @@ import Testing
                 let answer = try await put(doors, attempt.token, ref: attempt.ref, type: attempt.type, attempt.body)
                 #expect(answer.status == attempt.status, "\(attempt.type): \(answer.json)")
                 #expect(answer.json["code"]?.text == attempt.code, "\(attempt.type)")
-                let entries = try await AuditLog(pool: doors.queue.pool).latest(100)
+                let entries = try await audit(doors)
                 #expect(entries.count == count + 1)
                 #expect(entries[0].outcome == .refused && entries[0].code == attempt.code)
             }

@@ -78,7 +78,8 @@ import Testing
         #expect(storings.count { if case .known = $0 { true } else { false } } == 5)
         #expect(try await fixture.store(subjects, key: "k", asked: "b") == .keyReused)
         #expect(try await fixture.database.number("SELECT count(*) FROM countersign.batch_member") == 3)
-        #expect(try await AuditLog(pool: fixture.database.pool).latest(10).map(\.action) == ["batch.sign"])
+        let actions = try await AuditLog(pool: fixture.database.pool).latest(10).map(\.action)
+        #expect(actions.filter { $0.hasPrefix("batch.") } == ["batch.sign"])
     }
 
     @Test func `what the policy refuses is told by name, and the others go on`() async throws {

@@ -173,21 +173,13 @@ import Testing
                 let unjudged = try await logs.site(url, trusted: false).state()
                 #expect(!unjudged.isJudged && !unjudged.isVerified && unjudged.trees.first?.signedBy == nil)
             }
-            let stranger = try TrustedRoot.empty
+            let stranger = try await SigningLine.withAnotherLab { lab in
+                try TrustedRoot(json: try await lab.trustedRootJSON)
+            }
             let site = LogSite(
                 .init(name: "rekor", version: 1, upstream: logs.upstream(logs.url1)), root: stranger, http: logs.http)
             let state = try await site.state()
             #expect(state.isJudged && !state.isVerified && state.trees.first?.problem != nil)
-        }
-    }
-}
-
-extension TrustedRoot {
-    /// Nobody.
-    fileprivate static var empty: TrustedRoot {
-        get throws {
-            try TrustedRoot(
-                json: Array(#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#.utf8))
         }
     }
 }
