@@ -63,11 +63,14 @@ struct RecordedReference: Decodable, Sendable {
                 name: repository.registry, url: "http://127.0.0.1:\(try await Self.registry.value.port)",
                 route: SigningLine.route),
             http: SigningLine.http)
-        for blob in blobs { try await client.pushBlob(repository.name, Base64.decode(blob) ?? []) }
-        for manifest in manifests {
-            _ = try await client.pushManifest(
-                repository.name, bytes: Array(manifest.text.utf8), mediaType: manifest.mediaType,
-                reference: manifest.tag.map { .tag($0) } ?? .digest)
+        // once: a registry answers 500 to whoever reads what another test is just writing again
+        try await Self.pushes.once(repository.name) { [blobs, manifests] in
+            for blob in blobs { try await client.pushBlob(repository.name, Base64.decode(blob) ?? []) }
+            for manifest in manifests {
+                _ = try await client.pushManifest(
+                    repository.name, bytes: Array(manifest.text.utf8), mediaType: manifest.mediaType,
+                    reference: manifest.tag.map { .tag($0) } ?? .digest)
+            }
         }
         return (client, try Reference(repository: repository, tag: original.tag, digest: original.digest))
     }
@@ -85,4 +88,16 @@ struct RecordedReference: Decodable, Sendable {
     }
 
     private static let registry = Task { try await DockerRegistry() }
+    private static let pushes = Pushes()
+
+    /// Pushes each repository once, however many tests ask for it.
+    private actor Pushes {
+        private var pushed: [String: Task<Void, any Error>] = [:]
+
+        func once(_ repository: String, _ push: @escaping @Sendable () async throws -> Void) async throws {
+            let task = pushed[repository] ?? Task { try await push() }
+            pushed[repository] = task
+            try await task.value
+        }
+    }
 }
