@@ -83,6 +83,12 @@ fuzz: deps ## Fuzz every parser of outside bytes, a minute each (SECONDS_EACH=60
 api-fuzz: release ## schemathesis over the served OpenAPI document: no 5xx, no answer that is not as described
 	@scripts/api-fuzz $(DEMO)-api-fuzz
 
+.PHONY: sanitize
+sanitize: deps ## The test suite under the address sanitizer, then under the thread sanitizer
+	@scripts/sanitize address
+	@scripts/sanitize prove
+	@scripts/sanitize thread
+
 .PHONY: tuf-conformance
 tuf-conformance: release ## The TUF project's conformance suite against our client: SUITE=its checkout
 	@scripts/tuf-conformance "$(SUITE)" .build/release/countersign
@@ -108,4 +114,4 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 clean: ## Stop demos, remove what they and the builds left
 	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
-	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build
+	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build .build-asan .build-tsan
