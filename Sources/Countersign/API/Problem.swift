@@ -13,12 +13,22 @@ package struct Problem: Error, Sendable, Equatable {
     package let detail: String
     /// Seconds after which the request may succeed.
     package var retryAfter: Duration?
+    /// Answered before its body was read: the connection ends with this answer, and the answer says so. A client that does not
+    /// know would send its next request into the end.
+    package var endsConnection = false
 
     package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, retryAfter: Duration? = nil) {
         self.status = status
         self.code = code
         self.detail = detail
         self.retryAfter = retryAfter
+    }
+
+    /// The same, with ``endsConnection``.
+    var ending: Problem {
+        var problem = self
+        problem.endsConnection = true
+        return problem
     }
 
     private struct Document: Encodable {
@@ -36,6 +46,7 @@ extension Problem: HTTPResponseError {
         headers[.contentType] = "application/problem+json"
         headers[.cacheControl] = "no-store"
         if let retryAfter { headers[.retryAfter] = "\(max(1, Int((retryAfter / .seconds(1)).rounded(.up))))" }
+        if endsConnection { headers[.connection] = "close" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         let document = Document(title: status.reasonPhrase, status: status.code, code: code, detail: detail)
         let body = try JSONEncoder.service.encode(document)

@@ -74,7 +74,7 @@ package struct SignController: RouteSet {
                 upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
         } catch {
             switch error {
-            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(Self.maxBody) bytes")
+            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(Self.maxBody) bytes").ending
             case .interrupted: throw Problem(.badRequest, "api.interrupted", "the body did not arrive whole")
             }
         }

@@ -44,14 +44,17 @@ struct AttestationIntake: Sendable {
             entry.type = wish.type.uri
             return try await take(request, wish, principal, &entry, context)
         } catch {
-            request.abandonBody(on: context.channel)
-            let problem = Self.problem(error)
+            var problem = Self.problem(error)
+            // a document that has a digest was read to its end
+            problem.endsConnection = entry.digest == nil
             entry.outcome = .refused
             entry.code = problem.code
             entry.detail = problem.detail
             // in a task of its own: a sender who went away has cancelled this one, and is written down all the same
             let (audit, refused) = (audit, entry)
             try await Task { try await audit.append(refused) }.value
+            // only now: its moment to read the answer must not pass while the row is written
+            if problem.endsConnection { request.abandonBody(on: context.channel) }
             throw problem
         }
     }

@@ -74,10 +74,10 @@ package struct WebhookController: RouteSet {
     private func problem(_ error: IntakeError) -> Problem {
         let detail = String(error.description.prefix(500))
         switch error {
-        case .unknownEndpoint: return Problem(.notFound, error.code, detail)
-        case .tooLarge: return Problem(.contentTooLarge, error.code, detail)
+        case .unknownEndpoint: return Problem(.notFound, error.code, detail).ending
+        case .tooLarge: return Problem(.contentTooLarge, error.code, detail).ending
         case .interrupted, .malformed, .tooManyEvents: return Problem(.badRequest, error.code, detail)
-        case .unauthorized: return Problem(.unauthorized, error.code, detail)
+        case .unauthorized: return Problem(.unauthorized, error.code, detail).ending
         case .unavailable: return Problem(.serviceUnavailable, error.code, detail, retryAfter: retryAfter)
         }
     }

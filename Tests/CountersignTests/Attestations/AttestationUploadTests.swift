@@ -112,6 +112,18 @@ import Testing
         }
     }
 
+    @Test func `only a refusal before the document was read ends the connection, and says so`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await attester(doors)
+            for (type, body, ends) in [("spdxjson", sampleVEX(1), true), ("openvex", Array("{".utf8), false)] {
+                let answer = try await doors.send(
+                    .put, .api, "/v1/attestations?ref=\(app)&type=\(type)",
+                    headers: ["Authorization": "Bearer \(token)"], body: body)
+                #expect((answer.headers["Connection"] == "close") == ends, "\(type): \(answer.status)")
+            }
+        }
+    }
+
     @Test func `a refused image takes no documents`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await attester(doors)

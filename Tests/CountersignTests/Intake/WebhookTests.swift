@@ -143,7 +143,9 @@ import Testing
             connection.send("POST /webhooks/main HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n")
             connection.send("Content-Length: 60000\r\n\r\n{")
             // The rest never comes, and the read timeout closes without an answer
-            #expect(try await connection.receive().hasPrefix("HTTP/1.1 401"))
+            let answer = try await connection.receive()
+            #expect(answer.hasPrefix("HTTP/1.1 401"))
+            #expect(answer.lowercased().contains("\r\nconnection: close\r\n"))
             #expect(doors.metrics.deliveries.value("main", "intake.unauthorized") == 1)
         }
     }
