@@ -1,4 +1,5 @@
 import Glibc
+import Support
 import Synchronization
 
 /// Real TLS servers for the tests: a certificate authority made by the `openssl` tool in a temporary folder, and

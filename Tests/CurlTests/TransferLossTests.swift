@@ -1,4 +1,5 @@
 import Curl
+import Support
 import Testing
 
 /// What is known of a request whose answer did not come: whether the server may have acted on it.

@@ -80,6 +80,7 @@ struct ConfigurationReading {
         configuration.attestations = root.section("attestations") { AttestationConfiguration(reading: $0) }
         configuration.worker = root.section("worker", worker)
         configuration.api = root.section("api", api)
+        configuration.notifications = root.section("notifications", notifications)
         configuration.log = root.section("log", log)
         return configuration
     }

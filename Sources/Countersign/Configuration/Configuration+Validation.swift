@@ -6,6 +6,7 @@ extension Configuration {
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
             + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
+            + notifications.problems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {

@@ -25,6 +25,8 @@ package struct Configuration: Sendable {
     package var worker = WorkerConfiguration()
     /// Who may read and command.
     package var api = APIConfiguration()
+    /// Whom we tell what became of artifacts.
+    package var notifications = NotificationConfiguration()
     /// What is logged, and how.
     package var log = LogConfiguration()
 

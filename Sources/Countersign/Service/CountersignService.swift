@@ -124,10 +124,15 @@ package struct CountersignService: Sendable {
             configured: Set(configuration.registries.map(\.name)), retry: configuration.worker.retryPolicy,
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
+        let outbox = Outbox(pool: pools.work)
+        let notifications = NotificationMetrics(metrics.registry)
+        notifications.collect(from: outbox)
+        let delivery = NotificationDelivery(
+            configuration.notifications, outbox: outbox, http: http, metrics: notifications, logger: logger)
         return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]
             + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
-            + [feeder] + listeners.services(onBound: onBound) + [worker]
+            + [feeder, delivery] + listeners.services(onBound: onBound) + [worker]
     }
 }
 

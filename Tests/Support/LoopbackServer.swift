@@ -4,21 +4,21 @@ import Synchronization
 /// A small HTTP/1.1 server on 127.0.0.1, a free port and plain sockets: one thread a connection, one script for all.
 ///
 /// The script sees a request and says what happens on the wire, down to raw bytes and closed connections.
-final class LoopbackServer: Sendable {
-    struct Request: Sendable {
-        var method = ""
-        var path = ""
-        var headers: [(name: String, value: String)] = []
-        var body: [UInt8] = []
+public final class LoopbackServer: Sendable {
+    public struct Request: Sendable {
+        public var method = ""
+        public var path = ""
+        public var headers: [(name: String, value: String)] = []
+        public var body: [UInt8] = []
         /// 1 for the first request of its connection.
-        var numberOnConnection = 0
+        public var numberOnConnection = 0
 
-        func header(_ name: String) -> String? {
+        public func header(_ name: String) -> String? {
             headers.first { $0.name.lowercased() == name.lowercased() }?.value
         }
     }
 
-    enum Action: Sendable {
+    public enum Action: Sendable {
         case answer(_ status: Int, _ headers: [(String, String)] = [], _ body: [UInt8] = [])
         /// These bytes as they are, then the connection closes.
         case raw([UInt8])
@@ -35,18 +35,18 @@ final class LoopbackServer: Sendable {
         var isReleased = false
     }
 
-    let port: Int
+    public let port: Int
     private let listener: Int32
     private let state = Mutex(State())
     private let script: @Sendable (Request) -> Action
     private let arrivals: AsyncStream<Request>
     private let arrived: AsyncStream<Request>.Continuation
 
-    var url: String { "http://127.0.0.1:\(port)" }
-    var requests: [Request] { state.withLock { $0.requests } }
-    var connections: Int { state.withLock { $0.connections } }
+    public var url: String { "http://127.0.0.1:\(port)" }
+    public var requests: [Request] { state.withLock { $0.requests } }
+    public var connections: Int { state.withLock { $0.connections } }
 
-    init(_ script: @escaping @Sendable (Request) -> Action) throws {
+    public init(_ script: @escaping @Sendable (Request) -> Action) throws {
         self.script = script
         (arrivals, arrived) = AsyncStream.makeStream()
         (listener, port) = try Self.listen()
@@ -57,27 +57,30 @@ final class LoopbackServer: Sendable {
     }
 
     /// The next request that the server has read whole.
-    func nextRequest() async -> Request? {
+    public func nextRequest() async -> Request? {
         for await request in arrivals { return request }
         return nil
     }
 
     /// Lets every held answer go, now and later.
-    func release() {
+    public func release() {
         state.withLock { $0.isReleased = true }
     }
 
     /// Ends the listener and every connection.
-    func stop() {
+    public func stop() {
         release()
         Glibc.shutdown(listener, Int32(SHUT_RDWR))
         for socket in state.withLock({ $0.open }) { Glibc.shutdown(socket, Int32(SHUT_RDWR)) }
         arrived.finish()
     }
 
-    struct Failure: Error {
+    /// A call of the socket interface that failed, with its errno.
+    public struct Failure: Error {
         let call: String
         let number: Int32
+
+        public init(call: String, number: Int32) { (self.call, self.number) = (call, number) }
     }
 
     private static func listen() throws -> (Int32, Int) {

@@ -1,0 +1,100 @@
+import FoundationEssentials
+package import Postgres
+import StrictJSON
+
+/// Events that were stored to be told. The triggers of migration 11 put them there, in the commit that made them true.
+///
+/// A delivery in progress is a row whose `due_at` lies ahead: whoever dies with it leaves it due again, and the receiver
+/// gets the event a second time under the same id.
+package struct Outbox: Sendable {
+    private let pool: ConnectionPool
+
+    package init(pool: ConnectionPool) { self.pool = pool }
+
+    /// One event for one receiver.
+    package struct Letter: Sendable {
+        package let id: Int64
+        package let event: CloudEvent
+        /// Deliveries begun, this one included.
+        package let attempts: Int
+        /// Since it became true.
+        package let age: Duration
+    }
+
+    /// Makes the receivers of the configuration known to the triggers. What was stored for others goes: nobody would
+    /// ever send it. A daemon with another configuration has the last word, as long as it starts later.
+    package func register(_ sinks: [NotificationConfiguration.Sink]) async throws(QueueError) {
+        let names = sinks.map(\.name)
+        let types = sinks.map { $0.types.map(\.rawValue).sorted() }
+        try await pool.together { session in
+            _ = try session.execute(
+                "DELETE FROM countersign.notification_sink WHERE NOT name = ANY(\(names)::text[])")
+            _ = try session.execute("DELETE FROM countersign.outbox WHERE NOT sink = ANY(\(names)::text[])")
+            for (name, types) in zip(names, types) {
+                _ = try session.execute(
+                    """
+                    INSERT INTO countersign.notification_sink (name, types) VALUES (\(name)::text, \(types)::text[])
+                    ON CONFLICT (name) DO UPDATE SET types = excluded.types, updated_at = now()
+                        WHERE notification_sink.types <> excluded.types
+                    """)
+            }
+        }
+    }
+
+    /// Takes what is due for one receiver, oldest first. It is this daemon's for `lease`, by the database's clock.
+    package func claim(
+        for sink: String, source: String, limit: Int, lease: Duration
+    ) async throws(QueueError) -> [Letter] {
+        try await pool.rows(
+            """
+            WITH due AS MATERIALIZED (
+                SELECT id FROM countersign.outbox WHERE sink = \(sink)::text AND due_at <= now()
+                ORDER BY due_at, id LIMIT \(limit)::int FOR UPDATE SKIP LOCKED)
+            UPDATE countersign.outbox o SET due_at = now() + \(lease)::interval, attempts = o.attempts + 1
+            FROM due WHERE o.id = due.id
+            RETURNING o.id, o.event_id, o.type, o.subject, o.data::text AS data, o.occurred_at, o.attempts,
+                now() - o.occurred_at AS age
+            """
+        ).values { row in
+            Letter(
+                id: try row.decode("id"),
+                event: CloudEvent(
+                    id: try row.decode("event_id"), source: source, type: try row.decode("type"),
+                    subject: try row.decode("subject"), time: try row.decode("occurred_at"),
+                    data: try JSONValue(parsing: Array(row.decode("data", as: String.self).utf8))),
+                attempts: Int(try row.decode("attempts", as: Int32.self)), age: try row.decode("age"))
+        }
+    }
+
+    /// It was taken, or will never be: it goes.
+    package func remove(_ letter: Letter) async throws(QueueError) {
+        _ = try await pool.rows("DELETE FROM countersign.outbox WHERE id = \(letter.id)")
+    }
+
+    /// It was not taken. Due again after `delay`, unless another daemon holds it by now.
+    package func postpone(
+        _ letter: Letter, by delay: Duration, because failure: Failure
+    ) async throws(QueueError) {
+        let error: String
+        do { error = try failure.json() } catch { throw QueueError(error) }
+        _ = try await pool.rows(
+            """
+            UPDATE countersign.outbox SET due_at = now() + \(delay)::interval, last_error = \(error)::jsonb
+            WHERE id = \(letter.id) AND attempts = \(Int32(letter.attempts))
+            """)
+    }
+
+    /// What waits, by receiver: how many, and how long the oldest has waited.
+    package func backlog() async throws(QueueError) -> [(sink: String, events: Int, oldest: Duration)] {
+        try await pool.rows(
+            """
+            SELECT sink, count(*) AS events, now() - min(occurred_at) AS oldest FROM countersign.outbox GROUP BY sink
+            """
+        ).values { row in
+            (
+                sink: try row.decode("sink"), events: Int(try row.decode("events", as: Int64.self)),
+                oldest: try row.decode("oldest")
+            )
+        }
+    }
+}
