@@ -59,6 +59,14 @@ load: release ## 600 images at 20 a second, then 1,000 as fast as they go; laten
 bench-verify: release ## 1,000 bundles over 50 certificates, verified in process; microseconds per step, beside sigstore-python
 	@scripts/bench-verify
 
+.PHONY: bench
+bench: release ## Webhook, queue, push→signed, digests a second, CPU, WAL and memory, beside cosign sign in the same run
+	@scripts/bench
+
+.PHONY: drills
+drills: release ## Lost answers of the log by the thousand, a restore from an old dump, a daemon that owns no table
+	@scripts/drills $(DEMO)-drills
+
 .PHONY: crash
 crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry restarted; an independent check at the end
 	@scripts/crash $(DEMO)-crash
@@ -112,6 +120,6 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-drills $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build .build-asan .build-tsan

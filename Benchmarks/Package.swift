@@ -1,7 +1,7 @@
 // swift-tools-version:6.1
 import PackageDescription
 
-/// Same settings as the package above, of which only the modules that verify are linked in here: no server, no database.
+/// Same settings as the package above, of which only the modules that the programs need are linked in here: no server, no database.
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
@@ -17,6 +17,7 @@ let package = Package(
         .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "StrictJSON", swiftSettings: strict),
         .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
+        .executableTarget(name: "DeliveryLoad", dependencies: ["Curl", "OpenSSL"], swiftSettings: strict),
         .executableTarget(name: "VerifySpeed", dependencies: ["Sigstore", "Curl", "OpenSSL"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

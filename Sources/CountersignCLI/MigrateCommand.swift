@@ -9,20 +9,33 @@ struct MigrateCommand: AsyncParsableCommand {
         discussion: """
             Forward only, each file in one transaction, one migrator at a time. A file that was changed after it was applied, a
             gap, or a database newer than this program is an error.
+            With --grant a role that does not own the database gets what its kind needs, now and after every later migration:
+            work (workers, API, commands), intake (webhooks: it can store a push and nothing more), read (dashboards).
             """)
 
     @OptionGroup var configuration: ConfigurationOption
     @OptionGroup var migrations: MigrationsOption
     @OptionGroup var output: OutputOption
+    @Option(
+        help: ArgumentHelp("Let this role do what its kind needs; may be repeated.", valueName: "work|intake|read=role")
+    )
+    var grant: [RoleGrant] = []
     @Flag(help: "Only show what is applied and what is pending; exit 1 if something is.") var status = false
 
     private struct Answer: Encodable {
         let applied: [String]
         let pending: [String]
+        /// Roles that were granted what their kind needs.
+        let granted: Int
+    }
+
+    func validate() throws {
+        if status, !grant.isEmpty { throw ValidationError("--status changes nothing, so it grants nothing.") }
     }
 
     func run() async throws {
-        let connection = try configuration.load().database.connection(applicationName: "countersign migrate")
+        let connection = try configuration.load().database.connection(
+            for: .migrate, applicationName: "countersign migrate")
         let migrator = try Migrator(directory: migrations.directory)
         let answer: Answer
         if status {
@@ -32,18 +45,34 @@ struct MigrateCommand: AsyncParsableCommand {
                     code: "database.migration_fault", observed: "\(fault)",
                     fix: "use the version of countersign that belongs to this database, or restore the migration file")
             }
-            answer = Answer(applied: found.applied.map(\.name), pending: found.pending)
+            answer = Answer(applied: found.applied.map(\.name), pending: found.pending, granted: 0)
         } else {
-            answer = Answer(applied: try await migrator.migrate(using: connection).map(\.name), pending: [])
+            let applied = try await migrator.migrate(using: connection).map(\.name)
+            answer = Answer(
+                applied: applied, pending: [],
+                granted: try await DatabaseRoles(connection: connection).grant(grant.map { ($0.kind, $0.role) }))
         }
         switch output.output {
         case .json: try Console.json(answer)
         case .text:
             for name in answer.applied { print("applied  \(name)") }
             for name in answer.pending { print("pending  \(name)") }
-            if answer.applied.isEmpty, answer.pending.isEmpty { print("nothing to do") }
+            if answer.granted > 0 { print("granted  \(answer.granted) roles") }
+            if answer.applied.isEmpty, answer.pending.isEmpty, answer.granted == 0 { print("nothing to do") }
         }
         if !answer.pending.isEmpty { throw ExitCode(1) }
+    }
+}
+
+/// `work=countersign_work`.
+struct RoleGrant: ExpressibleByArgument {
+    let kind: DatabaseRoles.Kind
+    let role: String
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, let kind = DatabaseRoles.Kind(rawValue: parts[0]), !parts[1].isEmpty else { return nil }
+        (self.kind, role) = (kind, parts[1])
     }
 }
 

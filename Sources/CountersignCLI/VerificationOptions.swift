@@ -12,6 +12,7 @@ struct VerificationOptions: ParsableArguments {
     @OptionGroup(title: "Whom to trust") var trust: TrustOptions
     @OptionGroup(title: "The registry") var registry: RegistryOptions
     @OptionGroup(title: "The logs") var online: OnlineOptions
+    @OptionGroup(title: "The daemon") var withdrawals: WithdrawalOptions
     @Option(help: "A repository that the signature may be about, if the reference is a replica of it (host/name).")
     var repository: [String] = []
     @Option(help: "Where signatures are kept, if not beside their images (host/name; cosign's COSIGN_REPOSITORY).")
@@ -40,11 +41,13 @@ struct VerificationOptions: ParsableArguments {
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let (client, place) = try places(reference.repository, configuration, http)
-        return try await online.with(trust.trustedRoot, configuration, http: http) { online in
+        var report = try await online.with(trust.trustedRoot, configuration, http: http) { online in
             try await VerifyReference(
                 registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online
             ).verify(reference)
         }
+        report.revocation = try await withdrawals.revocation(of: report.digest, in: reference.repository)
+        return report
     }
 
     /// The image's registry and where its signatures are: as the daemon's configuration says, if one is named and knows it.

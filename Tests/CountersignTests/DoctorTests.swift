@@ -69,7 +69,7 @@ import Testing
         for check in [
             "trust material", "trust freshness", "identity token", "identity name", "certificate", "log rekor",
             "publicity",
-            "clock database", "database", "database server", "webhook main",
+            "clock database", "database", "database server", "database tls", "webhook main",
             "push registry.example/\(patient.line.repository.name)",
             "referrers registry.example/\(patient.line.repository.name)",
         ] {

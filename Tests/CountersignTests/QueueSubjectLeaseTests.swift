@@ -55,4 +55,47 @@ import Testing
             try await SubjectLease.acquire(for: first, of: subject, lasting: .seconds(60), in: fixture.pool)
         }
     }
+
+    @Test func `once an artifact is revoked only its withdrawal may write`() async throws {
+        let fixture = try await QueueFixture()
+        let (claim, _, subject) = try await rivals(fixture)
+        _ = try await Revocations(queue: fixture.queue).revoke(
+            .init(
+                repository: subject.repository, digest: subject.digest, reason: "it has a hole",
+                principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil)), removing: true)
+        // an attestation's attempt asks with its own job, and about the same artifact
+        do {
+            _ = try await SubjectLease.acquire(for: claim, of: subject, lasting: .seconds(60), in: fixture.pool)
+            Issue.record("an attempt got to write about a revoked artifact")
+        } catch QueueError.revoked(let job) {
+            #expect(job == claim.jobID)
+        }
+        _ = try await fixture.queue.settle(claim, as: .refused(sampleFailure))
+        let withdrawal = try #require(try await fixture.claim().first { $0.kind == .withdraw })
+        #expect(
+            try await SubjectLease.acquire(for: withdrawal, of: subject, lasting: .seconds(60), in: fixture.pool) != nil
+        )
+    }
+
+    @Test(arguments: [true, false])
+    func `an older generation writes no more once a newer one takes it out of the lists`(removing: Bool) async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest))
+        _ = try await fixture.queue.settle(fixture.claimOne(), as: .signed(sampleRecord()))
+        try await fixture.push(samplePush(digest))
+        let (claim, digest) = (try await fixture.claimOne(), digest)
+        let subject = try #require(claim.target)
+        _ = try await fixture.pool.together { session in
+            try JobQueue.openGenerations(
+                [.init(repository: subject.repository, digest: digest, rule: "all", policyVersion: "v1")],
+                .init(reason: "anew", removesOlder: removing, by: "operator", batch: 1), in: session)
+        }
+        do {
+            let lease = try await SubjectLease.acquire(
+                for: claim, of: subject, lasting: .seconds(60), in: fixture.pool)
+            #expect(lease != nil && !removing)
+        } catch QueueError.superseded(let job) {
+            #expect(job == claim.jobID && removing)
+        }
+    }
 }

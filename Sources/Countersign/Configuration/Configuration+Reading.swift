@@ -108,12 +108,26 @@ struct ConfigurationReading {
     private func database(_ section: ConfigurationSection) -> DatabaseConfiguration {
         var database = DatabaseConfiguration(url: requiredSecret(section, "url", "the postgresql:// address"))
         database.password = secret(section, "password")
+        database.intake = section.section("intake", databaseAccess)
+        database.migrate = section.section("migrate", databaseAccess)
+        database.direct = section.section("direct", databaseAccess)
+        section.read("pooler", into: &database.pooler)
         section.read("worker_connections", into: &database.workerConnections)
         section.read("intake_connections", into: &database.intakeConnections)
         section.read("api_connections", into: &database.apiConnections)
         section.read("connect_timeout", into: &database.connectTimeout)
         section.read("statement_timeout", into: &database.statementTimeout)
         return database
+    }
+
+    private func databaseAccess(_ section: ConfigurationSection) -> DatabaseConfiguration.Access? {
+        guard section.isPresent else {
+            // the keys are known also where nothing is set
+            _ = (secret(section, "url"), secret(section, "password"))
+            return nil
+        }
+        return .init(
+            url: requiredSecret(section, "url", "the postgresql:// address"), password: secret(section, "password"))
     }
 
     private func sigstore(_ section: ConfigurationSection) -> SigstoreConfiguration {

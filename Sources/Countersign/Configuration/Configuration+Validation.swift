@@ -23,10 +23,18 @@ extension Configuration {
 
     private func databaseProblems() -> [ConfigurationProblem] {
         var problems = Problems()
-        let url = database.url.exposed
+        let accesses = [
+            ("database.url", database.url), ("database.intake.url", database.intake?.url),
+            ("database.migrate.url", database.migrate?.url), ("database.direct.url", database.direct?.url),
+        ]
+        for (path, url) in accesses {
+            guard let url = url?.exposed else { continue }
+            problems.check(
+                url.hasPrefix("postgresql://") || url.hasPrefix("postgres://"), path, "must begin with postgresql://")
+        }
         problems.check(
-            url.hasPrefix("postgresql://") || url.hasPrefix("postgres://"), "database.url",
-            "must begin with postgresql://")
+            !database.pooler || database.direct != nil, "database.direct",
+            "is needed with a pooler: LISTEN works on a connection of its own only")
         problems.positive("database.worker_connections", database.workerConnections)
         problems.positive("database.intake_connections", database.intakeConnections)
         problems.positive("database.api_connections", database.apiConnections)

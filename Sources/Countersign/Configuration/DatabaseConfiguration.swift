@@ -4,6 +4,16 @@ package struct DatabaseConfiguration: Sendable {
     package var url: Secret
     /// The password, where the URL has none. Default none (peer, trust, certificate or `~/.pgpass`).
     package var password: Secret?
+    /// The webhooks' own role, which can store a push and nothing more. Default none: as `url`.
+    package var intake: Access?
+    /// The role that owns the schema, for `countersign migrate`. Default none: as `url`. A daemon does not need it.
+    package var migrate: Access?
+    /// Past a pooler, for what needs a connection of its own: LISTEN, and what `migrate` locks. Default none: as `url`.
+    package var direct: Access?
+    /// Whether `url` (and `intake`) lead to a pooler that shares connections between transactions, such as PgBouncer in
+    /// `pool_mode = transaction`. Default false. True prepares no statements and sets nothing for a session: the settings
+    /// that a session needs must then stand at the role (`countersign migrate --grant` puts them there).
+    package var pooler = false
     /// Connections of the workers. Default 8.
     package var workerConnections = 8
     /// Connections of the webhooks, never lent to workers or readers. Default 4: a backlog cannot starve the intake.
@@ -16,4 +26,15 @@ package struct DatabaseConfiguration: Sendable {
     package var statementTimeout: Duration = .seconds(5)
 
     package init(url: Secret) { self.url = url }
+
+    /// Another way to the same database.
+    package struct Access: Sendable {
+        package var url: Secret
+        package var password: Secret?
+
+        package init(url: Secret, password: Secret? = nil) {
+            self.url = url
+            self.password = password
+        }
+    }
 }

@@ -22,6 +22,7 @@ extension Doctor {
             await pool.close()
             guard let row else { return findings }
             findings.append(await look("database server", fix: fix) { try Self.server(row) })
+            findings.append(await look("database tls", fix: fix) { try Self.transport(row, connection) })
             findings.append(
                 await look("clock database", fix: fix) {
                     ClockReading(
@@ -39,7 +40,10 @@ extension Doctor {
                current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS synchronous_commit,
                current_setting('full_page_writes') AS full_page_writes, pg_is_in_recovery() AS standby,
                (SELECT pg_has_role(current_user, nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'countersign')
-                 AS owner, clock_timestamp() AS now
+                 AS owner,
+               CASE WHEN to_regclass('countersign.job') IS NOT NULL
+                 THEN has_table_privilege('countersign.job', 'UPDATE') END AS works,
+               (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl) AS tls, clock_timestamp() AS now
         FROM pg_roles WHERE rolname = current_user
         """
 
@@ -57,10 +61,10 @@ extension Doctor {
                 text + "; a standby, which takes no writes", code: "database.standby",
                 fix: "give database.url of the primary", facts: facts)
         }
-        if try row.decode("owner", as: Bool?.self) == false {
+        if try row.decode("works", as: Bool?.self) == false {
             return .bad(
-                text + "; the role does not own the schema countersign: partitions cannot be made",
-                code: "database.role", fix: "ALTER SCHEMA countersign OWNER TO \(role), and its tables", facts: facts)
+                text + "; the role may not work on the tables of countersign", code: "database.role",
+                fix: "countersign migrate --grant work=\(role), as the role that owns them", facts: facts)
         }
         let off = settings.filter { $0.1 == "off" }.map(\.0)
         if !off.isEmpty {
@@ -70,9 +74,24 @@ extension Doctor {
         }
         if try row.decode("superuser") {
             return .doubtful(
-                text + "; a superuser", fix: "use a role that owns the schema countersign and nothing else",
+                text + "; a superuser", fix: "use a role of its own: countersign migrate --grant work=ROLE",
                 facts: facts)
         }
+        if try row.decode("owner", as: Bool?.self) == true {
+            return .good(text + "; it owns the schema, so it could also change it", facts: facts)
+        }
         return .good(text, facts: facts)
+    }
+
+    /// How we speak with it, and whether it could be somebody else.
+    private static func transport(_ row: Row, _ connection: PostgresConfiguration) throws -> DoctorFinding.Seen {
+        let version = try row.decode("tls", as: String?.self)
+        let text = version.map { "TLS: \($0)" } ?? "no TLS"
+        guard connection.isServerProven else {
+            return .doubtful(
+                text + "; whoever is in between could pose as the server",
+                fix: "sslmode=verify-full and sslrootcert=… in database.url", facts: [:])
+        }
+        return .good(version == nil ? "on this machine, no TLS" : text, facts: [:])
     }
 }

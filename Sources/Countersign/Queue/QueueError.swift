@@ -6,6 +6,8 @@ package enum QueueError: Error, Sendable {
     case leaseLost(jobID: Int64)
     /// The artifact was revoked while the attempt ran: nothing more may be written for it.
     case revoked(jobID: Int64)
+    /// A newer generation, which takes the older signatures out of the lists, was asked for while the attempt ran.
+    case superseded(jobID: Int64)
     /// More deliveries wait than the daemon promises to hold. The sender should come again.
     case overloaded(waiting: Int)
     /// A row that the database refuses whatever is tried; `code` is the SQLSTATE and, where there is one, the constraint.
@@ -18,6 +20,7 @@ package enum QueueError: Error, Sendable {
         switch self {
         case .leaseLost: "queue.lease_lost"
         case .revoked: Lineage.revokedCode
+        case .superseded: Lineage.supersededCode
         case .overloaded: "queue.overloaded"
         case .unstorable: "queue.unstorable"
         case .unreadable: "queue.unreadable"
@@ -30,7 +33,7 @@ package enum QueueError: Error, Sendable {
         switch self {
         case .overloaded: true
         case .database(let error): error.isTransient
-        case .leaseLost, .revoked, .unstorable, .unreadable: false
+        case .leaseLost, .revoked, .superseded, .unstorable, .unreadable: false
         }
     }
 }
@@ -40,6 +43,7 @@ extension QueueError: CustomStringConvertible {
         switch self {
         case .leaseLost(let jobID): "job \(jobID) is no longer held by this attempt"
         case .revoked(let jobID): "the artifact of job \(jobID) was revoked"
+        case .superseded(let jobID): "a newer generation than that of job \(jobID) was asked for"
         case .overloaded(let waiting): "\(waiting) deliveries are waiting to be stored"
         case .unstorable(let code): "the database refuses the row (\(code))"
         case .unreadable(let table, let what): "a row of \(table) cannot be read: \(what)"

@@ -17,7 +17,9 @@ package struct SubjectLease: Sendable {
     /// - Parameter ttl: longer than all the requests under it may take together: it is not renewed.
     /// - Returns: `nil` when another attempt writes the subject now: try again shortly
     ///   (``RetryPolicy/Class/contended``).
-    /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost.
+    /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost. ``QueueError/revoked(jobID:)`` when the artifact
+    ///   is revoked, ``QueueError/superseded(jobID:)`` when a newer generation takes the older signatures out: whoever does
+    ///   that takes this same lease afterwards, and would not see what is only listed later.
     ///   - place: the repository that is written to, if it is not the target's own: signatures of equal images of several
     ///     repositories may lie in one.
     package static func acquire(
@@ -32,20 +34,35 @@ package struct SubjectLease: Sendable {
                 WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
                     AND lease_expires_at > clock_timestamp()
                 FOR KEY SHARE),
+            forbidden AS MATERIALIZED (
+                SELECT \(claim.kind != .withdraw) AND EXISTS (SELECT FROM countersign.revocation v
+                        WHERE v.repository_id = \(target.repositoryID)::int AND v.digest = \(target.digest.description)::text
+                            AND v.released_at IS NULL) AS is_revoked,
+                    EXISTS (SELECT FROM countersign.target n JOIN countersign.target_generation g ON g.target_id = n.id
+                        WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
+                            AND n.purpose = \(target.purpose.rawValue)::text AND n.generation > \(target.generation)::int
+                            AND g.removes_older) AS is_superseded),
             taken AS (
                 INSERT INTO countersign.subject_lease AS l (repository_id, digest, token, job_id, lease_token, expires_at)
                 SELECT \(repositoryID)::int, \(target.digest.description)::text,
                     nextval('countersign.lease_token'), id, lease_token, clock_timestamp() + \(ttl)::interval
-                FROM own
+                FROM own, forbidden f WHERE NOT f.is_revoked AND NOT f.is_superseded
                 ON CONFLICT (repository_id, digest) DO UPDATE SET token = excluded.token, job_id = excluded.job_id,
                     lease_token = excluded.lease_token, expires_at = excluded.expires_at
                 WHERE l.expires_at <= clock_timestamp() OR l.lease_token = excluded.lease_token
                 RETURNING token)
-            SELECT (SELECT token FROM taken) AS token, id FROM own
+            SELECT (SELECT token FROM taken) AS token, own.id, f.is_revoked, f.is_superseded FROM own, forbidden f
             """
-        ).values { try $0.decode("token", as: Int64?.self) }
-        guard let row = rows.first else { throw .leaseLost(jobID: claim.jobID) }
-        return row.map {
+        ).values { row in
+            (
+                token: try row.decode("token", as: Int64?.self), isRevoked: try row.decode("is_revoked", as: Bool.self),
+                isSuperseded: try row.decode("is_superseded", as: Bool.self)
+            )
+        }
+        guard let found = rows.first else { throw .leaseLost(jobID: claim.jobID) }
+        if found.isRevoked { throw .revoked(jobID: claim.jobID) }
+        if found.isSuperseded { throw .superseded(jobID: claim.jobID) }
+        return found.token.map {
             SubjectLease(token: $0, repositoryID: repositoryID, digest: target.digest, pool: pool)
         }
     }

@@ -153,13 +153,14 @@ struct Pools: Sendable {
             try configuration.connection(applicationName: "countersign worker", sessionSettings: settings),
             size: configuration.workerConnections)
         intake = ConnectionPool(
-            try configuration.connection(applicationName: "countersign intake", sessionSettings: settings),
+            try configuration.connection(
+                for: .intake, applicationName: "countersign intake", sessionSettings: settings),
             size: configuration.intakeConnections, waitLimit: waitLimit)
         api = ConnectionPool(
             try configuration.connection(applicationName: "countersign api", sessionSettings: settings),
             size: configuration.apiConnections)
         notify = ConnectionPool(try configuration.connection(applicationName: "countersign notify"), size: 1)
-        listener = try configuration.connection(applicationName: "countersign listen")
+        listener = try configuration.connection(for: .direct, applicationName: "countersign listen")
     }
 
     func close() async {

@@ -34,6 +34,8 @@ struct AttemptFailure: Sendable {
         case QueueError.revoked:
             self.init(
                 .refuse, Lineage.revokedCode, stageName, "\(cause)", "countersign release, if it may be signed again")
+        case QueueError.superseded:
+            self.init(.refuse, Lineage.supersededCode, stageName, "\(cause)", "nothing: the newest one counts")
         case let error as OCIError: self.init(error, stage)
         case let error as SigstoreError:
             self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)

@@ -8,16 +8,23 @@ import StrictJSON
 ///
 /// `input.image.name`, `.digest`, `input.image.signatures[_].certificate.subject.email` (the certificate's name whatever its
 /// kind), `.certificate.issuer`, `.certificate.extensions`, `.log.index`, `.predicate_type`, and `.predicate` of attestations.
-/// Only what verified is there: an image that nobody signed as expected has an empty list.
+/// Only what verified is there: an image that nobody signed as expected has an empty list, and so has one that was withdrawn,
+/// with `input.image.revocation` saying by whom, when and why.
 package enum PolicyOutput {
     /// One JSON document and a newline.
     package static func document(_ report: VerifyReference.Report) throws -> [UInt8] {
-        let signatures = try report.signatures.map { try signature($0, report) }
-        let image: JSONValue = .object([
+        let signatures = try report.isVerified ? report.signatures.map { try signature($0, report) } : []
+        var image: JSONObject = [
             "name": .string(report.reference.description), "digest": .string(report.digest.description),
             "media_type": .string(report.mediaType), "signatures": .array(signatures),
-        ])
-        return JSONValue.object(["image": image]).encoded() + [0x0A]
+        ]
+        if let revocation = report.revocation {
+            image["revocation"] = .object([
+                "reason": .string(revocation.reason), "revoked_by": .string(revocation.revokedBy),
+                "revoked_at": .string(revocation.revokedAt),
+            ])
+        }
+        return JSONValue.object(["image": .object(image)]).encoded() + [0x0A]
     }
 
     private static func signature(

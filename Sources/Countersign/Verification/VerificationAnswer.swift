@@ -13,6 +13,8 @@ package struct VerificationAnswer: Encodable {
     package let verified: Bool
     package let signatures: [Signature]
     package let rejected: [Rejected]
+    /// Who withdrew the artifact; absent if nobody did, or no daemon was asked.
+    package let revocation: VerifyReference.Revocation?
 
     package struct Signature: Encodable {
         package let location: Location
@@ -82,6 +84,7 @@ package struct VerificationAnswer: Encodable {
         mediaType = report.mediaType
         predicateType = report.predicateType
         verified = report.isVerified
+        revocation = report.revocation
         signatures = report.signatures.map { signature in
             Signature(
                 location: Location(signature.location), signer: Signed(signature.verified),
@@ -99,6 +102,9 @@ package struct VerificationAnswer: Encodable {
     /// As people read it.
     package var text: String {
         var lines = [(verified ? "verified" : "NOT VERIFIED") + "  \(reference)", "  digest    \(digest)"]
+        if let revocation {
+            lines.append("  REVOKED   \(revocation.revokedAt) by \(revocation.revokedBy): \(revocation.reason)")
+        }
         for signature in signatures {
             lines.append("  found     \(signature.location.words)")
             lines += signature.signer.lines

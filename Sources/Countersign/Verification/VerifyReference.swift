@@ -65,8 +65,24 @@ package struct VerifyReference: Sendable {
         package let signatures: [Signature]
         /// Those that did not, and why; also those that could not be read.
         package let rejected: [SignatureRejection]
-        /// Whether at least one signature as expected verifies.
-        package var isVerified: Bool { !signatures.isEmpty }
+        /// Who withdrew the artifact, if a daemon that was asked says so: then nothing about it counts, whatever verifies.
+        package var revocation: Revocation?
+        /// Whether at least one signature as expected verifies, and nobody withdrew the artifact.
+        package var isVerified: Bool { !signatures.isEmpty && revocation == nil }
+    }
+
+    /// A withdrawal that is in force.
+    package struct Revocation: Sendable, Encodable {
+        package let reason: String
+        package let revokedBy: String
+        /// RFC 3339.
+        package let revokedAt: String
+
+        package init(reason: String, revokedBy: String, revokedAt: String) {
+            self.reason = reason
+            self.revokedBy = revokedBy
+            self.revokedAt = revokedAt
+        }
     }
 
     /// A signature or attestation that counts.

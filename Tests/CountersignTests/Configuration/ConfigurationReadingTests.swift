@@ -196,7 +196,11 @@ import Testing
 
 extension SecretSources {
     static var example: SecretSources {
-        SecretSources(environment: ["DATABASE_URL": "postgresql://example/countersign", "EMPTY": ""]) { path in
+        var environment = ["EMPTY": ""]
+        for purpose in ["", "INTAKE_", "MIGRATE_", "DIRECT_"] {
+            environment["DATABASE_\(purpose)URL"] = "postgresql://example/countersign"
+        }
+        return SecretSources(environment: environment) { path in
             guard path != "/absent" else { throw CocoaError(.fileReadNoSuchFile) }
             return Array("content of a secret file\n".utf8)
         }

@@ -70,6 +70,21 @@ import Testing
         #expect(input["image"]?["signatures"]?.elements == [])
     }
 
+    @Test func `what was withdrawn does not verify, and every form says so`() async throws {
+        var report = try await RecordedReference("keyless-new-rekor1").report()
+        #expect(report.isVerified)
+        report.revocation = .init(reason: "leaked build", revokedBy: "ops", revokedAt: "2026-11-28T10:00:00Z")
+        #expect(!report.isVerified)
+        let input = try JSONValue(parsing: PolicyOutput.document(report))
+        #expect(input["image"]?["signatures"]?.elements == [])
+        #expect(input["image"]?["revocation"]?["reason"]?.text == "leaked build")
+        #expect(input["image"]?["revocation"]?["revoked_by"]?.text == "ops")
+        let answer = VerificationAnswer(report)
+        #expect(!answer.verified && answer.revocation?.revokedAt == "2026-11-28T10:00:00Z")
+        #expect(answer.text.hasPrefix("NOT VERIFIED"))
+        #expect(answer.text.contains("REVOKED   2026-11-28T10:00:00Z by ops: leaked build"))
+    }
+
     @Test func `a key has no certificate that a rule could match`() async throws {
         let report = try await RecordedReference("key-old-notlog").report()
         let input = try JSONValue(parsing: PolicyOutput.document(report))

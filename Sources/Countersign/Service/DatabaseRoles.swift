@@ -1,0 +1,51 @@
+package import Postgres
+
+/// Roles that use the database without owning it (migration 12). Asked for by who owns it.
+package struct DatabaseRoles: Sendable {
+    package enum Kind: String, Sendable, CaseIterable {
+        /// Workers, API and commands: every table, but no history is changed and nothing is altered.
+        case work
+        /// Webhooks: a push is stored, and nothing about signatures can be read or written.
+        case intake
+        /// Dashboards: everything but the hashes of tokens.
+        case read
+    }
+
+    private let connection: PostgresConfiguration
+
+    package init(connection: PostgresConfiguration) { self.connection = connection }
+
+    /// Remembers these roles, and grants all that are remembered what they need on the tables of now. What the sessions of
+    /// workers and webhooks are set to is put at their roles as well, for connections that a pooler shares.
+    /// - Returns: how many roles were granted.
+    /// - Throws: ``PostgresError``; ``PostgresError/configuration(_:)`` for a role that does not exist.
+    package func grant(_ roles: [(kind: Kind, role: String)]) async throws -> Int {
+        let pool = ConnectionPool(connection, size: 1)
+        let settings = JobQueue.sessionSettings.sorted { $0.key < $1.key }
+        do {
+            let granted = try await pool.transaction { session in
+                for (kind, role) in roles {
+                    let known = try session.execute(
+                        """
+                        INSERT INTO countersign.role_grant (kind, role)
+                        SELECT \(kind.rawValue)::text, rolname FROM pg_catalog.pg_roles WHERE rolname = \(role)::text
+                        ON CONFLICT (kind, role) DO UPDATE SET granted_at = now()
+                        """)
+                    guard known == 1 else { throw PostgresError.configuration("the server has no role \(role)") }
+                    guard kind != .read else { continue }
+                    for (name, value) in settings {
+                        _ = try session.query(
+                            "SELECT countersign.set_for_role(\(role)::text, \(name)::text, \(value)::text)")
+                    }
+                }
+                return try session.query("SELECT countersign.grant_roles() AS granted").first?
+                    .decode("granted", as: Int32.self) ?? 0
+            }
+            await pool.close()
+            return Int(granted)
+        } catch {
+            await pool.close()
+            throw error
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import FoundationEssentials
+import Logging
+import OCI
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+/// What roles that do not own the database can do in it, and what not.
+@Suite struct DatabaseRolesTests {
+    /// A migrated database, and a pool for a new role of that kind.
+    private func role(
+        _ kind: DatabaseRoles.Kind, in fixture: QueueFixture
+    ) async throws -> (name: String, pool: ConnectionPool) {
+        let name = "cs_\(kind.rawValue)_" + UUID().uuidString.prefix(8).lowercased()
+        try await fixture.pool.execute(Query(unsafeSQL: "CREATE ROLE \(name) LOGIN"))
+        _ = try await DatabaseRoles(connection: fixture.configuration).grant([(kind, name)])
+        let port = try await PostgresCluster.shared().port
+        let database = try #require(fixture.configuration.database)
+        var configuration = try PostgresConfiguration(
+            url: "postgresql://\(name)@127.0.0.1:\(port)/\(database)?sslmode=disable")
+        configuration.sessionSettings = JobQueue.sessionSettings
+        return (name, ConnectionPool(configuration, size: 2))
+    }
+
+    private func queue(_ pool: ConnectionPool) -> JobQueue {
+        let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
+        return JobQueue(pool: pool, notifier: notifier, settings: .init())
+    }
+
+    private func isDenied(_ pool: ConnectionPool, _ sql: String) async throws -> Bool {
+        do {
+            _ = try await pool.query(Query(unsafeSQL: sql))
+            return false
+        } catch PostgresError.server(let report) {
+            // insufficient_privilege
+            guard report.sqlState == "42501" else { throw PostgresError.server(report) }
+            return true
+        }
+    }
+
+    @Test func `the intake can store pushes, and neither read nor write what was signed`() async throws {
+        let fixture = try await QueueFixture()
+        let (_, pool) = try await role(.intake, in: fixture)
+        let intake = queue(pool)
+        // twice, refused, and by tag: every path that a delivery takes
+        for _ in 0..<2 { _ = try await intake.enqueue([samplePush(sampleDigest("app"), tag: "1.0")]) }
+        _ = try await intake.enqueue([samplePush(nil, tag: "latest")])
+        var refused = samplePush(sampleDigest("other"))
+        refused.verdict = .refused(reason: "not on the list")
+        _ = try await intake.enqueue([refused])
+        #expect(try await fixture.jobCount() == 2)
+        // a push during an attempt
+        let claims = try await fixture.claim()
+        _ = try await intake.enqueue([samplePush(sampleDigest("app"))])
+        #expect(claims.count == 2)
+        for sql in [
+            "SELECT payload FROM countersign.evidence", "SELECT * FROM countersign.api_token",
+            "SELECT * FROM countersign.audit", "UPDATE countersign.target SET log_index = 1",
+            "UPDATE countersign.job SET lease_token = 1", "DELETE FROM countersign.job",
+            "DELETE FROM countersign.target", "INSERT INTO countersign.evidence (format) VALUES ('bundle')",
+            "INSERT INTO countersign.revocation (reason) VALUES ('x')",
+            "SELECT countersign.drop_event_partitions('0 s')",
+            "DROP TABLE countersign.job", "SELECT countersign.tell('t', 's', '{}')",
+        ] { #expect(try await isDenied(pool, sql), "\(sql)") }
+        await pool.close()
+    }
+
+    @Test func `the work role signs, and changes neither history nor the schema`() async throws {
+        let fixture = try await QueueFixture()
+        let (name, pool) = try await role(.work, in: fixture)
+        let work = queue(pool)
+        _ = try await work.enqueue([samplePush(sampleDigest("app"))])
+        let claim = try #require(try await work.claim(limit: 1, cursor: ClaimCursor()).first)
+        _ = try await Journal(pool: pool).prepare(samplePrepared(), for: claim)
+        _ = try await work.settle(claim, as: .signed(sampleRecord()))
+        #expect(try await fixture.state(sampleDigest("app")) == "signed")
+        #expect(try await work.maintain() == 0)
+        let token = try await APITokens(pool: pool).create(name: "t", role: .viewer, lifetime: nil)
+        #expect(try await APITokens(pool: pool).authenticate(token) != nil)
+        for sql in [
+            "UPDATE countersign.audit SET action = 'x'", "DELETE FROM countersign.audit",
+            "UPDATE countersign.event SET source = 'x'", "DROP TABLE countersign.target",
+            "ALTER TABLE countersign.target DISABLE TRIGGER ALL", "TRUNCATE countersign.audit",
+            "INSERT INTO countersign.role_grant (kind, role) VALUES ('work', '\(name)')",
+            "SELECT countersign.grant_roles()", "CREATE TABLE countersign.mine (id int)",
+        ] { #expect(try await isDenied(pool, sql), "\(sql)") }
+        await pool.close()
+    }
+
+    @Test func `a reader reads everything but tokens, and writes nothing`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("app")))
+        let (_, pool) = try await role(.read, in: fixture)
+        #expect(try await pool.query("SELECT state FROM countersign.target").count == 1)
+        for sql in [
+            "SELECT * FROM countersign.api_token", "UPDATE countersign.target SET state = 'queued'",
+            "INSERT INTO countersign.repository (registry, name) VALUES ('a', 'b')", "DELETE FROM countersign.job",
+        ] { #expect(try await isDenied(pool, sql), "\(sql)") }
+        await pool.close()
+    }
+
+    @Test func `a role that does not exist is refused by name, and one that went is forgotten`() async throws {
+        let fixture = try await QueueFixture()
+        let roles = DatabaseRoles(connection: fixture.configuration)
+        await #expect(throws: PostgresError.configuration("the server has no role nobody_here")) {
+            try await roles.grant([(.work, "nobody_here")])
+        }
+        let (name, pool) = try await role(.read, in: fixture)
+        await pool.close()
+        try await fixture.pool.execute(Query(unsafeSQL: "DROP OWNED BY \(name)"))
+        try await fixture.pool.execute(Query(unsafeSQL: "DROP ROLE \(name)"))
+        #expect(try await roles.grant([]) == 0)
+    }
+
+    @Test func `behind a pooler nothing is prepared or set for a session, and LISTEN goes past it`() throws {
+        var database = DatabaseConfiguration(url: Secret("postgresql://work@pooler/cs"))
+        database.intake = .init(url: Secret("postgresql://intake@pooler/cs"))
+        database.direct = .init(url: Secret("postgresql://work@primary/cs"))
+        database.pooler = true
+        let settings = JobQueue.sessionSettings
+        let work = try database.connection(sessionSettings: settings)
+        let intake = try database.connection(for: .intake, sessionSettings: settings)
+        let listen = try database.connection(for: .direct)
+        #expect(!work.preparesStatements && work.sessionSettings.isEmpty && !intake.preparesStatements)
+        #expect("\(intake)".contains("user=intake") && "\(listen)".contains("host=primary"))
+        #expect(listen.preparesStatements)
+        #expect("\(try database.connection(for: .migrate))".contains("host=primary"))
+    }
+}
