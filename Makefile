@@ -79,6 +79,10 @@ chaos: release ## Three daemons killed, frozen and cut off while 2,000 images ar
 chaos-long: release ## The same for an hour or two: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL
 	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 scripts/chaos $(DEMO)-chaos
 
+.PHONY: fail-points
+fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 312 cells, resumable
+	@scripts/fail-points $(DEMO)-fail-points
+
 .PHONY: faults
 faults: release ## Each dependency broken in turn: the job waits with a named error and is signed once the cause is gone
 	@scripts/faults $(DEMO)-faults
@@ -120,6 +124,6 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-drills $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-drills $(DEMO)-fail-points $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build .build-asan .build-tsan

@@ -8,6 +8,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+/// `COUNTERSIGN_FAIL_POINTS` set: a build whose steps can be made to die, for scripts/fail-points.
+let failPoints: [SwiftSetting] = Context.environment["COUNTERSIGN_FAIL_POINTS"] != nil ? [.define("FAIL_POINTS")] : []
+
 let package = Package(
     name: "countersign",
     products: [
@@ -39,8 +42,11 @@ let package = Package(
         // One reading of JSON for everything that is signed, hashed or decided upon
         .target(name: "StrictJSON", swiftSettings: strict),
 
+        // Places where a build for tests can be made to die; nothing at all in any other
+        .target(name: "FailPoints", swiftSettings: strict + failPoints),
+
         // Protocols: neither knows the other, nor Postgres, nor jobs
-        .target(name: "OCI", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
+        .target(name: "OCI", dependencies: ["FailPoints", "Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
         .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
 
         // How trust material is distributed; knows nothing of Sigstore
@@ -62,7 +68,7 @@ let package = Package(
         .target(
             name: "Countersign",
             dependencies: [
-                "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl", "OpenSSL",
+                "FailPoints", "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl", "OpenSSL",
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
@@ -118,8 +124,8 @@ let package = Package(
         .testTarget(
             name: "CountersignTests",
             dependencies: [
-                "Countersign", "SigstoreLab", "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl", "OpenSSL",
-                "Support",
+                "Countersign", "FailPoints", "SigstoreLab", "OCI", "Sigstore", "TUF", "StrictJSON", "Postgres", "Curl",
+                "OpenSSL", "Support",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], exclude: ["Verification/Fixtures"], swiftSettings: strict),

@@ -1,4 +1,5 @@
 public import Curl
+internal import FailPoints
 
 /// A client of one registry, speaking the OCI distribution specification 1.1.
 ///
@@ -51,6 +52,7 @@ public final class RegistryClient: Sendable {
         guard let url = request.url ?? endpoint.url(request.path) else {
             throw .referenceMalformed(request.path, "not a path of the registry API")
         }
+        try request.kind.failPoint?.before(request.injected)
         // A foreign origin (an upload location) sees no credentials, and is dialled only at a public address.
         let isOwn = url.origin == endpoint.base.origin
         let field: String? = if isOwn { try await authorizer.field(for: request.scope) } else { nil }
@@ -69,6 +71,7 @@ public final class RegistryClient: Sendable {
                     operation: request.operation, status: response.status, codes: [], message: "", retryAfter: nil),
                 "content coding \(coding), which was not asked for")
         }
+        try request.kind.failPoint?.after(request.injected)
         return response
     }
 

@@ -1,3 +1,4 @@
+import FailPoints
 import OCI
 import Postgres
 
@@ -33,6 +34,7 @@ extension BatchFeeder {
     /// - Returns: how many members were looked at.
     func enqueue(membersOf batch: Batch) async throws(QueueError) -> Int {
         let plan = plan
+        try FailPoint.batchStep.before(QueueError.injected)
         let entered: Int = try await pool.together { session in
             let locked = try session.query(
                 """
@@ -62,7 +64,10 @@ extension BatchFeeder {
             try Self.write(pending, became, makers: Set(makers.map(\.ordinal)), batch, session)
             return pending.count
         }
-        if entered > 0 { notifier.jobsAreDue() }
+        if entered > 0 {
+            try FailPoint.batchStep.after(QueueError.injected)
+            notifier.jobsAreDue()
+        }
         return entered
     }
 

@@ -145,6 +145,7 @@ extension Configuration {
         problems.check(
             worker.missingManifestPatience >= .seconds(1), "worker.missing_manifest_patience", "must be at least 1s")
         problems.positive("worker.crashes_before_alone", worker.crashesBeforeAlone)
+        problems.positive("worker.subject_lease", worker.subjectLease)
         problems.check(
             worker.heartbeat > .zero && worker.heartbeat * 3 <= worker.lease, "worker.heartbeat",
             "must be above 0 and at most a third of worker.lease: two beats may be lost")

@@ -1,3 +1,5 @@
+import FailPoints
+
 /// Stores deliveries, as many in one commit as have gathered while the previous commit was on its way.
 ///
 /// No timer: when nothing runs, a delivery is committed at once; under load a commit's own duration is the gathering
@@ -19,7 +21,10 @@ package actor DeliveryGroupCommit {
     ///   - batchLimit: events in one commit. A larger delivery goes alone.
     package init(queue: JobQueue, limit: Int = 1_000, batchLimit: Int = 100) {
         self.init(limit: limit, batchLimit: batchLimit) { requests throws(QueueError) in
-            try await queue.enqueue(requests)
+            try FailPoint.delivery.before(QueueError.injected)
+            let result = try await queue.enqueue(requests)
+            try FailPoint.delivery.after(QueueError.injected)
+            return result
         }
     }
 

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import OCI
 import Postgres
@@ -8,6 +9,7 @@ extension JobQueue {
     /// Kinds that this version does not know stay for those who do.
     package func claim(limit: Int, cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
+        try FailPoint.claim.before(QueueError.injected)
         let starts = cursor.next()
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
@@ -15,6 +17,7 @@ extension JobQueue {
         let claims = try await pool.together { session in
             try session.query(statement).map { try ClaimedRow($0, trustedUntil: trustedUntil) }
         }
+        if !claims.isEmpty { try FailPoint.claim.after(QueueError.injected) }
         cursor.claimed(claims.map { ($0.claim.lane, $0.runAt) })
         return claims.sorted { ($0.runAt, $0.claim.jobID) < ($1.runAt, $1.claim.jobID) }.map(\.claim)
     }

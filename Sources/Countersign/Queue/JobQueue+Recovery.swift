@@ -26,7 +26,9 @@ extension JobQueue {
                     jobID: lease.jobID, leaseToken: lease.leaseToken, as: .failed, lease.poison, in: session)
             }
             let innocent = expired.filter { !$0.isPoison(limit: settings.crashLimit) }
-            _ = try Self.putBack(innocent.map { $0.back(ceiling: settings.crashBackoffCeiling) }, in: session)
+            _ = try Self.putBack(
+                innocent.map { $0.back(ceiling: settings.crashBackoffCeiling, random: .random(in: 0..<1)) }, in: session
+            )
             return expired.map {
                 Rescued(
                     jobID: $0.jobID, crashes: $0.crashes + 1, isBuried: $0.isPoison(limit: settings.crashLimit))
@@ -77,26 +79,21 @@ extension JobQueue {
     }
 }
 
-private struct ExpiredLease: Sendable {
+/// A job whose holder stopped beating, and what that means for it; pure.
+struct ExpiredLease: Sendable {
     let jobID: Int64
     let leaseToken: Int64
     let crashes: Int
     let alone: Bool
 
-    init(_ row: Row) throws {
-        jobID = try row.decode("id")
-        leaseToken = try row.decode("lease_token")
-        crashes = Int(try row.decode("crash_count", as: Int32.self))
-        alone = try row.decode("alone")
-    }
-
     /// Many jobs are held when a process dies, and only one of them may have killed it: none is buried for that.
     func isPoison(limit: Int) -> Bool { alone && crashes >= limit }
 
-    func back(ceiling: Duration) -> JobReturn {
+    /// - Parameter random: uniform in 0..<1.
+    func back(ceiling: Duration, random: Double) -> JobReturn {
         let span = min(ceiling, .seconds(1 << min(crashes + 1, 20)))
         return JobReturn(
-            jobID: jobID, leaseToken: leaseToken, error: crashed, delay: span * Double.random(in: 0..<1),
+            jobID: jobID, leaseToken: leaseToken, error: crashed, delay: span * random,
             // a process that died says nothing about the job: crashes have a count and an end of their own
             uncountedAttempts: 1, failures: 1, crashes: 1)
     }
@@ -113,5 +110,13 @@ private struct ExpiredLease: Sendable {
             code: "queue.poison", stage: "claim",
             observed: "the worker died \(crashes + 1) times with this job, the last time while it ran nothing else",
             fix: "report the daemon's log; after an upgrade: push again, or redrive job \(jobID)")
+    }
+}
+
+extension ExpiredLease {
+    fileprivate init(_ row: Row) throws {
+        self.init(
+            jobID: try row.decode("id"), leaseToken: try row.decode("lease_token"),
+            crashes: Int(try row.decode("crash_count", as: Int32.self)), alone: try row.decode("alone"))
     }
 }

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import OCI
 import Postgres
@@ -6,6 +7,13 @@ extension JobQueue {
     /// Ends an attempt. Fenced: if the lease is lost, nothing changes.
     /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job is not this attempt's any more.
     package func settle(_ claim: Claim, as outcome: Outcome) async throws(QueueError) -> Settlement {
+        try FailPoint.settle.before(QueueError.injected)
+        let settlement = try await end(claim, as: outcome)
+        try FailPoint.settle.after(QueueError.injected)
+        return settlement
+    }
+
+    private func end(_ claim: Claim, as outcome: Outcome) async throws(QueueError) -> Settlement {
         switch outcome {
         case .signed(let record):
             return try Self.held(try await complete([(claim, record)])[claim.jobID], claim)

@@ -1,4 +1,5 @@
 import Curl
+import FailPoints
 import FoundationEssentials
 package import Logging
 import OCI
@@ -28,7 +29,9 @@ package struct CountersignService: Sendable {
         onBound: @escaping @Sendable (Door, Int) async -> Void = { _, _ in }
     ) async throws {
         Preflight.forbidCoreDumps()
-        try await Preflight(configuration).database(migrations: migrations)
+        let preflight = Preflight(configuration)
+        try preflight.failPoint(ProcessInfo.processInfo.environment[FailPointSetting.variable])
+        try await preflight.database(migrations: migrations)
 
         let http = HTTPClient(
             userAgent: "countersign/\(version)", concurrency: configuration.worker.concurrency)
@@ -93,7 +96,8 @@ package struct CountersignService: Sendable {
             metrics: LogWatchMetrics(metrics.registry), logger: logger)
 
         let memory = DocumentMemory(capacity: configuration.attestations.memory)
-        let (journal, subjects) = (Journal(pool: pools.work), SubjectTurns(pool: pools.work))
+        let journal = Journal(pool: pools.work)
+        let subjects = SubjectTurns(pool: pools.work, lasting: configuration.worker.subjectLease)
         let attempt = Attempt(
             sign: SignArtifact(
                 policy: policy, registries: registries, signers: signers, journal: journal, subjects: subjects,

@@ -1,3 +1,4 @@
+package import FailPoints
 import FoundationEssentials
 import Glibc
 import Postgres
@@ -9,6 +10,9 @@ package enum PreflightError: Error, Sendable, Equatable {
     case migrationsPending([String])
     case migrationFault(String)
     case database(code: String, String)
+    /// A fail point is set in production: the process would die or lie at it.
+    case failPointInProduction
+    case failPoint(FailPointError)
 
     package var code: String {
         switch self {
@@ -16,6 +20,9 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .migrationsPending: "database.migrations_pending"
         case .migrationFault: "database.migration_fault"
         case .database(let code, _): code
+        case .failPointInProduction: "fail_point.production"
+        case .failPoint(.notCompiledIn): "fail_point.not_compiled_in"
+        case .failPoint(.malformed), .failPoint(.unknown), .failPoint(.noAnswer): "fail_point.invalid"
         }
     }
 
@@ -25,6 +32,8 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .migrationsPending(let names): "the database lacks \(names.joined(separator: ", "))"
         case .migrationFault(let why): why
         case .database(_, let why): why
+        case .failPointInProduction: "\(FailPointSetting.variable) is set"
+        case .failPoint(let error): "\(FailPointSetting.variable) is set, and \(error)"
         }
     }
 
@@ -35,6 +44,10 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .migrationFault:
             "use the version of countersign that belongs to this database, or restore the migration file"
         case .database: "see that database.url is right and the database is up"
+        case .failPointInProduction: "unset it; fail points are for tests, with environment: development"
+        case .failPoint(.notCompiledIn): "unset it, or build with COUNTERSIGN_FAIL_POINTS=1 for a test"
+        case .failPoint(.malformed), .failPoint(.unknown), .failPoint(.noAnswer):
+            "Sources/FailPoints/FailPoint.swift names the steps"
         }
     }
 }
@@ -49,6 +62,18 @@ package struct Preflight: Sendable {
     package static func forbidCoreDumps() {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    }
+
+    /// Arms the fail point that the environment names, if it names one.
+    /// - Parameter setting: the value of ``FailPointSetting/variable``.
+    package func failPoint(_ setting: String?) throws(PreflightError) {
+        guard let setting, !setting.isEmpty else { return }
+        guard configuration.environment == .development else { throw .failPointInProduction }
+        do {
+            try FailPoint.arm(try FailPointSetting(parsing: setting))
+        } catch {
+            throw .failPoint(error)
+        }
     }
 
     /// Durable, and of this version.

@@ -1,3 +1,4 @@
+import FailPoints
 import Logging
 import OCI
 import Sigstore
@@ -98,9 +99,11 @@ package struct EvidenceLine: Sendable {
         }
         let artefact = try LoggedEvidence.Artefact(
             presented, verified, subject: order.subject, predicateType: order.content.predicateType)
+        try FailPoint.recordEntry.before(QueueError.injected)
         let stored = try await journal.log(
             Evidence.Logged(entry, bundle: artefact.bundle), attachment: artefact.attachment, of: evidence,
             for: order.claim)
+        try FailPoint.recordEntry.after(QueueError.injected)
         return LoggedEvidence(evidence: stored, verified: verified, entry: entry, artefact: artefact)
     }
 }

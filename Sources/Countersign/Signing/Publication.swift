@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import Logging
 import OCI
@@ -43,7 +44,9 @@ package struct Publication: Sendable {
         }
         try await trace.stage(.readBack) {
             try await order.place.readBack(pushed, of: logged.artefact, order)
+            try FailPoint.recordPush.before(QueueError.injected)
             try await journal.published(logged.evidence, for: order.claim)
+            try FailPoint.recordPush.after(QueueError.injected)
         }
         return pushed.manifest
     }

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import Logging
 import OCI
@@ -32,6 +33,7 @@ package struct SignArtifact: Sendable {
     }
 
     func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        try FailPoint.authorise.before(QueueError.injected)
         let lineage = try await line.journal.lineage(of: target)
         if let ended = lineage.end(of: target) { return .refused(ended) }
         // The policy of now decides, not that of the push; its version is what is stored.
@@ -41,6 +43,7 @@ package struct SignArtifact: Sendable {
         guard let registry = registries[target.repository] else {
             return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
         }
+        try FailPoint.authorise.after(QueueError.injected)
         // The event was a hint: what counts is what the registry serves, hashed by us.
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)

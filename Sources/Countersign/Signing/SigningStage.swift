@@ -1,3 +1,4 @@
+import FailPoints
 import Logging
 import OpenSSL
 
@@ -37,7 +38,9 @@ struct AttemptTrace: Sendable {
     ) async throws -> Result {
         let start = ContinuousClock.now
         do {
+            try stage.failPoint.before(stage.injected)
             let result = try await step()
+            try stage.failPoint.after(stage.injected)
             let elapsed = ContinuousClock.now - start
             metrics.stageSeconds.observe(elapsed, stage.rawValue)
             logger.info(

@@ -1,3 +1,4 @@
+import FailPoints
 import OCI
 package import Postgres
 
@@ -17,6 +18,7 @@ package struct SubjectTurns: Sendable {
     func taking<Result: Sendable>(
         _ target: Target, at place: Repository, for claim: Claim, _ write: () async throws -> Result
     ) async throws -> Result {
+        try FailPoint.turn.before(QueueError.injected)
         guard
             let lease = try await SubjectLease.acquire(
                 for: claim, of: target, at: place, lasting: lasting, in: pool)
@@ -25,6 +27,7 @@ package struct SubjectTurns: Sendable {
         }
         let result: Result
         do {
+            try FailPoint.turn.after(QueueError.injected)
             result = try await write()
         } catch {
             // It runs out by itself; giving it up early is a courtesy that must not hide the failure. In a task of its own:

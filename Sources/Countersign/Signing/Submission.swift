@@ -13,9 +13,9 @@ struct Submission: Sendable {
     let trust: Trust
 
     /// Nothing is sent in the last seconds of a certificate: the answer would come too late to count.
-    private static let margin: TimeInterval = 10
+    static let margin: TimeInterval = 10
     /// How long after the certificate's end a log may still show an entry that was sent before it.
-    private static let settling: TimeInterval = 120
+    static let settling: TimeInterval = 120
 
     /// The entry for the evidence's request.
     /// - Throws: ``SigningError/certificateExpired(at:until:)`` while the settling time runs, and once the evidence was
@@ -34,12 +34,14 @@ struct Submission: Sendable {
         let now = Date()
         if now < end.addingTimeInterval(-Self.margin) { return try await log.submit(request) }
 
-        if let entry = try await log.lookup(request) { return entry }
         // By the database's clock, which no step of ours moves: a second look at least the settling time after the first
-        // one that found nothing.
+        // one that found nothing. Read before the look: a process that stands still after it must not take the time that
+        // went by for the look's.
+        let asked = try await journal.databaseNow()
+        if let entry = try await log.lookup(request) { return entry }
         let missed = try await journal.noteMissing(inLog: evidence, for: claim)
         let until = max(missed, end).addingTimeInterval(Self.settling)
-        if try await journal.databaseNow() >= until {
+        if asked >= until {
             try await journal.abandon(
                 evidence,
                 reason: "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry",

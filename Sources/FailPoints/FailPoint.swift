@@ -1,0 +1,85 @@
+/// The steps of a push's way at which a build for tests can be made to die, fail, stand still or lose an answer: each of
+/// them before it is done and after. The names are those of the crash table (docs/architecture.md §5).
+///
+/// Only where the package was built with `COUNTERSIGN_FAIL_POINTS` set. In every other build passing one is an empty
+/// function that is inlined, and nothing can be armed.
+public enum FailPoint: Sendable, CaseIterable {
+    /// A delivery becomes events, targets and jobs: one commit, then 202.
+    case delivery
+    /// Members of a batch enter the queue: one commit.
+    case batchStep
+    /// The registry is asked where a tag points.
+    case resolve
+    /// Due jobs are leased: one commit.
+    case claim
+    /// Generation and policy are looked at.
+    case authorise
+    /// The manifest is fetched by its digest.
+    case fetch
+    /// The registry is searched for a signature of ours that the database does not know.
+    case adopt
+    /// A key and its certificate are at hand.
+    case certificate
+    /// The document is signed, in memory.
+    case sign
+    /// The signature is timestamped.
+    case timestamp
+    /// COMMIT 1: everything that is about to become public.
+    case prepare
+    /// The log takes the bytes.
+    case log
+    /// Our own output is verified: first all but the entry, then, with COMMIT 2, all of it.
+    case verify
+    /// COMMIT 2: the log's answer, and what will be published.
+    case recordEntry
+    /// It is put into the registry, from the subject's lease to its return.
+    case publish
+    /// The subject's lease is taken.
+    case turn
+    /// A blob is uploaded.
+    case pushBlob
+    /// The referrer's manifest is written.
+    case pushManifest
+    /// The fallback index is written.
+    case pushIndex
+    /// The legacy tag is written.
+    case pushTag
+    /// The registry serves it, and that is recorded.
+    case readBack
+    /// COMMIT 3: pushed.
+    case recordPush
+    /// The job ends or goes back: one commit.
+    case settle
+}
+
+/// What a fail point lets its step fail with.
+public enum InjectedFault: Sendable {
+    /// It was not possible.
+    case error
+    /// It was done, and nobody was told.
+    case answerLost
+}
+
+extension FailPoint {
+    #if FAIL_POINTS
+        /// Passes the point before its step.
+        /// - Parameter failure: how the step's caller sees a fault.
+        public func before<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
+            if let fault = ArmedFailPoint.pass(.before, self) { throw failure(fault) }
+        }
+
+        /// Passes the point after its step.
+        /// - Parameter failure: how the step's caller sees a fault.
+        public func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
+            if let fault = ArmedFailPoint.pass(.after, self) { throw failure(fault) }
+        }
+    #else
+        /// Nothing: this build has no fail points.
+        @inlinable @inline(__always)
+        public func before<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
+
+        /// Nothing: this build has no fail points.
+        @inlinable @inline(__always)
+        public func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
+    #endif
+}

@@ -1,0 +1,250 @@
+import OCI
+
+@testable import Countersign
+
+/// Some daemons, some targets and everything that can go wrong between them, one step at a time in an order that a seed
+/// repeats. The tables, the log and the registry are models; what is decided (states, failures, waits, crashes, lanes,
+/// generations, margins) is the code of the daemon itself.
+///
+/// First a time of accidents: processes die, stand still past their leases and wake as zombies, requests fail, answers are
+/// lost, the log is late, people push again and interfere. Then a calm, in which every target must end. After every step the
+/// rules must hold; the first that does not ends the run.
+struct Simulation: Sendable {
+    typealias Time = QueueModel.Time
+
+    /// A fault of the program, not of its surroundings, that the rules must find.
+    enum Flaw: String, Sendable, CaseIterable {
+        case writesUnfenced, submitsBeforeCommit, signsAnew, settlesUnread, takesNoTurns, datesLookAfterwards,
+            overstaysTurn
+    }
+
+    /// What a registry and the policy say of an image.
+    enum Nature: Sendable, CaseIterable {
+        case good, absent, broken, refused
+    }
+
+    struct Violation: Error, Sendable, CustomStringConvertible {
+        let description: String
+    }
+
+    struct Daemon: Sendable {
+        var attempts: [SimulatedAttempt] = []
+        var lanes = LaneSchedule()
+        /// The open certificate: its end, and when no signature is made with it any more.
+        var window: (end: Time, closes: Time)?
+        var frozenUntil: Time = 0
+    }
+
+    /// One image to sign: what it is, in how many formats, and whose referrers it shares.
+    struct Image: Sendable {
+        let nature: Nature
+        let formats: Int
+        let subject: Int
+    }
+
+    static let lease: Time = 30_000
+    static let turn: Time = 60_000
+    static let slots = 2
+
+    let flaw: Flaw?
+    let images: [Image]
+    var dice: Dice
+    var queue: QueueModel
+    var journal = JournalModel()
+    var outside: OutsideModel
+    var daemons: [Daemon]
+    var isCalm = false
+    var violation: Violation?
+    /// Of each signature: its target and format.
+    var signatures: [(target: Int, format: Int)] = []
+    var explained: Set<Int> = []
+    /// What happened, if it is to be told.
+    var story: [String]?
+
+    init(seed: Int, flaw: Flaw? = nil, isTold: Bool = false) {
+        var dice = Dice(seed: seed)
+        self.flaw = flaw
+        let count = 1 + dice.below(3)
+        images = (0..<count).map { _ in
+            let nature = dice.perMille(850) ? Nature.good : Nature.allCases[dice.below(4)]
+            return Image(nature: nature, formats: 1 + dice.below(2), subject: dice.below(2))
+        }
+        queue = QueueModel(targets: count, lease: Self.lease, crashBackoffCeiling: .seconds(60))
+        queue.isFenced = flaw != .writesUnfenced
+        outside = OutsideModel(lists: 4, datesEntries: dice.perMille(700))
+        daemons = Array(repeating: Daemon(), count: 1 + dice.below(3))
+        story = isTold ? [] : nil
+        self.dice = dice
+    }
+
+    /// - Returns: the rule that was broken, if one was.
+    mutating func run() -> Violation? {
+        for image in images.indices { queue.push(image, lane: .live) }
+        for _ in 0..<(40 + dice.below(120)) where violation == nil {
+            disturb()
+            check()
+        }
+        calmDown()
+        if violation == nil { judge() }
+        return violation
+    }
+
+    mutating func violate(_ what: String) {
+        if violation == nil { violation = Violation(description: what) }
+    }
+
+    mutating func tell(_ event: @autoclosure () -> String) {
+        if story != nil { story?.append("\(queue.now) ms: \(event())") }
+    }
+
+    // MARK: The time of accidents
+
+    private mutating func disturb() {
+        let daemon = dice.below(daemons.count)
+        let isAwake = daemons[daemon].frozenUntil <= queue.now
+        let image = dice.below(images.count)
+        switch dice.below(1_000) {
+        case 0..<560: if isAwake { advanceSome(daemon) }
+        case 560..<660: if isAwake { claim(daemon) }
+        case 660..<730: pass(100 + dice.below(3_000))
+        case 730..<755: pass(5_000 + dice.below(60_000))
+        case 755..<763: pass(100_000 + dice.below(600_000))
+        case 763..<830: if isAwake { heartbeat(daemon) }
+        case 830..<860: if isAwake { rescue() }
+        case 860..<900:
+            tell("push \(image)")
+            queue.push(image, lane: Lane.allCases[dice.below(3)])
+        case 900..<930: crash(daemon)
+        case 930..<960: freeze(daemon)
+        case 960..<968: _ = queue.cancel(image)
+        case 968..<976: _ = queue.retry(image)
+        case 976..<986: _ = queue.redrive(queue.letters.map(\.jobID))
+        default: lose(image)
+        }
+    }
+
+    private mutating func advanceSome(_ daemon: Int) {
+        guard !daemons[daemon].attempts.isEmpty else { return claim(daemon) }
+        advance(daemon, dice.below(daemons[daemon].attempts.count))
+    }
+
+    private mutating func crash(_ daemon: Int) {
+        tell("daemon \(daemon) dies with \(daemons[daemon].attempts.count) attempts")
+        daemons[daemon] = Daemon()
+    }
+
+    private mutating func freeze(_ daemon: Int) {
+        let seconds = dice.perMille(150) ? 130 + dice.below(120) : 5 + dice.below(50)
+        daemons[daemon].frozenUntil = queue.now + seconds * 1_000
+        tell("daemon \(daemon) stands still for \(seconds) s")
+    }
+
+    /// Somebody deletes what was published; the push that follows finds it out.
+    private mutating func lose(_ image: Int) {
+        guard let row = journal.live(image, 0), outside.serves(row.signature, in: place(image, 0)) else { return }
+        tell("the registry loses signature \(row.signature) of \(image)")
+        outside.lose(row.signature, in: place(image, 0))
+        queue.push(image, lane: .live)
+    }
+
+    /// Lets time go by, but nobody's turn at a subject: a publication's requests take less together (`worker.subject_lease`).
+    private mutating func pass(_ span: Time) {
+        var end = queue.now + span
+        if flaw != .overstaysTurn {
+            for daemon in daemons.indices {
+                for attempt in daemons[daemon].attempts where attempt.turnUntil > queue.now {
+                    end = min(end, attempt.turnUntil - 1)
+                    daemons[daemon].frozenUntil = min(daemons[daemon].frozenUntil, attempt.turnUntil - 1)
+                }
+            }
+        }
+        queue.now = max(queue.now, end)
+        outside.arrive(by: queue.now)
+    }
+
+    // MARK: What daemons do beside their attempts
+
+    private mutating func claim(_ daemon: Int) {
+        let free = Self.slots - daemons[daemon].attempts.count
+        guard free > 0, !daemons[daemon].attempts.contains(where: \.isAlone) else { return }
+        let fault = fault()
+        guard fault != .error else { return }
+        let held = queue.claim(limit: free, lanes: daemons[daemon].lanes.next())
+        guard fault != .lost else { return }
+        for held in held.filter({ $0.crashes < queue.crashLimit }) {
+            tell("daemon \(daemon) claims \(held.target) (token \(held.token))")
+            daemons[daemon].attempts.append(SimulatedAttempt(held))
+        }
+        for held in held.filter({ $0.crashes >= queue.crashLimit }) {
+            guard daemons[daemon].attempts.isEmpty, (try? queue.markAlone(held)) != nil else {
+                _ = queue.putBack(held.back(error: nil, delay: .zero, uncounted: 1, failures: 0))
+                continue
+            }
+            tell("daemon \(daemon) claims \(held.target), to run alone (token \(held.token))")
+            daemons[daemon].attempts.append(SimulatedAttempt(held, isAlone: true))
+        }
+    }
+
+    private mutating func heartbeat(_ daemon: Int) {
+        guard fault() != .error else { return }
+        let beat = queue.heartbeat(daemons[daemon].attempts.map(\.held))
+        for slot in daemons[daemon].attempts.indices {
+            let token = daemons[daemon].attempts[slot].held.token
+            if beat.lost.contains(token) || beat.cancelled.contains(token) {
+                daemons[daemon].attempts[slot].isStopped = true
+            }
+        }
+    }
+
+    private mutating func rescue() {
+        var dice = dice
+        queue.rescue { dice.unit() }
+        self.dice = dice
+    }
+
+    // MARK: The calm
+
+    /// Everybody is awake, nothing fails, and each attempt goes on: now every job must end.
+    private mutating func calmDown() {
+        isCalm = true
+        for daemon in daemons.indices { daemons[daemon].frozenUntil = 0 }
+        for _ in 0..<300 where violation == nil && !queue.jobs.isEmpty {
+            rescue()
+            for daemon in daemons.indices {
+                heartbeat(daemon)
+                claim(daemon)
+            }
+            check()
+            while violation == nil, let daemon = daemons.firstIndex(where: { !$0.attempts.isEmpty }) {
+                advance(daemon, dice.below(daemons[daemon].attempts.count))
+                check()
+            }
+            if let next = queue.nextEvent, !queue.jobs.contains(where: { !$0.isLeased && $0.runAt <= queue.now }) {
+                queue.now = next
+                outside.arrive(by: next)
+            }
+        }
+        if violation == nil, !queue.jobs.isEmpty {
+            violate(
+                "does not end: \(queue.jobs.map { "\($0.target) at attempt \($0.attempt)" }.joined(separator: ", "))")
+        }
+    }
+
+    // MARK: Chance
+
+    enum Fault: Sendable {
+        case none, error, lost
+    }
+
+    mutating func fault() -> Fault {
+        guard !isCalm else { return .none }
+        switch dice.below(100) {
+        case 0..<3: return .error
+        case 3..<8: return .lost
+        default: return .none
+        }
+    }
+
+    /// The list under which a target's signature of a format is found.
+    func place(_ image: Int, _ format: Int) -> Int { images[image].subject * 2 + format }
+}
