@@ -63,6 +63,10 @@ bench-verify: release ## 1,000 bundles over 50 certificates, verified in process
 crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry restarted; an independent check at the end
 	@scripts/crash $(DEMO)-crash
 
+.PHONY: batch
+batch: release ## 10,000 tags over 6,000 digests: killed, cancelled, resumed; then in groups of 1,024 (TAGS=, DIGESTS=: fewer)
+	@scripts/batch $(DEMO)-batch
+
 .PHONY: chaos
 chaos: release ## Three daemons killed, frozen and cut off while 2,000 images are pushed; an independent check of every signature
 	@scripts/chaos $(DEMO)-chaos
@@ -112,6 +116,6 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-batch $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
 	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build .build-asan .build-tsan
