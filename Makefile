@@ -5,6 +5,10 @@ SWIFT ?= swift
 STRICT := --explicit-target-dependency-import-check error -Xswiftc -warnings-as-errors
 RELEASE := .build/release/countersign
 DEMO := .demo
+# what the targets below leave under names that begin so: runs with one stack, and stacks within runs
+RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -batch -faults
+STACKS := -rekor2/stack -big-document/stack -interop2/stack -matrix/stamped/stack -matrix/plain/stack -matrix/real/stack \
+    -rotation/v1/stack -rotation/v2/stack
 # tests at once: all of them at once starve each other's servers until their timeouts end, on a small or busy machine
 TEST_WIDTH ?= 8
 
@@ -71,6 +75,10 @@ drills: release ## Lost answers of the log by the thousand, a restore from an ol
 crash: release ## A burst with the daemon killed, PostgreSQL, lab and registry restarted; an independent check at the end
 	@scripts/crash $(DEMO)-crash
 
+.PHONY: batch
+batch: release ## 10,000 tags over 6,000 digests: killed, cancelled, resumed; then in groups of 1,024 (TAGS=, DIGESTS=: fewer)
+	@scripts/batch $(DEMO)-batch
+
 .PHONY: chaos
 chaos: release ## Three daemons killed, frozen and cut off while 2,000 images are pushed; an independent check of every signature
 	@scripts/chaos $(DEMO)-chaos
@@ -124,6 +132,6 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(DEMO)-interop $(DEMO)-api-fuzz $(DEMO)-load $(DEMO)-crash $(DEMO)-chaos $(DEMO)-drills $(DEMO)-fail-points $(DEMO)-faults $(DEMO)-rekor2/stack $(DEMO)-big-document/stack $(DEMO)-interop2/stack $(DEMO)-matrix/stamped/stack $(DEMO)-matrix/plain/stack $(DEMO)-matrix/real/stack $(DEMO)-rotation/v1/stack $(DEMO)-rotation/v2/stack; do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(RUNS:%=$(DEMO)%) $(STACKS:%=$(DEMO)%); do scripts/stack down $$d; rm -rf $$d; done
 	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build .build-asan .build-tsan

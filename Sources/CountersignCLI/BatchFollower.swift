@@ -14,9 +14,11 @@ struct BatchFollower {
         let formats: [String]?
         let reason: String?
         let old: String?
+        let grouping: BatchRunOptions.Grouping?
+        let rate: Int?
 
         enum CodingKeys: String, CodingKey {
-            case references, selector, formats, reason, old
+            case references, selector, formats, reason, old, grouping, rate
             case dryRun = "dry_run"
         }
     }
@@ -30,7 +32,8 @@ struct BatchFollower {
         let (references, selector) = try subjects.resolved()
         let request = Request(
             references: references, selector: selector, dryRun: options.dryRun ? true : nil,
-            formats: options.format.isEmpty ? nil : options.format, reason: options.reason, old: old)
+            formats: options.format.isEmpty ? nil : options.format, reason: options.reason, old: old,
+            grouping: options.grouping, rate: options.rate)
         if options.dryRun {
             let answer: BatchDryRun = try await client.post(path, request)
             if output == .json { try Console.json(answer) } else { answer.tell() }

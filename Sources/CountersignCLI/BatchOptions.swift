@@ -6,6 +6,8 @@ struct BatchSubjectOptions: ParsableArguments {
     @Argument(help: "host/repository@digest or host/repository:tag, any number.") var references: [String] = []
     @Option(help: "File with one reference a line, '#' begins a comment; - is standard input.") var file: String?
 
+    @Flag(help: "Ask the registry for its tags, instead of the daemon's records: --repository, --tag.")
+    var fromRegistry = false
     @Option(help: "Only this registry.") var registry: String?
     @Option(help: "Glob over registry/repository, such as 'registry.example.com/team/**'.") var repository: String?
     @Option(help: "Glob over the tags that the daemon has seen at the digest; each match is one member.") var tag:
@@ -16,19 +18,20 @@ struct BatchSubjectOptions: ParsableArguments {
     @Option(help: "Only what carries this name in its certificate.") var identity: String?
 
     struct Selector: Encodable {
-        let registry, repository, tag: String?
+        let source, registry, repository, tag: String?
         let digests: [String]?
         let unsigned: Bool?
         let signedBefore, identity: String?
 
         enum CodingKeys: String, CodingKey {
-            case registry, repository, tag, digests, unsigned, identity
+            case source, registry, repository, tag, digests, unsigned, identity
             case signedBefore = "signed_before"
         }
     }
 
     private var hasConditions: Bool {
         [registry, repository, tag, signedBefore, identity].contains { $0 != nil } || !digest.isEmpty || unsigned
+            || fromRegistry
     }
 
     /// The two forms of the API: exactly one of them.
@@ -42,7 +45,8 @@ struct BatchSubjectOptions: ParsableArguments {
             return (
                 nil,
                 Selector(
-                    registry: registry, repository: repository, tag: tag, digests: digest.isEmpty ? nil : digest,
+                    source: fromRegistry ? "registry" : nil, registry: registry, repository: repository, tag: tag,
+                    digests: digest.isEmpty ? nil : digest,
                     unsigned: unsigned ? true : nil, signedBefore: signedBefore, identity: identity)
             )
         case (false, true):
@@ -82,4 +86,33 @@ struct BatchRunOptions: ParsableArguments {
     @Option(help: "Refuse what the policy does not sign in this format (bundle, legacy); may be repeated.")
     var format: [String] = []
     @Option(help: "Why; kept with the batch.") var reason: String?
+    @Option(
+        help:
+            "One signature and one log entry for up to so many digests of a repository (1 to 1024), instead of for each."
+    )
+    var maxSubjects: Int?
+    @Flag(help: "With --max-subjects: also for digests of different repositories, whose readers then see each other.")
+    var acrossRepositories = false
+    @Option(help: "The most digests that are begun in a minute, for each registry.") var rate: Int?
+
+    func validate() throws {
+        guard maxSubjects != nil || !acrossRepositories else {
+            throw ValidationError("--across-repositories widens a group: say --max-subjects, too.")
+        }
+    }
+
+    /// As the API takes it.
+    struct Grouping: Encodable {
+        let maxSubjects: Int
+        let acrossRepositories: Bool
+
+        enum CodingKeys: String, CodingKey {
+            case maxSubjects = "max_subjects"
+            case acrossRepositories = "across_repositories"
+        }
+    }
+
+    var grouping: Grouping? {
+        maxSubjects.map { Grouping(maxSubjects: $0, acrossRepositories: acrossRepositories) }
+    }
 }

@@ -118,7 +118,9 @@ extension RegistryClient {
         return try await blob(name, attachment.bundle.digest, limit: attachment.bundle.size)
     }
 
-    private func readBackManifest(_ attachment: Attachment, from name: String) async throws(OCIError) {
+    /// The manifest alone: enough where its bundle was fetched before, since others have the same one.
+    /// - Throws: `manifestMalformed` when it is not the manifest that was attached.
+    public func readBackManifest(_ attachment: Attachment, from name: String) async throws(OCIError) {
         let manifest = try await manifest(name, attachment.manifest.digest)
         guard manifest.subject?.digest == attachment.subject.digest, case .image(let image) = manifest.content,
             image.layers.map(\.digest) == [attachment.bundle.digest]

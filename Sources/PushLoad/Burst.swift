@@ -13,13 +13,22 @@ struct Burst: AsyncParsableCommand {
     @Option(help: "The daemon's API.") var api: String
     @Option(help: "File with an API token.") var tokenFile: String?
     @Option(help: "How many images.") var images = 600
+    @Option(help: "How many tags in all; the first images have a second one. Default: one for each image.") var tags:
+        Int?
     @Option(help: "Images a second; 0 = as fast as the registry takes them.") var rate = 20.0
     @Option(help: "Over how many repositories.") var repositories = 10
     @Option(help: "Prefix of the repositories.") var prefix = "load"
     @Option(help: "Pushes at a time when the rate is 0.") var concurrency = 8
     @Option(help: "One line per push: reference, digest, when accepted.") var journal: String?
     @Option(help: "Seconds to wait for the last signature after the last push.") var timeout = 120
+    @Option(help: "File for a reference by tag a line, of every tag.") var references: String?
     @Flag(help: "Only push; do not wait and measure.") var pushOnly = false
+
+    func validate() throws {
+        guard (tags ?? images) >= images, (tags ?? images) <= 2 * images else {
+            throw ValidationError("--tags is from the number of images to twice that.")
+        }
+    }
 
     func run() async throws {
         let http = HTTPClient(userAgent: "countersign-push/1")
@@ -29,6 +38,7 @@ struct Burst: AsyncParsableCommand {
         let pushed = try await pushAll(pusher)
         let took = ContinuousClock.now - started
         try writeJournal(pushed)
+        try writeReferences()
         print(
             "pushed \(pushed.count) images in \((took / .seconds(1)).fixed(1)) s (\((Double(pushed.count) / (took / .seconds(1))).fixed(1))/s)"
         )
@@ -55,11 +65,23 @@ struct Burst: AsyncParsableCommand {
                 }
                 let repository = "\(prefix)/app-\(number % max(1, repositories))"
                 running += 1
-                group.addTask { try await pusher.pushImage(repository, tags: ["t\(number)"]) }
+                group.addTask { try await pusher.pushImage(repository, tags: tagNames(of: number)) }
             }
             for try await one in group { pushed.append(one) }
             return pushed
         }
+    }
+
+    private func tagNames(of number: Int) -> [String] {
+        number < (tags ?? images) - images ? ["t\(number)", "t\(number)-stable"] : ["t\(number)"]
+    }
+
+    private func writeReferences() throws {
+        guard let references else { return }
+        let lines = (0..<images).flatMap { number in
+            tagNames(of: number).map { "\(registry)/\(prefix)/app-\(number % max(1, repositories)):\($0)" }
+        }
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: URL(filePath: references))
     }
 
     private func writeJournal(_ pushed: [ImagePusher.Pushed]) throws {

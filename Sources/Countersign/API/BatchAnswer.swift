@@ -8,11 +8,30 @@ struct BatchAnswer: Encodable {
     let selector: SelectorAnswer?
     let formats: [String]?
     let reason, old: String?
+    let grouping: Grouping?
+    /// Digests a minute, for each registry.
+    let rate: Int?
+    /// Why its last step failed.
+    let error: Failure?
     let members: Int
     let createdAt, startedAt: Date
     let endedAt: Date?
     /// Absent in the list of batches.
     let progress: Progress?
+
+    struct Grouping: Encodable, Equatable {
+        let maxSubjects: Int
+        let acrossRepositories: Bool
+
+        enum CodingKeys: String, CodingKey {
+            case maxSubjects = "max_subjects"
+            case acrossRepositories = "across_repositories"
+        }
+
+        init(_ grouping: Batch.Grouping) {
+            (maxSubjects, acrossRepositories) = (grouping.maxSubjects, grouping.acrossRepositories)
+        }
+    }
 
     struct Progress: Encodable, Equatable {
         /// Members by state; only states that occur.
@@ -39,7 +58,7 @@ struct BatchAnswer: Encodable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, action, state, selector, formats, reason, old, members, progress
+        case id, action, state, selector, formats, reason, old, grouping, rate, error, members, progress
         case requestedBy = "requested_by"
         case createdAt = "created_at"
         case startedAt = "started_at"
@@ -55,6 +74,9 @@ struct BatchAnswer: Encodable {
         formats = batch.formats?.map(\.rawValue)
         reason = batch.reason
         old = batch.action.old?.rawValue
+        grouping = batch.grouping.map(Grouping.init)
+        rate = batch.rate
+        error = batch.error
         members = batch.members
         createdAt = batch.createdAt
         startedAt = batch.startedAt
@@ -65,13 +87,13 @@ struct BatchAnswer: Encodable {
 
 /// A selector as it was asked.
 struct SelectorAnswer: Codable {
-    let registry, repository, tag: String?
+    let source, registry, repository, tag: String?
     let digests: [String]?
     let unsigned: Bool?
     let signedBefore, identity: String?
 
     enum CodingKeys: String, CodingKey {
-        case registry, repository, tag, digests, unsigned, identity
+        case source, registry, repository, tag, digests, unsigned, identity
         case signedBefore = "signed_before"
     }
 

@@ -2,6 +2,7 @@ import FoundationEssentials
 import HTTPTypes
 import OCI
 import OpenSSL
+import Sigstore
 import StrictJSON
 
 /// A batch as it is asked for over the API. Members that are not known are refused: a selector whose misspelt condition
@@ -13,7 +14,9 @@ struct RequestedBatch {
     /// What was asked, canonically: the selector alone, for the record.
     let selector: String?
 
-    private static let common = ["references", "selector", "dry_run", "formats", "reason", "policy_version"]
+    private static let common = [
+        "references", "selector", "dry_run", "formats", "reason", "policy_version", "grouping", "rate",
+    ]
 
     /// - Parameters:
     ///   - isResign: whether it came to `/v1/resign`, which also takes `old` and demands a reason.
@@ -54,14 +57,22 @@ struct RequestedBatch {
             throw Problem(.badRequest, "api.malformed", "one of 'references' and 'selector' must be there, not both")
         }
         selector = fields["selector"].map { String(decoding: $0.encoded(), as: UTF8.self) }
+        let formats = try fields.texts("formats", atMost: 2)?.map { (text) throws(Problem) in
+            guard let format = SignatureFormat(rawValue: text) else {
+                throw Problem(.badRequest, "api.malformed", "'formats' are bundle and legacy")
+            }
+            return format
+        }
+        let grouping = try fields["grouping"].map { (value) throws(Problem) in try Batch.Grouping(value) }
+        guard grouping == nil || formats?.contains(.legacy) != true else {
+            throw Problem(
+                .badRequest, "batch.grouping_format",
+                "a statement about many digests is a bundle: the older format has none; leave out 'grouping' or 'legacy'"
+            )
+        }
         request = BatchRequest(
-            subjects: subjects, action: action,
-            formats: try fields.texts("formats", atMost: 2)?.map { (text) throws(Problem) in
-                guard let format = SignatureFormat(rawValue: text) else {
-                    throw Problem(.badRequest, "api.malformed", "'formats' are bundle and legacy")
-                }
-                return format
-            }, reason: reason)
+            subjects: subjects, action: action, formats: formats, reason: reason, grouping: grouping,
+            rate: try fields.number("rate", 1...60_000))
     }
 
     private static func references(
@@ -81,12 +92,30 @@ struct RequestedBatch {
     }
 }
 
+extension Batch.Grouping {
+    fileprivate init(_ value: JSONValue) throws(Problem) {
+        let fields = try Fields(value, "'grouping'", known: ["max_subjects", "across_repositories"])
+        guard let most = try fields.number("max_subjects", 1...Statement.maxSubjects) else {
+            throw Problem(.badRequest, "api.malformed", "'grouping' must have 'max_subjects'")
+        }
+        self.init(maxSubjects: most, acrossRepositories: try fields.flag("across_repositories") ?? false)
+    }
+}
+
 extension BatchSelector {
     fileprivate init(_ value: JSONValue, _ registries: [RegistryConfiguration]) throws(Problem) {
         self.init()
         let fields = try Fields(
             value, "the selector",
-            known: ["registry", "repository", "tag", "digests", "unsigned", "signed_before", "identity"])
+            known: [
+                "source", "registry", "repository", "tag", "digests", "unsigned", "signed_before", "identity",
+            ])
+        if let word = try fields.text("source") {
+            guard let named = Source(rawValue: word) else {
+                throw Problem(.badRequest, "api.malformed", "'source' must be records or registry")
+            }
+            source = named
+        }
         if let name = try fields.text("registry") {
             registry = registries.first { $0.isCalled(name) }?.name ?? name
         }
@@ -111,6 +140,15 @@ extension BatchSelector {
             signedBefore = date
         }
         identity = try fields.text("identity")
+        guard source == .records || (digests == nil && !unsigned && !wantsSigned) else {
+            throw Problem(
+                .badRequest, "batch.selector_source",
+                "a registry is asked for its tags alone: 'registry', 'repository' and 'tag'; what is signed is not signed again"
+            )
+        }
+        guard source == .records || repository != nil else {
+            throw Problem(.badRequest, "batch.selector_source", "say in which 'repository' the registry is to be asked")
+        }
         guard !unsigned || !wantsSigned else {
             throw Problem(
                 .badRequest, "api.malformed", "'unsigned' contradicts 'signed_before' and 'identity': nothing is both")
@@ -154,6 +192,16 @@ private struct Fields {
             throw Problem(.badRequest, "api.malformed", "'\(name)' must be true or false")
         }
         return flag
+    }
+
+    func number(_ name: String, _ range: ClosedRange<Int>) throws(Problem) -> Int? {
+        guard let value = object[name] else { return nil }
+        guard case .number(let text) = value, let number = Int(text), range.contains(number) else {
+            throw Problem(
+                .badRequest, "api.malformed",
+                "'\(name)' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
     }
 
     func texts(_ name: String, atMost limit: Int) throws(Problem) -> [String]? {

@@ -11,6 +11,7 @@ import OpenSSL
 package struct BatchesController: RouteSet {
     private let records: BatchRecords
     private let selection: BatchSelection
+    private let listing: TagListing?
     private let plan: BatchPlan
     private let configuration: Configuration
     private let authority: Authority
@@ -20,14 +21,16 @@ package struct BatchesController: RouteSet {
 
     package init(
         records: BatchRecords, configuration: Configuration, policy: SigningPolicy, authority: Authority,
-        metrics: ServiceMetrics
+        registries: Registries?, metrics: ServiceMetrics
     ) {
         self.records = records
         self.configuration = configuration
         self.authority = authority
         selection = BatchSelection(pool: records.pool)
-        plan = BatchPlan(
+        let plan = BatchPlan(
             policy: policy, registries: Set(configuration.registries.map(\.name)), pool: records.pool)
+        listing = registries.map { TagListing(registries: $0, plan: plan) }
+        self.plan = plan
         events = BatchEvents(records: records, metrics: metrics)
     }
 
@@ -133,14 +136,32 @@ package struct BatchesController: RouteSet {
         switch request.subjects {
         case .list(let subjects): return subjects
         case .selector(let selector):
-            guard
-                let subjects = try await selection.subjects(selector, signedOnly: request.action != .sign)
-            else {
+            let selected =
+                switch selector.source {
+                case .records: try await selection.subjects(selector, signedOnly: request.action != .sign)
+                case .registry: try await listed(selector)
+                }
+            guard let subjects = selected else {
                 throw Problem(
                     .unprocessableContent, "batch.too_many",
                     "the selector selects more than \(BatchRequest.memberLimit); narrow it by registry or repository")
             }
             return subjects
+        }
+    }
+
+    private func listed(_ selector: BatchSelector) async throws -> [BatchSubject]? {
+        guard let listing else {
+            throw Problem(.serviceUnavailable, "batch.no_registry", "no registry can be asked")
+        }
+        do {
+            return try await listing.subjects(selector)
+        } catch let error as TagListing.NoRepository {
+            throw Problem(.unprocessableContent, "batch.no_repository", "\(error)")
+        } catch let error as OCIError {
+            throw Problem(
+                .badGateway, "batch.registry", "the registry did not list its tags: \(error) [\(error.code)]",
+                retryAfter: error.retryAfter)
         }
     }
 

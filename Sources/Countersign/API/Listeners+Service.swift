@@ -82,7 +82,7 @@ extension Listeners {
                     AuditController(audit: AuditLog(pool: pool), authority: authority),
                     BatchesController(
                         records: BatchRecords(pool: pool), configuration: configuration, policy: dependencies.policy,
-                        authority: authority, metrics: metrics),
+                        authority: authority, registries: dependencies.registries, metrics: metrics),
                     RevocationsController(
                         revocations: Revocations(queue: dependencies.queue), configuration: configuration,
                         authority: authority),

@@ -14,6 +14,12 @@ package struct Batch: Sendable, Equatable {
     /// The formats that the member's rule must have; `nil`: whatever the rule says.
     package let formats: [SignatureFormat]?
     package let reason: String?
+    /// Many digests in one statement; `nil`: a statement for each.
+    package let grouping: Grouping?
+    /// How many of its digests enter the queue in a minute, for each registry; `nil`: as fast as they can.
+    package let rate: Int?
+    /// Why its last step failed; it is taken again. `nil`: it did not.
+    package let error: Failure?
     /// How many references it has, for good.
     package let members: Int
     package let createdAt: Date
@@ -35,6 +41,19 @@ package struct Batch: Sendable, Equatable {
     /// What becomes of the signatures of earlier generations.
     package enum OldSignatures: String, Sendable { case keep, remove }
 
+    /// How many artifacts one statement may be about.
+    package struct Grouping: Sendable, Equatable {
+        /// 1…1,024.
+        package let maxSubjects: Int
+        /// Whether a statement may be about artifacts of several repositories: whoever reads one of them sees the others.
+        package let acrossRepositories: Bool
+
+        package init(maxSubjects: Int, acrossRepositories: Bool = false) {
+            self.maxSubjects = maxSubjects
+            self.acrossRepositories = acrossRepositories
+        }
+    }
+
     package enum State: String, Sendable {
         case running
         /// An operator's word. What was not signed yet is taken back, until it is resumed.
@@ -45,7 +64,8 @@ package struct Batch: Sendable, Equatable {
 
     package init(
         id: Int64, action: Action, state: State, requestedBy: String, selector: String?, formats: [SignatureFormat]?,
-        reason: String?, members: Int, createdAt: Date, startedAt: Date, endedAt: Date?
+        reason: String?, grouping: Grouping?, rate: Int?, error: Failure?, members: Int, createdAt: Date,
+        startedAt: Date, endedAt: Date?
     ) {
         self.id = id
         self.action = action
@@ -54,6 +74,9 @@ package struct Batch: Sendable, Equatable {
         self.selector = selector
         self.formats = formats
         self.reason = reason
+        self.grouping = grouping
+        self.rate = rate
+        self.error = error
         self.members = members
         self.createdAt = createdAt
         self.startedAt = startedAt

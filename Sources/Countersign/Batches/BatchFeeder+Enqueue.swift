@@ -4,7 +4,7 @@ import Postgres
 
 /// Members on their way into the queue, and back out of it.
 extension BatchFeeder {
-    private struct Pending: Sendable {
+    struct Pending: Sendable {
         let ordinal: Int32
         let repository: Repository
         let digest: Digest
@@ -18,7 +18,7 @@ extension BatchFeeder {
         var key: Key { Key(repository: repository, digest: digest) }
     }
 
-    private struct Key: Hashable {
+    struct Key: Hashable {
         let repository: Repository
         let digest: Digest
     }
@@ -27,6 +27,8 @@ extension BatchFeeder {
     private enum Became {
         case target(Int64, isNew: Bool)
         case ended(TargetState, Failure)
+
+        var targetID: Int64? { if case .target(let id, _) = self { id } else { nil } }
     }
 
     /// Brings the next members into the queue: their targets, their jobs and the members themselves in one transaction.
@@ -42,13 +44,7 @@ extension BatchFeeder {
                 FOR UPDATE SKIP LOCKED
                 """)
             guard !locked.isEmpty else { return 0 }
-            let pending = try session.query(
-                """
-                SELECT ordinal, registry, repository, digest FROM countersign.batch_member
-                WHERE batch_id = \(batch.id) AND target_id IS NULL AND result IS NULL AND digest IS NOT NULL
-                ORDER BY ordinal LIMIT \(Int64(Self.stepLimit))
-                """
-            ).map(Pending.init)
+            let pending = try Self.next(of: batch, session)
             guard !pending.isEmpty else { return 0 }
             var became = try Self.targets(of: pending, in: batch, session)
             var makers: [Pending] = []
@@ -62,6 +58,13 @@ extension BatchFeeder {
             }
             became.merge(try Self.targets(madeFor: makers, batch, plan.policy, session)) { first, _ in first }
             try Self.write(pending, became, makers: Set(makers.map(\.ordinal)), batch, session)
+            try Self.pace(makers, of: batch, session)
+            if batch.grouping != nil {
+                let grouped = makers.filter { plan.policy.signsBundlesOnly($0.repository) }
+                try JobQueue.group(
+                    jobsOf: grouped.compactMap { became[$0.key]?.targetID }, under: Batch.deliveryKey(batch.id),
+                    in: session)
+            }
             return pending.count
         }
         if entered > 0 {
@@ -119,20 +122,23 @@ extension BatchFeeder {
                 }
             }
         }
-        let items = try JobQueue.store(
-            pushes.map { member in
-                EnqueueRequest(
-                    source: "batch", registry: member.repository.registry, repository: member.repository.name,
-                    digest: member.digest, lane: .bulk,
-                    verdict: .accepted(
-                        rule: policy.ruleName(for: member.repository), policyVersion: policy.version),
-                    delivery: nil, deliveryKey: Batch.deliveryKey(batch.id))
-            }, in: session)
-        for (member, item) in zip(pushes, items) {
-            guard let id = item.targetID else { continue }
-            became[member.key] =
-                item.isRevoked
-                ? .ended(.revoked, BatchPlan.revoked) : .target(id, isNew: item.verdict == .accepted)
+        for start in stride(from: 0, to: pushes.count, by: stepLimit) {
+            let some = Array(pushes[start..<min(start + stepLimit, pushes.count)])
+            let items = try JobQueue.store(
+                some.map { member in
+                    EnqueueRequest(
+                        source: "batch", registry: member.repository.registry, repository: member.repository.name,
+                        digest: member.digest, lane: .bulk,
+                        verdict: .accepted(
+                            rule: policy.ruleName(for: member.repository), policyVersion: policy.version),
+                        delivery: nil, deliveryKey: Batch.deliveryKey(batch.id))
+                }, in: session)
+            for (member, item) in zip(some, items) {
+                guard let id = item.targetID else { continue }
+                became[member.key] =
+                    item.isRevoked
+                    ? .ended(.revoked, BatchPlan.revoked) : .target(id, isNew: item.verdict == .accepted)
+            }
         }
         return became
     }
@@ -250,5 +256,10 @@ extension SigningPolicy {
     /// The rule that signs in a repository; its name is stored with the target until the job asks again.
     fileprivate func ruleName(for repository: Repository) -> String {
         if case .sign(let rule) = decide(repository, tagged: nil) { rule.name } else { "-" }
+    }
+
+    /// Whether a group's statement can be all that is signed of an artifact there: the older format has none.
+    fileprivate func signsBundlesOnly(_ repository: Repository) -> Bool {
+        if case .sign(let rule) = decide(repository, tagged: nil) { rule.formats == [.bundle] } else { false }
     }
 }

@@ -2,6 +2,7 @@ package import Logging
 import OCI
 import Postgres
 import ServiceLifecycle
+import Synchronization
 
 /// Carries batches on, in every daemon: members enter the queue, tags are asked for, results are written down, what was
 /// cancelled is taken back. Each step is bounded and one transaction, or nothing at all; whoever dies between two of them
@@ -16,9 +17,12 @@ package struct BatchFeeder: Service {
     let notifier: JobNotifier
     let logger: Logger
     private let poll: Duration
+    private let rotation = Rotation()
 
     /// The most members that one transaction brings into the queue or takes back.
     package static let stepLimit = 200
+    /// The most batches that are looked at in one round.
+    static let batchLimit = 50
     /// Tags that are asked for at once, for each batch.
     static let questionLimit = 16
 
@@ -57,23 +61,66 @@ package struct BatchFeeder: Service {
     /// One bounded step for each open batch.
     /// - Returns: whether there is more to do at once.
     package func step() async throws(QueueError) -> Bool {
-        let open = try await pool.rows(
-            "SELECT \(unescaped: BatchRecords.columns) FROM countersign.batch WHERE ended_at IS NULL ORDER BY id LIMIT 50"
-        ).values(Batch.init)
         var isBusy = false
-        for batch in open {
-            switch batch.state {
-            case .running:
-                let asked = try await askForTags(of: batch)
-                let entered = try await enqueue(membersOf: batch)
-                isBusy = isBusy || asked == Self.questionLimit || entered == Self.stepLimit
-            case .cancelled:
-                if try await takeBack(from: batch) == Self.stepLimit { isBusy = true }
-            case .done: break
+        for batch in try await open() {
+            do {
+                if try await step(batch) { isBusy = true }
+                if batch.error != nil { try await note(nil, on: batch) }
+            } catch {
+                // one that cannot be carried on says so, and holds up none of the others
+                logger.error(
+                    "a batch stands still",
+                    metadata: ["batch.id": "\(batch.id)", "error.code": "\(error.code)", "error": "\(error)"])
+                try await note(error, on: batch)
             }
-            try await settle(batch)
         }
         return isBusy
+    }
+
+    /// Open batches, some of them at a time and in turn, so that none waits for the end of others. One whose last step
+    /// failed has a pause.
+    private func open() async throws(QueueError) -> [Batch] {
+        let after = rotation.last
+        let open = try await pool.rows(
+            """
+            SELECT \(unescaped: BatchRecords.columns) FROM countersign.batch
+            WHERE ended_at IS NULL AND id > \(after) AND (failed_at IS NULL OR failed_at < now() - interval '5 seconds')
+            ORDER BY id LIMIT \(Int64(Self.batchLimit))
+            """
+        ).values(Batch.init)
+        rotation.last = open.count < Self.batchLimit ? 0 : open.last?.id ?? 0
+        return open
+    }
+
+    private func step(_ batch: Batch) async throws(QueueError) -> Bool {
+        var isBusy = false
+        switch batch.state {
+        case .running:
+            let asked = try await askForTags(of: batch)
+            let entered = try await enqueue(membersOf: batch)
+            isBusy = asked == Self.questionLimit || entered >= Self.stepLimit
+        case .cancelled: isBusy = try await takeBack(from: batch) == Self.stepLimit
+        case .done: break
+        }
+        try await settle(batch)
+        return isBusy
+    }
+
+    /// Writes on the batch why its step failed, or that it no longer does.
+    private func note(_ error: QueueError?, on batch: Batch) async throws(QueueError) {
+        let failure = error.map {
+            Failure(
+                code: $0.code, stage: "batch", observed: "\($0)",
+                fix: "nothing, if it passes: the step is taken again; else cancel the batch and report this")
+        }
+        try await pool.together { session in
+            _ = try session.execute(
+                """
+                UPDATE countersign.batch
+                SET error = \(try failure?.json())::jsonb, failed_at = CASE WHEN \(failure != nil) THEN now() END
+                WHERE id = \(batch.id)
+                """)
+        }
     }
 
     /// Writes down the results of members whose targets have ended, and the end of the batch.
@@ -101,5 +148,15 @@ package struct BatchFeeder: Service {
                 """) == 1
         }
         if ended { logger.notice("batch ended", metadata: ["batch.id": "\(batch.id)", "members": "\(batch.members)"]) }
+    }
+}
+
+/// Where the next round begins, in this daemon: after the batch of this id.
+private final class Rotation: Sendable {
+    private let position = Mutex<Int64>(0)
+
+    var last: Int64 {
+        get { position.withLock { $0 } }
+        set { position.withLock { $0 = newValue } }
     }
 }

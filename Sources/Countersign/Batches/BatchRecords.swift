@@ -43,11 +43,13 @@ package struct BatchRecords: Sendable {
             let made = try session.query(
                 """
                 INSERT INTO countersign.batch (action, token_id, token_name, idempotency_key, request_sha256, selector,
-                    formats, reason, old, members)
+                    formats, reason, old, members, max_subjects, across_repositories, rate)
                 VALUES (\(request.action.name)::text, \(origin.principal.tokenID), \(origin.principal.name)::text,
                     \(origin.key)::text, \(origin.fingerprint), \(selector)::text,
                     \(request.formats?.map(\.rawValue))::text[], \(request.reason)::text,
-                    \(request.action.old?.rawValue)::text, \(Int32(subjects.count)))
+                    \(request.action.old?.rawValue)::text, \(Int32(subjects.count)),
+                    \(request.grouping.map { Int32($0.maxSubjects) })::int, \(request.grouping?.acrossRepositories ?? false),
+                    \(request.rate.map(Int32.init))::int)
                 ON CONFLICT DO NOTHING
                 RETURNING id
                 """)
@@ -118,7 +120,8 @@ package struct BatchRecords: Sendable {
     }
 
     static let columns: StaticString = """
-        id, action, state, token_name, selector, formats, reason, old, members, created_at, started_at, ended_at
+        id, action, state, token_name, selector, formats, reason, old, members, created_at, started_at, ended_at,
+        max_subjects, across_repositories, rate, error::text AS error
         """
 }
 
@@ -201,11 +204,18 @@ extension Batch {
         } else {
             action = .sign
         }
+        var grouping: Grouping?
+        if let most: Int32 = try row.decode("max_subjects") {
+            grouping = Grouping(maxSubjects: Int(most), acrossRepositories: try row.decode("across_repositories"))
+        }
         self.init(
             id: try row.decode("id"), action: action, state: state, requestedBy: try row.decode("token_name"),
             selector: try row.decode("selector"),
             formats: try row.decode("formats", as: [String]?.self)?.compactMap(SignatureFormat.init),
-            reason: try row.decode("reason"), members: Int(try row.decode("members", as: Int32.self)),
+            reason: try row.decode("reason"), grouping: grouping,
+            rate: try row.decode("rate", as: Int32?.self).map(Int.init),
+            error: try row.decode("error", as: String?.self).map(Failure.init(json:)),
+            members: Int(try row.decode("members", as: Int32.self)),
             createdAt: try row.decode("created_at"), startedAt: try row.decode("started_at"),
             endedAt: try row.decode("ended_at"))
     }

@@ -6,6 +6,9 @@ package struct BatchRequest: Sendable {
     package let action: Batch.Action
     package let formats: [SignatureFormat]?
     package let reason: String?
+    package let grouping: Batch.Grouping?
+    /// Digests that enter the queue in a minute, for each registry.
+    package let rate: Int?
 
     /// The most references of one batch.
     package static let memberLimit = 20_000
@@ -17,12 +20,15 @@ package struct BatchRequest: Sendable {
     }
 
     package init(
-        subjects: Subjects, action: Batch.Action, formats: [SignatureFormat]? = nil, reason: String? = nil
+        subjects: Subjects, action: Batch.Action, formats: [SignatureFormat]? = nil, reason: String? = nil,
+        grouping: Batch.Grouping? = nil, rate: Int? = nil
     ) {
         self.subjects = subjects
         self.action = action
         self.formats = formats
         self.reason = reason
+        self.grouping = grouping
+        self.rate = rate
     }
 }
 

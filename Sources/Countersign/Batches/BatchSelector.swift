@@ -2,11 +2,19 @@ package import FoundationEssentials
 package import OCI
 import Postgres
 
-/// Which artifacts a batch is about, by what our own records say of them: targets, the ledger of tags, refused pushes. A
-/// registry is not asked: what it holds and we never heard of is not selected.
+/// Which artifacts a batch is about, by what our own records say of them (targets, the ledger of tags, refused pushes), or
+/// by the tags that registries list, of which we may never have heard.
 ///
 /// All that is given must hold.
 package struct BatchSelector: Sendable, Equatable {
+    package enum Source: String, Sendable, CaseIterable {
+        case records
+        /// Tags as they are listed now; where each points is asked when it comes up. Conditions on signatures do not apply:
+        /// a batch signs nothing that is signed.
+        case registry
+    }
+
+    package var source = Source.records
     /// Canonical name.
     package var registry: String?
     /// Over `registry/name`.

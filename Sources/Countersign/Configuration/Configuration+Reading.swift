@@ -231,6 +231,7 @@ struct ConfigurationReading {
     private func worker(_ section: ConfigurationSection) -> WorkerConfiguration {
         var worker = WorkerConfiguration()
         section.read("concurrency", into: &worker.concurrency)
+        section.read("group_concurrency", into: &worker.groupConcurrency)
         section.read("lease", into: &worker.lease)
         section.read("heartbeat", into: &worker.heartbeat)
         section.read("poll", into: &worker.poll)

@@ -138,6 +138,7 @@ extension Configuration {
     private func workerProblems() -> [ConfigurationProblem] {
         var problems = Problems()
         problems.positive("worker.concurrency", worker.concurrency)
+        problems.positive("worker.group_concurrency", worker.groupConcurrency)
         problems.positive("worker.poll", worker.poll)
         problems.positive("worker.rescue", worker.rescue)
         problems.positive("worker.retry_base", worker.retryBase)

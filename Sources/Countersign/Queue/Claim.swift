@@ -17,6 +17,8 @@ package struct Claim: Sendable {
     package let crashes: Int
     /// Names the delivery of the latest push, in logs and in `event`; `nil` where none is known.
     package let deliveryKey: [UInt8]?
+    /// Jobs of one number may be signed with one statement; `nil`: by itself.
+    package let groupID: Int64?
     /// Until when this process may believe in its lease without a heartbeat: taken before the claim was sent, on the
     /// monotonic clock, so that neither a slow answer nor a wrong wall clock can stretch it.
     package let trustedUntil: ContinuousClock.Instant

@@ -31,10 +31,13 @@ package struct Evidence: Sendable {
         package var log: String
         /// The exact request body for that log. Empty only where an entry was found, not made (``Journal/adopt(_:_:attachment:for:)``).
         package var logRequest: [UInt8]
+        /// How many targets the statement is about; more than 1: a group's.
+        package var subjects: Int
 
         package init(
             format: Format = .bundle, payload: [UInt8], signature: [UInt8], certificateChain: [[UInt8]],
-            certificateNotAfter: Date?, timestampToken: [UInt8]?, log: String, logRequest: [UInt8]
+            certificateNotAfter: Date?, timestampToken: [UInt8]?, log: String, logRequest: [UInt8],
+            subjects: Int = 1
         ) {
             self.format = format
             self.payload = payload
@@ -44,6 +47,7 @@ package struct Evidence: Sendable {
             self.timestampToken = timestampToken
             self.log = log
             self.logRequest = logRequest
+            self.subjects = subjects
         }
     }
 

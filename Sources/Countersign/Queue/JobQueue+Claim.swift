@@ -38,6 +38,13 @@ extension JobQueue {
                 ORDER BY j.lane, j.run_at, j.id LIMIT \(limit)::int
                 FOR NO KEY UPDATE SKIP LOCKED) AS pick
             LIMIT \(limit)::int),
+        \(leaseStatement(worker: worker, lease: lease))
+        """
+    }
+
+    /// The rest of a statement that leases the jobs of its expression `due`.
+    static func leaseStatement(worker: UUID, lease: Duration) -> Query {
+        """
         claimed AS (
             UPDATE countersign.job j
             SET leased = true, lease_token = nextval('countersign.lease_token'), worker = \(worker)::uuid,
@@ -51,7 +58,7 @@ extension JobQueue {
             WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
             RETURNING t.id, t.digest, t.purpose, t.generation, t.state)
         SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.run_at, c.tag, c.actor, c.delivery_key,
-            c.repository_id, r.registry, r.name,
+            c.group_id, c.repository_id, r.registry, r.name,
             m.id AS target_id, m.digest, m.purpose, m.generation, m.state
         FROM claimed c
         JOIN countersign.repository r ON r.id = c.repository_id
@@ -60,7 +67,7 @@ extension JobQueue {
     }
 }
 
-private struct ClaimedRow: Sendable {
+struct ClaimedRow: Sendable {
     let claim: Claim
     let runAt: Date
 
@@ -95,7 +102,7 @@ private struct ClaimedRow: Sendable {
             attempt: Int(try row.decode("attempt", as: Int32.self)),
             failures: Int(try row.decode("failures", as: Int32.self)),
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
-            deliveryKey: try row.decode("delivery_key"),
+            deliveryKey: try row.decode("delivery_key"), groupID: try row.decode("group_id"),
             trustedUntil: trustedUntil)
         runAt = try row.decode("run_at")
     }

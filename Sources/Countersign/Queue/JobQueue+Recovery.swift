@@ -11,7 +11,7 @@ extension JobQueue {
 
     /// Takes jobs back whose holder stopped beating. Any replica may do this at any time: what one sweep holds the next
     /// one skips, and the lease is looked at again on the row that is locked.
-    package func rescue(limit: Int = 500) async throws(QueueError) -> [Rescued] {
+    package func rescue(limit: Int = 2_500) async throws(QueueError) -> [Rescued] {
         let settings = settings
         let rescued = try await pool.together { session in
             let expired = try session.query(

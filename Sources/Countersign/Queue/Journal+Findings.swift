@@ -67,8 +67,12 @@ extension Journal {
         try await mark(evidence, claim) { targetID in
             """
             WITH freed AS (
+                -- of a group all at once: what is wrong with the evidence is wrong with it for each of them
                 UPDATE countersign.evidence_target SET live = false
-                WHERE evidence_id = \(evidence.id) AND target_id = \(targetID) AND live RETURNING evidence_id)
+                WHERE evidence_id = \(evidence.id) AND live
+                    AND EXISTS (SELECT FROM countersign.evidence_target own
+                        WHERE own.evidence_id = \(evidence.id) AND own.target_id = \(targetID) AND own.live)
+                RETURNING evidence_id)
             UPDATE countersign.evidence
             SET abandoned_at = now(), abandon_reason = \(Failure.printable(reason, limit: 2_000))::text,
                 logged_at = CASE WHEN \(entry?.entry)::bytea IS NOT NULL THEN coalesce(logged_at, now())
@@ -79,8 +83,6 @@ extension Journal {
                 log_uuid = coalesce(log_uuid, \(entry?.logUUID)::text),
                 integrated_at = coalesce(integrated_at, \(entry?.integratedAt)::timestamptz)
             WHERE id = ANY(ARRAY(SELECT evidence_id FROM freed))
-                AND NOT EXISTS (SELECT FROM countersign.evidence_target o
-                    WHERE o.evidence_id = \(evidence.id) AND o.target_id <> \(targetID) AND o.live)
             """
         }
     }

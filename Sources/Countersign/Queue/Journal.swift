@@ -40,7 +40,7 @@ package struct Journal: Sendable {
             let existing = try Self.live(targetID, in: session)
             return try prepared.map { prepared in
                 if let existing = existing.first(where: { $0.format == prepared.format }) { return existing }
-                let id = try Self.insert(prepared, of: targetID, in: session)
+                let id = try Self.insert(prepared, of: [targetID], in: session)
                 return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil)
             }
         }
@@ -82,7 +82,9 @@ package struct Journal: Sendable {
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)
             if let existing = try Self.live(targetID, prepared.format, in: session) { return existing }
-            let id = try Self.insert(prepared, logged: logged, of: targetID, in: session)
+            let id =
+                try Self.join(prepared, logged, targetID, in: session)
+                ?? Self.insert(prepared, logged: logged, of: [targetID], in: session)
             try Self.record(logged, attachment, of: id, targetID, in: session)
             _ = try session.execute(
                 """
@@ -141,8 +143,8 @@ extension Journal {
     }
 
     /// `logged` where the entry was there first: a row without a request must be born with its entry.
-    private static func insert(
-        _ prepared: Evidence.Prepared, logged: Evidence.Logged? = nil, of targetID: Int64, in session: Session
+    static func insert(
+        _ prepared: Evidence.Prepared, logged: Evidence.Logged? = nil, of targets: [Int64], in session: Session
     ) throws -> Int64 {
         let signer = prepared.signer
         let rows = try session.query(
@@ -150,17 +152,17 @@ extension Journal {
             WITH made AS (
                 INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, certificate_not_after,
                     timestamp_token, log, log_request, logged_at, log_entry, log_id, log_index, log_uuid,
-                    integrated_at, bundle, identity, issuer)
+                    integrated_at, bundle, identity, issuer, subjects)
                 VALUES (\(prepared.format.rawValue)::text, \(prepared.payload), \(prepared.signature),
                     \(prepared.certificateChain)::bytea[], \(prepared.certificateNotAfter), \(prepared.timestampToken),
                     \(prepared.log)::text, \(prepared.logRequest),
                     CASE WHEN \(logged?.entry)::bytea IS NOT NULL THEN now() END, \(logged?.entry)::bytea,
                     \(logged?.logID)::text, \(logged?.logIndex)::bigint, \(logged?.logUUID)::text,
                     \(logged?.integratedAt)::timestamptz, \(logged?.bundle)::bytea,
-                    \(signer?.identity)::text, \(signer?.issuer)::text)
+                    \(signer?.identity)::text, \(signer?.issuer)::text, \(Int32(prepared.subjects)))
                 RETURNING id, format)
             INSERT INTO countersign.evidence_target (evidence_id, target_id, format)
-            SELECT id, \(targetID), format FROM made
+            SELECT made.id, covered.id, made.format FROM made, unnest(\(targets)::bigint[]) AS covered(id)
             RETURNING evidence_id
             """)
         guard let row = rows.first else { throw QueueError.unreadable(table: "evidence", what: "the row just written") }
@@ -202,7 +204,7 @@ extension Journal {
         """
         SELECT e.id, e.format, e.payload, e.signature, e.certificate_chain, e.certificate_not_after, e.timestamp_token,
             e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
-            e.integrated_at, e.bundle, e.first_missed_at, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
+            e.integrated_at, e.bundle, e.first_missed_at, e.subjects, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
         FROM countersign.evidence_target l
         JOIN countersign.evidence e ON e.id = l.evidence_id
         LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
@@ -222,7 +224,7 @@ extension Evidence {
             certificateChain: try row.decode("certificate_chain"),
             certificateNotAfter: try row.decode("certificate_not_after"),
             timestampToken: try row.decode("timestamp_token"), log: try row.decode("log"),
-            logRequest: try row.decode("log_request"))
+            logRequest: try row.decode("log_request"), subjects: Int(try row.decode("subjects", as: Int32.self)))
         logged =
             try row.decode("is_logged", as: Bool.self)
             ? Logged(

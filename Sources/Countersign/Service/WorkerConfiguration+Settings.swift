@@ -38,6 +38,7 @@ extension WorkerConfiguration {
     package var workerSettings: Worker.Settings {
         var settings = Worker.Settings()
         settings.concurrency = concurrency
+        settings.groupWidth = groupConcurrency
         settings.poll = poll
         settings.heartbeat = heartbeat
         settings.shutdownGrace = shutdownGrace

@@ -60,7 +60,7 @@ struct Adoption: Sendable {
             return Found(
                 prepared: try prepared(
                     .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
-                    timestamp: bundle.timestamps.first, order),
+                    timestamp: bundle.timestamps.first, order, subjects: Self.subjects(of: envelope)),
                 logged: Evidence.Logged(entry, bundle: candidate.bytes),
                 attachment: Evidence.Attachment(
                     manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType,
@@ -143,7 +143,10 @@ struct Adoption: Sendable {
         guard order.content.kind == .attestation || order.target.generation > 0 else { return verified != nil }
         // an SBOM of last week is ours, too, and so is the signature that this one is to replace; only this very document,
         // which says its generation, is the one that is being signed
-        return verified != nil && presented.payload == order.content.document(presented.format).payload
+        if presented.payload == order.content.document(presented.format).payload { return verified != nil }
+        // or a group's statement, which says the generation of each of its subjects
+        return order.content.kind == .signature && (verified?.statement?.subjects.count ?? 0) > 1
+            && verified?.annotations[Statement.generationAnnotation] == "\(order.target.generation)"
     }
 
     /// A signature does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry.
@@ -156,10 +159,16 @@ struct Adoption: Sendable {
     /// The parts of a published signature as evidence. The request is not known any more and not needed: the entry is there.
     private func prepared(
         _ format: SignatureFormat, payload: [UInt8], signature: [UInt8], chain: [[UInt8]], timestamp: [UInt8]?,
-        _ order: SigningOrder
+        _ order: SigningOrder, subjects: Int = 1
     ) throws -> Evidence.Prepared {
         Evidence.Prepared(
             format: format, payload: payload, signature: signature, certificateChain: chain, certificateNotAfter: nil,
-            timestampToken: timestamp, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [])
+            timestampToken: timestamp, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [],
+            subjects: subjects)
+    }
+
+    /// How many artifacts a verified statement is about.
+    private static func subjects(of envelope: Envelope) -> Int {
+        (try? Statement(json: envelope.payload, limits: UnverifiedBundle.attestationLimits).subjects.count) ?? 1
     }
 }

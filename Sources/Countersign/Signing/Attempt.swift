@@ -2,14 +2,14 @@ package import Logging
 
 /// One attempt at one claim: the line for its kind, and what its end means for the queue.
 package struct Attempt: Sendable {
-    private let sign: SignArtifact
+    let sign: SignArtifact
     private let attest: SignAttestation
     private let resolve: ResolveTag
-    private let queue: JobQueue
-    private let retry: RetryPolicy
-    private let metrics: ServiceMetrics
-    private let trust: TrustKeeper?
-    private let logger: Logger
+    let queue: JobQueue
+    let retry: RetryPolicy
+    let metrics: ServiceMetrics
+    let trust: TrustKeeper?
+    let logger: Logger
 
     /// - Parameter trust: asked to look for a rotation when a failure hints at one.
     package init(
@@ -75,28 +75,33 @@ package struct Attempt: Sendable {
                 return try await resolve(tag, in: repository, actor: actor, trace)
             }
         } catch {
-            // Whatever a stopped attempt fails with is its stopping: upstreams report it as an answer that never came.
-            if RotationHint.isGiven(by: error) { trust?.nudge() }
-            let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
-            let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
-            if case .retry(_, let delay, _) = outcome {
-                metrics.retries.increment(failed.retryClass ?? "release")
-                trace.note(
-                    .warning, "\(failed.failure.observed)",
-                    [
-                        "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
-                        "retry.ms": "\(delay.inMilliseconds)",
-                    ])
-            } else {
-                trace.note(
-                    .warning, "\(failed.failure.observed)",
-                    [
-                        "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
-                        "outcome": "\(outcome?.name ?? "lost")",
-                    ])
-            }
-            return outcome
+            return outcome(of: error, for: claim, trace)
         }
+    }
+
+    /// What a failure means for the claim; nil when nothing may be recorded.
+    func outcome(of error: any Error, for claim: Claim, _ trace: AttemptTrace) -> Outcome? {
+        // Whatever a stopped attempt fails with is its stopping: upstreams report it as an answer that never came.
+        if RotationHint.isGiven(by: error) { trust?.nudge() }
+        let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
+        let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
+        if case .retry(_, let delay, _) = outcome {
+            metrics.retries.increment(failed.retryClass ?? "release")
+            trace.note(
+                .warning, "\(failed.failure.observed)",
+                [
+                    "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
+                    "retry.ms": "\(delay.inMilliseconds)",
+                ])
+        } else {
+            trace.note(
+                .warning, "\(failed.failure.observed)",
+                [
+                    "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
+                    "outcome": "\(outcome?.name ?? "lost")",
+                ])
+        }
+        return outcome
     }
 
     private func withdraw(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {

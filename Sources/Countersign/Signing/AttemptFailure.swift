@@ -142,7 +142,7 @@ struct AttemptFailure: Sendable {
         case .certificateExpired(_, let until):
             .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))
         case .evidenceUnusable, .readBackDiffers: .retry(.dependency, after: nil)
-        case .subjectBusy: .retry(.contended, after: nil)
+        case .subjectBusy, .groupBusy: .retry(.contended, after: nil)
         }
     }
 

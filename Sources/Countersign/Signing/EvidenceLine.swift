@@ -49,18 +49,26 @@ package struct EvidenceLine: Sendable {
             guard log.datesEntries || signer.services.timestamps != nil || credential.certificate == nil else {
                 throw SigningError.noTimestamp(log: log.id)
             }
-            let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
-            let stamp = try await trace.stage(.timestamp) {
-                try await signer.timestamp(document.stamped(signature), under: credential)
-            }
-            try await trace.stage(.verify) {
-                try await signer.verifyBeforeLogging(
-                    document, signature, timestamp: stamp, by: credential, for: order)
-            }
             prepared.append(
-                try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log))
+                try await sign(document, by: signer, with: credential, for: log, trace) { signature, stamp in
+                    try await signer.verifyBeforeLogging(
+                        document, signature, timestamp: stamp, by: credential, for: order)
+                })
         }
         return try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
+    }
+
+    /// One document, signed and timestamped in memory, and verified as far as it can be before a log has it.
+    func sign(
+        _ document: SignedDocument, by signer: Signer, with credential: Credential, for log: any TransparencyLog,
+        _ trace: AttemptTrace, verifying verify: ([UInt8], [UInt8]?) async throws -> Void
+    ) async throws -> Evidence.Prepared {
+        let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
+        let stamp = try await trace.stage(.timestamp) {
+            try await signer.timestamp(document.stamped(signature), under: credential)
+        }
+        try await trace.stage(.verify) { try await verify(signature, stamp) }
+        return try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log)
     }
 
     /// Evidence with its log entry, verified: stored before, or entered in its log now.
@@ -69,13 +77,22 @@ package struct EvidenceLine: Sendable {
     ) async throws -> LoggedEvidence {
         let signer = try signers.signer(of: evidence, order.content.kind, for: order.rule)
         if let known = try LoggedEvidence(evidence, order, signer) { return known }
-        let entry = try await trace.stage(
+        let entry = try await entry(of: evidence, order.claim, signer, trace)
+        return try await trace.stage(.verify) { try await commit(evidence, entry, order, signer) }
+    }
+
+    /// The entry of committed evidence: what is stored, or what the log answers to its bytes.
+    func entry(
+        of evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> TlogEntry {
+        try await trace.stage(
             .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
-            try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
-                evidence, order.claim)
+            try await journal.entry(of: evidence, for: claim) {
+                try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
+                    evidence, claim)
+            }
         }
-        return try await trace.stage(.verify) { try await commit(evidence, entry, order, signer) }
     }
 
     /// Verifies our own output completely, renders what will be published once, and commits both: nothing is published
@@ -91,11 +108,7 @@ package struct EvidenceLine: Sendable {
             verified = try signer.verify(
                 presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
         } catch let error as VerificationError {
-            if try signer.isDatedOutside(evidence.prepared, entry) {
-                try await journal.abandon(
-                    evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: order.claim)
-            }
-            throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
+            throw try await rejected(error, evidence, entry, order.claim, signer)
         }
         let artefact = try LoggedEvidence.Artefact(
             presented, verified, subject: order.subject, predicateType: order.content.predicateType)
@@ -105,5 +118,16 @@ package struct EvidenceLine: Sendable {
             for: order.claim)
         try FailPoint.recordEntry.after(QueueError.injected)
         return LoggedEvidence(evidence: stored, verified: verified, entry: entry, artefact: artefact)
+    }
+
+    /// What our own output's not verifying comes to.
+    func rejected(
+        _ error: VerificationError, _ evidence: Evidence, _ entry: TlogEntry, _ claim: Claim, _ signer: Signer
+    ) async throws -> SigningError {
+        if try signer.isDatedOutside(evidence.prepared, entry) {
+            try await journal.abandon(
+                evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: claim)
+        }
+        return .ownOutputRejected(code: error.code, observed: error.observed)
     }
 }

@@ -5,11 +5,16 @@
 actor HeldClaims {
     private struct Holding {
         let claim: Claim
+        /// Of a group: it has no slot of its own.
+        var isMember = false
         var attempt: Task<Void, Never>?
     }
 
     private var holdings: [Int64: Holding] = [:]
     private var waiters: [CheckedContinuation<Void, Never>] = []
+    private var members = 0
+    private var groups = 0
+    private var isDraining = false
 
     /// Other daemons that were alive at the last heartbeat.
     private(set) var peers = 0
@@ -21,7 +26,34 @@ actor HeldClaims {
     func add(_ claim: Claim) { holdings[claim.leaseToken] = Holding(claim: claim) }
 
     func remove(_ claim: Claim) {
-        holdings[claim.leaseToken] = nil
+        if holdings.removeValue(forKey: claim.leaseToken)?.isMember == true { members -= 1 }
+        wakeWaiters()
+    }
+
+    // MARK: Groups. They take no slots, so that pushes find theirs free; there is a limit of their own.
+
+    /// Whether members that were not begun yet should be.
+    var isGoingOn: Bool { !isDraining && !Task.isCancelled }
+
+    /// From now on nothing is begun.
+    func drain() { isDraining = true }
+
+    /// - Returns: false, and nothing is held, when `limit` groups are worked on already.
+    func begin(_ group: [Claim], limit: Int) -> Bool {
+        guard groups < limit else { return false }
+        groups += 1
+        join(group)
+        return true
+    }
+
+    /// Holds what else of a group was claimed.
+    func join(_ claims: [Claim]) {
+        for claim in claims { holdings[claim.leaseToken] = Holding(claim: claim, isMember: true) }
+        members += claims.count
+    }
+
+    func endGroup() {
+        groups -= 1
         wakeWaiters()
     }
 
@@ -48,14 +80,16 @@ actor HeldClaims {
 
     /// Waits until at least one of `slots` is free; 0 only when cancelled meanwhile.
     func freeSlots(of slots: Int) async -> Int {
-        while holdings.count >= slots, !Task.isCancelled { await change() }
-        return max(0, slots - holdings.count)
+        while holdings.count - members >= slots, !Task.isCancelled { await change() }
+        return max(0, slots - (holdings.count - members))
     }
 
     /// Waits until nothing is held but what `claim` names; returns whether that is so (false: cancelled meanwhile).
     func untilOnly(_ claim: Claim) async -> Bool {
-        while holdings.keys.contains(where: { $0 != claim.leaseToken }), !Task.isCancelled { await change() }
-        return !holdings.keys.contains { $0 != claim.leaseToken }
+        while groups > 0 || holdings.keys.contains(where: { $0 != claim.leaseToken }), !Task.isCancelled {
+            await change()
+        }
+        return groups == 0 && !holdings.keys.contains { $0 != claim.leaseToken }
     }
 
     /// Waits until `claim` is held no more.
@@ -65,7 +99,7 @@ actor HeldClaims {
 
     /// Waits until nothing is held.
     func untilEmpty() async {
-        while !holdings.isEmpty, !Task.isCancelled { await change() }
+        while groups > 0 || !holdings.isEmpty, !Task.isCancelled { await change() }
     }
 
     /// Returns after the next removal, or soon after the task was cancelled: every caller looks at its condition again.

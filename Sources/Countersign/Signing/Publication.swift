@@ -18,10 +18,11 @@ package struct Publication: Sendable {
     ///
     /// The fallback index and the legacy tag are read, changed and written without any lock in the registry (eight cosigns
     /// at once lose three signatures), so all our writers of one subject take turns by its lease.
+    /// - Parameter shared: the bundle, where other subjects of the repository have the same one.
     /// - Returns: the manifest in which the registry serves it.
     @discardableResult
     func publish(
-        _ logged: LoggedEvidence, _ order: SigningOrder, _ trace: AttemptTrace
+        _ logged: LoggedEvidence, _ order: SigningOrder, _ trace: AttemptTrace, sharing shared: SharedBundle? = nil
     ) async throws -> Digest {
         // A first publication cannot be there already; everything else may be.
         if logged.evidence.attachment?.pushedAt != nil {
@@ -33,7 +34,7 @@ package struct Publication: Sendable {
         {
             try await subjects.taking(order.target, at: order.place.repository, for: order.claim) {
                 () async throws -> PushedArtefact in
-                let pushed = try await order.place.push(logged.artefact, order)
+                let pushed = try await order.place.push(logged.artefact, order, shared)
                 if case .referrer(let attachment) = pushed, !order.superseded.isEmpty {
                     try await order.place.registry.dropFromFallbackIndex(
                         order.place.repository.name, subject: order.target.digest,
@@ -43,7 +44,7 @@ package struct Publication: Sendable {
             }
         }
         try await trace.stage(.readBack) {
-            try await order.place.readBack(pushed, of: logged.artefact, order)
+            try await order.place.readBack(pushed, of: logged.artefact, order, shared)
             try FailPoint.recordPush.before(QueueError.injected)
             try await journal.published(logged.evidence, for: order.claim)
             try FailPoint.recordPush.after(QueueError.injected)
@@ -67,13 +68,14 @@ enum PushedArtefact: Sendable {
 
 extension SignaturePlace {
     fileprivate func push(
-        _ artefact: LoggedEvidence.Artefact, _ order: SigningOrder
-    ) async throws(OCIError) -> PushedArtefact {
+        _ artefact: LoggedEvidence.Artefact, _ order: SigningOrder, _ shared: SharedBundle?
+    ) async throws -> PushedArtefact {
         switch artefact {
         case .referrer(let referrer, let bundle):
-            .referrer(try await registry.attach(referrer, bundle: bundle, to: repository.name))
+            if let shared { return .referrer(try await shared.attach(referrer, in: self)) }
+            return .referrer(try await registry.attach(referrer, bundle: bundle, to: repository.name))
         case .layer(let layer):
-            .layer(
+            return .layer(
                 try await registry.attach(
                     layer, order.content.kind, to: order.target.digest, in: repository.name,
                     superseding: order.superseded))
@@ -82,9 +84,12 @@ extension SignaturePlace {
 
     /// Fetches what others will read, and compares it with what was verified.
     fileprivate func readBack(
-        _ pushed: PushedArtefact, of artefact: LoggedEvidence.Artefact, _ order: SigningOrder
+        _ pushed: PushedArtefact, of artefact: LoggedEvidence.Artefact, _ order: SigningOrder, _ shared: SharedBundle?
     ) async throws {
         switch (pushed, artefact) {
+        case (.referrer(let attachment), .referrer) where shared != nil:
+            // its bundle was compared when it was put there, for all that have it
+            try await registry.readBackManifest(attachment, from: repository.name)
         case (.referrer(let attachment), .referrer(_, let bundle)):
             guard try await registry.readBack(attachment, from: repository.name) == bundle else {
                 throw SigningError.readBackDiffers("the bundle of \(attachment.manifest.digest)")

@@ -33,6 +33,40 @@ package struct SignArtifact: Sendable {
     }
 
     func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        let approved: Approved
+        switch try await approve(target, claim, trace) {
+        case .ended(let outcome): return outcome
+        case .approved(let found): approved = found
+        }
+        let order = approved.order
+        var record: SignedRecord?
+        for evidence in try await line.prepared(order, trace) {
+            let logged = try await line.logged(evidence, order, trace)
+            let manifest = try await publication.publish(logged, order, trace)
+            record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
+        }
+        guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
+        try await follow(approved, trace)
+        return .signed(record)
+    }
+
+    /// What may be signed: it was asked for, policy allows it, and the registry serves it.
+    struct Approved: Sendable {
+        let order: SigningOrder
+        let subject: Manifest
+        /// Whether older signatures of ours are to go once this one stands.
+        let removesOlder: Bool
+    }
+
+    enum Approval: Sendable {
+        case approved(Approved)
+        case ended(Outcome)
+
+        static func refused(_ failure: Failure) -> Approval { .ended(.refused(failure)) }
+    }
+
+    /// The line up to the point where something is to be signed.
+    func approve(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Approval {
         try FailPoint.authorise.before(QueueError.injected)
         let lineage = try await line.journal.lineage(of: target)
         if let ended = lineage.end(of: target) { return .refused(ended) }
@@ -63,18 +97,16 @@ package struct SignArtifact: Sendable {
                 of: try ArtifactDigest(target.digest.description), in: target.repository, rule: rule.name,
                 generation: target.generation),
             rule: rule, claim: claim, place: try registries.place(of: target.repository))
-        var record: SignedRecord?
-        for evidence in try await line.prepared(order, trace) {
-            let logged = try await line.logged(evidence, order, trace)
-            let manifest = try await publication.publish(logged, order, trace)
-            record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
+        return .approved(Approved(order: order, subject: subject, removesOlder: lineage.removesOlder))
+    }
+
+    /// What follows once it is published.
+    func follow(_ approved: Approved, _ trace: AttemptTrace) async throws {
+        let order = approved.order
+        if approved.removesOlder {
+            try await trace.stage(.publish) { try await withdrawal.olderThan(order.target, order.place, order.claim) }
         }
-        guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
-        if lineage.removesOlder {
-            try await trace.stage(.publish) { try await withdrawal.olderThan(target, order.place, claim) }
-        }
-        try await enqueueChildren(of: subject, of: target, rule: rule, claim: claim)
-        return .signed(record)
+        try await enqueueChildren(of: approved.subject, of: order.target, rule: order.rule, claim: order.claim)
     }
 
     /// The children that the rule wants, as work of their own; BuildKit's attestation manifests never are.

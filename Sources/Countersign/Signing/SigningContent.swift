@@ -24,6 +24,13 @@ package struct SigningContent: Sendable {
             ).encoded())
     }
 
+    /// The same for several images at once, in one statement. In the bundle format only: the older document is about one.
+    package static func approval(of approved: [Statement.Approved]) -> SigningContent {
+        SigningContent(
+            predicateType: Statement.cosignSignPredicateType, kind: .signature,
+            statement: Statement.approval(of: approved).encoded(), legacy: [])
+    }
+
     /// A statement with a predicate about the image.
     /// - Parameters:
     ///   - statement: the statement's exact bytes.

@@ -24,6 +24,8 @@ package enum SigningError: Error, Sendable {
     case readBackDiffers(String)
     /// The subject is being written by another job.
     case subjectBusy
+    /// Another member of the group sends their evidence to the log now.
+    case groupBusy
     /// A registry that the configuration does not have (any more).
     case unknownRegistry(String)
 }
@@ -43,6 +45,7 @@ extension SigningError {
         case .unknownIdentity: "signing.unknown_identity"
         case .readBackDiffers: "registry.read_back_differs"
         case .subjectBusy: "signing.subject_busy"
+        case .groupBusy: "signing.group_busy"
         case .unknownRegistry: "registry.unknown"
         }
     }
@@ -62,7 +65,7 @@ extension SigningError {
         case .noTimestamp: "configure sigstore.timestamp_authority, or a Rekor v1 log"
         case .unknownIdentity: "add the identity to sigstore.identities, or name another in the rule"
         case .readBackDiffers: "look for a second writer or a proxy between the daemon and the registry"
-        case .subjectBusy: "nothing: it is tried again in a moment"
+        case .subjectBusy, .groupBusy: "nothing: it is tried again in a moment"
         case .unknownRegistry: "add the registry to the configuration, or leave the artifact unsigned"
         }
     }
@@ -88,6 +91,7 @@ extension SigningError: CustomStringConvertible {
         case .unknownIdentity(let name): "the policy rule signs as '\(name)', which is not configured"
         case .readBackDiffers(let what): "the registry does not serve what was published: \(what)"
         case .subjectBusy: "another job is publishing to this digest"
+        case .groupBusy: "another member of the group sends the signature that they share to the log"
         case .unknownRegistry(let name): "\(name) is not in the configuration"
         }
     }

@@ -15,6 +15,10 @@ package struct Worker: Service {
         package var shutdownGrace: Duration = .seconds(25)
         /// How long a worker without a free slot but one would leave a due job to the other daemons.
         package var hesitation: Duration = .milliseconds(150)
+        /// Groups worked on at once, beside the slots.
+        package var groups = 2
+        /// Members of one group that are looked at or published at once.
+        package var groupWidth = 16
 
         package init() {}
     }
@@ -24,6 +28,7 @@ package struct Worker: Service {
     private let signal: JobSignal
     private let settings: Settings
     private let held: HeldClaims
+    private let group: GroupAttempt
     private let progress: WorkerHeartbeat
     private let version: String
     private let logger: Logger
@@ -40,11 +45,12 @@ package struct Worker: Service {
         self.version = version
         self.logger = logger
         held = HeldClaims()
+        group = GroupAttempt(attempt, held: held, width: settings.groupWidth)
     }
 
     package func run() async throws {
         await announce(draining: false)
-        let (claims, claimed) = AsyncStream<Claim>.makeStream()
+        let (claims, claimed) = AsyncStream<ClaimedWork>.makeStream()
         let hearts = Task { await beat() }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -58,7 +64,7 @@ package struct Worker: Service {
     }
 
     /// Until cancelled: free slots → claim → hand over. A failing database is waited for, at the rate of the poll.
-    private func claimLoop(_ claimed: AsyncStream<Claim>.Continuation) async {
+    private func claimLoop(_ claimed: AsyncStream<ClaimedWork>.Continuation) async {
         let cursor = ClaimCursor()
         var isBacklogged = false
         while !Task.isCancelled {
@@ -69,9 +75,8 @@ package struct Worker: Service {
                 let claims = try await queue.claim(limit: free, cursor: cursor)
                 progress.advanced()
                 isBacklogged = claims.count == free
-                for claim in claims where claim.crashes < queue.settings.crashLimit {
-                    await held.add(claim)
-                    claimed.yield(claim)
+                for work in ClaimedWork.sorted(claims.filter { $0.crashes < queue.settings.crashLimit }) {
+                    await hand(over: work, claimed)
                 }
                 // One at a time, each with nothing beside it; the others go back for another look.
                 let suspects = claims.filter { $0.crashes >= queue.settings.crashLimit }
@@ -85,6 +90,24 @@ package struct Worker: Service {
         }
     }
 
+    /// Groups beyond the limit go back for a moment: to another daemon, or to this one when it has done with one.
+    private func hand(over work: ClaimedWork, _ claimed: AsyncStream<ClaimedWork>.Continuation) async {
+        switch work {
+        case .one(let claim): await held.add(claim)
+        case .group(let claims):
+            guard await held.begin(claims, limit: settings.groups) else {
+                let pause = settings.poll * Double.random(in: 1..<2)
+                return await Task {
+                    do { try await queue.putBack(group: claims, error: nil, after: pause) } catch {
+                        logger.warning(
+                            "claims were not given back; their leases run out", metadata: ["error": "\(error)"])
+                    }
+                }.value
+            }
+        }
+        claimed.yield(work)
+    }
+
     /// The daemon that received a push hears of it first, and would take everything. So with others alive it hesitates, the
     /// longer the busier it is, and the idle take their share. Not while there is a backlog: then all have enough.
     private func standBack(_ free: Int) async -> Int {
@@ -96,11 +119,16 @@ package struct Worker: Service {
 
     /// Runs what was claimed; when claiming ends, lets it finish within the grace and cancels the rest, whose outcome is
     /// then `released`.
-    private func work(_ claims: AsyncStream<Claim>) async {
+    private func work(_ claims: AsyncStream<ClaimedWork>) async {
         await withDiscardingTaskGroup { group in
-            for await claim in claims {
+            for await work in claims {
                 group.addTask {
-                    await held.running(claim) { await attempt(claim) }
+                    switch work {
+                    case .one(let claim): await held.running(claim) { await attempt(claim) }
+                    case .group(let claims):
+                        await self.group(claims)
+                        await held.endGroup()
+                    }
                     progress.advanced()
                 }
             }
@@ -110,7 +138,7 @@ package struct Worker: Service {
     }
 
     /// A job that crashed its workers before: nothing else runs meanwhile, so that another crash is proven to be its own.
-    private func runAlone(_ claim: Claim, _ claimed: AsyncStream<Claim>.Continuation) async {
+    private func runAlone(_ claim: Claim, _ claimed: AsyncStream<ClaimedWork>.Continuation) async {
         await held.add(claim)
         do {
             guard await held.untilOnly(claim) else { throw CancellationError() }
@@ -120,7 +148,7 @@ package struct Worker: Service {
             await held.remove(claim)
             return
         }
-        claimed.yield(claim)
+        claimed.yield(.one(claim))
         await held.untilGone(claim)
     }
 
@@ -152,6 +180,7 @@ package struct Worker: Service {
     /// Waits for running attempts as long as the grace allows.
     private func drain() async {
         progress.stops()
+        await held.drain()
         let running = await held.claims.count
         logger.notice("draining", metadata: ["held": "\(running)"])
         await announce(draining: true)

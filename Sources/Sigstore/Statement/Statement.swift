@@ -67,6 +67,40 @@ public struct Statement: Sendable, Equatable {
         ])
     }
 
+    /// What a group statement says of one image.
+    public struct Approved: Sendable, Equatable {
+        /// Its digest.
+        public let digest: ArtifactDigest
+        /// `host/path` without tag or digest.
+        public let repository: String
+        /// The policy rule that allows it.
+        public let rule: String
+        /// 0 for a first signature.
+        public let generation: Int32
+
+        /// One image in one repository.
+        public init(_ digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0) {
+            self.digest = digest
+            self.repository = repository
+            self.rule = rule
+            self.generation = generation
+        }
+    }
+
+    /// The statement that approves several images at once, each in its repository. In-toto wants subjects to have
+    /// different names, so each has the beginning of its digest in its own.
+    /// - Parameter approved: 1 to ``maxSubjects``, no two of them the same digest in the same repository.
+    public static func approval(of approved: [Approved]) -> Statement {
+        Statement(
+            subjects: approved.map { image in
+                Subject(
+                    name: "\(image.repository)@\(image.digest.hex.prefix(12))",
+                    digest: [image.digest.algorithm: image.digest.hex],
+                    annotations: approvalAnnotations(
+                        image.repository, rule: image.rule, generation: image.generation))
+            })
+    }
+
     /// What an approval says beside the digest, in either format.
     static func approvalAnnotations(_ repository: String, rule: String, generation: Int32) -> [String: String] {
         var annotations = [repositoryAnnotation: repository, ruleAnnotation: rule]

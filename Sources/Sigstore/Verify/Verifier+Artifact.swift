@@ -47,17 +47,31 @@ extension Verifier {
         _ envelope: Envelope, _ artifact: ArtifactDigest, expecting predicateType: String?, _ repositories: [String]?,
         _ steps: inout [VerificationStep]
     ) throws(VerificationError) -> Statement {
+        let statement = try statement(of: envelope)
+        let subjects = statement.subjects.filter { $0.digest[artifact.algorithm] == artifact.hex }
+        try verifyClaim(of: statement, subjects, artifact, expecting: predicateType, repositories, &steps)
+        return statement
+    }
+
+    /// The statement in an envelope.
+    func statement(of envelope: Envelope) throws(VerificationError) -> Statement {
         guard envelope.payloadType == Statement.payloadType else {
             throw .init(.statement, "the payload type is \"\(envelope.payloadType)\"")
         }
-        let statement: Statement
         do throws(SigstoreError) {
             // how much is read was decided when the envelope was
-            statement = try Statement(json: envelope.payload, limits: UnverifiedBundle.attestationLimits)
+            return try Statement(json: envelope.payload, limits: UnverifiedBundle.attestationLimits)
         } catch {
             throw .init(.statement, error.observed)
         }
-        let subjects = statement.subjects.filter { $0.digest[artifact.algorithm] == artifact.hex }
+    }
+
+    /// What a statement says of one artifact.
+    /// - Parameter subjects: those of its subjects that have the artifact's digest.
+    func verifyClaim(
+        of statement: Statement, _ subjects: [Statement.Subject], _ artifact: ArtifactDigest,
+        expecting predicateType: String?, _ repositories: [String]?, _ steps: inout [VerificationStep]
+    ) throws(VerificationError) {
         guard let first = subjects.first else {
             let seen = statement.subjects[0].digest.map { "\($0.key):\($0.value)" }.joined(separator: ", ")
             throw .init(.subject, "\(artifact) is not among the \(statement.subjects.count) subjects (first: \(seen))")
@@ -76,7 +90,6 @@ extension Verifier {
                 subjects.map { Approval(name: $0.name, repository: $0.annotations[Statement.repositoryAnnotation]) },
                 repositories, &steps)
         }
-        return statement
     }
 
     /// What a subject says about the repository it is approved in.

@@ -27,7 +27,8 @@ extension Verifier {
         }
     }
 
-    private func verifyBeforeLogging(
+    /// What all forms share; `claim` judges what was said of the artifact.
+    func verifyBeforeLogging(
         _ presented: PresentedSignature, by signer: ExpectedSigner, _ demands: Demands,
         claim judge: (inout [VerificationStep]) throws(VerificationError) -> VerifiedSignature.Claim
     ) throws(VerificationError) {

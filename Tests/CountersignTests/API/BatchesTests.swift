@@ -164,4 +164,26 @@ import Testing
             #expect(String(decoding: try await told.body, as: UTF8.self).hasPrefix("event: progress\ndata: {"))
         }
     }
+
+    @Test func `grouping and rate are kept with the batch, and what cannot be is refused by name`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let extra = #","grouping":{"max_subjects":500,"across_repositories":true},"rate":120"#
+            let stored = try await post(doors, "/v1/batches", Self.list("a", extra: extra), token: token)
+            #expect(stored.status == 202)
+            let answer = try JSONValue(parsing: stored.body)
+            #expect(answer["grouping"]?["max_subjects"]?.integer == 500 && answer["rate"]?.integer == 120)
+            #expect(answer["grouping"]?["across_repositories"] == .bool(true))
+            let refused = [
+                (#","grouping":{"max_subjects":0}"#, "api.malformed"),
+                (#","grouping":{"max_subjects":1025}"#, "api.malformed"), (#","grouping":{}"#, "api.malformed"),
+                (#","grouping":{"max_subjects":2,"most":1}"#, "api.malformed"), (#","rate":0"#, "api.malformed"),
+                (#","grouping":{"max_subjects":2},"formats":["bundle","legacy"]"#, "batch.grouping_format"),
+            ]
+            for (extra, expected) in refused {
+                let answer = try await post(doors, "/v1/batches", Self.list("a", extra: extra), token: token, key: "r")
+                #expect(answer.status == 400 && code(answer) == expected, "\(extra)")
+            }
+        }
+    }
 }

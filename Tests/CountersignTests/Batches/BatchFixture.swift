@@ -41,19 +41,23 @@ struct BatchFixture: Sendable {
 
     func store(
         _ subjects: [BatchSubject], _ action: Batch.Action = .sign, key: String = "\(UUID())", asked: String? = nil,
-        formats: [SignatureFormat]? = nil
+        formats: [SignatureFormat]? = nil, grouping: Batch.Grouping? = nil, rate: Int? = nil
     ) async throws -> BatchRecords.Storing {
         try await records.store(
             subjects,
-            BatchRequest(subjects: .list(subjects), action: action, formats: formats, reason: "because"), selector: nil,
+            BatchRequest(
+                subjects: .list(subjects), action: action, formats: formats, reason: "because", grouping: grouping,
+                rate: rate), selector: nil,
             from: .init(
                 principal: principal, key: key, fingerprint: Hash.sha256(Array((asked ?? "\(subjects)").utf8))))
     }
 
     func batch(
-        _ subjects: [BatchSubject], _ action: Batch.Action = .sign, formats: [SignatureFormat]? = nil
+        _ subjects: [BatchSubject], _ action: Batch.Action = .sign, formats: [SignatureFormat]? = nil,
+        grouping: Batch.Grouping? = nil, rate: Int? = nil
     ) async throws -> Batch {
-        guard case .stored(let batch) = try await store(subjects, action, formats: formats) else {
+        let storing = try await store(subjects, action, formats: formats, grouping: grouping, rate: rate)
+        guard case .stored(let batch) = storing else {
             throw SupportError("not stored")
         }
         return batch

@@ -156,6 +156,8 @@ extension SigningLine {
     func giveUpHolders() async throws {
         try await database.expireLeases()
         try await database.pool.execute("UPDATE countersign.subject_lease SET expires_at = now() - interval '1 second'")
+        try await database.pool.execute(
+            "UPDATE countersign.evidence SET sender_until = now() - interval '1 second' WHERE sender IS NOT NULL")
         _ = try await database.queue.rescue()
         try await database.makeDue()
     }

@@ -8,8 +8,13 @@ extension BatchesController {
         "Idempotency-Key", .string(atMost: 257), "required unless 'dry_run': repeated under it, this stays one batch")
 
     private static let refusals: [Int: [String]] = [
-        400: ["api.malformed", "api.interrupted", "reference.malformed", "reference.incomplete", "batch.key_missing"],
-        409: ["batch.policy_version"], 413: ["api.too_large"], 422: ["batch.key_reused", "batch.too_many"],
+        400: [
+            "api.malformed", "api.interrupted", "reference.malformed", "reference.incomplete", "batch.key_missing",
+            "batch.grouping_format", "batch.selector_source",
+        ],
+        409: ["batch.policy_version"], 413: ["api.too_large"],
+        422: ["batch.key_reused", "batch.too_many", "batch.no_repository"], 502: ["batch.registry"],
+        503: ["batch.no_registry"],
     ]
 
     static let operations = [
@@ -66,13 +71,13 @@ extension BatchesController {
         [:],
         optional: [
             "references": references, "selector": .selector, "dry_run": .boolean, "formats": formats,
-            "reason": .string(atMost: 1_000), "policy_version": .string,
+            "reason": .string(atMost: 1_000), "policy_version": .string, "grouping": .grouping, "rate": .count,
         ])
     private static let resignRequest = Schema.object(
         ["reason": .string(atMost: 1_000)],
         optional: [
             "references": references, "selector": .selector, "dry_run": .boolean, "formats": formats,
-            "policy_version": .string, "old": .one(of: ["keep", "remove"]),
+            "policy_version": .string, "old": .one(of: ["keep", "remove"]), "grouping": .grouping, "rate": .count,
         ])
 }
 
@@ -83,10 +88,13 @@ extension Schema {
     static let selector = object(
         [:],
         optional: [
-            "registry": string, "repository": string, "tag": string, "digests": list(of: digest), "unsigned": boolean,
+            "source": one(of: BatchSelector.Source.allCases.map(\.rawValue)), "registry": string, "repository": string,
+            "tag": string, "digests": list(of: digest), "unsigned": boolean,
             "signed_before": string, "identity": string,
         ]
     ).named("Selector")
+
+    static let grouping = object(["max_subjects": count], optional: ["across_repositories": boolean]).named("Grouping")
 
     static let batch = object(
         [
@@ -95,7 +103,7 @@ extension Schema {
         ],
         optional: [
             "selector": selector, "formats": list(of: format), "reason": string, "old": one(of: ["keep", "remove"]),
-            "ended_at": time,
+            "ended_at": time, "grouping": grouping, "rate": count, "error": failure,
             "progress": object(
                 ["counts": map(of: count), "ended": count, "targets": count],
                 optional: ["rate": number, "eta_seconds": count]),

@@ -1,0 +1,263 @@
+import FoundationEssentials
+import Logging
+import OCI
+import Sigstore
+
+/// One attempt at the jobs of a group:
+///
+///     gather → each: authorise → fetch → adopt? → together: one statement, ▮prepare, log, ▮verify → each: publish → settle
+///
+/// Every job keeps its own lease and its own end; one that may not be signed, or not now, leaves the others alone. What has
+/// evidence of its own takes the ordinary line.
+struct GroupAttempt: Sendable {
+    private let attempt: Attempt
+    private let held: HeldClaims
+    /// Members that are looked at, or published, at once.
+    private let width: Int
+
+    /// How often a statement is made anew because members fell out of it; afterwards all wait a moment.
+    private static let rounds = 4
+
+    private var line: GroupLine { GroupLine(line: attempt.sign.line) }
+    private var journal: Journal { attempt.sign.line.journal }
+
+    init(_ attempt: Attempt, held: HeldClaims, width: Int) {
+        self.attempt = attempt
+        self.held = held
+        self.width = width
+    }
+
+    /// Works the claims, which are of one group and held, and whatever else of the group nobody holds. Never throws: each
+    /// job is settled, put back or left to its lease, and held no more.
+    func callAsFunction(_ claims: [Claim]) async {
+        let claims = claims + (await gathered(with: claims))
+        let standing: [Int64: EvidenceStanding]
+        do { standing = try await journal.standing(of: claims.compactMap(\.target)) } catch {
+            return await fail(claims, error)
+        }
+        var (alone, begun, fresh): ([Claim], [Int64: [GroupMember]], [GroupMember]) = ([], [:], [])
+        var later: [Claim] = []
+        for look in await each(claims, { await look(at: $0, standing) }) {
+            switch look {
+            case .alone(let claim): alone.append(claim)
+            case .begun(let evidence, let member): begun[evidence, default: []].append(member)
+            case .fresh(let member): fresh.append(member)
+            case .later(let claim): later.append(claim)
+            case .ended: break
+            }
+        }
+        await putBack(later)
+        for members in begun.values { await finish(members) }
+        for members in Dictionary(grouping: fresh, by: Signing.init).values { alone += await sign(members) }
+        await putBack(await each(alone, { await byItself($0) }).compactMap { $0 })
+    }
+
+    /// What one statement has only one of.
+    private struct Signing: Hashable {
+        let identity: String
+        let log: String?
+
+        init(_ member: GroupMember) { (identity, log) = (member.order.rule.identity, member.order.rule.log) }
+    }
+
+    private func gathered(with claims: [Claim]) async -> [Claim] {
+        guard let group = claims.first?.groupID else { return [] }
+        do {
+            let more = try await attempt.queue.gather(group, limit: Statement.maxSubjects - claims.count)
+            await held.join(more)
+            return more
+        } catch {
+            attempt.logger.warning(
+                "the rest of a group was not claimed", metadata: ["group.id": "\(group)", "error": "\(error)"])
+            return []
+        }
+    }
+
+    // MARK: Each by itself
+
+    private enum Look: Sendable {
+        /// It may be in a statement.
+        case fresh(GroupMember)
+        /// It has a group's evidence, which is to be finished.
+        case begun(Int64, GroupMember)
+        /// It has evidence of its own, or its rule wants more than a bundle: the ordinary line's.
+        case alone(Claim)
+        /// This process is going away.
+        case later(Claim)
+        case ended
+    }
+
+    private func look(at claim: Claim, _ standing: [Int64: EvidenceStanding]) async -> Look {
+        guard await held.isGoingOn else { return .later(claim) }
+        guard case .sign(let target, recheck: false) = claim.work else { return .alone(claim) }
+        let known = standing[target.id]
+        if let known, !known.isOfGroup || known.isPublished { return .alone(claim) }
+        let trace = AttemptTrace(claim, logger: attempt.logger, metrics: attempt.metrics)
+        do {
+            switch try await attempt.sign.approve(target, claim, trace) {
+            case .ended(let outcome):
+                await end(claim, outcome, trace)
+                return .ended
+            case .approved(let approved):
+                guard approved.order.formats == [.bundle] else { return .alone(claim) }
+                let member = GroupMember(approved: approved, trace: trace)
+                if let known { return .begun(known.id, member) }
+                return try await isAdopted(member) ? .alone(claim) : .fresh(member)
+            }
+        } catch {
+            await end(claim, attempt.outcome(of: error, for: claim, trace), trace)
+            return .ended
+        }
+    }
+
+    /// Whether the registry has a signature of ours already, which is recorded then.
+    private func isAdopted(_ member: GroupMember) async throws -> Bool {
+        let signer = try attempt.sign.line.signers.signer(for: member.order.rule)
+        return try await member.trace.stage(.adopt) {
+            try await !Adoption(journal: journal, signer: signer).adopt([.bundle], for: member.order).isEmpty
+        }
+    }
+
+    /// - Returns: the claim, if it was not begun because this process is going away.
+    private func byItself(_ claim: Claim) async -> Claim? {
+        guard await held.isGoingOn else { return claim }
+        await held.running(claim) { await attempt(claim) }
+        return nil
+    }
+
+    // MARK: Together
+
+    /// - Returns: those that fell out of the statement, for the ordinary line, which says of each why.
+    private func sign(_ members: [GroupMember]) async -> [Claim] {
+        var (members, fallen): ([GroupMember], [Claim]) = (members, [])
+        for _ in 0..<Self.rounds {
+            // a statement of one is the ordinary one
+            guard members.count > 1 else { return fallen + members.map(\.claim) }
+            do {
+                switch try await line.prepare(members, members[0].trace) {
+                case .committed(let evidence):
+                    await finish(evidence, members)
+                    return fallen
+                case .fallen(let jobs):
+                    fallen += members.map(\.claim).filter { jobs.contains($0.jobID) }
+                    members.removeAll { jobs.contains($0.claim.jobID) }
+                }
+            } catch {
+                await fail(members.map(\.claim), error)
+                return fallen
+            }
+        }
+        await fail(members.map(\.claim), SigningError.groupBusy)
+        return fallen
+    }
+
+    /// Goes on with what an earlier attempt committed.
+    private func finish(_ members: [GroupMember]) async {
+        do {
+            guard let evidence = try await journal.evidence(of: members[0].order.target) else {
+                throw QueueError.leaseLost(jobID: members[0].claim.jobID)
+            }
+            await finish(evidence, members)
+        } catch {
+            await fail(members.map(\.claim), error)
+        }
+    }
+
+    private func finish(_ evidence: Evidence, _ members: [GroupMember]) async {
+        let logged: [(member: GroupMember, logged: LoggedEvidence)]
+        do { logged = try await line.logged(evidence, members, members[0].trace) } catch {
+            return await fail(members.map(\.claim), error)
+        }
+        let standing = Set(logged.map(\.member.claim.leaseToken))
+        for member in members where !standing.contains(member.claim.leaseToken) { await held.remove(member.claim) }
+        guard let bundle = logged.first?.logged.artefact.bundle else { return }
+        let shared = SharedBundle(bundle)
+        let left = await each(logged) { (member, logged) -> Claim? in
+            guard await held.isGoingOn else { return member.claim }
+            await held.running(member.claim) { await publish(member, logged, shared) }
+            return nil
+        }
+        await putBack(left.compactMap { $0 })
+    }
+
+    private func publish(_ member: GroupMember, _ logged: LoggedEvidence, _ shared: SharedBundle) async {
+        let outcome: Outcome?
+        do {
+            let manifest = try await attempt.sign.publication.publish(
+                logged, member.order, member.trace, sharing: shared)
+            try await attempt.sign.follow(member.approved, member.trace)
+            outcome = .signed(
+                logged.record(member.order, manifest: manifest, policyVersion: attempt.sign.policy.version))
+        } catch {
+            outcome = attempt.outcome(of: error, for: member.claim, member.trace)
+        }
+        if let outcome { await attempt.end(member.claim, as: outcome, member.trace) }
+    }
+
+    // MARK: Ends
+
+    private func end(_ claim: Claim, _ outcome: Outcome?, _ trace: AttemptTrace) async {
+        if let outcome { await attempt.end(claim, as: outcome, trace) }
+        await held.remove(claim)
+    }
+
+    /// What kept the group as a whole from going on means the same for each of them; they come back together.
+    private func fail(_ claims: [Claim], _ error: any Error) async {
+        if RotationHint.isGiven(by: error) { attempt.trust?.nudge() }
+        let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
+        attempt.logger.warning(
+            "\(failed.failure.observed)",
+            metadata: [
+                "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
+                "group.members": "\(claims.count)",
+            ])
+        let random = Double.random(in: 0..<1)
+        var (again, released): ([Claim], [Claim]) = ([], [])
+        var (delay, counts) = (Duration.zero, false)
+        for claim in claims {
+            switch failed.outcome(for: claim, under: attempt.retry, random: random) {
+            case .retry(_, let after, let counted):
+                attempt.metrics.retries.increment(failed.retryClass ?? "release")
+                (delay, counts) = (max(delay, after), counted)
+                again.append(claim)
+            // a lease that was lost is one of many: the others are free for the next attempt
+            case .released, nil: released.append(claim)
+            case let outcome?:
+                await end(claim, outcome, AttemptTrace(claim, logger: attempt.logger, metrics: attempt.metrics))
+            }
+        }
+        await putBack(again, failed.failure, after: delay, counts: counts)
+        await putBack(released)
+    }
+
+    /// In a task of its own: the stop that cancels this one must not keep the jobs leased.
+    private func putBack(
+        _ claims: [Claim], _ failure: Failure? = nil, after delay: Duration = .zero, counts: Bool = false
+    ) async {
+        guard !claims.isEmpty else { return }
+        await Task {
+            do {
+                try await attempt.queue.putBack(group: claims, error: failure, after: delay, counts: counts)
+            } catch {
+                attempt.logger.warning(
+                    "a group was not given back; its leases run out", metadata: ["error": "\(error)"])
+            }
+        }.value
+        for claim in claims { await held.remove(claim) }
+    }
+
+    /// Runs `work` on each item, no more than `width` at once; the results in the order in which they come.
+    private func each<Item: Sendable, Result: Sendable>(
+        _ items: [Item], _ work: @escaping @Sendable (Item) async -> Result
+    ) async -> [Result] {
+        await withTaskGroup(of: Result.self) { group in
+            var results: [Result] = []
+            for (position, item) in items.enumerated() {
+                if position >= width, let result = await group.next() { results.append(result) }
+                group.addTask { await work(item) }
+            }
+            for await result in group { results.append(result) }
+            return results
+        }
+    }
+}

@@ -1,0 +1,145 @@
+import OCI
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Which members of a batch one statement will be about, decided when they enter the queue.
+@Suite struct BatchGroupTests {
+    /// Sizes of the groups that the jobs are in, the largest first; jobs in none are left out.
+    private func groups(_ fixture: BatchFixture) async throws -> [Int] {
+        try await fixture.database.pool.query(
+            """
+            SELECT count(*) AS jobs FROM countersign.job WHERE group_id IS NOT NULL GROUP BY group_id ORDER BY 1 DESC
+            """
+        ).map { Int(try $0.decode("jobs", as: Int64.self)) }
+    }
+
+    private func due(_ fixture: BatchFixture) async throws -> Int {
+        try await fixture.database.number("SELECT count(*) FROM countersign.job WHERE run_at <= now()")
+    }
+
+    @Test func `a batch enters the queue a statement at a time, and only the first job of each is due`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await fixture.batch(fixture.subjects(25), grouping: .init(maxSubjects: 10))
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.queued: 25])
+        #expect(try await groups(fixture) == [10, 10, 5])
+        #expect(try await due(fixture) == 3)
+        let first = try #require(try await fixture.database.claim().first)
+        let more = try await fixture.database.queue.gather(try #require(first.groupID), limit: 1_000)
+        #expect(more.count == 9 && more.allSatisfy { $0.groupID == first.groupID })
+        #expect(try await fixture.database.contradictions() == 0)
+    }
+
+    @Test func `tags of one digest are one subject`() async throws {
+        let fixture = try await BatchFixture()
+        let subjects = try (0..<12).map { try fixture.subject("image \($0 / 3)", tag: "v\($0)") }
+        let batch = try await fixture.batch(subjects, grouping: .init(maxSubjects: 4))
+        try await fixture.feed()
+        #expect(try await groups(fixture) == [4])
+        #expect(try await fixture.counts(batch) == [.queued: 12])
+    }
+
+    @Test func `repositories have statements of their own, unless it is widened by name`() async throws {
+        let subjects: @Sendable (BatchFixture) throws -> [BatchSubject] = { fixture in
+            try (0..<6).map { try fixture.subject("image \($0)", repository: "team/app-\($0 % 2)") }
+        }
+        let apart = try await BatchFixture()
+        _ = try await apart.batch(subjects(apart), grouping: .init(maxSubjects: 10))
+        try await apart.feed()
+        #expect(try await groups(apart) == [3, 3])
+        let together = try await BatchFixture()
+        _ = try await together.batch(
+            subjects(together), grouping: .init(maxSubjects: 10, acrossRepositories: true))
+        try await together.feed()
+        #expect(try await groups(together) == [6])
+    }
+
+    @Test func `a statement that is not full waits for tags that nobody asked for yet`() async throws {
+        let fixture = try await BatchFixture()
+        var subjects = try fixture.subjects(5)
+        subjects += try (0..<BatchFeeder.questionLimit + 4).map { number in
+            BatchSubject(repository: try fixture.subject("x").repository, tag: "t\(number)", digest: nil)
+        }
+        let batch = try await fixture.batch(subjects, grouping: .init(maxSubjects: 10))
+        _ = try await fixture.feeder().step()
+        #expect(try await fixture.counts(batch)[.queued] == nil)
+        try await fixture.feed()
+        #expect(try await groups(fixture) == [5])
+    }
+
+    @Test func `what is signed or pushed already is in no group`() async throws {
+        let fixture = try await BatchFixture()
+        try await fixture.database.push(samplePush(sampleDigest("signed")))
+        try await fixture.signAll()
+        try await fixture.database.push(samplePush(sampleDigest("pushed")))
+        let subjects = try ["signed", "pushed", "a", "b"].map { try fixture.subject($0) }
+        _ = try await fixture.batch(subjects, grouping: .init(maxSubjects: 10))
+        try await fixture.feed()
+        #expect(try await groups(fixture) == [2])
+        #expect(try await due(fixture) == 3)
+    }
+
+    @Test func `a cancelled batch takes its groups back, and resumed it forms them anew`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await fixture.batch(fixture.subjects(8), grouping: .init(maxSubjects: 4))
+        try await fixture.feed()
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.cancelled: 8])
+        #expect(try await fixture.database.jobCount() == 0)
+        _ = try await fixture.records.resume(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await groups(fixture) == [4, 4])
+    }
+}
+
+/// What one batch does to others, and how fast it is.
+@Suite struct BatchPaceTests {
+    @Test func `a batch that cannot be carried on says why, holds up no other, and goes on when it can`() async throws {
+        let fixture = try await BatchFixture()
+        let broken = try await fixture.batch(fixture.subjects(3, "broken"))
+        let sound = try await fixture.batch(fixture.subjects(3, "sound"))
+        try await fixture.database.pool.execute(
+            "UPDATE countersign.batch_member SET repository = 'No Name' WHERE batch_id = \(broken.id) AND ordinal = 1")
+        _ = try await fixture.feeder().step()
+        #expect(try await fixture.counts(sound) == [.queued: 3])
+        #expect(try await fixture.counts(broken) == [.pending: 3])
+        let error = try #require(try await fixture.records.batch(broken.id)?.error)
+        #expect(error.code == "queue.unreadable" && error.stage == "batch")
+        try await fixture.database.pool.execute(
+            "UPDATE countersign.batch_member SET repository = 'team/app' WHERE batch_id = \(broken.id)")
+        try await fixture.database.pool.execute(
+            "UPDATE countersign.batch SET failed_at = now() - interval '1 minute' WHERE failed_at IS NOT NULL")
+        try await fixture.feed()
+        #expect(try await fixture.counts(broken) == [.queued: 3])
+        #expect(try await fixture.records.batch(broken.id)?.error == nil)
+    }
+
+    @Test func `more batches than one round looks at take turns`() async throws {
+        let fixture = try await BatchFixture()
+        let subject = try fixture.subject("image")
+        for _ in 0..<BatchFeeder.batchLimit + 5 { _ = try await fixture.batch([subject]) }
+        let feeder = fixture.feeder()
+        for _ in 0..<2 { _ = try await feeder.step() }
+        #expect(
+            try await fixture.database.number(
+                "SELECT count(*) FROM countersign.batch_member WHERE target_id IS NULL") == 0)
+    }
+
+    @Test func `a rate is kept for each registry, by all daemons together`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await fixture.batch(fixture.subjects(10), rate: 120)
+        for _ in 0..<3 { _ = try await fixture.feeder().step() }
+        #expect(try await fixture.counts(batch) == [.queued: 2, .pending: 8])
+        // a minute's 120 are two in a second
+        let seconds = try await fixture.database.number(
+            "SELECT ceil(extract(epoch FROM free_at - now()))::bigint FROM countersign.batch_pace")
+        #expect((0...1).contains(seconds))
+        try await fixture.database.pool.execute("UPDATE countersign.batch_pace SET free_at = now() - interval '1 hour'")
+        for _ in 0..<2 { _ = try await fixture.feeder().step() }
+        #expect(try await fixture.counts(batch) == [.queued: 4, .pending: 6])
+    }
+}

@@ -1,0 +1,196 @@
+import Curl
+import OCI
+import OpenSSL
+import Postgres
+import Sigstore
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Many digests under one signature.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct GroupTests {
+    @Test func `a group is one statement, one entry and one bundle, and each member is signed`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 5)
+        try await line.daemon().attemptGroups()
+        try await line.expectSignedOnce(digests)
+        #expect(line.bundleUploads == 1)
+        var bundles = Set<[UInt8]>()
+        for digest in digests { bundles.formUnion(try await line.referrers(of: digest).map(\.bytes)) }
+        #expect(bundles.count == 1)
+        let bundle = try UnverifiedBundle(json: try #require(bundles.first))
+        guard case .envelope(let envelope) = bundle.content else { throw SupportError("no envelope") }
+        let subjects = try Statement(json: envelope.payload).subjects
+        #expect(Set(subjects.compactMap { $0.digest["sha256"] }) == Set(digests.map(\.hex)))
+        for subject in subjects {
+            #expect(subject.name == "\(line.repository)@\(subject.digest["sha256"]?.prefix(12) ?? "-")")
+            #expect(subject.annotations["dev.countersign/repository"] == line.repository.description)
+        }
+    }
+
+    @Test func `what waits for the first of a group comes due by itself if nobody takes that one`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.job WHERE run_at <= now()") == 1)
+        let claims = try await line.database.claim()
+        #expect(try await line.database.queue.cancel(job: claims[0].jobID) == .cancelling)
+        #expect(try await line.database.queue.settle(claims[0], as: .released) != .requeued)
+        try await line.daemon().workOffGroups()
+        let cancelled = try #require(claims[0].target?.digest)
+        #expect(try await line.state(cancelled) == "cancelled")
+        try await line.expectSignedOnce(digests.filter { $0 != cancelled })
+    }
+
+    @Test func `one that may not be signed, one that is not there and one that is signed leave the others alone`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let digests = try await line.images(5)
+        try await line.push(digests[0])
+        try await line.daemon().workOff()
+        try await line.delete(digests[1])
+        try await line.queueGroup(digests)
+        _ = try await Revocations(queue: line.database.queue).revoke(
+            .init(
+                repository: line.repository, digest: digests[2], reason: "it has a hole",
+                principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil)), removing: false)
+        let daemon = try await line.daemon()
+        try await daemon.workOffGroups()
+        try await daemon.workOffGroups()
+        #expect(try await line.state(digests[1]) == "gone")
+        #expect(try await line.state(digests[2]) == "revoked")
+        try await line.expectSignedOnce(digests[0])
+        try await line.expectSignedOnce(Array(digests[3...]))
+        #expect(try await line.subjects(of: digests[3]) == 2)
+        #expect(try await line.subjects(of: digests[0]) == 1)
+    }
+
+    @Test func `what is revoked or cancelled while the statement is made is not in it`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 5)
+        let hold = FaultRelay.Hold()
+        line.tsa.next(.answerHeld(hold)) { _ in true }
+        let daemon = try await line.daemon()
+        let attempt = Task { try await daemon.attemptGroups() }
+        await hold.reached()
+        _ = try await Revocations(queue: line.database.queue).revoke(
+            .init(
+                repository: line.repository, digest: digests[1], reason: "it has a hole",
+                principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil)), removing: false)
+        let job = try #require(
+            try await line.database.pool.query(
+                """
+                SELECT j.id FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
+                WHERE t.digest = \(digests[2].description)::text
+                """
+            ).first?.decode("id", as: Int64.self))
+        #expect(try await line.database.queue.cancel(job: job) == .cancelling)
+        hold.release()
+        try await attempt.value
+
+        let rest = [digests[0], digests[3], digests[4]]
+        try await line.expectSignedOnce(rest)
+        for digest in rest { #expect(try await line.subjects(of: digest) == 3) }
+        #expect(try await line.state(digests[1]) == "revoked")
+        try await line.expectNothingPublic(digests[1])
+        #expect(try await line.entries(about: rest).isDisjoint(with: line.logEntries(about: digests[2])))
+    }
+
+    @Test func `a member of which the lease was lost is signed by whoever took it, the others without it`() async throws
+    {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 4)
+        let hold = FaultRelay.Hold()
+        line.tsa.next(.answerHeld(hold)) { _ in true }
+        let daemon = try await line.daemon()
+        let attempt = Task { try await daemon.attemptGroups() }
+        await hold.reached()
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.job SET lease_token = nextval('countersign.lease_token')
+            WHERE target_id = (SELECT id FROM countersign.target WHERE digest = \(digests[3].description)::text)
+            """)
+        hold.release()
+        try await attempt.value
+        let rest = Array(digests[..<3])
+        for digest in rest { #expect(try await line.state(digest) == "signed") }
+        #expect(try await line.subjects(of: digests[0]) == 3)
+        #expect(try await line.logEntries(about: digests[3]).isEmpty)
+
+        try await line.giveUpHolders()
+        try await line.daemon().workOffGroups()
+        try await line.expectSignedOnce(digests, entries: 2)
+    }
+
+    @Test func `a repository whose rule wants both formats is signed digest by digest`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        try await line.daemon(.formats([.bundle, .legacy])).workOffGroups()
+        for digest in digests { try await line.expectSignedOnce(digest, in: [.bundle, .legacy]) }
+        #expect(try await line.entries(about: digests).count == 3)
+    }
+
+    @Test func `a log that is away holds up the whole group, and it comes back as one`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 4)
+        line.rekor.next(.answered(503), times: 1) { $0.method == "POST" }
+        let daemon = try await line.daemon()
+        try await daemon.attemptGroups()
+        for digest in digests { #expect(try await line.state(digest) == "waiting") }
+        #expect(try await line.failure(digests[0])?.code == "rekor.unavailable")
+        let due = try await line.database.number(
+            "SELECT count(*) FROM countersign.job WHERE run_at < now() + interval '10 seconds'")
+        #expect(due == 1, "the first one takes the others along")
+        try await daemon.workOffGroups()
+        try await line.expectSignedOnce(digests)
+    }
+
+    @Test func `a push of a member while it waits is not kept waiting for the group`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        try await line.push(digests[2])
+        try await line.daemon().attemptGroups()
+        try await line.expectSignedOnce(digests, entries: 2)
+        #expect(try await line.subjects(of: digests[2]) == 1)
+        #expect(try await line.subjects(of: digests[0]) == 2)
+    }
+
+    @Test func `a registry that loses the bundle between two members gets it again`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        let daemon = try await line.daemon()
+        line.registry.next(
+            .answered(400, body: #"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#), times: 1, where: \.isReferrer)
+        try await daemon.workOffGroups()
+        try await line.expectSignedOnce(digests)
+    }
+
+    @Test func `a re-push of a member finds the group's signature and restores it`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        let daemon = try await line.daemon()
+        try await daemon.attemptGroups()
+        let referrer = try #require(try await line.signature(of: digests[1])?.referrer)
+        try await line.delete(referrer)
+        try await line.push(digests[1])
+        try await daemon.workOff()
+        try await line.expectSignedOnce(digests)
+        #expect(try await line.signature(of: digests[1])?.referrer == referrer)
+    }
+
+    @Test func `after the loss of the database a group's signature is adopted by each member`() async throws {
+        let before = try await SigningLine()
+        let digests = try await before.group(of: 3)
+        try await before.daemon().attemptGroups()
+        let after = try await before.withFreshDatabase()
+        for digest in digests.dropLast() { try await after.push(digest) }
+        try await after.queueGroup([digests[2]])
+        let sent = after.rekor.requests.count
+        try await after.daemon().workOff()
+        try await after.expectSignedOnce(digests)
+        #expect(after.rekor.requests.count == sent, "the log was not asked")
+        #expect(try await after.database.number("SELECT count(*) FROM countersign.evidence") == 1)
+        #expect(try await after.database.number("SELECT max(subjects) FROM countersign.evidence") == 3)
+    }
+}
