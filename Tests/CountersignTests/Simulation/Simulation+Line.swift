@@ -47,6 +47,7 @@ extension Simulation {
         }
         let failed = AttemptFailure(StageFailure(stage: attempt.step.stage, underlying: error))
         guard let outcome = failed.outcome(for: attempt.claim, under: Self.policy, random: dice.unit()) else {
+            counts.zombies += 1
             attempt.isOver = true
             return
         }
@@ -116,7 +117,8 @@ extension Simulation {
         } else {
             guard fault() == .none else { throw Self.unavailable(.fulcio) }
             let limits = CertificateWindow.Limits()
-            let end = queue.now + 600_000
+            // of an expiring one as much is left as the window leaves of any
+            let end = queue.now + (temper == .expiring ? limits.margin.milliseconds + 10_000 : 600_000)
             let closes = min(queue.now + limits.maxAge.milliseconds, end - limits.margin.milliseconds)
             daemons[daemon].window = (end, closes)
             attempt.certificateEnd = end

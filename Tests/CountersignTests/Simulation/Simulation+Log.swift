@@ -75,10 +75,13 @@ extension Simulation {
         if !journal.rows.contains(where: { $0.signature == signature }) {
             violate("signature \(signature) goes to the log and is in no committed row")
         }
-        let fault = fault()
+        let fault = temper == .expiring && !isCalm && dice.perMille(400) ? Fault.lost : fault()
         guard fault != .error else { throw Self.unavailable(.rekor) }
         let delay = fault == .lost && dice.perMille(500) ? 1_000 + dice.below(100_000) : 0
+        if delay > 0 { counts.lateEntries += 1 }
         let entry = outside.submit(signature, at: queue.now, delay: delay)
+        // until nobody waits for the answer any more
+        if fault == .lost, temper == .expiring { pass(dice.below(200_000)) }
         guard fault == .none, let entry else { throw Self.unavailable(.rekor) }
         return entry
     }

@@ -23,7 +23,10 @@ extension Simulation {
                 try simulation.queue.fence(held)
                 return simulation.journal.takeTurn(at: place, held.token, lasting: Self.turn, at: now)
             }
-            guard isMine || flaw == .takesNoTurns else { throw SigningError.subjectBusy }
+            guard isMine || flaw == .takesNoTurns else {
+                counts.waitsForTurn += 1
+                throw SigningError.subjectBusy
+            }
             (attempt.turnUntil, attempt.rounds, attempt.step) = (now + Self.turn, 0, .pushBlob)
         case .pushBlob:
             try registry { $0.outside.pushBlob(signature) }

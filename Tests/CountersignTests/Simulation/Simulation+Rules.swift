@@ -2,9 +2,11 @@
 
 // What must hold, whatever happened.
 extension Simulation {
-    /// After every step.
+    /// After every step that wrote something.
     mutating func check() {
-        guard violation == nil else { return }
+        let revision = queue.revision + journal.revision
+        guard violation == nil, revision != checked else { return }
+        checked = revision
         if let contradiction = queue.contradiction { violate(contradiction) }
         for row in journal.rows {
             if row.isAbandoned, !explained.contains(row.signature) { explain(row) }

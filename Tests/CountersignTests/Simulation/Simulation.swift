@@ -18,6 +18,11 @@ struct Simulation: Sendable {
             overstaysTurn
     }
 
+    /// What a schedule has more of: nothing, certificates that end and a log that is late, or writers of one subject.
+    enum Temper: Sendable, CaseIterable {
+        case even, expiring, crowded
+    }
+
     /// What a registry and the policy say of an image.
     enum Nature: Sendable, CaseIterable {
         case good, absent, broken, refused
@@ -47,6 +52,7 @@ struct Simulation: Sendable {
     static let slots = 2
 
     let flaw: Flaw?
+    let temper: Temper
     let images: [Image]
     var dice: Dice
     var queue: QueueModel
@@ -58,19 +64,30 @@ struct Simulation: Sendable {
     /// Of each signature: its target and format.
     var signatures: [(target: Int, format: Int)] = []
     var explained: Set<Int> = []
-    /// What happened, if it is to be told.
+    /// What was written when the rules were looked at.
+    var checked = 0
+    /// Images whose published signature was deleted at some time.
+    var robbed: Set<Int> = []
+    /// What happened, if it is to be told; and how often what is rare.
     var story: [String]?
+    var counts = Counts()
+
+    struct Counts: Sendable, Equatable {
+        var (zombies, waitsForTurn, deaths, standstills, lateEntries) = (0, 0, 0, 0, 0)
+    }
 
     init(seed: Int, flaw: Flaw? = nil, isTold: Bool = false) {
         var dice = Dice(seed: seed)
         self.flaw = flaw
-        let count = 1 + dice.below(3)
+        let temper = Temper.allCases[dice.below(3)]
+        let count = temper == .crowded ? 2 : 1 + dice.below(3)
         images = (0..<count).map { _ in
             let nature = dice.perMille(850) ? Nature.good : Nature.allCases[dice.below(4)]
-            return Image(nature: nature, formats: 1 + dice.below(2), subject: dice.below(2))
+            return Image(nature: nature, formats: 1 + dice.below(2), subject: temper == .crowded ? 0 : dice.below(2))
         }
         queue = QueueModel(targets: count, lease: Self.lease, crashBackoffCeiling: .seconds(60))
         queue.isFenced = flaw != .writesUnfenced
+        self.temper = temper
         outside = OutsideModel(lists: 4, datesEntries: dice.perMille(700))
         daemons = Array(repeating: Daemon(), count: 1 + dice.below(3))
         story = isTold ? [] : nil
@@ -80,7 +97,7 @@ struct Simulation: Sendable {
     /// - Returns: the rule that was broken, if one was.
     mutating func run() -> Violation? {
         for image in images.indices { queue.push(image, lane: .live) }
-        for _ in 0..<(40 + dice.below(120)) where violation == nil {
+        for _ in 0..<(60 + dice.below(160)) where violation == nil {
             disturb()
             check()
         }
@@ -100,55 +117,72 @@ struct Simulation: Sendable {
     // MARK: The time of accidents
 
     private mutating func disturb() {
-        let daemon = dice.below(daemons.count)
-        let isAwake = daemons[daemon].frozenUntil <= queue.now
+        let chosen = dice.below(daemons.count)
+        let daemon = isAwake(chosen) ? chosen : daemons.indices.first(where: isAwake) ?? chosen
+        let isAwake = isAwake(daemon)
         let image = dice.below(images.count)
         switch dice.below(1_000) {
-        case 0..<560: if isAwake { advanceSome(daemon) }
-        case 560..<660: if isAwake { claim(daemon) }
-        case 660..<730: pass(100 + dice.below(3_000))
-        case 730..<755: pass(5_000 + dice.below(60_000))
-        case 755..<763: pass(100_000 + dice.below(600_000))
-        case 763..<830: if isAwake { heartbeat(daemon) }
-        case 830..<860: if isAwake { rescue() }
-        case 860..<900:
+        case 0..<670: if isAwake { advanceSome(daemon) }
+        case 670..<740: if isAwake { claim(daemon) }
+        case 740..<790: pass(100 + dice.below(3_000))
+        case 790..<810: pass(5_000 + dice.below(60_000))
+        case 810..<818: pass(100_000 + dice.below(600_000))
+        case 818..<830: if temper == .expiring { pass(60_000 + dice.below(120_000)) }
+        case 830..<880: if isAwake { heartbeat(daemon) }
+        case 880..<895: if isAwake { rescue() }
+        case 895..<915:
             tell("push \(image)")
             queue.push(image, lane: Lane.allCases[dice.below(3)])
-        case 900..<930: crash(daemon)
-        case 930..<960: freeze(daemon)
-        case 960..<968: _ = queue.cancel(image)
-        case 968..<976: _ = queue.retry(image)
-        case 976..<986: _ = queue.redrive(queue.letters.map(\.jobID))
+        case 915..<932: crash(daemon)
+        case 932..<949: freeze(daemon)
+        case 949..<955:
+            tell("an operator cancels \(image)")
+            _ = queue.cancel(image)
+        case 955..<963: _ = queue.retry(image)
+        case 963..<973: _ = queue.redrive(queue.letters.map(\.jobID))
+        case 973..<985: rescue()
         default: lose(image)
         }
     }
 
+    private func isAwake(_ daemon: Int) -> Bool { daemons[daemon].frozenUntil <= queue.now }
+
     private mutating func advanceSome(_ daemon: Int) {
         guard !daemons[daemon].attempts.isEmpty else { return claim(daemon) }
-        advance(daemon, dice.below(daemons[daemon].attempts.count))
+        let slot = dice.below(daemons[daemon].attempts.count)
+        // where a standstill is worst
+        switch (temper, daemons[daemon].attempts[slot].step) {
+        case (.crowded, .writeList), (.expiring, .giveUp): if dice.perMille(200) { return freeze(daemon) }
+        default: break
+        }
+        advance(daemon, slot)
     }
 
     private mutating func crash(_ daemon: Int) {
-        tell("daemon \(daemon) dies with \(daemons[daemon].attempts.count) attempts")
+        let running = daemons[daemon].attempts.count
+        tell("daemon \(daemon) dies with \(running) attempts")
         daemons[daemon] = Daemon()
+        counts.deaths += 1
     }
 
     private mutating func freeze(_ daemon: Int) {
-        let seconds = dice.perMille(150) ? 130 + dice.below(120) : 5 + dice.below(50)
+        let seconds = dice.perMille(temper == .even ? 150 : 500) ? 70 + dice.below(180) : 5 + dice.below(50)
         daemons[daemon].frozenUntil = queue.now + seconds * 1_000
+        counts.standstills += 1
         tell("daemon \(daemon) stands still for \(seconds) s")
     }
 
-    /// Somebody deletes what was published; the push that follows finds it out.
+    /// Somebody deletes what was published; the push that follows finds it out, unless an operator cancels the look.
     private mutating func lose(_ image: Int) {
         guard let row = journal.live(image, 0), outside.serves(row.signature, in: place(image, 0)) else { return }
         tell("the registry loses signature \(row.signature) of \(image)")
         outside.lose(row.signature, in: place(image, 0))
+        robbed.insert(image)
         queue.push(image, lane: .live)
     }
 
     /// Lets time go by, but nobody's turn at a subject: a publication's requests take less together (`worker.subject_lease`).
-    private mutating func pass(_ span: Time) {
+    mutating func pass(_ span: Time) {
         var end = queue.now + span
         if flaw != .overstaysTurn {
             for daemon in daemons.indices {
@@ -208,6 +242,7 @@ struct Simulation: Sendable {
     private mutating func calmDown() {
         isCalm = true
         for daemon in daemons.indices { daemons[daemon].frozenUntil = 0 }
+        for image in robbed.sorted() { queue.push(image, lane: .bulk) }
         for _ in 0..<300 where violation == nil && !queue.jobs.isEmpty {
             rescue()
             for daemon in daemons.indices {
@@ -239,8 +274,8 @@ struct Simulation: Sendable {
     mutating func fault() -> Fault {
         guard !isCalm else { return .none }
         switch dice.below(100) {
-        case 0..<3: return .error
-        case 3..<8: return .lost
+        case 0: return .error
+        case 1..<4: return .lost
         default: return .none
         }
     }
