@@ -196,4 +196,49 @@ import Testing
         #expect(try await after.database.number("SELECT count(*) FROM countersign.evidence") == 1)
         #expect(try await after.database.number("SELECT max(subjects) FROM countersign.evidence") == 3)
     }
+
+    @Test func `a campaign may be grouped, each subject says its generation, and older signatures go if asked`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let digests = try await line.images(3)
+        for digest in digests { try await line.push(digest) }
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        let repository = line.repository
+        try await line.database.pool.transaction { session in
+            let opened = try JobQueue.openGenerations(
+                digests.map { .init(repository: repository, digest: $0, rule: "all", policyVersion: "v1") },
+                .init(reason: "a new identity", removesOlder: true, by: "operator", batch: 1), in: session)
+            let targets = opened.compactMap { if case .opened(let id) = $0 { id } else { nil } }
+            try JobQueue.group(jobsOf: targets, under: SigningLine.groupKey, in: session)
+        }
+        try await daemon.workOffGroups()
+        #expect(try await line.entries(about: digests).count == 4, "three of their own before, one in common now")
+        for digest in digests {
+            let status = try #require(try await line.database.records.status(of: digest, in: line.repository))
+            #expect(status.state == .signed && status.generation == 1)
+            let bundles = try await line.referrers(of: digest)
+            #expect(bundles.count == 1)
+            let content = try UnverifiedBundle(json: try #require(bundles.first).bytes).content
+            guard case .envelope(let envelope) = content else { throw SupportError("no envelope") }
+            let subjects = try Statement(json: envelope.payload).subjects
+            #expect(subjects.map { $0.annotations[Statement.generationAnnotation] } == ["1", "1", "1"])
+        }
+    }
+
+    @Test func `a group goes to a log of tiles as well`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        try await line.daemon(setup).workOffGroups()
+        for digest in digests {
+            #expect(try await line.state(digest) == "signed")
+            let verdict = try await line.verify(digest)
+            #expect(verdict.signatures.count == 1 && verdict.rejected.isEmpty)
+            #expect(try await line.subjects(of: digest) == 3)
+        }
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 1)
+    }
 }
