@@ -98,7 +98,8 @@ package struct BatchFeeder: Service {
         case .running:
             let asked = try await askForTags(of: batch)
             let entered = try await enqueue(membersOf: batch)
-            isBusy = asked == Self.questionLimit || entered >= Self.stepLimit
+            // a group that entered may be followed by another one, however small
+            isBusy = asked == Self.questionLimit || entered >= (batch.grouping == nil ? Self.stepLimit : 1)
         case .cancelled: isBusy = try await takeBack(from: batch) == Self.stepLimit
         case .done: break
         }

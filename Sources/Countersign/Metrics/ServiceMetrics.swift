@@ -42,6 +42,10 @@ package struct ServiceMetrics: Sendable {
     package let outcomes: Counter
     /// Requests to registries, by registry and method.
     package let registryRequests: Counter
+    /// Statements about several digests that were committed.
+    package let groups: Counter
+    /// Digests in them.
+    package let groupSubjects: Counter
 
     package init(_ registry: MetricsRegistry = MetricsRegistry()) {
         self.registry = registry
@@ -78,6 +82,8 @@ package struct ServiceMetrics: Sendable {
         outcomes = registry.counter("countersign_outcomes_total", "Ended attempts by outcome.", labels: ["outcome"])
         registryRequests = registry.counter(
             "countersign_registry_requests_total", "Requests to registries.", labels: ["registry", "method"])
+        groups = registry.counter("countersign_groups_total", "Statements about several digests.")
+        groupSubjects = registry.counter("countersign_group_subjects_total", "Digests in statements about several.")
     }
 }
 

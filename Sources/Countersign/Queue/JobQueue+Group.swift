@@ -8,14 +8,16 @@ import Postgres
 /// finds the rest and takes them along. If nobody does, they come due like all others, and any of them may be the first.
 extension JobQueue {
     /// How much later the others are due.
-    static let groupStagger: Duration = .seconds(15)
+    static let groupStagger: Duration = .seconds(60)
 
-    /// Takes the jobs of a claimed one's group that nobody holds, be they due or nearly so. What must run alone stays.
+    /// Takes the jobs of a claimed one's group that nobody holds: what is due, and what only waits for the first of them. What
+    /// has failed keeps its delay, and what must run alone stays.
     /// - Parameter limit: the most that are taken.
     func gather(_ group: Int64, limit: Int) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let crashLimit = Int32(settings.crashLimit)
+        let window = Self.groupStagger * 2
         let rest = Self.leaseStatement(worker: worker, lease: settings.lease)
         let claims = try await pool.together { session in
             try session.query(
@@ -24,7 +26,7 @@ extension JobQueue {
                     SELECT id FROM countersign.job
                     WHERE group_id = \(group) AND NOT leased AND kind = \(JobKind.sign.rawValue)::text
                         AND lane = \(Lane.bulk.rawValue)::smallint AND crash_count < \(crashLimit)::int
-                        AND run_at <= now() + \(Self.groupStagger)::interval
+                        AND (run_at <= now() OR (failures = 0 AND run_at <= now() + \(window)::interval))
                     ORDER BY id LIMIT \(limit)::int FOR NO KEY UPDATE SKIP LOCKED),
                 \(rest)
                 """
@@ -33,20 +35,31 @@ extension JobQueue {
         return claims.sorted { $0.jobID < $1.jobID }
     }
 
-    /// Puts jobs of one group back together: the first of them is due after its delay, the others a stagger later, so that
-    /// it finds them. Jobs that are not held any more are left alone.
-    /// - Parameter error: `nil`: not begun; the attempt does not count and is no failure.
-    func putBack(
-        group claims: [Claim], error: Failure?, after delay: Duration, counts: Bool = false
-    ) async throws(QueueError) {
-        let ordered = claims.sorted { $0.jobID < $1.jobID }
-        let returns = ordered.enumerated().map { position, claim in
-            JobReturn(
-                claim, error: error, delay: position == 0 ? delay : delay + Self.groupStagger,
-                uncountedAttempts: counts ? 0 : 1, failures: error == nil ? 0 : 1)
+    /// A job of a group on its way back, with why.
+    struct GroupReturn: Sendable {
+        let claim: Claim
+        /// `nil`: not begun; the attempt does not count and is no failure.
+        let error: Failure?
+        let counts: Bool
+    }
+
+    /// Puts jobs of one group back so that they come together again: all are due after the same delay, or, where none has
+    /// failed, the first of them, and the others wait for it. Jobs that are not held any more are left alone.
+    func putBack(_ group: [GroupReturn], after delay: Duration) async throws(QueueError) {
+        let first = group.map(\.claim.jobID).min()
+        let returns = group.map { member in
+            let waits = member.error == nil && member.claim.failures == 0 && member.claim.jobID != first
+            return JobReturn(
+                member.claim, error: member.error, delay: waits ? delay + Self.groupStagger : delay,
+                uncountedAttempts: member.counts ? 0 : 1, failures: member.error == nil ? 0 : 1)
         }
         let settled = try await pool.together { session in try Self.putBack(returns, in: session) }
         if settled.values.contains(.requeued) { notifier.jobsAreDue() }
+    }
+
+    /// Puts back what was not begun.
+    func putBack(unbegun group: [Claim], after delay: Duration) async throws(QueueError) {
+        try await putBack(group.map { GroupReturn(claim: $0, error: nil, counts: false) }, after: delay)
     }
 
     /// Gives jobs that were queued in this transaction a number of their own, and lets all but the first wait for it. Only

@@ -36,17 +36,19 @@ struct GroupAttempt: Sendable {
             return await fail(claims, error)
         }
         var (alone, begun, fresh): ([Claim], [Int64: [GroupMember]], [GroupMember]) = ([], [:], [])
-        var later: [Claim] = []
+        var (later, failed): ([Claim], [(Claim, AttemptFailure)]) = ([], [])
         for look in await each(claims, { await look(at: $0, standing) }) {
             switch look {
             case .alone(let claim): alone.append(claim)
             case .begun(let evidence, let member): begun[evidence, default: []].append(member)
             case .fresh(let member): fresh.append(member)
             case .later(let claim): later.append(claim)
+            case .failed(let claim, let failure): failed.append((claim, failure))
             case .ended: break
             }
         }
         await putBack(later)
+        await end(failed)
         for members in begun.values { await finish(members) }
         for members in Dictionary(grouping: fresh, by: Signing.init).values { alone += await sign(members) }
         await putBack(await each(alone, { await byItself($0) }).compactMap { $0 })
@@ -84,6 +86,7 @@ struct GroupAttempt: Sendable {
         case alone(Claim)
         /// This process is going away.
         case later(Claim)
+        case failed(Claim, AttemptFailure)
         case ended
     }
 
@@ -105,8 +108,11 @@ struct GroupAttempt: Sendable {
                 return try await isAdopted(member) ? .alone(claim) : .fresh(member)
             }
         } catch {
-            await end(claim, attempt.outcome(of: error, for: claim, trace), trace)
-            return .ended
+            let failed = failure(error)
+            trace.note(
+                .warning, "\(failed.failure.observed)",
+                ["stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)"])
+            return .failed(claim, failed)
         }
     }
 
@@ -131,11 +137,17 @@ struct GroupAttempt: Sendable {
     private func sign(_ members: [GroupMember]) async -> [Claim] {
         var (members, fallen): ([GroupMember], [Claim]) = (members, [])
         for _ in 0..<Self.rounds {
+            guard await held.isGoingOn else {
+                await putBack(members.map(\.claim))
+                return fallen
+            }
             // a statement of one is the ordinary one
             guard members.count > 1 else { return fallen + members.map(\.claim) }
             do {
                 switch try await line.prepare(members, members[0].trace) {
                 case .committed(let evidence):
+                    attempt.metrics.groups.increment()
+                    attempt.metrics.groupSubjects.increment(by: Double(members.count))
                     await finish(evidence, members)
                     return fallen
                 case .fallen(let jobs):
@@ -201,49 +213,63 @@ struct GroupAttempt: Sendable {
         await held.remove(claim)
     }
 
-    /// What kept the group as a whole from going on means the same for each of them; they come back together.
+    /// What kept the group as a whole from going on means the same for each of them.
     private func fail(_ claims: [Claim], _ error: any Error) async {
-        if RotationHint.isGiven(by: error) { attempt.trust?.nudge() }
-        let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
+        let failed = failure(error)
         attempt.logger.warning(
             "\(failed.failure.observed)",
             metadata: [
                 "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
                 "group.members": "\(claims.count)",
             ])
+        await end(claims.map { ($0, failed) })
+    }
+
+    private func failure(_ error: any Error) -> AttemptFailure {
+        if RotationHint.isGiven(by: error) { attempt.trust?.nudge() }
+        // whatever a stopped attempt fails with is its stopping
+        return AttemptFailure(Task.isCancelled ? CancellationError() : error)
+    }
+
+    /// Ends what failed. What is to be tried again comes back together, by the class of the failure: one after the other,
+    /// they would make a statement each.
+    private func end(_ failures: [(claim: Claim, failed: AttemptFailure)]) async {
         let random = Double.random(in: 0..<1)
-        var (again, released): ([Claim], [Claim]) = ([], [])
-        var (delay, counts) = (Duration.zero, false)
-        for claim in claims {
+        var again: [String: (delay: Duration, members: [JobQueue.GroupReturn])] = [:]
+        var released: [Claim] = []
+        for (claim, failed) in failures {
             switch failed.outcome(for: claim, under: attempt.retry, random: random) {
-            case .retry(_, let after, let counted):
-                attempt.metrics.retries.increment(failed.retryClass ?? "release")
-                (delay, counts) = (max(delay, after), counted)
-                again.append(claim)
-            // a lease that was lost is one of many: the others are free for the next attempt
+            case .retry(let failure, let delay, let counts):
+                let name = failed.retryClass ?? "release"
+                attempt.metrics.retries.increment(name)
+                var others = again[name] ?? (.zero, [])
+                others.delay = max(others.delay, delay)
+                others.members.append(.init(claim: claim, error: failure, counts: counts))
+                again[name] = others
+            // of many leases one was lost: the others are free for the next attempt
             case .released, nil: released.append(claim)
             case let outcome?:
                 await end(claim, outcome, AttemptTrace(claim, logger: attempt.logger, metrics: attempt.metrics))
             }
         }
-        await putBack(again, failed.failure, after: delay, counts: counts)
+        for back in again.values { await putBack(back.members, after: back.delay) }
         await putBack(released)
     }
 
+    private func putBack(_ unbegun: [Claim]) async {
+        await putBack(unbegun.map { .init(claim: $0, error: nil, counts: false) }, after: .zero)
+    }
+
     /// In a task of its own: the stop that cancels this one must not keep the jobs leased.
-    private func putBack(
-        _ claims: [Claim], _ failure: Failure? = nil, after delay: Duration = .zero, counts: Bool = false
-    ) async {
-        guard !claims.isEmpty else { return }
+    private func putBack(_ members: [JobQueue.GroupReturn], after delay: Duration) async {
+        guard !members.isEmpty else { return }
         await Task {
-            do {
-                try await attempt.queue.putBack(group: claims, error: failure, after: delay, counts: counts)
-            } catch {
+            do { try await attempt.queue.putBack(members, after: delay) } catch {
                 attempt.logger.warning(
                     "a group was not given back; its leases run out", metadata: ["error": "\(error)"])
             }
         }.value
-        for claim in claims { await held.remove(claim) }
+        for member in members { await held.remove(member.claim) }
     }
 
     /// Runs `work` on each item, no more than `width` at once; the results in the order in which they come.

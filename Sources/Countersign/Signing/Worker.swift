@@ -98,7 +98,7 @@ package struct Worker: Service {
             guard await held.begin(claims, limit: settings.groups) else {
                 let pause = settings.poll * Double.random(in: 1..<2)
                 return await Task {
-                    do { try await queue.putBack(group: claims, error: nil, after: pause) } catch {
+                    do { try await queue.putBack(unbegun: claims, after: pause) } catch {
                         logger.warning(
                             "claims were not given back; their leases run out", metadata: ["error": "\(error)"])
                     }

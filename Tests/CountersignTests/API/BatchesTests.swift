@@ -105,7 +105,7 @@ import Testing
         (#"{"selector":{"unsigned":true},"references":["a.example/b:c"]}"#, "api.malformed"),
         (#"{"selector":{"unsigned":true},"formats":["gpg"]}"#, "api.malformed"),
         (#"{"selector":{"unsigned":true},"old":"keep"}"#, "api.malformed"),
-        (#"{"selector":{"unsigned":true},"grouping":{"max_subjects":2}}"#, "api.malformed"),
+        (#"{"selector":{"unsigned":true},"groups":{"max_subjects":2}}"#, "api.malformed"),
     ])
     func `what is misspelt is refused, never passed over`(body: String, expected: String) async throws {
         try await DoorsFixture.withDoors { (doors) async throws in

@@ -58,9 +58,9 @@ extension SigningLine {
         #expect(try await self.entries(about: digests).count == entries, "log entries", sourceLocation: location)
     }
 
-    /// Uploads of anything but the configuration that every referrer has.
+    /// Uploads of anything but the configuration that every referrer has. Only where no two members are published at once:
+    /// each would upload that one.
     var bundleUploads: Int {
-        // an upload's address does not name its digest: the empty configuration is the one that is not a bundle
         registry.requests.count { $0.isBlobUpload } - 1
     }
 }

@@ -149,6 +149,44 @@ import Testing
         try await line.expectSignedOnce(digest)
     }
 
+    @Test func `a group takes no slot from pushes`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold)) { $0.method == "POST" }
+        var settings = Worker.Settings()
+        settings.concurrency = 1
+        settings.poll = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) {
+            await hold.reached()
+            let pushed = try await line.image(tag: "pushed").descriptor.digest
+            try await line.push(pushed)
+            try await eventually("the push is signed", within: .seconds(30)) {
+                try await line.state(pushed) == "signed"
+            }
+            #expect(try await line.state(digests[0]) == "signing")
+            hold.release()
+            try await eventually("the group is signed", within: .seconds(30)) {
+                try await line.database.jobCount() == 0
+            }
+        }
+        try await line.expectSignedOnce(digests)
+    }
+
+    @Test func `groups beyond the limit wait and stay whole`() async throws {
+        let line = try await SigningLine()
+        let groups = [try await line.group(of: 3), try await line.group(of: 3), try await line.group(of: 3)]
+        var settings = Worker.Settings()
+        settings.groups = 1
+        settings.poll = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) {
+            try await eventually("all are signed", within: .seconds(60)) { try await line.database.jobCount() == 0 }
+        }
+        for group in groups { try await line.expectSignedOnce(group) }
+    }
+
     /// Runs the workers for the length of `body`, then stops them as SIGTERM would, and waits for their end.
     private func running(_ workers: [Worker], _ body: () async throws -> Void) async throws {
         let group = ServiceGroup(configuration: .init(services: workers, logger: SigningDaemon.silence))
