@@ -5,8 +5,8 @@ struct BatchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "batch", abstract: "Have many references signed, and follow them.",
         subcommands: [
-            BatchSignCommand.self, BatchStatusCommand.self, BatchCancelCommand.self, BatchResumeCommand.self,
-            BatchRetryCommand.self,
+            BatchSignCommand.self, BatchStatusCommand.self, BatchApproveCommand.self, BatchCancelCommand.self,
+            BatchResumeCommand.self, BatchRetryCommand.self,
         ], defaultSubcommand: BatchSignCommand.self)
 }
 
@@ -61,6 +61,15 @@ extension BatchChange {
         if output.output == .json { return try Console.json(batch) }
         print("batch \(batch.id) \(batch.state): \(batch.summary) of \(batch.members)")
     }
+}
+
+struct BatchApproveCommand: BatchChange {
+    static let configuration = CommandConfiguration(
+        commandName: "approve", abstract: "Let a proposed batch run; with another token than asked for it.")
+    static let verb = "approve"
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Argument(help: "The batch's number.") var id: Int64
 }
 
 struct BatchCancelCommand: BatchChange {

@@ -41,6 +41,9 @@ struct BatchFollower {
         }
         let key = options.idempotencyKey ?? "cli-\(UUID())"
         let batch: BatchAnswer = try await client.post(path, request, headers: [("Idempotency-Key", key)])
+        if batch.state == "proposed" {
+            Console.error("batch \(batch.id) waits until somebody else approves: countersign batch approve \(batch.id)")
+        }
         if options.noWait {
             if output == .json {
                 try Console.json(batch)

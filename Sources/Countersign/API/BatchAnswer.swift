@@ -13,6 +13,9 @@ struct BatchAnswer: Encodable {
     let rate: Int?
     /// Why its last step failed.
     let error: Failure?
+    /// Who agreed to it, where somebody had to.
+    let approvedBy: String?
+    let approvedAt: Date?
     let members: Int
     let createdAt, startedAt: Date
     let endedAt: Date?
@@ -60,6 +63,8 @@ struct BatchAnswer: Encodable {
     enum CodingKeys: String, CodingKey {
         case id, action, state, selector, formats, reason, old, grouping, rate, error, members, progress
         case requestedBy = "requested_by"
+        case approvedBy = "approved_by"
+        case approvedAt = "approved_at"
         case createdAt = "created_at"
         case startedAt = "started_at"
         case endedAt = "ended_at"
@@ -77,6 +82,8 @@ struct BatchAnswer: Encodable {
         grouping = batch.grouping.map(Grouping.init)
         rate = batch.rate
         error = batch.error
+        approvedBy = batch.approval?.by
+        approvedAt = batch.approval?.at
         members = batch.members
         createdAt = batch.createdAt
         startedAt = batch.startedAt

@@ -5,7 +5,8 @@ import OCI
 import OpenSSL
 
 /// `POST /v1/batches`: many references at once, as a list or by a selector over our records; `POST /v1/resign`: the same for
-/// another signature. `GET` for what became of them, `…/events` to be told, `…/cancel`, `…/resume`, `…/retry-failed`.
+/// another signature. `GET` for what became of them, `…/events` to be told, `…/approve`, `…/cancel`, `…/resume`,
+/// `…/retry-failed`.
 ///
 /// A batch grants nothing: each member gets what the policy grants a push.
 package struct BatchesController: RouteSet {
@@ -62,6 +63,9 @@ package struct BatchesController: RouteSet {
             _ = try await authority.require(.viewer, for: request)
             return try events.response(of: try await batch(context).id)
         }
+        router.post("/v1/batches/:id/approve") { request, context in
+            try await command(request, context, "approve", records.approve)
+        }
         router.post("/v1/batches/:id/cancel") { request, context in
             try await command(request, context, "cancel", records.cancel)
         }
@@ -106,7 +110,7 @@ package struct BatchesController: RouteSet {
         } else {
             storing = try await records.store(
                 try await subjects(of: requested.request), requested.request, selector: requested.selector,
-                from: origin)
+                needsApproval: configuration.batches.approval.isNeeded(for: requested.request.action), from: origin)
         }
         switch storing {
         case .keyReused:
@@ -176,6 +180,9 @@ package struct BatchesController: RouteSet {
         case .unknown: throw Self.unknown(context)
         case .impossible(let batch):
             throw Problem(.conflict, "batch.state", "the batch is \(batch.state.rawValue): \(name) does not apply")
+        case .ownRequest:
+            throw Problem(
+                .forbidden, "batch.own_request", "who asked for a batch cannot approve it; somebody else must")
         case .done(let batch):
             context.logger.notice(
                 "batch \(name)", metadata: ["batch.id": "\(batch.id)", "principal": "\(principal.name)"])

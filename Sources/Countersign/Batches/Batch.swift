@@ -20,6 +20,8 @@ package struct Batch: Sendable, Equatable {
     package let rate: Int?
     /// Why its last step failed; it is taken again. `nil`: it did not.
     package let error: Failure?
+    /// Who agreed to it, where somebody had to.
+    package let approval: Approval?
     /// How many references it has, for good.
     package let members: Int
     package let createdAt: Date
@@ -54,7 +56,9 @@ package struct Batch: Sendable, Equatable {
         }
     }
 
-    package enum State: String, Sendable {
+    package enum State: String, Sendable, CaseIterable {
+        /// Nothing of it enters the queue until somebody other than who asked for it approves.
+        case proposed
         case running
         /// An operator's word. What was not signed yet is taken back, until it is resumed.
         case cancelled
@@ -62,9 +66,17 @@ package struct Batch: Sendable, Equatable {
         case done
     }
 
+    /// The second person's word.
+    package struct Approval: Sendable, Equatable {
+        /// The token's name.
+        package let by: String
+        package let at: Date
+    }
+
     package init(
         id: Int64, action: Action, state: State, requestedBy: String, selector: String?, formats: [SignatureFormat]?,
-        reason: String?, grouping: Grouping?, rate: Int?, error: Failure?, members: Int, createdAt: Date,
+        reason: String?, grouping: Grouping?, rate: Int?, error: Failure?, approval: Approval? = nil, members: Int,
+        createdAt: Date,
         startedAt: Date, endedAt: Date?
     ) {
         self.id = id
@@ -77,6 +89,7 @@ package struct Batch: Sendable, Equatable {
         self.grouping = grouping
         self.rate = rate
         self.error = error
+        self.approval = approval
         self.members = members
         self.createdAt = createdAt
         self.startedAt = startedAt

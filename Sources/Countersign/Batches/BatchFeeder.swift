@@ -84,7 +84,7 @@ package struct BatchFeeder: Service {
         let open = try await pool.rows(
             """
             SELECT \(unescaped: BatchRecords.columns) FROM countersign.batch
-            WHERE ended_at IS NULL AND id > \(after) AND (failed_at IS NULL OR failed_at < now() - interval '5 seconds')
+            WHERE ended_at IS NULL AND state <> 'proposed' AND id > \(after) AND (failed_at IS NULL OR failed_at < now() - interval '5 seconds')
             ORDER BY id LIMIT \(Int64(Self.batchLimit))
             """
         ).values(Batch.init)
@@ -101,7 +101,7 @@ package struct BatchFeeder: Service {
             // a group that entered may be followed by another one, however small
             isBusy = asked == Self.questionLimit || entered >= (batch.grouping == nil ? Self.stepLimit : 1)
         case .cancelled: isBusy = try await takeBack(from: batch) == Self.stepLimit
-        case .done: break
+        case .proposed, .done: return false
         }
         try await settle(batch)
         return isBusy

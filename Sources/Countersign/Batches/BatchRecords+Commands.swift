@@ -8,13 +8,43 @@ extension BatchRecords {
         case unknown
         /// Its state does not allow it.
         case impossible(Batch)
+        /// Whoever asked for a batch cannot be the one who approves it.
+        case ownRequest(Batch)
+    }
+
+    /// Lets a proposed batch run: the word of a second person, which is another token than the one it was asked with.
+    package func approve(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
+        try await pool.together { session in
+            let locked = try session.query(
+                """
+                SELECT token_id IS NOT DISTINCT FROM \(principal.tokenID)::bigint AND token_name = \(principal.name)::text
+                    AS is_own
+                FROM countersign.batch WHERE id = \(id) FOR UPDATE
+                """)
+            guard let row = locked.first, let batch = try Self.batch(id, in: session) else { return .unknown }
+            guard batch.state == .proposed else { return .impossible(batch) }
+            if try row.decode("is_own", as: Bool.self) || batch.requestedBy == principal.name {
+                return .ownRequest(batch)
+            }
+            _ = try session.execute(
+                """
+                UPDATE countersign.batch SET state = 'running', approved_by = \(principal.name)::text, approved_at = now(),
+                    started_at = now()
+                WHERE id = \(id)
+                """)
+            var entry = AuditLog.Entry(action: "batch.approve", by: principal)
+            entry.subject = "batch \(id)"
+            entry.detail = "asked for by \(batch.requestedBy), \(batch.members) references"
+            try AuditLog.append(entry, in: session)
+            return .done(try Self.batch(id, in: session) ?? batch)
+        }
     }
 
     /// Stops a batch: nothing more of it enters the queue, and what waits there for it alone is taken back. What a worker
     /// has in hands ends by itself.
     package func cancel(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
         try await command("batch.cancel", id, principal) { batch, session in
-            guard batch.state == .running else { return batch.state == .cancelled }
+            guard batch.state == .running || batch.state == .proposed else { return batch.state == .cancelled }
             _ = try session.execute("UPDATE countersign.batch SET state = 'cancelled' WHERE id = \(id)")
             return true
         }
@@ -23,7 +53,7 @@ extension BatchRecords {
     /// Goes on with what was taken back. What is signed already is not signed again.
     package func resume(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
         try await command("batch.resume", id, principal) { batch, session in
-            guard batch.state == .cancelled else { return batch.state == .running }
+            guard batch.state == .cancelled else { return batch.state == .running || batch.state == .proposed }
             try Self.reopen(id, results: ["cancelled"], in: session)
             return true
         }
@@ -32,7 +62,7 @@ extension BatchRecords {
     /// Tries once more what failed, was refused or was gone.
     package func retryFailed(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
         try await command("batch.retry", id, principal) { batch, session in
-            guard batch.state != .cancelled else { return false }
+            guard batch.state != .cancelled, batch.state != .proposed else { return false }
             try Self.reopen(id, results: ["failed", "refused", "gone"], in: session)
             return true
         }
@@ -67,7 +97,8 @@ extension BatchRecords {
         _ = try session.execute(
             """
             UPDATE countersign.batch
-            SET state = CASE WHEN state = 'done' AND \(Int64(reopened)) = 0 THEN state ELSE 'running' END,
+            SET state = CASE WHEN state = 'done' AND \(Int64(reopened)) = 0 THEN state
+                    WHEN needs_approval AND approved_at IS NULL THEN 'proposed' ELSE 'running' END,
                 ended_at = CASE WHEN state = 'done' AND \(Int64(reopened)) = 0 THEN ended_at END,
                 started_at = CASE WHEN \(Int64(reopened)) > 0 THEN now() ELSE started_at END
             WHERE id = \(id)

@@ -34,22 +34,26 @@ package struct BatchRecords: Sendable {
 
     /// Stores a batch with all its members and its audit row in one commit: when this returns, no crash loses any of it.
     ///
-    /// - Parameter selector: the selector as it was asked, where `subjects` came of one.
+    /// - Parameters:
+    ///   - selector: the selector as it was asked, where `subjects` came of one.
+    ///   - needsApproval: it is proposed then, and waits for ``approve(_:by:)``.
     package func store(
-        _ subjects: [BatchSubject], _ request: BatchRequest, selector: String?, from origin: Origin
+        _ subjects: [BatchSubject], _ request: BatchRequest, selector: String?, needsApproval: Bool = false,
+        from origin: Origin
     ) async throws(QueueError) -> Storing {
         try await pool.together { session in
             if let known = try Self.earlier(origin, in: session) { return known }
             let made = try session.query(
                 """
                 INSERT INTO countersign.batch (action, token_id, token_name, idempotency_key, request_sha256, selector,
-                    formats, reason, old, members, max_subjects, across_repositories, rate)
+                    formats, reason, old, members, max_subjects, across_repositories, rate, needs_approval, state)
                 VALUES (\(request.action.name)::text, \(origin.principal.tokenID), \(origin.principal.name)::text,
                     \(origin.key)::text, \(origin.fingerprint), \(selector)::text,
                     \(request.formats?.map(\.rawValue))::text[], \(request.reason)::text,
                     \(request.action.old?.rawValue)::text, \(Int32(subjects.count)),
                     \(request.grouping.map { Int32($0.maxSubjects) })::int, \(request.grouping?.acrossRepositories ?? false),
-                    \(request.rate.map(Int32.init))::int)
+                    \(request.rate.map(Int32.init))::int, \(needsApproval),
+                    \((needsApproval ? Batch.State.proposed : .running).rawValue)::text)
                 ON CONFLICT DO NOTHING
                 RETURNING id
                 """)
@@ -70,7 +74,9 @@ package struct BatchRecords: Sendable {
                 """)
             var entry = AuditLog.Entry(action: "batch.\(request.action.name)", by: origin.principal)
             entry.subject = "batch \(id)"
-            entry.detail = "\(subjects.count) references" + (request.reason.map { "; reason: \($0)" } ?? "")
+            entry.detail =
+                "\(subjects.count) references" + (needsApproval ? "; needs an approval" : "")
+                + (request.reason.map { "; reason: \($0)" } ?? "")
             try AuditLog.append(entry, in: session)
             guard let batch = try Self.batch(id, in: session) else {
                 throw QueueError.unreadable(table: "batch", what: "the row just written")
@@ -121,7 +127,7 @@ package struct BatchRecords: Sendable {
 
     static let columns: StaticString = """
         id, action, state, token_name, selector, formats, reason, old, members, created_at, started_at, ended_at,
-        max_subjects, across_repositories, rate, error::text AS error
+        max_subjects, across_repositories, rate, error::text AS error, approved_by, approved_at
         """
 }
 
@@ -215,6 +221,9 @@ extension Batch {
             reason: try row.decode("reason"), grouping: grouping,
             rate: try row.decode("rate", as: Int32?.self).map(Int.init),
             error: try row.decode("error", as: String?.self).map(Failure.init(json:)),
+            approval: try row.decode("approved_by", as: String?.self).map {
+                Approval(by: $0, at: try row.decode("approved_at"))
+            },
             members: Int(try row.decode("members", as: Int32.self)),
             createdAt: try row.decode("created_at"), startedAt: try row.decode("started_at"),
             endedAt: try row.decode("ended_at"))

@@ -80,6 +80,11 @@ struct ConfigurationReading {
         configuration.attestations = root.section("attestations") { AttestationConfiguration(reading: $0) }
         configuration.worker = root.section("worker", worker)
         configuration.api = root.section("api", api)
+        configuration.batches = root.section("batches") { section in
+            var batches = BatchConfiguration()
+            section.read("approval", into: &batches.approval)
+            return batches
+        }
         configuration.notifications = root.section("notifications", notifications)
         configuration.log = root.section("log", log)
         return configuration

@@ -25,6 +25,8 @@ package struct Configuration: Sendable {
     package var worker = WorkerConfiguration()
     /// Who may read and command.
     package var api = APIConfiguration()
+    /// What batches need before they run.
+    package var batches = BatchConfiguration()
     /// Whom we tell what became of artifacts.
     package var notifications = NotificationConfiguration()
     /// What is logged, and how.

@@ -36,6 +36,7 @@ import Testing
         case "batches": ("/v1/batches", nil)
         case "batch": ("/v1/batches/7", nil)
         case "batchEvents": ("/v1/batches/7/events", nil)
+        case "approveBatch": ("/v1/batches/7/approve", nil)
         case "cancelBatch": ("/v1/batches/7/cancel", nil)
         case "resumeBatch": ("/v1/batches/7/resume", nil)
         case "retryBatch": ("/v1/batches/7/retry-failed", nil)

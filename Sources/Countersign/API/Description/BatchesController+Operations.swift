@@ -52,16 +52,23 @@ extension BatchesController {
             access: .role(.viewer), reach: .everything, parameters: [number],
             answers: [.bytes(200, "events 'progress' and 'end'; the data is a batch", "text/event-stream")],
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 503: ["api.too_many_waiters"]]),
+        command(
+            "approve", "approveBatch", "Lets a proposed batch run; by another token than asked for it.",
+            [403: ["batch.own_request"]]),
         command("cancel", "cancelBatch", "Takes back what is not signed yet."),
         command("resume", "resumeBatch", "Goes on with what was taken back."),
         command("retry-failed", "retryBatch", "Tries once more what failed, was refused or was gone."),
     ]
 
-    private static func command(_ verb: String, _ id: String, _ summary: String) -> Operation {
+    private static func command(
+        _ verb: String, _ id: String, _ summary: String, _ more: [Int: [String]] = [:]
+    ) -> Operation {
         Operation(
             .post, "/v1/batches/{id}/\(verb)", id, summary, access: .role(.operator), reach: .everything,
             parameters: [number], answers: [.json(202, "it is so", .batch)],
-            problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 409: ["batch.state"]])
+            problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 409: ["batch.state"]].merging(more) {
+                $0 + $1
+            })
     }
 
     private static let references = Schema.list(of: .string, count: 1...BatchRequest.memberLimit)
@@ -98,12 +105,13 @@ extension Schema {
 
     static let batch = object(
         [
-            "id": id, "action": one(of: ["sign", "resign"]), "state": one(of: ["running", "cancelled", "done"]),
+            "id": id, "action": one(of: ["sign", "resign"]), "state": one(of: Batch.State.allCases.map(\.rawValue)),
             "requested_by": string, "members": count, "created_at": time, "started_at": time,
         ],
         optional: [
             "selector": selector, "formats": list(of: format), "reason": string, "old": one(of: ["keep", "remove"]),
             "ended_at": time, "grouping": grouping, "rate": count, "error": failure,
+            "approved_by": string, "approved_at": time,
             "progress": object(
                 ["counts": map(of: count), "ended": count, "targets": count],
                 optional: ["rate": number, "eta_seconds": count]),

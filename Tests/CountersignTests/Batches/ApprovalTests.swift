@@ -1,0 +1,104 @@
+import Curl
+import OCI
+import Postgres
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Batches that a second person has to agree to.
+@Suite struct ApprovalTests {
+    private func proposed(_ fixture: BatchFixture) async throws -> Batch {
+        let repository = try Repository(registry: BatchFixture.registry, name: "team/app")
+        let subjects = [sampleDigest("a"), sampleDigest("b")].map { digest in
+            BatchSubject(repository: repository, tag: nil, digest: digest)
+        }
+        let stored = try await fixture.records.store(
+            subjects, BatchRequest(subjects: .list(subjects), action: .sign, formats: nil, reason: "because"),
+            selector: nil, needsApproval: true,
+            from: .init(principal: fixture.principal, key: "k", fingerprint: [UInt8](repeating: 1, count: 32)))
+        guard case .stored(let batch) = stored else { throw SupportError("not stored") }
+        return batch
+    }
+
+    private func somebodyElse(_ fixture: BatchFixture) async throws -> APITokens.Principal {
+        let tokens = APITokens(pool: fixture.database.pool)
+        let token = try await tokens.create(name: "second", role: .operator, lifetime: nil)
+        return try #require(try await tokens.authenticate(token))
+    }
+
+    @Test func `nothing of it enters the queue until another token approves, and both are on record`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await proposed(fixture)
+        #expect(batch.state == .proposed && batch.approval == nil)
+        #expect(try await fixture.feeder().step() == false)
+        #expect(try await fixture.database.jobCount() == 0)
+
+        let own = try await fixture.records.approve(batch.id, by: fixture.principal)
+        #expect(own == .ownRequest(batch))
+        #expect(try await fixture.database.jobCount() == 0)
+
+        let second = try await somebodyElse(fixture)
+        guard case .done(let approved) = try await fixture.records.approve(batch.id, by: second) else {
+            throw SupportError("not approved")
+        }
+        #expect(approved.state == .running && approved.approval?.by == "second")
+        _ = try await fixture.feeder().step()
+        #expect(try await fixture.database.jobCount() == 2)
+        #expect(
+            try await fixture.database.number(
+                "SELECT count(*) FROM countersign.audit WHERE action = 'batch.approve' AND actor = 'second'") == 1)
+        guard case .impossible = try await fixture.records.approve(batch.id, by: second) else {
+            throw SupportError("approved twice")
+        }
+    }
+
+    @Test func `a token of the same name is not a second person`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await proposed(fixture)
+        let twin = APITokens.Principal(tokenID: nil, name: fixture.principal.name, role: .operator, scope: nil)
+        #expect(try await fixture.records.approve(batch.id, by: twin) == .ownRequest(batch))
+    }
+
+    @Test func `one that was taken back and is resumed needs the approval still`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await proposed(fixture)
+        guard case .done = try await fixture.records.cancel(batch.id, by: fixture.principal) else {
+            throw SupportError("not cancelled")
+        }
+        _ = try await fixture.feeder().step()
+        guard case .done(let resumed) = try await fixture.records.resume(batch.id, by: fixture.principal) else {
+            throw SupportError("not resumed")
+        }
+        #expect(resumed.state == .proposed)
+        _ = try await fixture.feeder().step()
+        #expect(try await fixture.database.jobCount() == 0)
+    }
+
+    @Test(arguments: [
+        (BatchConfiguration.Approval.none, "running", "running"), (.resign, "running", "proposed"),
+        (.all, "proposed", "proposed"),
+    ])
+    func `which batches need it is configuration`(
+        _ approval: BatchConfiguration.Approval, _ sign: String, _ resign: String
+    ) async throws {
+        try await DoorsFixture.withDoors(.doors { $0.batches.approval = approval }) { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let reference = "registry.example.com/team/app@\(sampleDigest("a"))"
+            for (path, state) in [("/v1/batches", sign), ("/v1/resign", resign)] {
+                let answer = try await doors.send(
+                    .post, .api, path,
+                    headers: ["Authorization": "Bearer \(token)", "Idempotency-Key": path],
+                    body: Array("{\"references\":[\"\(reference)\"],\"reason\":\"x\"}".utf8))
+                let batch = try JSONValue(parsing: answer.body)
+                #expect(answer.status == 202 && batch["state"]?.text == state, "\(path)")
+                let id = try #require(batch["id"]?.integer)
+                guard state == "proposed" else { continue }
+                let own = try await doors.send(
+                    .post, .api, "/v1/batches/\(id)/approve", headers: ["Authorization": "Bearer \(token)"])
+                #expect(own.status == 403 && (try JSONValue(parsing: own.body))["code"]?.text == "batch.own_request")
+            }
+        }
+    }
+}
