@@ -79,6 +79,9 @@ struct ConfigurationReading {
         configuration.policy = root.section("policy") { PolicyConfiguration(rules: $0.sections("rules", rule)) }
         configuration.attestations = root.section("attestations") { AttestationConfiguration(reading: $0) }
         configuration.worker = root.section("worker", worker)
+        configuration.budgets = root.section("budgets") { BudgetConfiguration(reading: $0) }
+        let endpoints = configuration.endpoints
+        configuration.tenants = root.sections("tenants") { tenant($0, endpoints) }
         configuration.api = root.section("api", api)
         configuration.log = root.section("log", log)
         return configuration
@@ -216,6 +219,7 @@ struct ConfigurationReading {
     private func worker(_ section: ConfigurationSection) -> WorkerConfiguration {
         var worker = WorkerConfiguration()
         section.read("concurrency", into: &worker.concurrency)
+        section.read("live_slots", into: &worker.liveSlots)
         section.read("lease", into: &worker.lease)
         section.read("heartbeat", into: &worker.heartbeat)
         section.read("poll", into: &worker.poll)

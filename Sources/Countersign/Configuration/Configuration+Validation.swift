@@ -6,6 +6,7 @@ extension Configuration {
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
             + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
+            + budgetProblems() + tenantProblems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {
@@ -129,6 +130,7 @@ extension Configuration {
     private func workerProblems() -> [ConfigurationProblem] {
         var problems = Problems()
         problems.positive("worker.concurrency", worker.concurrency)
+        problems.check(worker.liveSlots >= 0, "worker.live_slots", "must not be negative")
         problems.positive("worker.poll", worker.poll)
         problems.positive("worker.rescue", worker.rescue)
         problems.positive("worker.retry_base", worker.retryBase)

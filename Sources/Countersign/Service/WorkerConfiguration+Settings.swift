@@ -38,6 +38,7 @@ extension WorkerConfiguration {
     package var workerSettings: Worker.Settings {
         var settings = Worker.Settings()
         settings.concurrency = concurrency
+        settings.liveSlots = min(liveSlots, concurrency / 2)
         settings.poll = poll
         settings.heartbeat = heartbeat
         settings.shutdownGrace = shutdownGrace

@@ -30,7 +30,8 @@ package struct EvidenceLine: Sendable {
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }
             if !missing.isEmpty {
-                for made in try await make(missing, order, signer, trace) { evidence[made.format] = made }
+                let made = try await signers.capped(order.target) { try await make(missing, order, signer, trace) }
+                for made in made { evidence[made.format] = made }
             }
         }
         return order.formats.compactMap { evidence[$0] }
@@ -40,6 +41,7 @@ package struct EvidenceLine: Sendable {
     private func make(
         _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
+        try await signer.services.admit(formats, of: order.rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared: [Evidence.Prepared] = []
         for format in formats {
@@ -59,7 +61,8 @@ package struct EvidenceLine: Sendable {
             prepared.append(
                 try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log))
         }
-        return try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
+        let stored = try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
+        return stored.map(\.admitted)
     }
 
     /// Evidence with its log entry, verified: stored before, or entered in its log now.
@@ -68,6 +71,7 @@ package struct EvidenceLine: Sendable {
     ) async throws -> LoggedEvidence {
         let signer = try signers.signer(of: evidence, order.content.kind, for: order.rule)
         if let known = try LoggedEvidence(evidence, order, signer) { return known }
+        if !evidence.isAdmitted { try await signer.services.admit(toLog: evidence.prepared.log) }
         let entry = try await trace.stage(
             .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
