@@ -19,21 +19,48 @@ public final class HTTPClient: Sendable {
     }
 
     private let transfers: TransferThread
+    private let gate: (any HTTPGate)?
+    /// Whose thread it is, if not this one's own.
+    private let owner: HTTPClient?
 
     /// Starts the client's thread.
     public init(_ configuration: Configuration = .init()) {
         transfers = TransferThread(configuration)
+        gate = nil
+        owner = nil
+    }
+
+    private init(owner: HTTPClient, gate: any HTTPGate) {
+        transfers = owner.transfers
+        self.gate = gate
+        self.owner = owner
     }
 
     deinit {
-        transfers.close()
+        if owner == nil { transfers.close() }
     }
+
+    /// The same client with a gate before each of its requests.
+    public func gated(by gate: any HTTPGate) -> HTTPClient { HTTPClient(owner: owner ?? self, gate: gate) }
 
     /// Sends the request and collects the whole answer, following redirects where the route says so.
     ///
     /// Any HTTP status is an answer. Throws `HTTPError` where there is none; cancelling the task aborts the transfer
-    /// and throws `cancelled`.
+    /// and throws `cancelled`. A gate may withhold the request before anything is dialled.
     public func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
+        guard let gate else { return try await exchange(request) }
+        try await gate.enter()
+        do throws(HTTPError) {
+            let response = try await exchange(request)
+            gate.leave(.answered(status: response.status, retryAfter: response.retryAfter))
+            return response
+        } catch {
+            gate.leave(.failed(error))
+            throw error
+        }
+    }
+
+    private func exchange(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
         let clock = ContinuousClock()
         let started = clock.now
         let deadline = started + request.route.totalTimeout

@@ -28,6 +28,8 @@ public enum HTTPError: Error, Sendable, Equatable {
     case shutDown(url: String, answerMayBeLost: Bool)
     /// libcurl itself failed (no memory, no thread, an option it does not know); nothing was sent.
     case engine(detail: String)
+    /// The upstream's gate did not let the request out; nothing was dialled.
+    case withheld(Withheld)
 
     /// Where a timeout struck.
     public enum Phase: String, Sendable {
@@ -54,13 +56,14 @@ public enum HTTPError: Error, Sendable, Equatable {
         case .cancelled: "http.cancelled"
         case .shutDown: "http.shut_down"
         case .engine: "http.engine"
+        case .withheld(let refusal): refusal.code
         }
     }
 
     /// True when the same request may succeed later with nothing changed on our side.
     public var isTransient: Bool {
         switch self {
-        case .unresolved, .unreachable, .timedOut, .interrupted, .shutDown, .engine: true
+        case .unresolved, .unreachable, .timedOut, .interrupted, .shutDown, .engine, .withheld: true
         case .invalidRequest, .plainHTTPRefused, .addressDenied, .untrusted, .bodyTooLarge, .headersTooLarge,
             .redirectRefused, .cancelled:
             false
@@ -75,7 +78,9 @@ public enum HTTPError: Error, Sendable, Equatable {
         case .cancelled(_, let maybe), .shutDown(_, let maybe): maybe
         // only GET and HEAD are redirected, and the answer that redirected them was read
         case .redirectRefused: false
-        case .invalidRequest, .plainHTTPRefused, .addressDenied, .unresolved, .unreachable, .untrusted, .engine: false
+        case .invalidRequest, .plainHTTPRefused, .addressDenied, .unresolved, .unreachable, .untrusted, .engine,
+            .withheld:
+            false
         }
     }
 }
@@ -100,6 +105,7 @@ extension HTTPError: CustomStringConvertible {
         case .cancelled(let url, _): "the request to \(url) was cancelled"
         case .shutDown(let url, _): "the request to \(url) was given up: the HTTP client is shut down"
         case .engine(let detail): "the HTTP engine failed: \(detail)"
+        case .withheld(let refusal): "not sent: \(refusal.observed)"
         }
     }
 }

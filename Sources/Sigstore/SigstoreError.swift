@@ -1,3 +1,4 @@
+public import Curl
 public import FoundationEssentials
 public import OpenSSL
 
@@ -53,6 +54,8 @@ public enum SigstoreError: Error, Sendable {
     case entryNotFound(log: String, entry: String, treeSize: UInt64?)
     /// The log has another entry at that place than the signature brought.
     case entryDiffers(log: String, index: Int64, detail: String)
+    /// The service was not asked, to spare it or because it is known to be down.
+    case withheld(SigstoreService, Withheld)
     /// The caller was cancelled.
     case cancelled(SigstoreService, answerMayBeLost: Bool)
     /// The service answered something that does not belong to the request, or that cannot be used.
@@ -85,6 +88,7 @@ extension SigstoreError {
         case .badAnswer(let service, _, _): "\(service.rawValue).bad_answer"
         case .misconfigured(let service, _): "\(service.rawValue).misconfigured"
         case .cancelled(let service, _): "\(service.rawValue).cancelled"
+        case .withheld(_, let refusal): refusal.code
         case .logFrozen: "rekor.frozen"
         case .unwitnessed: "rekor.unwitnessed"
         case .logInconsistent: "log.inconsistent"
@@ -102,7 +106,8 @@ extension SigstoreError {
         switch self {
         case .identity, .clock: "identity"
         case .refused(let service, _, _), .throttled(let service, _, _, _), .unavailable(let service, _, _, _),
-            .badAnswer(let service, _, _), .misconfigured(let service, _), .cancelled(let service, _):
+            .badAnswer(let service, _, _), .misconfigured(let service, _), .cancelled(let service, _),
+            .withheld(let service, _):
             switch service {
             case .fulcio: "certificate"
             case .timestampAuthority: "timestamp"
@@ -119,7 +124,7 @@ extension SigstoreError {
     public var isTransient: Bool {
         switch self {
         case .identity, .throttled, .unavailable, .badAnswer, .clock, .misconfigured, .cancelled, .logFrozen,
-            .unwitnessed, .logInconsistent:
+            .unwitnessed, .logInconsistent, .withheld:
             true
         case .refused(let service, let status, _):
             service == .fulcio || service == .identity || status == 401 || status == 403
@@ -131,6 +136,7 @@ extension SigstoreError {
     public var retryAfter: Duration? {
         switch self {
         case .throttled(_, _, let after, _), .unavailable(_, _, let after, _): after
+        case .withheld(_, let refusal): refusal.after
         default: nil
         }
     }
@@ -181,6 +187,7 @@ extension SigstoreError: CustomStringConvertible {
         case .entryDiffers(let log, let index, let detail):
             "\(printable(log, limit: 200)) has another entry at index \(index): \(printable(detail))"
         case .cancelled(let service, _): "the request to \(service.rawValue) was cancelled"
+        case .withheld(_, let refusal): refusal.observed
         case .badAnswer(let service, let detail, _): "\(service.rawValue) gave an unusable answer: \(printable(detail))"
         case .clock(let start, let end, let now):
             "a new certificate is valid from \(start.rfc3339) to \(end.rfc3339); our clock says \(now.rfc3339)"
@@ -225,6 +232,7 @@ extension SigstoreError: CustomStringConvertible {
                 + "once and has lost it is broken or lies: ask its operator, and sign the artifact again"
         case .entryDiffers: "believe neither until it is explained: keep the signature, and ask the log's operator"
         case .cancelled: "nothing: it is tried again"
+        case .withheld(let service, _): "see that \(service.rawValue) is up; it is asked again by itself"
         case .badAnswer(let service, _, _): "see that the URL configured for \(service.rawValue) is that service"
         case .malformed(let what, _): "replace \(what) by a document of the named format"
         case .unsupported, .crypto: "report this with the text above"

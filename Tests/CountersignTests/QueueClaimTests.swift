@@ -70,7 +70,7 @@ import Testing
         let start = ContinuousClock.now
         let seen = Date(timeIntervalSince1970: 1_000)
         #expect(cursor.next(at: start).allSatisfy { $0.since < seen })
-        cursor.claimed([(.live, seen + 5), (.live, seen)])
+        cursor.claimed([(.live, Tenants.everybody, seen + 5), (.live, Tenants.everybody, seen)])
         let next = cursor.next(at: start + .milliseconds(500)).first { $0.lane == .live }
         #expect(next?.since == seen.addingTimeInterval(-0.2))
         #expect(cursor.next(at: start + .milliseconds(1_000)).allSatisfy { $0.since < seen.addingTimeInterval(-1) })
@@ -98,7 +98,7 @@ import Testing
     @Test func `a claim prepared on the empty tables reads the index after they have grown`() async throws {
         let fixture = try await QueueFixture()
         let statement = JobQueue.claimStatement(
-            limit: 10, starts: ClaimCursor().next(), worker: UUID(), lease: .seconds(30))
+            limit: 10, starts: ClaimCursor().next(), worker: UUID(), lease: .seconds(30), share: 10)
         let plan = try await fixture.genericPlan(of: statement) { session in
             try session.execute(
                 "INSERT INTO countersign.repository (registry, name) SELECT 'r.example', 'app' || n FROM generate_series(1, 100) n"

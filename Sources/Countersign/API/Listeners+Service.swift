@@ -72,6 +72,9 @@ extension Listeners {
                 .api: [
                     ArtifactsController(
                         records: records, configuration: configuration, authority: authority, metrics: metrics),
+                    UpstreamsController(
+                        ledger: DependencyLedger(pool: pool), queue: dependencies.queue, budgets: configuration.budgets,
+                        authority: authority),
                     RepositoriesController(records: records, authority: authority),
                     EventsController(records: EventRecords(pool: pool), authority: authority),
                     JobsController(records: records, authority: authority),

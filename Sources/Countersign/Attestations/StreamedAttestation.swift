@@ -34,7 +34,9 @@ struct StreamedAttestation: Sendable {
         if let stored = try await journal.liveEvidence(of: order.target)[.bundle] {
             prepared = stored
         } else {
-            prepared = try await prepare(statement, digest, order, trace)
+            prepared = try await signers.capped(order.target) {
+                try await prepare(statement, digest, order, trace)
+            }
         }
         let signer = try signers.signer(for: order.rule)
         let logged = try await logged(prepared, statement, digest, order, signer, trace)
@@ -54,6 +56,7 @@ struct StreamedAttestation: Sendable {
     ) async throws -> Evidence {
         let signer = try signers.signer(for: order.rule)
         let log = try signer.services.log(for: .bundle, of: order.rule)
+        try await signer.services.admit([.bundle], of: order.rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         guard credential.key.algorithm.defaultScheme.isOverSHA256 else {
             throw SigningError.evidenceUnusable("a \(credential.key.algorithm) key does not sign over SHA-256")
@@ -85,7 +88,7 @@ struct StreamedAttestation: Sendable {
                 for: LogSubmission(.message(digest: digest, signature: signature), by: credential.signer)))
         let stored = try await trace.stage(.prepare) { try await journal.prepare([prepared], for: order.claim) }
         guard let evidence = stored.first else { throw SigningError.evidenceUnusable("nothing was stored") }
-        return evidence
+        return evidence.admitted
     }
 
     private func logged(
@@ -101,6 +104,7 @@ struct StreamedAttestation: Sendable {
         if let known = prepared.logged {
             entry = try TlogEntry(json: known.entry)
         } else {
+            if !prepared.isAdmitted { try await signer.services.admit(toLog: prepared.prepared.log) }
             entry = try await trace.stage(.log, { ["tlog.index": "\($0.logIndex)"] }) {
                 try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
                     prepared, order.claim)

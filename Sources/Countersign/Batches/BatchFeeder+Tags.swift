@@ -61,6 +61,7 @@ extension BatchFeeder {
             return .digest(try await registry.resolve(question.repository.name, tag: question.tag).descriptor.digest)
         } catch {
             let failed = AttemptFailure(StageFailure(stage: .resolve, underlying: error))
+            if case .withheld(let time) = failed.verdict { return .later(failed.failure, after: time) }
             guard case .retry(let kind, let after) = failed.verdict else {
                 if case .refuse = failed.verdict { return .ended(.refused, failed.failure) }
                 return .later(nil, after: .zero)  // this process is going away

@@ -79,6 +79,9 @@ struct ConfigurationReading {
         configuration.policy = root.section("policy") { PolicyConfiguration(rules: $0.sections("rules", rule)) }
         configuration.attestations = root.section("attestations") { AttestationConfiguration(reading: $0) }
         configuration.worker = root.section("worker", worker)
+        configuration.budgets = root.section("budgets") { BudgetConfiguration(reading: $0) }
+        let endpoints = configuration.endpoints
+        configuration.tenants = root.sections("tenants") { tenant($0, endpoints) }
         configuration.api = root.section("api", api)
         configuration.batches = root.section("batches") { section in
             var batches = BatchConfiguration()
@@ -237,6 +240,7 @@ struct ConfigurationReading {
         var worker = WorkerConfiguration()
         section.read("concurrency", into: &worker.concurrency)
         section.read("group_concurrency", into: &worker.groupConcurrency)
+        section.read("live_slots", into: &worker.liveSlots)
         section.read("lease", into: &worker.lease)
         section.read("heartbeat", into: &worker.heartbeat)
         section.read("poll", into: &worker.poll)

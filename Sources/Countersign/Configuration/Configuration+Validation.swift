@@ -6,7 +6,7 @@ extension Configuration {
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
             + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
-            + notifications.problems()
+            + notifications.problems() + budgetProblems() + tenantProblems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {
@@ -139,6 +139,7 @@ extension Configuration {
         var problems = Problems()
         problems.positive("worker.concurrency", worker.concurrency)
         problems.positive("worker.group_concurrency", worker.groupConcurrency)
+        problems.check(worker.liveSlots >= 0, "worker.live_slots", "must not be negative")
         problems.positive("worker.poll", worker.poll)
         problems.positive("worker.rescue", worker.rescue)
         problems.positive("worker.retry_base", worker.retryBase)

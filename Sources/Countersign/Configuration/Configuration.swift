@@ -23,6 +23,10 @@ package struct Configuration: Sendable {
     package var attestations = AttestationConfiguration()
     /// How jobs are worked off.
     package var worker = WorkerConfiguration()
+    /// What services may be asked for, and when they are not asked.
+    package var budgets = BudgetConfiguration()
+    /// Among whom claims are shared out. Default none: everybody is one.
+    package var tenants: [TenantConfiguration] = []
     /// Who may read and command.
     package var api = APIConfiguration()
     /// What batches need before they run.

@@ -4,6 +4,8 @@ package struct WorkerConfiguration: Sendable, Equatable {
     package var concurrency = 16
     /// Members of a group that are looked at, or published, at once, beside the jobs. Default 16; at most two groups run at once.
     package var groupConcurrency = 16
+    /// Of these, how many are for live pushes alone, so that a batch cannot fill every slot. Default 2; at most half of them.
+    package var liveSlots = 2
     /// How long a claim stands without a heartbeat. Default 30 s: the delay before another daemon takes over a dead one's jobs.
     package var lease: Duration = .seconds(30)
     /// How often claims are renewed. Default 10 s; at most a third of the lease.

@@ -15,6 +15,8 @@ package struct Claim: Sendable {
     package let failures: Int
     /// How often a process died holding it. From ``JobQueue/Settings/crashLimit`` on it must run alone.
     package let crashes: Int
+    /// How many indexes lead to it; 0: it was asked for by itself.
+    package let depth: Int16
     /// Names the delivery of the latest push, in logs and in `event`; `nil` where none is known.
     package let deliveryKey: [UInt8]?
     /// Jobs of one number may be signed with one statement; `nil`: by itself.

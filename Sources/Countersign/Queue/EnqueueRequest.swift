@@ -22,6 +22,8 @@ package struct EnqueueRequest: Sendable {
     /// Whether its source knows where the tag points: the registry itself does; somebody who asks for a signature by hand,
     /// or an endpoint that names another registry than its own, does not.
     package var speaksForTag = true
+    /// How many indexes lead to it; 0: it was asked for by itself.
+    package var depth: Int16 = 0
 
     /// - Parameter deliveryKey: only for derived work; a delivery has its own.
     package init(

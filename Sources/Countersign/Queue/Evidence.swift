@@ -11,6 +11,14 @@ package struct Evidence: Sendable {
     package let attachment: Attachment?
     /// When the log, asked, first did not have it; by the database's clock.
     package let firstMissedAt: Date?
+    /// Whether this attempt made it, and asked for its place in the log before. Not stored.
+    private(set) var isAdmitted = false
+
+    var admitted: Evidence {
+        var admitted = self
+        admitted.isAdmitted = true
+        return admitted
+    }
 
     package var format: Format { prepared.format }
 

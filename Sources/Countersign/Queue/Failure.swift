@@ -10,13 +10,16 @@ package struct Failure: Codable, Sendable, Hashable {
     package let observed: String
     /// What to do about it.
     package let fix: String
+    /// The dependency that the job waits for, where it was not asked: `rekor https://rekor.example.com`.
+    package let upstream: String?
 
     /// Remote text may be in `observed`: it is cut and freed of control characters here, at the only door.
-    package init(code: String, stage: String, observed: String, fix: String) {
+    package init(code: String, stage: String, observed: String, fix: String, upstream: String? = nil) {
         self.code = code
         self.stage = stage
         self.observed = Self.printable(observed, limit: 2_000)
         self.fix = Self.printable(fix, limit: 500)
+        self.upstream = upstream
     }
 
     /// `text` in at most `limit` characters, control characters (PostgreSQL refuses NUL) replaced by spaces.

@@ -7,35 +7,50 @@ extension JobQueue {
     /// Takes up to `limit` due jobs for this process. Claim no more than free slots: what is held but not run waits for
     /// nothing, and after a crash for its whole lease.
     /// Kinds that this version does not know stay for those who do.
-    package func claim(limit: Int, cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
+    /// - Parameter closed: registries that are not asked now; what is theirs is left alone.
+    /// - Parameter lanes: those to look into; nil: all, by their weights.
+    package func claim(
+        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = []
+    ) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
         try FailPoint.claim.before(QueueError.injected)
-        let starts = cursor.next()
+        let starts = cursor.next(lanes: lanes, tenants: tenants.ids)
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
-            limit: limit, starts: starts, worker: worker, lease: settings.lease)
+            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed,
+            // with several tenants nobody gets more than half of one claim; the next one follows at once
+            share: tenants.ids.count > 1 ? (limit + 1) / 2 : limit)
         let claims = try await pool.together { session in
             try session.query(statement).map { try ClaimedRow($0, trustedUntil: trustedUntil) }
         }
         if !claims.isEmpty { try FailPoint.claim.after(QueueError.injected) }
-        cursor.claimed(claims.map { ($0.claim.lane, $0.runAt) })
+        cursor.claimed(claims.map { ($0.claim.lane, $0.tenant, $0.runAt) })
         return claims.sorted { ($0.runAt, $0.claim.jobID) < ($1.runAt, $1.claim.jobID) }.map(\.claim)
+    }
+
+    /// Only while a registry is closed: the usual statement stays the usual statement.
+    private static func notOf(_ closed: [String]) -> Query {
+        closed.isEmpty
+            ? ""
+            : "AND NOT EXISTS (SELECT FROM countersign.repository r WHERE r.id = j.repository_id AND r.registry = ANY(\(closed)::text[]))"
     }
 
     /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
     /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
     static func claimStatement(
-        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration
+        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = [], share: Int
     ) -> Query {
         """
         WITH due AS MATERIALIZED (
             SELECT pick.id
-            FROM unnest(\(starts.map(\.lane.rawValue))::smallint[], \(starts.map(\.since))::timestamptz[]) AS l(lane, since)
+            FROM unnest(\(starts.map(\.lane.rawValue))::smallint[], \(starts.map(\.tenant))::smallint[],
+                \(starts.map(\.since))::timestamptz[]) AS l(lane, tenant, since)
             CROSS JOIN LATERAL (
                 SELECT j.id FROM countersign.job j
-                WHERE NOT j.leased AND j.lane = l.lane AND j.run_at >= l.since AND j.run_at <= now()
-                    AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[])
-                ORDER BY j.lane, j.run_at, j.id LIMIT \(limit)::int
+                WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant
+                    AND j.run_at >= l.since AND j.run_at <= now()
+                    AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[]) \(notOf(closed))
+                ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(share)::int
                 FOR NO KEY UPDATE SKIP LOCKED) AS pick
             LIMIT \(limit)::int),
         \(leaseStatement(worker: worker, lease: lease))
@@ -57,7 +72,7 @@ extension JobQueue {
                 attempts = t.attempts + 1, updated_at = now()
             WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
             RETURNING t.id, t.digest, t.purpose, t.generation, t.state)
-        SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.run_at, c.tag, c.actor, c.delivery_key,
+        SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.depth, c.run_at, c.tenant, c.tag, c.actor, c.delivery_key,
             c.group_id, c.repository_id, r.registry, r.name,
             m.id AS target_id, m.digest, m.purpose, m.generation, m.state
         FROM claimed c
@@ -70,6 +85,7 @@ extension JobQueue {
 struct ClaimedRow: Sendable {
     let claim: Claim
     let runAt: Date
+    let tenant: Int16
 
     init(_ row: Row, trustedUntil: ContinuousClock.Instant) throws {
         let id: Int64 = try row.decode("id")
@@ -102,8 +118,10 @@ struct ClaimedRow: Sendable {
             attempt: Int(try row.decode("attempt", as: Int32.self)),
             failures: Int(try row.decode("failures", as: Int32.self)),
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
+            depth: try row.decode("depth"),
             deliveryKey: try row.decode("delivery_key"), groupID: try row.decode("group_id"),
             trustedUntil: trustedUntil)
         runAt = try row.decode("run_at")
+        tenant = try row.decode("tenant")
     }
 }

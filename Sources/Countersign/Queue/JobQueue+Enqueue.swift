@@ -171,10 +171,10 @@ extension JobQueue {
                     \(digests)::text[], \(repositories)::int[], \(purposes)::text[],
                     \(folded.map(\.push.request.mediaType))::text[], \(folded.map(\.push.request.actor))::text[], \(folded.map(\.push.rule))::text[],
                     \(folded.map(\.push.policyVersion))::text[], \(folded.map(\.push.request.lane.rawValue))::smallint[],
-                    \(folded.map(\.push.request.deliveryKey))::bytea[])
+                    \(folded.map(\.push.request.deliveryKey))::bytea[], \(folded.map(\.push.request.depth))::smallint[])
                 WITH ORDINALITY
                 AS p(digest, repository_id, purpose, media_type, actor, rule, policy_version, lane,
-                    delivery_key, n)),
+                    delivery_key, depth, n)),
             stored AS (
                 INSERT INTO countersign.target AS t (digest, repository_id, purpose, generation, media_type, rule,
                     policy_version)
@@ -190,14 +190,14 @@ extension JobQueue {
                     pushes = t.pushes + 1, pushed_at = now(), updated_at = now()
                 RETURNING t.id, t.digest, t.repository_id, t.purpose, t.state, t.pushes),
             due AS (
-                INSERT INTO countersign.job AS j (kind, target_id, repository_id, lane, actor, delivery_key)
-                SELECT 'sign', s.id, s.repository_id, p.lane, p.actor, p.delivery_key
+                INSERT INTO countersign.job AS j (kind, target_id, repository_id, lane, actor, delivery_key, depth)
+                SELECT 'sign', s.id, s.repository_id, p.lane, p.actor, p.delivery_key, p.depth
                 FROM pushed p JOIN stored s USING (digest, repository_id, purpose)
                 WHERE s.state <> 'revoked' ORDER BY s.id
                 ON CONFLICT (target_id) DO UPDATE SET
                     pushed_again = j.leased,
                     run_at = CASE WHEN j.leased THEN j.run_at ELSE least(j.run_at, now()) END,
-                    lane = least(j.lane, excluded.lane),
+                    lane = least(j.lane, excluded.lane), depth = least(j.depth, excluded.depth),
                     delivery_key = coalesce(excluded.delivery_key, j.delivery_key),
                     cancel_requested = false
                 RETURNING 1),

@@ -24,7 +24,10 @@ extension JobQueue {
         case .failed(let failure):
             return try await conclude(claim, as: .failed, failure)
         case .retry(let failure, let delay, let counts):
-            let back = JobReturn(claim, error: failure, delay: delay, uncountedAttempts: counts ? 0 : 1, failures: 1)
+            // an upstream that was not even asked is no failure of the job's: the backoff does not grow by it
+            let back = JobReturn(
+                claim, error: failure, delay: delay, uncountedAttempts: counts ? 0 : 1,
+                failures: failure.upstream == nil ? 1 : 0)
             return try await putBack(back, claim)
         case .released:
             return try await putBack(JobReturn(claim, error: nil, uncountedAttempts: 1), claim)

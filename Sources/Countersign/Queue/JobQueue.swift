@@ -41,8 +41,14 @@ package struct JobQueue: Sendable {
     let pool: ConnectionPool
     /// Told after every commit that made work due.
     let notifier: JobNotifier
+    /// Among whom claims are shared out.
+    package let tenants: Tenants
 
-    package init(pool: ConnectionPool, notifier: JobNotifier, worker: UUID = UUID(), settings: Settings = .init()) {
+    package init(
+        pool: ConnectionPool, notifier: JobNotifier, worker: UUID = UUID(), settings: Settings = .init(),
+        tenants: Tenants = Tenants([])
+    ) {
+        self.tenants = tenants
         self.pool = pool
         self.notifier = notifier
         self.worker = worker

@@ -76,16 +76,23 @@ package struct CountersignService: Sendable {
         let policy = SigningPolicy(configuration)
         let signal = JobSignal()
         let notifier = JobNotifier(signal: signal, pool: pools.notify, logger: logger)
-        let workQueue = JobQueue(pool: pools.work, notifier: notifier, settings: configuration.worker.queueSettings)
+        let workQueue = JobQueue(
+            pool: pools.work, notifier: notifier, settings: configuration.worker.queueSettings,
+            tenants: Tenants(configuration.tenants))
         let intakeQueue = JobQueue(
             pool: pools.intake, notifier: notifier, worker: workQueue.worker,
             settings: configuration.worker.queueSettings)
         let apiQueue = JobQueue(
             pool: pools.api, notifier: notifier, worker: workQueue.worker,
             settings: configuration.worker.queueSettings)
-        let registries = try Registries(configuration.registries, http: http)
+        let dependencies = Dependencies(
+            configuration.budgets, queue: workQueue, longestPause: configuration.worker.retryAfterCeiling,
+            living: configuration.worker.heartbeat * 3, metrics: BudgetMetrics(metrics.registry), logger: logger)
+        let registries = try Registries(configuration.registries, http: http, dependencies: dependencies)
         let records = LogRecords(pool: pools.work)
-        let signers = try Signers(configuration.sigstore, trust: trust, http: http, records: records)
+        let signers = try Signers(
+            configuration.sigstore, trust: trust, http: http, records: records, dependencies: dependencies,
+            caps: RepositoryCaps(configuration.budgets.repositories, pool: pools.work))
         let watched = ServiceClients(trust) { services in
             services.logs.map {
                 LogWatch.Watched(reader: $0.reader(trust, http: http), verifier: $0.checkpointVerifier(trust))
@@ -111,7 +118,7 @@ package struct CountersignService: Sendable {
         let progress = WorkerHeartbeat()
         let worker = Worker(
             queue: workQueue, attempt: attempt, signal: signal, settings: configuration.worker.workerSettings,
-            progress: progress, version: version, logger: logger)
+            progress: progress, version: version, dependencies: dependencies, logger: logger)
 
         let deliveries = DeliveryGroupCommit(
             queue: intakeQueue, limit: configuration.intake.maxWaiting, batchLimit: configuration.intake.commitEvents)
@@ -133,7 +140,7 @@ package struct CountersignService: Sendable {
         notifications.collect(from: outbox)
         let delivery = NotificationDelivery(
             configuration.notifications, outbox: outbox, http: http, metrics: notifications, logger: logger)
-        return [trust, watch, notifier, JobListener(pools.listener, signal: signal)]
+        return [trust, watch, dependencies, notifier, JobListener(pools.listener, signal: signal)]
             + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
             + [feeder, delivery] + listeners.services(onBound: onBound) + [worker]

@@ -4,36 +4,49 @@ import Sigstore
 extension Signers {
     /// The signers of the configuration: every identity with its own certificate window, over the services of the moment.
     ///
-    /// With `records` what the logs say is remembered, and an alarm stops signing in one.
+    /// With `records` what the logs say is remembered, and an alarm stops signing in one; with `dependencies` their gates
+    /// stand before the services.
     package init(
-        _ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient, records: LogRecords? = nil
+        _ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient, records: LogRecords? = nil,
+        dependencies: Dependencies? = nil, caps: RepositoryCaps? = nil
     ) throws {
-        let clients = ServiceClients(trust) { SigningServices($0, trust: trust, http: http, records: records) }
+        let clients = ServiceClients(trust) {
+            SigningServices($0, trust: trust, http: http, records: records, dependencies: dependencies)
+        }
         self.init(
             identities: try configuration.allIdentities.map {
-                try SigningIdentity($0.identity, name: $0.name, configuration.window, trust: trust, http: http)
+                try SigningIdentity(
+                    $0.identity, name: $0.name, configuration.window, trust: trust, http: http,
+                    dependencies: dependencies)
             },
-            trust: trust, services: { try clients.current() })
+            trust: trust, caps: caps, services: { try clients.current() })
         _ = try clients.current()
     }
 }
 
 extension SigningServices {
     fileprivate init(
-        _ services: InstanceServices, trust: TrustKeeper, http: HTTPClient, records: LogRecords?
+        _ services: InstanceServices, trust: TrustKeeper, http: HTTPClient, records: LogRecords?,
+        dependencies: Dependencies?
     ) {
+        let authority = services.timestampAuthorities.first
+        let gate = authority.flatMap { dependencies?.gate(.tsa, $0.url) }
         self.init(
-            logs: services.logs.map { Log(name: $0.name, client: $0.client(trust, http: http, records: records)) },
-            timestamps: services.timestampAuthorities.first.map {
-                TimestampClient(url: $0.url, http: http, route: $0.route)
-            })
+            logs: services.logs.map { log in
+                let gate = dependencies?.gate(.rekor, log.upstream.url)
+                let http = gate.map { http.gated(by: $0) } ?? http
+                return Log(name: log.name, client: log.client(trust, http: http, records: records), gate: gate)
+            },
+            timestamps: authority.map {
+                TimestampClient(url: $0.url, http: gate.map { http.gated(by: $0) } ?? http, route: $0.route)
+            }, timestampGate: gate)
     }
 }
 
 extension SigningIdentity {
     fileprivate init(
         _ identity: IdentityConfiguration, name: String, _ window: WindowConfiguration, trust: TrustKeeper,
-        http: HTTPClient
+        http: HTTPClient, dependencies: Dependencies?
     ) throws {
         switch identity.proof {
         case .key(let key): self.init(name: name, means: .key(try ManagedKey(key)))
@@ -41,13 +54,19 @@ extension SigningIdentity {
             let audience = identity.audience
             let authorities = ServiceClients(trust) { services throws(TrustError) in
                 guard let fulcio = services.fulcio else { throw .noService("no certificate authority is named") }
-                return FulcioClient(url: fulcio.url, http: http, route: fulcio.route, audience: audience)
+                let gate = dependencies?.gate(.fulcio, fulcio.url)
+                return FulcioClient(
+                    url: fulcio.url, http: gate.map { http.gated(by: $0) } ?? http, route: fulcio.route,
+                    audience: audience)
             }
             let authority: CertificateWindow.Authority = { () throws(SigstoreError) in
                 do { return try authorities.current() } catch { throw .misconfigured(.fulcio, detail: "\(error)") }
             }
+            let source = token.source(audience: audience, http: http)
             let window = CertificateWindow(
-                authority: authority, source: token.source(audience: audience, http: http), audience: audience,
+                authority: authority,
+                source: dependencies.map { GatedTokenSource(source, gate: $0.gate(.identity, name)) } ?? source,
+                audience: audience,
                 issuer: identity.issuer,
                 limits: CertificateWindow.Limits(
                     maxAge: window.maxAge, margin: window.margin, maxSignatures: window.maxSignatures))

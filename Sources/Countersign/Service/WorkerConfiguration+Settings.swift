@@ -39,6 +39,7 @@ extension WorkerConfiguration {
         var settings = Worker.Settings()
         settings.concurrency = concurrency
         settings.groupWidth = groupConcurrency
+        settings.liveSlots = min(liveSlots, concurrency / 2)
         settings.poll = poll
         settings.heartbeat = heartbeat
         settings.shutdownGrace = shutdownGrace

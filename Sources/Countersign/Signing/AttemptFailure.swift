@@ -15,6 +15,8 @@ struct AttemptFailure: Sendable {
 
     enum Verdict: Sendable {
         case retry(RetryPolicy.Class, after: Duration?)
+        /// Not asked, for so long: the upstream is down or busy, and the job has no part in it.
+        case withheld(Duration)
         /// Understood, and never to be signed.
         case refuse
         /// Another attempt owns the job; nothing of this one may be recorded.
@@ -28,6 +30,9 @@ struct AttemptFailure: Sendable {
         let cause = (error as? StageFailure)?.underlying ?? error
         let stageName = stage.rawValue
         switch cause {
+        case let withheld as Withheld: self.init(withheld, stage)
+        case OCIError.transport(_, .withheld(let withheld)): self.init(withheld, stage)
+        case SigstoreError.withheld(_, let withheld): self.init(withheld, stage)
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
@@ -58,6 +63,11 @@ struct AttemptFailure: Sendable {
                 .retry(.permanent, after: nil), "attempt.unexpected", stageName, "\(cause)",
                 "report this with the text above")
         }
+    }
+
+    private init(_ withheld: Withheld, _ stage: SigningStage) {
+        verdict = .withheld(withheld.after)
+        failure = Failure(withheld, stage: stage)
     }
 
     private init(_ verdict: Verdict, _ code: String, _ stage: String, _ observed: String, _ fix: String) {
@@ -127,6 +137,7 @@ struct AttemptFailure: Sendable {
         switch error {
         case .identity, .clock, .refused, .misconfigured, .logInconsistent: .retry(.identity, after: nil)
         case .cancelled: .release
+        case .withheld(_, let withheld): .withheld(withheld.after)
         case .throttled: .retry(.throttled, after: error.retryAfter)
         case .unavailable, .badAnswer, .logFrozen, .unwitnessed: .retry(.dependency, after: error.retryAfter)
         case .crypto: .retry(.dependency, after: nil)
@@ -152,6 +163,10 @@ struct AttemptFailure: Sendable {
         case .lost: return nil
         case .release: return .released
         case .refuse: return .refused(failure)
+        case .withheld(let time):
+            // whoever closes the breaker wakes them all; the spread is for those whom nobody wakes
+            let spread = min(max(time / 2, .milliseconds(200)), .seconds(60))
+            return .retry(failure, after: time + spread * random, counts: false)
         case .retry(let kind, let after):
             switch policy.decision(
                 for: kind, attempt: claim.attempt, failures: claim.failures, retryAfter: after, random: random)
@@ -164,6 +179,10 @@ struct AttemptFailure: Sendable {
 
     /// The class, for the counter of retries.
     var retryClass: String? {
-        if case .retry(let kind, _) = verdict { kind.rawValue } else { nil }
+        switch verdict {
+        case .retry(let kind, _): kind.rawValue
+        case .withheld: "withheld"
+        default: nil
+        }
     }
 }

@@ -3,6 +3,13 @@ enum ClaimedWork: Sendable {
     case one(Claim)
     case group([Claim])
 
+    var lane: Lane {
+        switch self {
+        case .one(let claim): claim.lane
+        case .group: .bulk
+        }
+    }
+
     /// Jobs of one group together, everything else by itself, in the order of the claims. A push takes a job out of its
     /// group: it is in the live lane then.
     static func sorted(_ claims: [Claim]) -> [ClaimedWork] {

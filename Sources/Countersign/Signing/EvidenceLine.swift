@@ -31,7 +31,8 @@ package struct EvidenceLine: Sendable {
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }
             if !missing.isEmpty {
-                for made in try await make(missing, order, signer, trace) { evidence[made.format] = made }
+                let made = try await signers.capped(order.target) { try await make(missing, order, signer, trace) }
+                for made in made { evidence[made.format] = made }
             }
         }
         return order.formats.compactMap { evidence[$0] }
@@ -41,6 +42,7 @@ package struct EvidenceLine: Sendable {
     private func make(
         _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
+        try await signer.services.admit(formats, of: order.rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared: [Evidence.Prepared] = []
         for format in formats {
@@ -55,7 +57,8 @@ package struct EvidenceLine: Sendable {
                         document, signature, timestamp: stamp, by: credential, for: order)
                 })
         }
-        return try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
+        let stored = try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
+        return stored.map(\.admitted)
     }
 
     /// One document, signed and timestamped in memory, and verified as far as it can be before a log has it.
@@ -85,7 +88,10 @@ package struct EvidenceLine: Sendable {
     func entry(
         of evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> TlogEntry {
-        try await trace.stage(
+        if !evidence.isAdmitted, evidence.logged == nil {
+            try await signer.services.admit(toLog: evidence.prepared.log)
+        }
+        return try await trace.stage(
             .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
             try await journal.entry(of: evidence, for: claim) {

@@ -102,7 +102,8 @@ struct GroupAttempt: Sendable {
                 await end(claim, outcome, trace)
                 return .ended
             case .approved(let approved):
-                guard approved.order.formats == [.bundle] else { return .alone(claim) }
+                let isCapped = attempt.sign.line.signers.caps?.cover(target) ?? false
+                guard approved.order.formats == [.bundle], !isCapped else { return .alone(claim) }
                 let member = GroupMember(approved: approved, trace: trace)
                 if let known { return .begun(known.id, member) }
                 return try await isAdopted(member) ? .alone(claim) : .fresh(member)

@@ -39,6 +39,7 @@ struct GroupLine: Sendable {
     func prepare(_ members: [GroupMember], _ trace: AttemptTrace) async throws -> Journal.GroupCommit {
         guard let first = members.first else { throw SigningError.evidenceUnusable("a group without members") }
         let signer = try line.signers.signer(for: first.order.rule)
+        try await signer.services.admit([.bundle], of: first.order.rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         let log = try signer.services.log(for: .bundle, of: first.order.rule)
         guard log.datesEntries || signer.services.timestamps != nil || credential.certificate == nil else {
@@ -51,9 +52,11 @@ struct GroupLine: Sendable {
         }
         prepared.subjects = members.count
         let evidence = prepared
-        return try await trace.stage(.prepare) {
+        let commit = try await trace.stage(.prepare) {
             try await line.journal.prepare(evidence, for: members.map(\.claim))
         }
+        guard case .committed(let stored) = commit else { return commit }
+        return .committed(stored.admitted)
     }
 
     /// A group's evidence with its log entry, verified for each member and rendered for each.

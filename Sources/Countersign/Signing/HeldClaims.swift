@@ -23,6 +23,9 @@ actor HeldClaims {
 
     var claims: [Claim] { holdings.values.map(\.claim) }
 
+    /// Slots that jobs other than live pushes have. A group has none.
+    var slotsBeyondLive: Int { holdings.values.count { !$0.isMember && $0.claim.lane != .live } }
+
     func add(_ claim: Claim) { holdings[claim.leaseToken] = Holding(claim: claim) }
 
     func remove(_ claim: Claim) {

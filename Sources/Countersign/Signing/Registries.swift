@@ -9,11 +9,16 @@ package struct Registries: Sendable {
     private let places: [String: Repository]
 
     /// One client per registry, all on one transfer thread.
+    /// - Parameter dependencies: whose gates stand before the requests; nil: none do.
     /// - Throws: ``OCIError`` when an address or a credentials file cannot be used.
-    package init(_ registries: [RegistryConfiguration], http: HTTPClient) throws(OCIError) {
+    package init(
+        _ registries: [RegistryConfiguration], http: HTTPClient, dependencies: Dependencies? = nil
+    ) throws(OCIError) {
         var clients: [String: RegistryClient] = [:]
         for registry in registries {
-            clients[registry.name] = RegistryClient(try registry.endpoint, http: http)
+            let gate = dependencies?.gate(.registry, registry.name)
+            clients[registry.name] = RegistryClient(
+                try registry.endpoint, http: gate.map { http.gated(by: $0) } ?? http)
         }
         self.clients = clients
         places = registries.reduce(into: [:]) { $0[$1.name] = $1.signaturePlace }

@@ -85,6 +85,11 @@ package struct SignArtifact: Sendable {
         guard !subject.isSignatureMaterial else {
             return .refused(refusal("policy.signature_material", "a signature, attestation or SBOM is never signed"))
         }
+        if rule.index != .index, case .index = subject.content, claim.depth >= Self.deepest {
+            return .refused(
+                refusal(
+                    "manifest.too_deep", "an index within an index within an index: rules for children end there"))
+        }
         if rule.index == .children, case .index = subject.content {
             try await enqueueChildren(of: subject, of: target, rule: rule, claim: claim)
             return .refused(
@@ -109,17 +114,23 @@ package struct SignArtifact: Sendable {
         try await enqueueChildren(of: approved.subject, of: order.target, rule: order.rule, claim: order.claim)
     }
 
+    /// Indexes are followed to the second level; of more entries than 1,000 none is read (``Manifest/entryLimit``).
+    private static let deepest: Int16 = 2
+
     /// The children that the rule wants, as work of their own; BuildKit's attestation manifests never are.
     private func enqueueChildren(
         of subject: Manifest, of target: Target, rule: PolicyConfiguration.Rule, claim: Claim
     ) async throws {
         guard rule.index != .index, case .index(let content) = subject.content else { return }
-        let requests = content.manifests.filter { !$0.isBuildKitAttestation }.map { child in
-            EnqueueRequest(
+        let requests = content.manifests.filter { !$0.isBuildKitAttestation }.map { child -> EnqueueRequest in
+            // a backfill's children are a backfill
+            var request = EnqueueRequest(
                 source: "index", registry: target.repository.registry, repository: target.repository.name,
-                digest: child.digest, mediaType: child.mediaType,
+                digest: child.digest, mediaType: child.mediaType, lane: claim.lane,
                 verdict: .accepted(rule: rule.name, policyVersion: policy.version), delivery: nil,
                 deliveryKey: claim.deliveryKey)
+            request.depth = claim.depth + 1
+            return request
         }
         for start in stride(from: 0, to: requests.count, by: 500) {
             _ = try await queue.enqueue(Array(requests[start..<min(start + 500, requests.count)]))

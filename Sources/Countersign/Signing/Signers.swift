@@ -7,12 +7,16 @@ package struct Signers: Sendable {
     /// In the configuration's order.
     package let identities: [SigningIdentity]
     package let trust: TrustKeeper
+    /// How much each repository may have signed; nil: as much as it likes.
+    let caps: RepositoryCaps?
     private let services: @Sendable () throws -> SigningServices
 
     /// - Parameter services: those of the moment; they rotate, and nobody restarts for it.
     package init(
-        identities: [SigningIdentity], trust: TrustKeeper, services: @escaping @Sendable () throws -> SigningServices
+        identities: [SigningIdentity], trust: TrustKeeper, caps: RepositoryCaps? = nil,
+        services: @escaping @Sendable () throws -> SigningServices
     ) {
+        self.caps = caps
         self.identities = identities
         self.trust = trust
         self.services = services
@@ -24,6 +28,12 @@ package struct Signers: Sendable {
             throw SigningError.unknownIdentity(rule.identity)
         }
         return Signer(identity: identity, services: try services(), trust: trust.current)
+    }
+
+    /// Runs `make`, which makes a signature of the target, within the cap of its repository.
+    func capped<Value: Sendable>(_ target: Target, _ make: () async throws -> Value) async throws -> Value {
+        guard let caps else { return try await make() }
+        return try await caps.within(target, make)
     }
 
     /// The signer of what no rule speaks of: the first identity.

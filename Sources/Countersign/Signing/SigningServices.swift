@@ -6,21 +6,27 @@ package struct SigningServices: Sendable {
     package let logs: [Log]
     /// nil only where every log in use dates its entries itself, or no certificate needs a date.
     package let timestamps: TimestampClient?
+    /// Before the authority; nil: nobody counts what it is asked.
+    let timestampGate: DependencyGate?
 
     /// A transparency log under its name in the configuration.
     package struct Log: Sendable {
         package let name: String
         package let client: any TransparencyLog
+        /// Before its entries; nil: nobody counts them.
+        let gate: DependencyGate?
 
-        package init(name: String, client: any TransparencyLog) {
+        package init(name: String, client: any TransparencyLog, gate: DependencyGate? = nil) {
             self.name = name
             self.client = client
+            self.gate = gate
         }
     }
 
-    package init(logs: [Log], timestamps: TimestampClient?) {
+    package init(logs: [Log], timestamps: TimestampClient?, timestampGate: DependencyGate? = nil) {
         self.logs = logs
         self.timestamps = timestamps
+        self.timestampGate = timestampGate
     }
 
     /// The log for new signatures of this format: the one that the rule names, else the first. The legacy format has room

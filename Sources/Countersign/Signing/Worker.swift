@@ -10,6 +10,8 @@ package struct Worker: Service {
     package struct Settings: Sendable {
         /// Jobs worked on at once.
         package var concurrency = 16
+        /// Of these, how many are for live pushes alone: no backfill fills every slot.
+        package var liveSlots = 0
         package var poll: Duration = .seconds(1)
         package var heartbeat: Duration = .seconds(10)
         package var shutdownGrace: Duration = .seconds(25)
@@ -29,15 +31,17 @@ package struct Worker: Service {
     private let settings: Settings
     private let held: HeldClaims
     private let group: GroupAttempt
+    private let dependencies: Dependencies?
     private let progress: WorkerHeartbeat
     private let version: String
     private let logger: Logger
 
     package init(
         queue: JobQueue, attempt: Attempt, signal: JobSignal, settings: Settings, progress: WorkerHeartbeat,
-        version: String, logger: Logger
+        version: String, dependencies: Dependencies? = nil, logger: Logger
     ) {
         self.queue = queue
+        self.dependencies = dependencies
         self.attempt = attempt
         self.signal = signal
         self.settings = settings
@@ -72,7 +76,7 @@ package struct Worker: Service {
             if !isBacklogged { free = await standBack(free) }
             guard free > 0, !Task.isCancelled else { continue }
             do {
-                let claims = try await queue.claim(limit: free, cursor: cursor)
+                let claims = try await claim(free, cursor)
                 progress.advanced()
                 isBacklogged = claims.count == free
                 for work in ClaimedWork.sorted(claims.filter { $0.crashes < queue.settings.crashLimit }) {
@@ -108,6 +112,18 @@ package struct Worker: Service {
         claimed.yield(work)
     }
 
+    /// Fills the free slots: those for everybody by the lanes' weights, those for live pushes with live pushes.
+    private func claim(_ free: Int, _ cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
+        let closed = dependencies?.closedRegistries ?? []
+        let others = await held.slotsBeyondLive
+        let open = min(free, max(0, settings.concurrency - settings.liveSlots - others))
+        var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed)
+        if open < free, claims.count == open {
+            claims += try await queue.claim(limit: free - open, lanes: [.live], cursor: cursor, closed: closed)
+        }
+        return claims
+    }
+
     /// The daemon that received a push hears of it first, and would take everything. So with others alive it hesitates, the
     /// longer the busier it is, and the idle take their share. Not while there is a backlog: then all have enough.
     private func standBack(_ free: Int) async -> Int {
@@ -130,6 +146,8 @@ package struct Worker: Service {
                         await held.endGroup()
                     }
                     progress.advanced()
+                    // the claim loop may have free slots, and none for a job like this one
+                    if settings.liveSlots > 0, work.lane != .live { signal.raise() }
                 }
             }
             await drain()

@@ -37,6 +37,7 @@ struct Upstream: Sendable {
             let lost = request.method == .post && error.answerMayBeLost
             switch error {
             case .cancelled: throw .cancelled(service, answerMayBeLost: lost)
+            case .withheld(let refusal): throw .withheld(service, refusal)
             case .invalidRequest, .plainHTTPRefused, .addressDenied, .untrusted, .redirectRefused:
                 throw .misconfigured(service, detail: "\(error)")
             default: throw .unavailable(service, detail: "\(error)", retryAfter: nil, answerMayBeLost: lost)

@@ -46,6 +46,7 @@ import Testing
         case "logEntry": ("/v1/log-entries/7", nil)
         case "endpoints": ("/v1/endpoints", nil)
         case "policy": ("/v1/policy", nil)
+        case "upstreams": ("/v1/upstreams", nil)
         default: nil
         }
     }

@@ -29,6 +29,10 @@ import Testing
         #expect(configuration.listeners == ListenerConfiguration())
         #expect(configuration.intake == IntakeConfiguration())
         #expect(configuration.worker == WorkerConfiguration())
+        var budgets = configuration.budgets
+        #expect(budgets.upstreams.count == 1 && budgets.repositories.count == 1 && configuration.tenants.count == 1)
+        (budgets.upstreams, budgets.repositories) = ([], [])
+        #expect(budgets == BudgetConfiguration())
         var api = configuration.api
         #expect(api.oidc.count == 1)
         api.oidc = []

@@ -73,6 +73,8 @@ struct SigningLine: Sendable {
         var isRekorV2 = false
         /// In place of a certificate.
         var key: ManagedKey?
+        /// Shared with the other daemons of the database; nil: nobody counts.
+        var budgets: BudgetConfiguration?
 
         static func rule(
             _ name: String = "all", glob: String = "**", index: PolicyConfiguration.IndexSigning = .index,
@@ -102,33 +104,49 @@ struct SigningLine: Sendable {
         let endpoints = try await lab.endpoints
         let root: [UInt8]
         if let given = setup.trustedRoot { root = given } else { root = try await lab.trustedRootJSON }
+        let dependencies = setup.budgets.map { Dependencies.test($0, database) }
+        let source: any IdentityTokenSource = FileTokenSource(path: tokenFile)
         let identity = SigningIdentity(
             name: "default",
             means: setup.key.map { .key($0) }
                 ?? .keyless(
                     CertificateWindow(
                         fulcio: FulcioClient(
-                            url: fulcio.url, http: Self.http, route: Self.route, audience: setup.audience),
-                        source: FileTokenSource(path: tokenFile), audience: setup.audience),
+                            url: fulcio.url, http: Self.http(dependencies?.gate(.fulcio, fulcio.url)),
+                            route: Self.route, audience: setup.audience),
+                        source: dependencies.map { GatedTokenSource(source, gate: $0.gate(.identity, "default")) }
+                            ?? source, audience: setup.audience),
                     SigningIdentity.ExpectedIdentity(
                         subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes))))
         let services = SigningServices(
-            logs: [.init(name: "rekor", client: setup.isRekorV2 ? try rekorV2(endpoints, root) : rekorV1)],
+            logs: [
+                .init(
+                    name: "rekor",
+                    client: setup.isRekorV2
+                        ? try rekorV2(endpoints, root) : rekorV1(dependencies?.gate(.rekor, rekor.url)),
+                    gate: dependencies?.gate(.rekor, rekor.url))
+            ],
             timestamps: setup.isTimestamped
-                ? TimestampClient(url: tsa.url + "/api/v1/timestamp", http: Self.http, route: Self.route) : nil)
+                ? TimestampClient(
+                    url: tsa.url + "/api/v1/timestamp", http: Self.http(dependencies?.gate(.tsa, tsa.url)),
+                    route: Self.route) : nil, timestampGate: dependencies?.gate(.tsa, tsa.url))
         let signers = Signers(
             identities: [identity], trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
-            services: { services })
+            caps: setup.budgets.map { RepositoryCaps($0.repositories, pool: database.pool) }, services: { services })
         return try SigningDaemon(
             signers: signers,
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries(
-                [Self.registry(at: registry.url, signatures: setup.signatureRepository)], http: Self.http),
-            database: database,
-            settings: setup.settings)
+                [Self.registry(at: registry.url, signatures: setup.signatureRepository)], http: Self.http,
+                dependencies: dependencies),
+            database: database, dependencies: dependencies, settings: setup.settings)
     }
 
-    private var rekorV1: any TransparencyLog { RekorV1(url: rekor.url, http: Self.http, route: Self.route) }
+    private func rekorV1(_ gate: DependencyGate?) -> any TransparencyLog {
+        RekorV1(url: rekor.url, http: Self.http(gate), route: Self.route)
+    }
+
+    private static func http(_ gate: DependencyGate?) -> HTTPClient { gate.map { http.gated(by: $0) } ?? http }
 
     private func rekorV2(_ endpoints: LabEndpoints, _ root: [UInt8]) throws -> any TransparencyLog {
         let logs = try TrustedRoot(json: root).tlogs
@@ -208,12 +226,14 @@ struct SigningDaemon: Sendable {
     let attempt: Attempt
     let signers: Signers
     let database: QueueFixture
+    let dependencies: Dependencies?
 
     init(
         signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
-        settings: JobQueue.Settings
+        dependencies: Dependencies?, settings: JobQueue.Settings
     ) throws {
         self.signers = signers
+        self.dependencies = dependencies
         self.database = database
         queue = database.anotherQueue(settings: settings)
         attempt = Attempt(
@@ -237,7 +257,7 @@ struct SigningDaemon: Sendable {
     func worker(_ settings: Worker.Settings, signal: JobSignal = JobSignal()) -> Worker {
         Worker(
             queue: queue, attempt: attempt, signal: signal, settings: settings, progress: WorkerHeartbeat(),
-            version: "test", logger: Self.silence)
+            version: "test", dependencies: dependencies, logger: Self.silence)
     }
 
     func claimOne() async throws -> Claim {

@@ -32,6 +32,34 @@ import Testing
         try await line.expectNothingPublic(attestation.descriptor.digest)
     }
 
+    @Test func `an index within an index is followed, one within that is refused by name`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image(tag: "leaf")
+        func index(of child: Manifest, _ tag: String) async throws -> Manifest {
+            try await line.put(
+                """
+                {"schemaVersion":2,"mediaType":"\(MediaType.ociIndex)","manifests":[{"mediaType":"\(child.descriptor.mediaType)",\
+                "size":\(child.bytes.count),"digest":"\(child.descriptor.digest)"}]}
+                """, MediaType.ociIndex, .tag(tag))
+        }
+        let innermost = try await index(of: image, "three")
+        let inner = try await index(of: innermost, "two")
+        let outer = try await index(of: inner, "one")
+        try await line.push(outer.descriptor.digest)
+        try await line.daemon(.index(.both)).workOff()
+        #expect(try await line.state(outer.descriptor.digest) == "signed")
+        #expect(try await line.state(inner.descriptor.digest) == "signed")
+        #expect(try await line.state(innermost.descriptor.digest) == "refused")
+        #expect(try await line.failure(innermost.descriptor.digest)?.code == "manifest.too_deep")
+        #expect(try await line.state(image.descriptor.digest) == nil)
+
+        // asked for by itself it is the first level
+        try await line.push(innermost.descriptor.digest)
+        try await line.daemon(.index(.both)).workOff()
+        #expect(try await line.state(innermost.descriptor.digest) == "signed")
+        #expect(try await line.state(image.descriptor.digest) == "signed")
+    }
+
     @Test func `by policy both are signed, the children once although they were pushed too`() async throws {
         let line = try await SigningLine()
         let (index, images, attestation) = try await line.index()

@@ -64,6 +64,32 @@ import Testing
         try await line.expectSignedOnce(digest)
     }
 
+    @Test func `a batch leaves slots for live pushes`() async throws {
+        let line = try await SigningLine()
+        var batch: [Digest] = []
+        for number in 0..<3 { batch.append(try await line.image(tag: "b\(number)").descriptor.digest) }
+        for digest in batch {
+            try await line.database.push(samplePush(digest, repository: line.repository.name, lane: .bulk))
+        }
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold))
+        var settings = Worker.Settings()
+        (settings.concurrency, settings.liveSlots) = (2, 1)
+        settings.poll = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        try await running([worker]) {
+            await hold.reached()
+            let live = try await line.image(tag: "live").descriptor.digest
+            try await line.push(live)
+            try await eventually("the push is signed beside the batch") { try await line.state(live) == "signed" }
+            // the other slot is the one of the batch that is held: no second one was taken for it
+            for digest in batch { #expect(try await line.state(digest) != "signed") }
+            hold.release()
+            try await eventually("all are signed") { try await line.database.jobCount() == 0 }
+        }
+        for digest in batch { try await line.expectSignedOnce(digest) }
+    }
+
     @Test func `what does not finish in the grace is given back at once, uncounted`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest

@@ -37,7 +37,9 @@ extension Operation.Parameter {
 extension Schema {
     static let state = one(of: TargetState.allCases.map(\.rawValue))
 
-    static let failure = object(["code": string, "stage": string, "observed": string, "fix": string]).named("Failure")
+    static let failure = object(
+        ["code": string, "stage": string, "observed": string, "fix": string], optional: ["upstream": string]
+    ).named("Failure")
 
     static let artifact = object(
         [

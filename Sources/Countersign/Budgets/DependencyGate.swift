@@ -1,0 +1,307 @@
+package import Curl
+import FoundationEssentials
+import Synchronization
+
+/// One daemon's gate to one dependency: asks its breaker and its budget before a request, and tells them how it ended.
+///
+/// In the common case a request costs no statement: the breaker is read with all others once a second, tokens come in
+/// handfuls, concurrency is this daemon's share of what all may have. What changes something for all (a breaker that
+/// opens or closes, a 429) is written at once.
+package final class DependencyGate: HTTPGate {
+    /// What counts against the budget.
+    package enum Charge: Sendable {
+        /// Every request: registries, Fulcio.
+        case requests
+        /// What ``admit()`` let in: a signature asks for its place in a log before it is made (``SigningServices``).
+        case admissions
+    }
+
+    package let dependency: Dependency
+    let settings: DependencySettings
+    private let charge: Charge
+    private let board: DependencyBoard
+    private let slots = RequestSlots()
+    /// Whoever takes the next handful of tokens; the others wait for it in turn.
+    private let turn = RequestSlots(limit: 1)
+    private let state: Mutex<State>
+
+    fileprivate struct State {
+        var window = FailureWindow()
+        var view: DependencyView
+        /// By the database's clock: what was read before is no news.
+        var viewedAt: Date?
+        var tokens = 0
+        var tokensUntil = ContinuousClock.now
+        /// This daemon has leave to try, until then.
+        var probingUntil: ContinuousClock.Instant?
+        /// Changes that are on their way to the row: what is read meanwhile is older.
+        var writes = 0
+    }
+
+    init(_ dependency: Dependency, _ settings: DependencySettings, charge: Charge, board: DependencyBoard) {
+        self.dependency = dependency
+        self.settings = settings
+        self.charge = charge
+        self.board = board
+        state = Mutex(State(view: DependencyView(rate: settings.bucket.rate)))
+    }
+
+    // MARK: Before
+
+    /// Leave for one use: the breaker is closed (or this is the trial), nobody asked us to wait, and a token is there.
+    /// - Throws: ``Withheld``, after at most ``DependencySettings/wait``.
+    package func admit() async throws(Withheld) {
+        await board.freshen()
+        let now = ContinuousClock.now
+        let (phase, pause, isProbing) = state.withLock {
+            ($0.view.phase(at: now), $0.view.pause(at: now), $0.probingUntil.map { now < $0 } ?? false)
+        }
+        if case .open(let until) = phase { throw open(for: max(until - now, pause ?? .zero)) }
+        if let pause { throw paused(for: pause) }
+        guard phase == .halfOpen else { return try await takeToken() }
+        // one trial at a time, here and in all other daemons
+        guard !isProbing, await probe() else { throw open(for: .seconds(1)) }
+    }
+
+    package func enter() async throws(HTTPError) {
+        do throws(Withheld) {
+            if charge == .requests { try await admit() }
+        } catch {
+            throw .withheld(error)
+        }
+        guard await slots.take() else { throw .cancelled(url: dependency.name, answerMayBeLost: false) }
+    }
+
+    private func probe() async -> Bool {
+        let (holder, limits) = (board.daemon, settings.breaker)
+        do {
+            let granted = try await board.ledger.change(dependency) { record, now in
+                record.breaker.grantProbe(to: holder, at: now, limits)
+            }
+            // meanwhile another daemon's trial may have closed it
+            adopt(granted.record, readAt: granted.now)
+            guard granted.value else { return granted.record.breaker.state(at: granted.now) == .closed }
+            state.withLock { $0.probingUntil = .now + limits.probe }
+            return true
+        } catch {
+            board.couldNotWrite(dependency, error)
+            return false
+        }
+    }
+
+    /// A token of this daemon's handful, or of the next one.
+    private func takeToken() async throws(Withheld) {
+        // an attempt under way has done much already, and comes to its end only if its requests get their turns
+        let deadline = ContinuousClock.now + settings.wait * (charge == .requests ? 15 : 1)
+        if try hasToken() { return }
+        guard await turn.take() else { throw exhausted(.zero) }
+        defer { turn.release() }
+        repeat {
+            if try hasToken() { return }
+            guard let wait = await refill() else { continue }
+            guard ContinuousClock.now + wait <= deadline, !Task.isCancelled else { throw exhausted(wait) }
+            try? await Task.sleep(for: wait)
+        } while ContinuousClock.now <= deadline
+        // others stood before it for all of its time
+        throw exhausted(settings.wait)
+    }
+
+    /// Whether the request may go on: it got a token, or needs none.
+    private func hasToken() throws(Withheld) -> Bool {
+        let now = ContinuousClock.now
+        let (isPassed, pause) = state.withLock { state -> (Bool, Duration?) in
+            if let pause = state.view.pause(at: now) { return (false, pause) }
+            guard state.view.rate != nil else { return (true, nil) }
+            guard state.tokens > 0, now < state.tokensUntil else { return (false, nil) }
+            state.tokens -= 1
+            return (true, nil)
+        }
+        if let pause { throw paused(for: pause) }
+        return isPassed
+    }
+
+    /// The next handful: a tenth of a second's worth. Kept for a second only, so that an idle daemon hoards nothing.
+    /// - Returns: nil if there is one, else how long there will be none.
+    private func refill() async -> Duration? {
+        let limits = settings.bucket
+        let asked = max(1, Int(state.withLock { $0.view.rate ?? 1 } / 10))
+        do {
+            let taken = try await board.ledger.change(dependency) { record, now in
+                record.bucket.take(asked, at: now, limits)
+            }
+            adopt(taken.record, readAt: taken.now)
+            guard case .tokens(let count) = taken.value else {
+                guard case .none(let wait) = taken.value else { return nil }
+                return wait
+            }
+            state.withLock { state in
+                state.tokens = count
+                state.tokensUntil = .now + .seconds(1)
+            }
+            return nil
+        } catch {
+            board.couldNotWrite(dependency, error)
+            return settings.wait
+        }
+    }
+
+    // MARK: After
+
+    package func leave(_ end: HTTPRequestEnd) {
+        slots.release()
+        note(DependencyVerdict(end))
+    }
+
+    fileprivate enum Change: Sendable { case close, trip(code: String) }
+
+    /// Takes note of how a use ended.
+    func note(_ verdict: DependencyVerdict) {
+        guard verdict != .neutral else { return }
+        let now = ContinuousClock.now
+        let (change, observed) = state.withLock { state -> (Change?, Double) in
+            let observed = state.window.rate(at: now)
+            let change = state.note(verdict, at: now, settings)
+            if change != nil || verdict.pause != nil || verdict.isTooMuch { state.writes += 1 }
+            return (change, observed)
+        }
+        guard change != nil || verdict.pause != nil || verdict.isTooMuch else { return }
+        Task { await write(change, verdict, observed: observed) }
+    }
+
+    /// Tells all daemons, and those who waited.
+    private func write(_ change: Change?, _ verdict: DependencyVerdict, observed: Double) async {
+        let (daemon, settings, random) = (board.daemon, settings, Double.random(in: 0..<1))
+        defer { state.withLock { $0.writes -= 1 } }
+        do {
+            let written = try await board.ledger.change(dependency) { record, now -> Bool in
+                if let code = verdict.code { record.failure = .init(code: code, at: now) }
+                if verdict.isTooMuch {
+                    record.bucket.throttled(
+                        observed: observed, retryAfter: verdict.pause, at: now, settings.bucket)
+                } else if let pause = verdict.pause {
+                    record.bucket.pause(for: pause, at: now, settings.bucket)
+                }
+                let isChanged =
+                    switch change {
+                    case .trip: record.breaker.trip(by: daemon, at: now, random: random, settings.breaker)
+                    case .close: record.breaker.close(by: daemon)
+                    case nil: false
+                    }
+                if isChanged { record.changedAt = now }
+                return isChanged
+            }
+            adopt(written.record, readAt: written.now, isWriter: true)
+            guard written.value else { return }
+            switch change {
+            case .trip(let code): board.opened(dependency, code, written.record, at: written.now)
+            case .close: await board.closed(dependency)
+            case nil: break
+            }
+        } catch {
+            board.couldNotWrite(dependency, error)
+        }
+    }
+
+    // MARK: Between
+
+    /// Takes over what the row says, unless something newer is on its way there.
+    func adopt(_ record: DependencyRecord, readAt time: Date, isWriter: Bool = false) {
+        let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
+        state.withLock { state in
+            guard state.writes == (isWriter ? 1 : 0), state.viewedAt.map({ $0 <= time }) ?? true else { return }
+            state.view = view
+            state.viewedAt = time
+        }
+    }
+
+    /// This daemon's share of what all may have under way. A daemon that died is nobody's share after three heartbeats:
+    /// there is nothing to give back.
+    func share(among daemons: Int) {
+        let daemons = max(1, daemons)
+        slots.limit(to: settings.concurrency.map { max(1, ($0 + daemons - 1) / daemons) })
+    }
+
+    var phase: DependencyView.Phase { state.withLock { $0.view.phase(at: .now) } }
+    var rate: Double? { state.withLock(\.view.rate) }
+    var pause: Duration? { state.withLock { $0.view.pause(at: .now) } }
+    var underWay: Int { slots.taken }
+    var standingInLine: Int { slots.queued }
+
+    private func open(for time: Duration) -> Withheld {
+        board.withheld(dependency, "breaker.open")
+        return refusal(for: time)
+    }
+
+    /// What those are told who come while the breaker is open.
+    private func refusal(for time: Duration) -> Withheld {
+        let failure = state.withLock(\.view.lastFailure) ?? "not answering"
+        return Withheld(
+            code: "breaker.open", upstream: dependency.description,
+            observed: "\(dependency) is taken for down (\(failure)); it is tried again in \(time.inSeconds) s",
+            after: max(time, .zero))
+    }
+
+    private func paused(for time: Duration) -> Withheld {
+        board.withheld(dependency, "budget.paused")
+        return refusal(whilePaused: time)
+    }
+
+    private func refusal(whilePaused time: Duration) -> Withheld {
+        Withheld(
+            code: "budget.paused", upstream: dependency.description,
+            observed: "\(dependency) asks to wait, for \(time.inSeconds) s more", after: time)
+    }
+
+    /// Why nothing is asked of it now; nil: it may be asked.
+    var refusalNow: Withheld? {
+        let now = ContinuousClock.now
+        let (phase, pause) = state.withLock { ($0.view.phase(at: now), $0.view.pause(at: now)) }
+        if case .open(let until) = phase { return refusal(for: max(until - now, pause ?? .zero)) }
+        return pause.map(refusal(whilePaused:))
+    }
+
+    /// Whether more requests stand in line already than get their turn in time.
+    var isCrowded: Bool { rate.map { Double(turn.queued) > max(1, $0 * (settings.wait / .seconds(1))) } ?? false }
+
+    /// Those who stand in line go first.
+    private func exhausted(_ wait: Duration) -> Withheld {
+        let wait = wait + .seconds(Double(turn.queued) / max(rate ?? 1, 0.1))
+        let rate = rate.map { " of \(($0 * 10).rounded() / 10) a second" } ?? ""
+        board.withheld(dependency, "budget.exhausted")
+        return Withheld(
+            code: "budget.exhausted", upstream: dependency.description,
+            observed: "the budget\(rate) of \(dependency) is used up", after: wait)
+    }
+}
+
+extension DependencyGate.State {
+    /// What the end of a use changes here, and what all daemons have to be told of it.
+    fileprivate mutating func note(
+        _ verdict: DependencyVerdict, at now: ContinuousClock.Instant, _ settings: DependencySettings
+    ) -> DependencyGate.Change? {
+        let isProbing = probingUntil.map { now < $0 } ?? false
+        let isEnough = window.note(isFailure: verdict.code != nil, at: now, settings.window)
+        if let pause = verdict.pause {
+            view.pauses(until: now + min(pause, settings.bucket.longestPause))
+            tokens = 0
+        }
+        guard let code = verdict.code else {
+            guard isProbing else { return nil }
+            probingUntil = nil
+            window.forget()
+            view.closes()
+            return .close
+        }
+        // what was still under way when it opened changes nothing
+        guard isProbing || (isEnough && view.phase(at: now) == .closed) else { return nil }
+        probingUntil = nil
+        window.forget()
+        view.opens(until: now + settings.breaker.open, because: code)
+        return .trip(code: code)
+    }
+}
+
+extension Duration {
+    /// Seconds with one decimal, for people.
+    fileprivate var inSeconds: Double { (self / .milliseconds(100)).rounded() / 10 }
+}

@@ -1,0 +1,109 @@
+package import FoundationEssentials
+package import Postgres
+
+/// The table `upstream`: where the daemons' views of their dependencies meet. Every change is a step of the pure parts
+/// under the lock of the row, at the database's time.
+package struct DependencyLedger: Sendable {
+    private let pool: ConnectionPool
+    private let statements: Counter?
+
+    /// - Parameter statements: counts what budgets cost the database.
+    package init(pool: ConnectionPool, statements: Counter? = nil) {
+        self.pool = pool
+        self.statements = statements
+    }
+
+    /// All rows, and what is needed to read them.
+    package struct Board: Sendable {
+        /// The database's clock.
+        package let now: Date
+        /// Daemons that beat within the time asked for and are not stopping.
+        package let daemons: Int
+        package let records: [DependencyRecord]
+    }
+
+    /// One statement, whatever there is.
+    package func board(livingWithin age: Duration = .seconds(30)) async throws(QueueError) -> Board {
+        statements?.increment()
+        let rows = try await pool.rows(
+            """
+            SELECT clock_timestamp() AS now, (SELECT count(*) FROM countersign.worker
+                    WHERE NOT draining AND seen_at > now() - \(age)::interval) AS daemons, u.*
+            FROM (SELECT) AS one LEFT JOIN countersign.upstream u ON true
+            ORDER BY u.kind, u.name
+            """)
+        let records = try rows.values { row in
+            try row.decode("kind", as: String?.self) == nil ? nil : try DependencyRecord(row)
+        }.compactMap(\.self)
+        guard
+            let head = try rows.values({ row in
+                (now: try row.decode("now", as: Date.self), daemons: try row.decode("daemons", as: Int64.self))
+            }).first
+        else { throw .unreadable(table: "upstream", what: "the time") }
+        return Board(now: head.now, daemons: Int(head.daemons), records: records)
+    }
+
+    /// Rows for those that have none: what is configured is shown before it is used.
+    func add(_ dependencies: [Dependency]) async throws(QueueError) {
+        guard !dependencies.isEmpty else { return }
+        statements?.increment()
+        let sorted = dependencies.sorted { $0.description < $1.description }
+        _ = try await pool.together { session in
+            try session.execute(
+                """
+                INSERT INTO countersign.upstream (kind, name)
+                SELECT * FROM unnest(\(sorted.map(\.kind.rawValue))::text[], \(sorted.map(\.name))::text[])
+                ON CONFLICT DO NOTHING
+                """)
+        }
+    }
+
+    /// Changes one row; `body` gets it as it is under the lock, and the time.
+    package func change<Value: Sendable>(
+        _ dependency: Dependency, _ body: @escaping @Sendable (inout DependencyRecord, Date) -> Value
+    ) async throws(QueueError) -> (value: Value, record: DependencyRecord, now: Date) {
+        statements?.increment()
+        return try await pool.together { session in
+            let rows = try Self.locked(dependency, in: session) ?? Self.inserted(dependency, in: session)
+            guard let row = rows else { throw QueueError.unreadable(table: "upstream", what: dependency.description) }
+            let before = try DependencyRecord(row)
+            let now: Date = try row.decode("now")
+            var record = before
+            let value = body(&record, now)
+            if record != before { try Self.store(record, in: session) }
+            return (value, record, now)
+        }
+    }
+
+    private static func locked(_ dependency: Dependency, in session: Session) throws -> Row? {
+        try session.query(
+            """
+            SELECT clock_timestamp() AS now, \(DependencyRecord.columns) FROM countersign.upstream
+            WHERE kind = \(dependency.kind.rawValue)::text AND name = \(dependency.name)::text FOR UPDATE
+            """
+        ).first
+    }
+
+    private static func inserted(_ dependency: Dependency, in session: Session) throws -> Row? {
+        _ = try session.execute(
+            """
+            INSERT INTO countersign.upstream (kind, name)
+            VALUES (\(dependency.kind.rawValue)::text, \(dependency.name)::text) ON CONFLICT DO NOTHING
+            """)
+        return try locked(dependency, in: session)
+    }
+
+    private static func store(_ record: DependencyRecord, in session: Session) throws {
+        let (breaker, bucket) = (record.breaker, record.bucket)
+        _ = try session.execute(
+            """
+            UPDATE countersign.upstream SET openings = \(Int32(breaker.openings)), open_until = \(breaker.retryAt),
+                probe_holder = \(breaker.probe?.holder), probe_until = \(breaker.probe?.until),
+                changed_at = \(record.changedAt), failure_code = \(record.failure?.code), failed_at = \(record.failure?.at),
+                tokens = \(bucket.tokens), refilled_at = \(bucket.refilledAt), slowed_rate = \(bucket.slowed?.rate),
+                slowed_from = \(bucket.slowed?.from), slowed_at = \(bucket.slowed?.at),
+                paused_until = \(bucket.pausedUntil)
+            WHERE kind = \(record.dependency.kind.rawValue)::text AND name = \(record.dependency.name)::text
+            """)
+    }
+}

@@ -1,0 +1,111 @@
+import Curl
+import Postgres
+
+extension Failure {
+    /// What a job waits for that was not let to its upstream.
+    init(_ withheld: Withheld, stage: SigningStage) {
+        self.init(
+            code: withheld.code, stage: stage.rawValue, observed: withheld.observed,
+            fix: Self.fix(withheld), upstream: withheld.upstream)
+    }
+
+    private static func fix(_ withheld: Withheld) -> String {
+        switch withheld.code {
+        case "breaker.open": "see that \(withheld.upstream) is up; it is tried again by itself, and the job with it"
+        case RepositoryCaps.code: "nothing: it is signed tomorrow; or raise budgets.repositories and restart"
+        default: "nothing: it waits for its turn; raise the budget in the configuration if the upstream bears more"
+        }
+    }
+}
+
+extension JobQueue {
+    private static let step = 1_000
+
+    /// Makes what waits for a dependency due, now that it answers again.
+    /// - Returns: how many jobs.
+    @discardableResult
+    package func wakeWithheld(by dependency: Dependency) async throws(QueueError) -> Int {
+        var woken = 0
+        while true {
+            let count = try await pool.together { session in
+                try session.execute(
+                    """
+                    UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
+                        SELECT id FROM countersign.job
+                        WHERE NOT leased AND last_error ? 'upstream' AND last_error ->> 'upstream' = \(dependency.description)::text
+                            AND run_at > now()
+                        ORDER BY id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED))
+                    """)
+            }
+            woken += count
+            if count < Self.step { break }
+        }
+        if woken > 0 { notifier.jobsAreDue() }
+        return woken
+    }
+
+    /// Lets what waits for a repository's cap try again: an operator may have raised it.
+    package func wakeCapped() async throws(QueueError) {
+        _ = try await pool.together { session in
+            try session.execute(
+                """
+                UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
+                    SELECT id FROM countersign.job
+                    WHERE NOT leased AND last_error ? 'upstream' AND last_error ->> 'code' = \(RepositoryCaps.code)::text
+                        AND run_at > now()
+                    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))
+                """)
+        }
+        notifier.jobsAreDue()
+    }
+
+    /// Puts off the due jobs of a registry that is down, spread over as long again, so that claims need not step over
+    /// them. They wait visibly, and no attempt is counted.
+    /// - Returns: how many jobs.
+    @discardableResult
+    package func parkJobs(
+        ofRegistry registry: String, _ failure: Failure, after time: Duration
+    ) async throws(QueueError) -> Int {
+        let spread = min(time, .seconds(60))
+        var parked = 0
+        while true {
+            let count = try await pool.together { session in
+                let error = try failure.json()
+                return try session.query(
+                    """
+                    WITH due AS MATERIALIZED (
+                        SELECT j.id FROM countersign.job j
+                        WHERE NOT j.leased AND j.lane = ANY(\(Lane.allCases.map(\.rawValue))::smallint[]) AND j.run_at <= now()
+                            AND EXISTS (SELECT FROM countersign.repository r
+                                WHERE r.id = j.repository_id AND r.registry = \(registry)::text)
+                        ORDER BY j.id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED),
+                    parked AS (
+                        UPDATE countersign.job j
+                        SET run_at = now() + \(time)::interval + random() * \(spread)::interval, last_error = \(error)::jsonb
+                        WHERE j.id = ANY(ARRAY(SELECT id FROM due)) RETURNING j.target_id),
+                    shown AS (
+                        UPDATE countersign.target t SET state = 'waiting', last_error = \(error)::jsonb, updated_at = now()
+                        WHERE t.id = ANY(ARRAY(SELECT target_id FROM parked WHERE target_id IS NOT NULL))
+                            AND t.state = 'queued' RETURNING 1)
+                    SELECT count(*) AS parked FROM parked
+                    """
+                ).first?.decode("parked", as: Int64.self) ?? 0
+            }
+            parked += Int(count)
+            if count < Int64(Self.step) { return parked }
+        }
+    }
+
+    /// Jobs that wait for each dependency, by its description.
+    package func withheldJobs() async throws(QueueError) -> [String: Int] {
+        let rows = try await pool.rows(
+            """
+            SELECT last_error ->> 'upstream' AS upstream, count(*) AS jobs FROM countersign.job
+            WHERE NOT leased AND last_error ? 'upstream' GROUP BY 1
+            """)
+        let counts = try rows.values {
+            (try $0.decode("upstream", as: String.self), Int(try $0.decode("jobs", as: Int64.self)))
+        }
+        return Dictionary(counts) { $1 }
+    }
+}

@@ -1,0 +1,35 @@
+/// Stands before the requests to one upstream and sees how each of them ends: a budget, a circuit breaker.
+public protocol HTTPGate: Sendable {
+    /// Returns when the request may be sent.
+    /// - Throws: ``HTTPError/withheld(_:)`` if it may not, now; ``HTTPError/cancelled(url:answerMayBeLost:)``.
+    func enter() async throws(HTTPError)
+
+    /// Told once of each request that entered, as soon as it has ended.
+    func leave(_ end: HTTPRequestEnd)
+}
+
+/// How a request ended, as far as its upstream's health is concerned.
+public enum HTTPRequestEnd: Sendable, Equatable {
+    case answered(status: Int, retryAfter: Duration?)
+    case failed(HTTPError)
+}
+
+/// A request that was not sent, to spare its upstream or because it is known to be down. Nothing was dialled.
+public struct Withheld: Error, Sendable, Equatable {
+    /// Stable: `breaker.open`, `budget.paused`, `budget.exhausted`.
+    public let code: String
+    /// Whose request: `rekor https://rekor.example.com`.
+    public let upstream: String
+    /// What was seen.
+    public let observed: String
+    /// How long it is of no use to ask again.
+    public let after: Duration
+
+    /// A refusal in the words of whoever keeps the gate.
+    public init(code: String, upstream: String, observed: String, after: Duration) {
+        self.code = code
+        self.upstream = upstream
+        self.observed = observed
+        self.after = after
+    }
+}

@@ -1,0 +1,241 @@
+import Curl
+import FoundationEssentials
+import OCI
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Several daemons' gates over one table.
+@Suite struct DependencyGateTests {
+    private static let rekor = Dependency(.rekor, "https://rekor.example.com")
+
+    private struct World {
+        let fixture: QueueFixture
+        let daemons: [Dependencies]
+        let gates: [DependencyGate]
+
+        init(_ daemons: Int = 2, _ change: (inout BudgetConfiguration) -> Void = { _ in }) async throws {
+            fixture = try await QueueFixture()
+            var configuration = BudgetConfiguration()
+            (configuration.breaker.open, configuration.breaker.ceiling) = (.seconds(3_600), .seconds(36_000))
+            change(&configuration)
+            var started: [Dependencies] = []
+            for _ in 0..<daemons { started.append(Dependencies.test(configuration, fixture)) }
+            self.daemons = started
+            gates = started.map { $0.gate(DependencyGateTests.rekor) }
+        }
+
+        /// The breaker may be tried now.
+        func openingEnds() async throws {
+            try await fixture.pool.execute("UPDATE countersign.upstream SET open_until = now() WHERE openings > 0")
+        }
+
+        func openings() async throws -> Int {
+            try await fixture.number("SELECT coalesce(sum(openings), 0) FROM countersign.upstream")
+        }
+
+        func trip() async throws {
+            let before = try await openings()
+            for _ in 0..<5 { gates[0].note(.failed("http.503")) }
+            try await eventually("it is written") { try await openings() > before }
+        }
+    }
+
+    /// Why a gate does not let anybody through; nil if it does.
+    private func refusal(_ gate: DependencyGate) async -> String? {
+        do throws(Withheld) {
+            try await gate.admit()
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+
+    @Test func `two daemons together keep the rate`() async throws {
+        let world = try await World { configuration in
+            configuration.upstreams = [.init(kind: .rekor, rate: 40)]
+            configuration.wait = .milliseconds(100)
+        }
+        func databaseTime() async throws -> Date {
+            let rows = try await world.fixture.pool.query("SELECT clock_timestamp() AS now")
+            return try #require(rows.first).decode("now")
+        }
+        // a handful each is there before
+        for gate in world.gates { _ = await refusal(gate) }
+        let start = try await databaseTime()
+        let admitted = await withTaskGroup(of: Int.self) { group in
+            for gate in world.gates {
+                for _ in 0..<4 {
+                    group.addTask {
+                        var admitted = 0
+                        let end = ContinuousClock.now + .seconds(1)
+                        while ContinuousClock.now < end {
+                            if await refusal(gate) == nil { admitted += 1 }
+                        }
+                        return admitted
+                    }
+                }
+            }
+            return await group.reduce(0, +)
+        }
+        let passed = try await databaseTime().timeIntervalSince(start)
+        #expect(admitted > 8)
+        // a second's worth, what flowed in, and the handfuls of before
+        #expect(Double(admitted) <= 40 + 40 * passed + 8)
+    }
+
+    @Test func `without limits a request costs no statement but the look once a second`() async throws {
+        let fixture = try await QueueFixture()
+        let metrics = BudgetMetrics(MetricsRegistry())
+        let daemon = Dependencies.test(BudgetConfiguration(), fixture, cacheAge: .seconds(3_600), metrics: metrics)
+        let gate = daemon.gate(Self.rekor)
+        for _ in 0..<200 {
+            #expect(await refusal(gate) == nil)
+            gate.leave(.answered(status: 200, retryAfter: nil))
+        }
+        // the row, and the first look
+        #expect(metrics.statements.value() == 2)
+    }
+
+    @Test func `with a rate of 200 a handful of 20 costs one statement`() async throws {
+        let fixture = try await QueueFixture()
+        let metrics = BudgetMetrics(MetricsRegistry())
+        var configuration = BudgetConfiguration()
+        configuration.upstreams = [.init(kind: .rekor, rate: 200)]
+        let daemon = Dependencies.test(configuration, fixture, cacheAge: .seconds(3_600), metrics: metrics)
+        let gate = daemon.gate(Self.rekor)
+        try await eventually("there is a second's worth") {
+            try await fixture.pool.execute("UPDATE countersign.upstream SET tokens = 200")
+            return await refusal(gate) == nil
+        }
+        let before = metrics.statements.value()
+        for _ in 0..<100 { #expect(await refusal(gate) == nil) }
+        // five handfuls; a machine that stalls for a second has one of them run out
+        #expect(metrics.statements.value() - before <= 10)
+    }
+
+    @Test func `one daemon's failures close the way for all of them, at once for itself`() async throws {
+        let world = try await World()
+        for _ in 0..<5 { world.gates[0].note(.failed("http.503")) }
+        #expect(world.gates[0].phase != .closed)
+        try await eventually("the other hears of it") { await refusal(world.gates[1]) == "breaker.open" }
+        #expect(try await world.openings() == 1)
+    }
+
+    @Test func `of all daemons one tries, and its success lets all in and wakes who waits`() async throws {
+        let world = try await World(3)
+        try await world.trip()
+        try await world.fixture.push(samplePush(sampleDigest("a")))
+        let claim = try await world.fixture.claimOne()
+        let waiting = Failure(
+            code: "breaker.open", stage: "log", observed: "o", fix: "f", upstream: Self.rekor.description)
+        _ = try await world.fixture.queue.settle(claim, as: .retry(waiting, after: .seconds(3_600), counts: false))
+        #expect(try await world.fixture.queue.withheldJobs() == [Self.rekor.description: 1])
+
+        try await world.openingEnds()
+        let admitted = await withTaskGroup(of: DependencyGate?.self) { group in
+            for gate in world.gates {
+                for _ in 0..<4 { group.addTask { await refusal(gate) == nil ? gate : nil } }
+            }
+            return await group.reduce(into: [DependencyGate]()) { if let gate = $1 { $0.append(gate) } }
+        }
+        #expect(admitted.count == 1)
+        try #require(admitted.first).note(.answered)
+        for gate in world.gates {
+            try await eventually("it is closed for all") { await refusal(gate) == nil }
+        }
+        try await eventually("who waited is due") { try await world.fixture.claim().count == 1 }
+        let again = try await world.fixture.number("SELECT failures FROM countersign.job")
+        #expect(again == 0, "what was never asked did not fail")
+    }
+
+    @Test func `a trial that fails keeps it open for longer`() async throws {
+        let world = try await World()
+        try await world.trip()
+        try await world.openingEnds()
+        try await eventually("one has leave to try") { await refusal(world.gates[1]) == nil }
+        world.gates[1].note(.failed("http.timeout"))
+        try await eventually("it is open again") { try await world.openings() == 2 }
+        #expect(await refusal(world.gates[0]) == "breaker.open")
+        #expect(
+            try await world.fixture.text("SELECT failure_code FROM countersign.upstream") == "http.timeout")
+    }
+
+    /// A row of the crash table.
+    @Test func `who dies with leave to try is followed by another`() async throws {
+        let world = try await World()
+        try await world.trip()
+        try await world.openingEnds()
+        try await eventually("one has leave to try") { await refusal(world.gates[0]) == nil }
+        #expect(await refusal(world.gates[1]) == "breaker.open")
+        // it is not heard of again
+        try await world.fixture.pool.execute("UPDATE countersign.upstream SET probe_until = now()")
+        #expect(await refusal(world.gates[1]) == nil)
+        world.gates[1].note(.answered)
+        try await eventually("it is closed") { try await world.openings() == 0 }
+    }
+
+    @Test func `a Retry-After holds everybody back`() async throws {
+        let world = try await World()
+        world.gates[0].note(DependencyVerdict(.answered(status: 429, retryAfter: .seconds(600))))
+        #expect(await refusal(world.gates[0]) == "budget.paused")
+        try await eventually("the other hears of it") { await refusal(world.gates[1]) == "budget.paused" }
+        #expect(world.gates[0].phase == .closed)
+    }
+
+    @Test func `daemons that are alive share the concurrency`() async throws {
+        let world = try await World(2) { $0.upstreams = [.init(kind: .rekor, concurrency: 2)] }
+        try await world.fixture.queue.announce(host: "a", version: "1")
+        try await world.fixture.anotherQueue().announce(host: "b", version: "1")
+        #expect(await refusal(world.gates[0]) == nil)
+        try await world.gates[0].enter()
+        let second = Task { try await world.gates[0].enter() }
+        // the second waits for the share of one, and is let in when the first ends
+        try await eventually("it stands in line") { world.gates[0].standingInLine == 1 }
+        #expect(world.gates[0].underWay == 1)
+        world.gates[0].leave(.answered(status: 200, retryAfter: nil))
+        try await second.value
+        let third = Task { try await world.gates[0].enter() }
+        try await eventually("it stands in line") { world.gates[0].standingInLine == 1 }
+        third.cancel()
+        await #expect(throws: HTTPError.self) { try await third.value }
+        #expect(world.gates[0].underWay == 1 && world.gates[0].standingInLine == 0)
+    }
+
+    @Test func `a registry that is down is left out of claims, and its jobs wait under its name`() async throws {
+        let world = try await World()
+        let registry = world.daemons[0].gate(.registry, "registry.example")
+        var elsewhere = samplePush(sampleDigest("b"))
+        elsewhere.registry = "elsewhere.example"
+        try await world.fixture.push(samplePush(sampleDigest("a")), elsewhere)
+        for _ in 0..<5 { registry.note(.failed("http.unreachable")) }
+        #expect(world.daemons[0].closedRegistries == ["registry.example"])
+
+        let claims = try await world.fixture.queue.claim(
+            limit: 10, cursor: ClaimCursor(), closed: world.daemons[0].closedRegistries)
+        #expect(claims.map(\.repository.registry) == ["elsewhere.example"])
+        await world.daemons[0].refresh()
+        #expect(try await world.fixture.claim().isEmpty, "it is not due any more")
+        #expect(try await world.fixture.state(sampleDigest("a")) == "waiting")
+        #expect(try await world.fixture.errorCode(sampleDigest("a")) == "breaker.open")
+        #expect(
+            try await world.fixture.number("SELECT attempt + failures FROM countersign.job WHERE NOT leased") == 0)
+        #expect(try await world.fixture.contradictions() == 0)
+        #expect(try await world.fixture.queue.wakeWithheld(by: registry.dependency) == 1)
+        #expect(try await world.fixture.claim().count == 1)
+    }
+}
+
+extension Dependencies {
+    /// Of a daemon of its own on the fixture's database.
+    static func test(
+        _ configuration: BudgetConfiguration, _ fixture: QueueFixture, cacheAge: Duration = .zero,
+        metrics: BudgetMetrics = BudgetMetrics(MetricsRegistry())
+    ) -> Dependencies {
+        Dependencies(
+            configuration, queue: fixture.anotherQueue(), cacheAge: cacheAge, metrics: metrics,
+            logger: SigningDaemon.silence)
+    }
+}
