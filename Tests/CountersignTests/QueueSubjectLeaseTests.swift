@@ -64,12 +64,7 @@ import Testing
                 repository: subject.repository, digest: subject.digest, reason: "it has a hole",
                 principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil)), removing: true)
         // an attestation's attempt asks with its own job, and about the same artifact
-        do {
-            _ = try await SubjectLease.acquire(for: claim, of: subject, lasting: .seconds(60), in: fixture.pool)
-            Issue.record("an attempt got to write about a revoked artifact")
-        } catch QueueError.revoked(let job) {
-            #expect(job == claim.jobID)
-        }
+        #expect(try await refusal(fixture, claim, subject) == Lineage.revokedCode)
         _ = try await fixture.queue.settle(claim, as: .refused(sampleFailure))
         let withdrawal = try #require(try await fixture.claim().first { $0.kind == .withdraw })
         #expect(
@@ -90,12 +85,25 @@ import Testing
                 [.init(repository: subject.repository, digest: digest, rule: "all", policyVersion: "v1")],
                 .init(reason: "anew", removesOlder: removing, by: "operator", batch: 1), in: session)
         }
-        do {
-            let lease = try await SubjectLease.acquire(
-                for: claim, of: subject, lasting: .seconds(60), in: fixture.pool)
-            #expect(lease != nil && !removing)
-        } catch QueueError.superseded(let job) {
-            #expect(job == claim.jobID && removing)
+        #expect(try await refusal(fixture, claim, subject) == (removing ? Lineage.supersededCode : nil))
+    }
+
+    /// The code under which the lease is refused; nil if it is given.
+    private func refusal(_ fixture: QueueFixture, _ claim: Claim, _ subject: Target) async throws -> String? {
+        let asked = await Result {
+            try await SubjectLease.acquire(for: claim, of: subject, lasting: .seconds(60), in: fixture.pool)
         }
+        switch asked {
+        case .success(let lease):
+            #expect(lease != nil)
+            return nil
+        case .failure(let error): return (error as? QueueError)?.code
+        }
+    }
+}
+
+extension Result where Failure == any Error {
+    fileprivate init(_ body: () async throws -> Success) async {
+        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }
