@@ -98,7 +98,7 @@ import Testing
     @Test func `a claim prepared on the empty tables reads the index after they have grown`() async throws {
         let fixture = try await QueueFixture()
         let statement = JobQueue.claimStatement(
-            limit: 10, starts: ClaimCursor().next(), worker: UUID(), lease: .seconds(30), share: 10)
+            limit: 10, starts: ClaimCursor().next(), worker: UUID(), lease: .seconds(30))
         let plan = try await fixture.genericPlan(of: statement) { session in
             try session.execute(
                 "INSERT INTO countersign.repository (registry, name) SELECT 'r.example', 'app' || n FROM generate_series(1, 100) n"

@@ -25,7 +25,7 @@ final class DependencyBoard: Sendable {
     private struct State {
         var gates: [Dependency: Known] = [:]
         var readAt: ContinuousClock.Instant?
-        var isReading = false
+        var look: Task<Void, Never>?
     }
 
     init(queue: JobQueue, settings: Settings, metrics: BudgetMetrics, logger: Logger) {
@@ -49,19 +49,23 @@ final class DependencyBoard: Sendable {
 
     // MARK: Reading
 
-    /// Looks at the table if the last look is too old. One caller looks; the others go on with what they have.
+    /// Looks at the table if the last look is too old. One caller looks; the others go on with what they have, if they
+    /// have anything.
     func freshen() async {
-        let isDue = state.withLock { state in
-            guard !state.isReading else { return false }
-            state.isReading = state.readAt.map { .now - $0 >= settings.cacheAge } ?? true
-            return state.isReading
+        let look: Task<Void, Never>? = state.withLock { state in
+            if let look = state.look { return state.readAt == nil ? look : nil }
+            guard state.readAt.map({ .now - $0 >= settings.cacheAge }) ?? true else { return nil }
+            // in a task of its own: whoever asks may be cancelled, the others want to know all the same
+            let look = Task { await self.look() }
+            state.look = look
+            return look
         }
-        if isDue { await look() }
+        await look?.value
     }
 
     /// One look at the table, for all gates.
     private func look() async {
-        defer { state.withLock { $0.isReading = false } }
+        defer { state.withLock { $0.look = nil } }
         do {
             let board = try await ledger.board(livingWithin: settings.living)
             let records = Dictionary(board.records.map { ($0.dependency, $0) }) { $1 }

@@ -15,9 +15,15 @@ package final class ClaimCursor: Sendable {
     private struct State {
         var schedule = LaneSchedule()
         var lowest: [Place: Date] = [:]
-        /// Whose turn it is, in each lane.
-        var turns: [Lane: Int] = [:]
+        /// Who was served in each lane, the latest last.
+        var served: [Lane: [Int16]] = [:]
         var sweptAt: ContinuousClock.Instant?
+
+        /// Whoever was not served for longest goes first.
+        func order(_ tenants: [Int16], in lane: Lane) -> [Int16] {
+            let served = served[lane, default: []]
+            return tenants.filter { !served.contains($0) } + served.filter(tenants.contains)
+        }
     }
 
     package struct Start: Sendable, Equatable {
@@ -38,8 +44,8 @@ package final class ClaimCursor: Sendable {
 
     /// - Parameters:
     ///   - lanes: those to look into; nil: all, by their weights.
-    ///   - tenants: all that there are. In each lane the next one comes first with each claim, so that nobody's flood
-    ///     stands before another's push.
+    ///   - tenants: all that there are. In each lane whoever was not served for longest goes first, so that nobody's
+    ///     flood stands before another's push.
     package func next(
         lanes: [Lane]? = nil, tenants: [Int16] = [Tenants.everybody], at now: ContinuousClock.Instant = .now
     ) -> [Start] {
@@ -47,9 +53,7 @@ package final class ClaimCursor: Sendable {
             let isSweep = state.sweptAt.map { now - $0 >= sweepInterval } ?? true
             if isSweep { state.sweptAt = now }
             return (lanes ?? state.schedule.next()).flatMap { lane in
-                let turn = state.turns[lane, default: 0] % max(1, tenants.count)
-                state.turns[lane] = turn + 1
-                return (tenants[turn...] + tenants[..<turn]).map { tenant in
+                state.order(tenants, in: lane).map { tenant in
                     let lowest = state.lowest[Place(lane: lane, tenant: tenant)]
                     let since = isSweep ? nil : lowest?.addingTimeInterval(-slack)
                     return Start(lane: lane, tenant: tenant, since: since ?? Date(timeIntervalSince1970: 0))
@@ -62,7 +66,11 @@ package final class ClaimCursor: Sendable {
     package func claimed(_ jobs: [(lane: Lane, tenant: Int16, runAt: Date)]) {
         state.withLock { state in
             let places = Dictionary(grouping: jobs) { Place(lane: $0.lane, tenant: $0.tenant) }
-            for (place, batch) in places { state.lowest[place] = batch.map(\.runAt).min() }
+            for (place, batch) in places {
+                state.lowest[place] = batch.map(\.runAt).min()
+                state.served[place.lane, default: []].removeAll { $0 == place.tenant }
+                state.served[place.lane, default: []].append(place.tenant)
+            }
         }
     }
 }

@@ -17,9 +17,7 @@ extension JobQueue {
         let starts = cursor.next(lanes: lanes, tenants: tenants.ids)
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
-            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed,
-            // with several tenants nobody gets more than half of one claim; the next one follows at once
-            share: tenants.ids.count > 1 ? (limit + 1) / 2 : limit)
+            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed)
         let claims = try await pool.together { session in
             try session.query(statement).map { try ClaimedRow($0, trustedUntil: trustedUntil) }
         }
@@ -38,7 +36,7 @@ extension JobQueue {
     /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
     /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
     static func claimStatement(
-        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = [], share: Int
+        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = []
     ) -> Query {
         """
         WITH due AS MATERIALIZED (
@@ -50,7 +48,7 @@ extension JobQueue {
                 WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant
                     AND j.run_at >= l.since AND j.run_at <= now()
                     AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[]) \(notOf(closed))
-                ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(share)::int
+                ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(limit)::int
                 FOR NO KEY UPDATE SKIP LOCKED) AS pick
             LIMIT \(limit)::int),
         \(leaseStatement(worker: worker, lease: lease))

@@ -87,8 +87,9 @@ package struct Attempt: Sendable {
         let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
         if case .retry(_, let delay, _) = outcome {
             metrics.retries.increment(failed.retryClass ?? "release")
+            // of an upstream that is down its breaker has told already
             trace.note(
-                .warning, "\(failed.failure.observed)",
+                failed.failure.upstream == nil ? .warning : .info, "\(failed.failure.observed)",
                 [
                     "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
                     "retry.ms": "\(delay.inMilliseconds)",

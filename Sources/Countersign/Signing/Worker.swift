@@ -118,8 +118,12 @@ package struct Worker: Service {
         let others = await held.slotsBeyondLive
         let open = min(free, max(0, settings.concurrency - settings.liveSlots - others))
         var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed)
-        if open < free, claims.count == open {
+        guard open < free, claims.count == open else { return claims }
+        do throws(QueueError) {
             claims += try await queue.claim(limit: free - open, lanes: [.live], cursor: cursor, closed: closed)
+        } catch {
+            // what is held must be worked on; the next round meets the same fault, and reports it
+            if claims.isEmpty { throw error }
         }
         return claims
     }

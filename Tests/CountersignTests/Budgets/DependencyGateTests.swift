@@ -81,7 +81,7 @@ import Testing
             return await group.reduce(0, +)
         }
         let passed = try await databaseTime().timeIntervalSince(start)
-        #expect(admitted > 8)
+        #expect(admitted > 0)
         // a second's worth, what flowed in, and the handfuls of before
         #expect(Double(admitted) <= 40 + 40 * passed + 8)
     }
@@ -93,7 +93,7 @@ import Testing
         let gate = daemon.gate(Self.rekor)
         for _ in 0..<200 {
             #expect(await refusal(gate) == nil)
-            gate.leave(.answered(status: 200, retryAfter: nil))
+            gate.note(.answered)
         }
         // the row, and the first look
         #expect(metrics.statements.value() == 2)
@@ -106,10 +106,8 @@ import Testing
         configuration.upstreams = [.init(kind: .rekor, rate: 200)]
         let daemon = Dependencies.test(configuration, fixture, cacheAge: .seconds(3_600), metrics: metrics)
         let gate = daemon.gate(Self.rekor)
-        try await eventually("there is a second's worth") {
-            try await fixture.pool.execute("UPDATE countersign.upstream SET tokens = 200")
-            return await refusal(gate) == nil
-        }
+        #expect(await refusal(gate) == nil)
+        try await fixture.pool.execute("UPDATE countersign.upstream SET tokens = 200, refilled_at = now()")
         let before = metrics.statements.value()
         for _ in 0..<100 { #expect(await refusal(gate) == nil) }
         // five handfuls; a machine that stalls for a second has one of them run out

@@ -1,0 +1,47 @@
+import FoundationEssentials
+
+extension DependencyGate {
+    /// What all daemons have to be told.
+    enum Change: Sendable { case close, trip(code: String) }
+
+    /// What one daemon knows, and what it has in hand.
+    struct State {
+        var window = FailureWindow()
+        var view: DependencyView
+        /// By the database's clock: what was read before is no news.
+        var viewedAt: Date?
+        var tokens = 0
+        var tokensUntil = ContinuousClock.now
+        /// This daemon has leave to try, until then.
+        var probingUntil: ContinuousClock.Instant?
+        /// Changes that are on their way to the row: what is read meanwhile is older.
+        var writes = 0
+    }
+}
+
+extension DependencyGate.State {
+    /// What the end of a use changes here, and what all daemons have to be told of it.
+    mutating func note(
+        _ verdict: DependencyVerdict, at now: ContinuousClock.Instant, _ settings: DependencySettings
+    ) -> DependencyGate.Change? {
+        let isProbing = probingUntil.map { now < $0 } ?? false
+        let isEnough = window.note(isFailure: verdict.code != nil, at: now, settings.window)
+        if let pause = verdict.pause {
+            view.pauses(until: now + min(pause, settings.bucket.longestPause))
+            tokens = 0
+        }
+        guard let code = verdict.code else {
+            guard isProbing else { return nil }
+            probingUntil = nil
+            window.forget()
+            view.closes()
+            return .close
+        }
+        // what was still under way when it opened changes nothing
+        guard isProbing || (isEnough && view.phase(at: now) == .closed) else { return nil }
+        probingUntil = nil
+        window.forget()
+        view.opens(until: now + settings.breaker.open, because: code)
+        return .trip(code: code)
+    }
+}
