@@ -5,7 +5,7 @@ extension Configuration {
     /// where the file is read.
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
-            + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
+            + policyProblems() + signingProblems() + attestations.problems() + reconcile.problems() + workerProblems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {

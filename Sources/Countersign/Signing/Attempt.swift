@@ -9,12 +9,15 @@ package struct Attempt: Sendable {
     private let retry: RetryPolicy
     private let metrics: ServiceMetrics
     private let trust: TrustKeeper?
+    private let alarm: SignatureAlarm?
     private let logger: Logger
 
-    /// - Parameter trust: asked to look for a rotation when a failure hints at one.
+    /// - Parameters:
+    ///   - trust: asked to look for a rotation when a failure hints at one.
+    ///   - alarm: told of signatures that do not hold any more.
     package init(
         sign: SignArtifact, attest: SignAttestation, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics,
-        trust: TrustKeeper? = nil, logger: Logger
+        trust: TrustKeeper? = nil, alarm: SignatureAlarm? = nil, logger: Logger
     ) {
         self.sign = sign
         self.attest = attest
@@ -23,6 +26,7 @@ package struct Attempt: Sendable {
         self.retry = retry
         self.metrics = metrics
         self.trust = trust
+        self.alarm = alarm
         self.logger = logger
     }
 
@@ -40,6 +44,7 @@ package struct Attempt: Sendable {
             let settlement = try await settled(claim, outcome)
             metrics.outcomes.increment(outcome.name)
             try await wake(claim, outcome)
+            try await alarm?.ended(claim, as: outcome)
             if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
                 metrics.pushToSigned.observe(sincePush)
                 trace.note(
@@ -79,6 +84,9 @@ package struct Attempt: Sendable {
             if RotationHint.isGiven(by: error) { trust?.nudge() }
             let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
             let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
+            do { try await alarm?.failed(error, failed.failure, claim) } catch {
+                trace.note(.warning, "an alert was not stored; the next attempt raises it", ["error": "\(error)"])
+            }
             if case .retry(_, let delay, _) = outcome {
                 metrics.retries.increment(failed.retryClass ?? "release")
                 trace.note(
