@@ -71,6 +71,10 @@ chaos: release ## Three daemons killed, frozen and cut off while 2,000 images ar
 chaos-long: release ## The same for an hour or two: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL
 	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 scripts/chaos $(DEMO)-chaos
 
+.PHONY: reconcile
+reconcile: release ## Webhooks delivered 20 times, 2,000 images without any, 50 referrers deleted: one signature each, all of them, put back
+	@scripts/reconcile $(DEMO)-reconcile
+
 .PHONY: faults
 faults: release ## Each dependency broken in turn: the job waits with a named error and is signed once the cause is gone
 	@scripts/faults $(DEMO)-faults
