@@ -91,6 +91,10 @@ chaos-long: release ## The same for an hour or two: 30,000 images, 1,000 kills, 
 fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 312 cells, resumable
 	@scripts/fail-points $(DEMO)-fail-points
 
+.PHONY: reconcile
+reconcile: release ## Webhooks delivered 20 times, 2,000 images without any, 50 referrers deleted: one signature each, all of them, put back
+	@scripts/reconcile $(DEMO)-reconcile
+
 .PHONY: faults
 faults: release ## Each dependency broken in turn: the job waits with a named error and is signed once the cause is gone
 	@scripts/faults $(DEMO)-faults

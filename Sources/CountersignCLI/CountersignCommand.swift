@@ -16,6 +16,7 @@ struct CountersignCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, MigrateCommand.self, SeedCommand.self, LabCommand.self,
             SignCommand.self, BatchCommand.self, ResignCommand.self, RevokeCommand.self, ReleaseCommand.self,
+            ReconcileCommand.self, AlertsCommand.self,
             VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self, DescribeCommand.self,
             TreeCommand.self, TriangulateCommand.self, AttachCommand.self, StatusCommand.self, WaitCommand.self,
             AttestCommand.self, LogCommand.self, TokenCommand.self, AuditCommand.self, ConfigCommand.self,

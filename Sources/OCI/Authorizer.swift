@@ -83,7 +83,9 @@ actor Authorizer {
 
     /// A cached token that covers `scope`: one for pushing also pulls.
     private func usableToken(for scope: TokenScope?) -> AccessToken? {
-        let broader = scope.map { TokenScope(repository: $0.repository, access: .pullPush) }
+        let broader = scope.map {
+            $0.access == .pull ? TokenScope(repository: $0.repository, access: .pullPush) : $0
+        }
         let instant = now()
         return [tokens[scope], tokens[broader]].lazy.compactMap(\.self).first { $0.expires > instant }
     }

@@ -20,6 +20,9 @@ public enum RequestKind: String, Sendable, CaseIterable {
     case uploadCancel
     case referrersGet
     case tagsGet
+    /// Where a tag points, without the manifest.
+    case tagHead
+    case catalogGet
 }
 
 /// One request to the registry API.

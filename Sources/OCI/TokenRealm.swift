@@ -45,10 +45,17 @@ struct TokenScope: Hashable, Sendable, CustomStringConvertible {
     enum Access: String, Sendable {
         case pull
         case pullPush = "pull,push"
+        /// The list of all repositories.
+        case catalog
     }
 
     let repository: String
     let access: Access
 
-    var description: String { "repository:\(repository):\(access.rawValue)" }
+    /// What the list of repositories asks for.
+    static let catalog = TokenScope(repository: "catalog", access: .catalog)
+
+    var description: String {
+        access == .catalog ? "registry:catalog:*" : "repository:\(repository):\(access.rawValue)"
+    }
 }

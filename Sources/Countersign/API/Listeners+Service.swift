@@ -46,6 +46,8 @@ extension Listeners {
         let records = ArtifactRecords(pool: pool)
         let tokens = APITokens(pool: pool)
         metrics.collectQueue(from: records)
+        let alerts = Alerts(pool: pool, logger: logger)
+        metrics.collectAlerts(from: alerts)
 
         let intake = Intake(
             configuration, policy: dependencies.policy, metrics: metrics, logger: logger, commit: dependencies.commit)
@@ -89,6 +91,10 @@ extension Listeners {
                     RevocationsController(
                         revocations: Revocations(queue: dependencies.queue), configuration: configuration,
                         authority: authority),
+                    ReconcileController(
+                        records: SweepRecords(pool: pool), plan: SweepPlan(policy: dependencies.policy),
+                        registries: configuration.registries, authority: authority),
+                    AlertsController(alerts: alerts, authority: authority),
                     attestations,
                     LogEntriesController(
                         entries: LogEntryRecords(pool: pool), artifacts: records,

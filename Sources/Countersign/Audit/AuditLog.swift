@@ -9,7 +9,7 @@ package struct AuditLog: Sendable {
     /// One act.
     package struct Entry: Sendable, Equatable {
         /// Dotted: `artifact.sign`, `attestation.upload`, `job.cancel`, `job.retry`, `dead_letter.redrive`,
-        /// `token.create`, `token.revoke`.
+        /// `token.create`, `token.revoke`, `reconcile`, `alert.raise` (a daemon by itself), `alert.acknowledge`.
         package let action: String
         package let tokenID: Int64?
         /// The token's name.
@@ -37,6 +37,13 @@ package struct AuditLog: Sendable {
             self.action = action
             tokenID = nil
             actor = "command line: \(user)"
+        }
+
+        /// Of a daemon by itself.
+        package init(action: String, byDaemon: Void) {
+            self.action = action
+            tokenID = nil
+            actor = "daemon"
         }
 
         init(_ row: Row) throws {

@@ -78,6 +78,7 @@ struct ConfigurationReading {
         configuration.endpoints = root.sections("endpoints", endpoint)
         configuration.policy = root.section("policy") { PolicyConfiguration(rules: $0.sections("rules", rule)) }
         configuration.attestations = root.section("attestations") { AttestationConfiguration(reading: $0) }
+        configuration.reconcile = root.section("reconcile") { ReconcileConfiguration(reading: $0) }
         configuration.worker = root.section("worker", worker)
         configuration.budgets = root.section("budgets") { BudgetConfiguration(reading: $0) }
         let endpoints = configuration.endpoints

@@ -6,7 +6,7 @@ extension Configuration {
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
             + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
-            + notifications.problems() + budgetProblems() + tenantProblems()
+            + reconcile.problems() + notifications.problems() + budgetProblems() + tenantProblems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {

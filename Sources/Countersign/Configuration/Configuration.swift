@@ -21,6 +21,8 @@ package struct Configuration: Sendable {
     package var policy = PolicyConfiguration()
     /// What documents are taken about artifacts.
     package var attestations = AttestationConfiguration()
+    /// How lost webhooks are made up for, and how what was published is watched over.
+    package var reconcile = ReconcileConfiguration()
     /// How jobs are worked off.
     package var worker = WorkerConfiguration()
     /// What services may be asked for, and when they are not asked.

@@ -12,7 +12,7 @@ package struct SigningPolicy: Sendable {
     package let version: String
     package let rules: [PolicyConfiguration.Rule]
     /// What the endpoints may speak for, by the registry's canonical name.
-    private let lists: [String: [Glob]]
+    let lists: [String: [Glob]]
 
     package init(_ configuration: Configuration) {
         self.init(configuration.policy, endpoints: configuration.endpoints)

@@ -114,7 +114,7 @@ package struct CountersignService: Sendable {
                 records: AttestationRecords(pool: pools.work), documents: DocumentStore(pool: pools.work),
                 memory: memory, inlineLimit: configuration.attestations.inlineLimit),
             queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
-            logger: logger)
+            alarm: SignatureAlarm(alerts: Alerts(pool: pools.work, logger: logger)), logger: logger)
         let progress = WorkerHeartbeat()
         let worker = Worker(
             queue: workQueue, attempt: attempt, signal: signal, settings: configuration.worker.workerSettings,
@@ -143,6 +143,11 @@ package struct CountersignService: Sendable {
         return [trust, watch, dependencies, notifier, JobListener(pools.listener, signal: signal)]
             + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
+            + Reconciliation(
+                configuration: configuration, policy: policy, registries: registries, signers: signers,
+                queue: workQueue,
+                trust: trust, http: http, metrics: metrics.registry, logger: logger
+            ).services
             + [feeder, delivery] + listeners.services(onBound: onBound) + [worker]
     }
 }

@@ -9,12 +9,15 @@ package struct Attempt: Sendable {
     let retry: RetryPolicy
     let metrics: ServiceMetrics
     let trust: TrustKeeper?
+    private let alarm: SignatureAlarm?
     let logger: Logger
 
-    /// - Parameter trust: asked to look for a rotation when a failure hints at one.
+    /// - Parameters:
+    ///   - trust: asked to look for a rotation when a failure hints at one.
+    ///   - alarm: told of signatures that do not hold any more.
     package init(
         sign: SignArtifact, attest: SignAttestation, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics,
-        trust: TrustKeeper? = nil, logger: Logger
+        trust: TrustKeeper? = nil, alarm: SignatureAlarm? = nil, logger: Logger
     ) {
         self.sign = sign
         self.attest = attest
@@ -23,6 +26,7 @@ package struct Attempt: Sendable {
         self.retry = retry
         self.metrics = metrics
         self.trust = trust
+        self.alarm = alarm
         self.logger = logger
     }
 
@@ -40,6 +44,7 @@ package struct Attempt: Sendable {
             let settlement = try await settled(claim, outcome)
             metrics.outcomes.increment(outcome.name)
             try await wake(claim, outcome)
+            try await alarm?.ended(claim, as: outcome)
             if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
                 metrics.pushToSigned.observe(sincePush)
                 trace.note(
@@ -75,7 +80,16 @@ package struct Attempt: Sendable {
                 return try await resolve(tag, in: repository, actor: actor, trace)
             }
         } catch {
+            await raise(error, claim, trace)
             return outcome(of: error, for: claim, trace)
+        }
+    }
+
+    /// Tells who has to know it of a signature that does not hold any more.
+    private func raise(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async {
+        let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
+        do { try await alarm?.failed(error, failed.failure, claim) } catch {
+            trace.note(.warning, "an alert was not stored; the next attempt raises it", ["error": "\(error)"])
         }
     }
 

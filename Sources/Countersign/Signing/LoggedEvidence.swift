@@ -50,6 +50,11 @@ package struct LoggedEvidence: Sendable {
             // it verified when it was stored: the trust root, the identity or the row has changed since
             throw SigningError.ownOutputRejected(
                 code: error.code, observed: "the stored \(stored.format.rawValue): \(error.observed)")
+        } catch let error as OCIError {
+            // of our own row, not of the artifact: it must not end as the artifact's fault
+            throw SigningError.evidenceUnusable("\(error)")
+        } catch SigstoreError.malformed(let what, let why) {
+            throw SigningError.evidenceUnusable("\(what): \(why)")
         }
     }
 

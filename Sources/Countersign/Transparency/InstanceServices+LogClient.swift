@@ -17,6 +17,11 @@ extension InstanceServices.Log {
         version == 2 ? rekorV2(trust, http) : RekorV1(url: upstream.url, http: http, route: upstream.route)
     }
 
+    /// The same log to be read from one end to the other.
+    func follower(_ trust: TrustKeeper, http: HTTPClient) -> any LogFollower {
+        version == 2 ? rekorV2(trust, http) : RekorV1(url: upstream.url, http: http, route: upstream.route)
+    }
+
     /// Whose checkpoints count: those of the trust of the moment, with the log's witnesses.
     package func checkpointVerifier(_ trust: TrustKeeper) -> CheckpointVerifier {
         CheckpointVerifier(

@@ -44,8 +44,14 @@ extension RekorV2: LogReader {
     }
 
     /// A verified view of the log that has this leaf; nil if the newest has not.
-    private func view(covering index: UInt64) async throws(SigstoreError) -> LogView? {
+    func view(covering index: UInt64) async throws(SigstoreError) -> LogView? {
         if let known = newest.withLock({ $0 }), known.tree.size > index { return known }
+        let view = try await newestView()
+        return view.tree.size > index ? view : nil
+    }
+
+    /// A verified view of the log as it is now.
+    func newestView() async throws(SigstoreError) -> LogView {
         let checkpoint: VerifiedCheckpoint
         do throws(SigstoreError) {
             checkpoint = try verifier.verify(await tiles.checkpoint())
@@ -53,7 +59,7 @@ extension RekorV2: LogReader {
             throw .badAnswer(.rekor, detail: "\(what): \(why)", answerMayBeLost: false)
         }
         let (size, root) = (checkpoint.checkpoint.size, checkpoint.checkpoint.rootHash)
-        let view = newest.withLock { newest in
+        return newest.withLock { newest in
             // somebody else was faster: one tree for all, so that its edge is read once
             if let newest, newest.tree.size >= size { return newest }
             let view = LogView(
@@ -61,7 +67,6 @@ extension RekorV2: LogReader {
             newest = view
             return view
         }
-        return view.tree.size > index ? view : nil
     }
 
     private func entry(_ index: UInt64, in view: LogView) async throws(SigstoreError) -> TlogEntry {

@@ -245,7 +245,8 @@ struct SigningDaemon: Sendable {
                 subjects: SubjectTurns(pool: database.pool), records: AttestationRecords(pool: database.pool),
                 documents: DocumentStore(pool: database.pool), memory: DocumentMemory(capacity: 64 << 20),
                 inlineLimit: 1 << 20),
-            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), logger: Self.silence)
+            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(),
+            alarm: SignatureAlarm(alerts: Alerts(pool: database.pool, logger: Self.silence)), logger: Self.silence)
     }
 
     /// The signer of a rule that names no identity.

@@ -1,0 +1,174 @@
+import FoundationEssentials
+package import Logging
+import OCI
+package import Postgres
+
+/// Alerts: raised once for each cause, seen and acknowledged by operators, ended by themselves when the cause is gone. Rows stay
+/// as a record.
+package struct Alerts: Sendable {
+    let pool: ConnectionPool
+    private let logger: Logger
+
+    package init(pool: ConnectionPool, logger: Logger) {
+        self.pool = pool
+        self.logger = logger
+    }
+
+    /// Raises an alert, unless one of its key stands already; then only its count goes up. With it comes one line in the log and
+    /// one row in the audit log.
+    /// - Returns: whether it is new.
+    @discardableResult
+    package func raise(_ alert: Alert) async throws(QueueError) -> Bool {
+        let isNew = try await pool.together { session in try Self.raise(alert, in: session) }
+        if isNew { tell(alert) }
+        return isNew
+    }
+
+    /// The same inside a transaction that does more. Last in it, because the audit log is. Call ``tell(_:)`` after the commit if
+    /// it is new.
+    static func raise(_ alert: Alert, in session: Session) throws -> Bool {
+        let facts = String(decoding: try JSONEncoder.facts.encode(alert.facts), as: UTF8.self)
+        let rows = try session.query(
+            """
+            INSERT INTO countersign.alert AS a (key, code, repository_id, digest, observed, fix, facts)
+            SELECT \(alert.key)::text, \(alert.code.rawValue)::text,
+                (SELECT id FROM countersign.repository WHERE registry = \(alert.repository?.registry)::text
+                    AND name = \(alert.repository?.name)::text),
+                \(alert.digest?.description)::text, \(alert.observed)::text, \(alert.fix)::text, \(facts)::text::jsonb
+            ON CONFLICT (key) WHERE ended_at IS NULL DO UPDATE SET seen_at = now(), times = a.times + 1,
+                observed = excluded.observed
+            RETURNING id, times
+            """)
+        guard let row = rows.first, try row.decode("times", as: Int32.self) == 1 else { return false }
+        var act = AuditLog.Entry(action: "alert.raise", byDaemon: ())
+        act.repository = alert.repository?.description
+        act.subject = alert.digest?.description
+        act.code = alert.code.rawValue
+        act.detail = "alert \(try row.decode("id", as: Int64.self)): \(alert.observed)"
+        try AuditLog.append(act, in: session)
+        return true
+    }
+
+    /// The line in the log, under the alert's code.
+    func tell(_ alert: Alert) {
+        var metadata: Logger.Metadata = [
+            "alert": "\(alert.code.rawValue)", "error.code": "\(alert.code.rawValue)", "error": "\(alert.observed)",
+            "fix": "\(alert.fix)",
+        ]
+        metadata["repository"] = alert.repository.map { "\($0)" }
+        metadata["artifact.digest"] = alert.digest.map { "\($0)" }
+        logger.critical("alert", metadata: metadata)
+    }
+
+    /// Ends what stands of these codes about a subject: its cause is gone.
+    package func end(_ codes: [Alert.Code], about subject: String) async throws(QueueError) {
+        let keys = codes.map { Alert($0, about: subject, observed: "", fix: "").key }
+        _ = try await pool.rows(
+            "UPDATE countersign.alert SET ended_at = now() WHERE key = ANY(\(keys)::text[]) AND ended_at IS NULL")
+    }
+
+    /// What somebody said about an alert.
+    package enum Acknowledgement: Sendable, Equatable {
+        case acknowledged
+        /// Before this; nothing changed.
+        case before
+        case unknown
+    }
+
+    /// Writes down that somebody has seen it, with the audit row.
+    /// - Parameter note: what he found out; at most 1,000 characters.
+    package func acknowledge(
+        _ id: Int64, note: String?, by principal: APITokens.Principal
+    ) async throws(QueueError) -> Acknowledgement {
+        try await pool.together { session in
+            let rows = try session.query(
+                """
+                UPDATE countersign.alert a SET acknowledged_at = now(), acknowledged_by = \(principal.name)::text,
+                    note = \(note?.recorded(1_000))::text
+                WHERE id = \(id) AND acknowledged_at IS NULL
+                RETURNING a.code, a.digest, (SELECT r.registry || '/' || r.name FROM countersign.repository r
+                    WHERE r.id = a.repository_id) AS repository
+                """)
+            guard let row = rows.first else {
+                let known = try session.query("SELECT id FROM countersign.alert WHERE id = \(id)")
+                return known.isEmpty ? .unknown : .before
+            }
+            var act = AuditLog.Entry(action: "alert.acknowledge", by: principal)
+            act.repository = try row.decode("repository")
+            act.subject = try row.decode("digest")
+            act.code = try row.decode("code")
+            act.detail = "alert \(id)" + (note.map { ": \($0)" } ?? "")
+            try AuditLog.append(act, in: session)
+            return .acknowledged
+        }
+    }
+
+    /// Alerts, the latest first.
+    /// - Parameters:
+    ///   - state: only those; nil: all.
+    ///   - scope: of the token that asks: what is about other repositories, or about none, is left out.
+    ///   - before: ``Page/next`` of the page before.
+    package func alerts(
+        state: RaisedAlert.State? = nil, scope: TokenScope? = nil, before: Int64? = nil, limit: Int = 100
+    ) async throws(QueueError) -> Page<RaisedAlert> {
+        try await Gathering().page(
+            before: before, limit: min(max(limit, 1), 500), cursor: \.id,
+            item: { (alert: RaisedAlert) in
+                guard state == nil || alert.state == state else { return nil }
+                guard let scope else { return alert }
+                return alert.repository.map(scope.allows) == true ? alert : nil
+            },
+            rows: { before, count throws(QueueError) in
+                try await pool.rows(
+                    """
+                    \(unescaped: Self.columns) WHERE a.id < coalesce(\(before)::bigint, 9223372036854775807)
+                    ORDER BY a.id DESC LIMIT \(count)::int
+                    """
+                ).values(RaisedAlert.init)
+            })
+    }
+
+    /// One alert; nil if there is none of that number.
+    package func alert(_ id: Int64) async throws(QueueError) -> RaisedAlert? {
+        try await pool.rows("\(unescaped: Self.columns) WHERE a.id = \(id)").values(RaisedAlert.init).first
+    }
+
+    /// How many nobody has acknowledged, by code.
+    package func open() async throws(QueueError) -> [String: Int] {
+        let rows = try await pool.rows(
+            """
+            SELECT code, count(*) AS alerts FROM countersign.alert
+            WHERE ended_at IS NULL AND acknowledged_at IS NULL GROUP BY code
+            """
+        ).values { (try $0.decode("code", as: String.self), Int(try $0.decode("alerts", as: Int64.self))) }
+        return Dictionary(uniqueKeysWithValues: rows)
+    }
+
+    private static let columns: StaticString = """
+        SELECT a.id, a.code, r.registry, r.name, a.digest, a.observed, a.fix, a.facts::text AS facts, a.raised_at, a.seen_at,
+            a.times, a.acknowledged_at, a.acknowledged_by, a.note, a.ended_at
+        FROM countersign.alert a LEFT JOIN countersign.repository r ON r.id = a.repository_id
+        """
+}
+
+extension JSONEncoder {
+    fileprivate static var facts: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }
+}
+
+extension ServiceMetrics {
+    /// Asks for open alerts at each scrape: every code has a series, so that an alarm can be set on it. What cannot be asked is
+    /// absent, not old.
+    package func collectAlerts(from alerts: Alerts) {
+        let gauge = registry.gauge(
+            "countersign_alerts_open", "Alerts that nobody has acknowledged, by code.", labels: ["code"])
+        registry.collect {
+            gauge.clear()
+            guard let open = try? await alerts.open() else { return }
+            for code in Alert.Code.allCases { gauge.set(Double(open[code.rawValue] ?? 0), code.rawValue) }
+        }
+    }
+}

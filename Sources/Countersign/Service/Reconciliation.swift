@@ -1,0 +1,38 @@
+import Curl
+import Logging
+import Postgres
+import ServiceLifecycle
+import Sigstore
+
+/// The parts of the daemon that look by themselves: for images that no webhook told of, at what was published, and for entries
+/// under our identities that are not ours.
+struct Reconciliation: Sendable {
+    let configuration: Configuration
+    let policy: SigningPolicy
+    let registries: Registries
+    let signers: Signers
+    let queue: JobQueue
+    let trust: TrustKeeper
+    let http: HTTPClient
+    let metrics: MetricsRegistry
+    let logger: Logger
+
+    var services: [any Service] {
+        let settings = configuration.reconcile
+        let followed = ServiceClients(trust) { services in services.logs.map { $0.follower(trust, http: http) } }
+        return [
+            Sweep(
+                queue: queue, plan: SweepPlan(policy: policy), registries: registries, settings: settings.sweep,
+                metrics: SweepMetrics(metrics), logger: logger),
+            Rechecks(
+                queue: queue, registries: configuration.registries.map(\.name), settings: settings.recheck,
+                metrics: RecheckMetrics(metrics), logger: logger),
+            IdentityMonitor(
+                { try followed.current() }, identities: signers.identities.map(WatchedIdentity.init),
+                records: FollowedLogs(
+                    pool: queue.pool, turns: Turns(pool: queue.pool, holder: queue.worker),
+                    alerts: Alerts(pool: queue.pool, logger: logger)),
+                settings: settings.identityMonitor, metrics: IdentityMonitorMetrics(metrics), logger: logger),
+        ]
+    }
+}

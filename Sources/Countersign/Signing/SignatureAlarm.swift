@@ -1,0 +1,47 @@
+import OCI
+import Sigstore
+
+/// A look back at a published signature that finds it broken raises an alert, and one that finds it whole ends it. The state of
+/// the artifact stays `signed`, beside the error: what was published is not unsaid, and the look is repeated until it holds.
+package struct SignatureAlarm: Sendable {
+    private let alerts: Alerts
+
+    package init(alerts: Alerts) { self.alerts = alerts }
+
+    private static let codes: [Alert.Code] = [.signatureRejected, .signatureTampered]
+
+    /// What an attempt at a signed target failed with.
+    func failed(_ error: any Error, _ failure: Failure, _ claim: Claim) async throws(QueueError) {
+        guard case .sign(let target, recheck: true) = claim.work, let code = Self.code(of: error) else { return }
+        var alert = Alert(
+            code, about: "\(target.id)", observed: failure.observed,
+            fix: code == .signatureTampered
+                ? "look at the registry's storage and at whoever can write to it; the bytes we published are in our records"
+                : "see which changed: the trust root, the configured identity, or the row in our database; nothing was unsigned"
+        )
+        (alert.repository, alert.digest) = (target.repository, target.digest)
+        alert.facts = ["error": failure.code, "stage": failure.stage]
+        try await alerts.raise(alert)
+    }
+
+    /// A look that ended well, or with an image that is not there any more.
+    func ended(_ claim: Claim, as outcome: Outcome) async throws(QueueError) {
+        guard case .sign(let target, recheck: true) = claim.work else { return }
+        switch outcome {
+        case .signed, .gone: try await alerts.end(Self.codes, about: "\(target.id)")
+        default: break
+        }
+    }
+
+    /// Only what speaks of the signature itself; that nobody answered says nothing about it.
+    private static func code(of error: any Error) -> Alert.Code? {
+        let stage = (error as? StageFailure)?.stage
+        switch (error as? StageFailure)?.underlying ?? error {
+        case SigningError.ownOutputRejected, SigningError.evidenceUnusable, is VerificationError:
+            return .signatureRejected
+        case SigningError.readBackDiffers: return .signatureTampered
+        case OCIError.digestMismatch, OCIError.manifestMalformed: return stage == .readBack ? .signatureTampered : nil
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import FoundationEssentials
+import OpenSSL
+package import Postgres
+import Sigstore
+
+/// An entry under one of our identities.
+struct FoundEntry: Sendable {
+    let logID: String
+    let index: Int64
+    let signature: [UInt8]
+    let identity: String
+    let issuer: String
+    /// For whoever has to find out whose it is.
+    let facts: [String: String]
+
+    init(_ entry: TlogEntry, signature: [UInt8], identity: WatchedIdentity, log: String) {
+        let described = LogEntryDescription(entry, log: log)
+        logID = described.logID
+        index = entry.logIndex
+        self.signature = signature
+        (self.identity, issuer) = identity.names
+        var facts = [
+            "log": log, "log_id": described.logID, "log_index": "\(entry.logIndex)", "uuid": described.uuid,
+            "kind": "\(described.kind) \(described.version)", "identity": self.identity, "issuer": issuer,
+            "signature": Hex.encode(signature),
+        ]
+        facts["content"] = described.contents.first?.digest
+        facts["integrated_time"] = described.integratedTime?.formatted(.iso8601)
+        facts["certificate_serial"] = described.signers.first?.serial
+        facts["certificate_not_before"] = described.signers.first?.notBefore?.formatted(.iso8601)
+        self.facts = facts
+    }
+}
+
+/// How far each log was read, and the entries under our identities that nothing explains yet.
+package struct FollowedLogs: Sendable {
+    let alerts: Alerts
+    private let pool: ConnectionPool
+    private let turns: Turns
+
+    package init(pool: ConnectionPool, turns: Turns, alerts: Alerts) {
+        self.pool = pool
+        self.turns = turns
+        self.alerts = alerts
+    }
+
+    private static func turn(_ log: String) -> String { "log:\(log)" }
+
+    func takeTurn(_ log: String) async throws(QueueError) -> Bool { try await turns.take(Self.turn(log)) }
+
+    /// The next index to read; a log that was never followed is begun there.
+    func place(in log: String, orBegin index: Int64) async throws(QueueError) -> Int64 {
+        let rows = try await pool.rows(
+            """
+            WITH begun AS (
+                INSERT INTO countersign.followed_log (log, next_index, began_at) VALUES (\(log)::text, \(index), \(index))
+                ON CONFLICT DO NOTHING RETURNING next_index)
+            SELECT next_index FROM begun UNION ALL
+            SELECT next_index FROM countersign.followed_log WHERE log = \(log)::text LIMIT 1
+            """)
+        return try rows.values { try $0.decode("next_index", as: Int64.self) }.first ?? index
+    }
+
+    /// Writes down that everything before `next` was read. What of it no evidence explains, signed or put aside, logged or about
+    /// to be, is suspected.
+    /// - Returns: how many those are; nothing is written for a turn that was lost.
+    func advance(
+        _ log: String, from start: Int64, to next: Int64, found: [FoundEntry]
+    ) async throws(QueueError) -> Int {
+        try await pool.together { session in
+            guard try turns.holds(Self.turn(log), in: session) else { return 0 }
+            let known = try session.query(
+                """
+                SELECT s.signature FROM unnest(\(found.map(\.signature))::bytea[]) AS s(signature)
+                WHERE EXISTS (SELECT FROM countersign.evidence e WHERE e.signature = s.signature)
+                """)
+            let explained = Set(try known.map { try $0.decode("signature", as: [UInt8].self) })
+            let unknown = found.filter { !explained.contains($0.signature) }
+            let facts = try unknown.map { String(decoding: try JSONEncoder().encode($0.facts), as: UTF8.self) }
+            _ = try session.execute(
+                """
+                INSERT INTO countersign.suspected_entry (log, log_id, log_index, signature, identity, issuer, facts)
+                SELECT \(log)::text, u.log_id, u.log_index, u.signature, u.identity, u.issuer, u.facts::jsonb
+                FROM unnest(\(unknown.map(\.logID))::text[], \(unknown.map(\.index))::bigint[],
+                    \(unknown.map(\.signature))::bytea[], \(unknown.map(\.identity))::text[],
+                    \(unknown.map(\.issuer))::text[], \(facts)::text[])
+                    AS u(log_id, log_index, signature, identity, issuer, facts)
+                ON CONFLICT DO NOTHING
+                """)
+            _ = try session.execute(
+                """
+                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(),
+                    entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count))
+                WHERE log = \(log)::text AND next_index = \(start)
+                """)
+            return unknown.count
+        }
+    }
+
+    /// Drops suspicions, and ends alerts, that evidence explains by now; raises an alert for what it did not explain within the
+    /// grace.
+    /// - Returns: the new alerts.
+    func judgeSuspects(in log: String, after grace: Duration) async throws(QueueError) -> [Alert] {
+        try await pool.together { session in
+            guard try turns.holds(Self.turn(log), in: session) else { return [] }
+            _ = try session.execute(
+                """
+                DELETE FROM countersign.suspected_entry s WHERE log = \(log)::text
+                    AND EXISTS (SELECT FROM countersign.evidence e WHERE e.signature = s.signature)
+                """)
+            _ = try session.execute(
+                """
+                UPDATE countersign.alert a SET ended_at = now()
+                WHERE a.ended_at IS NULL AND a.code = \(Alert.Code.unknownEntry.rawValue)::text
+                    AND a.facts->>'log' = \(log)::text
+                    AND EXISTS (SELECT FROM countersign.evidence e WHERE e.signature = decode(a.facts->>'signature', 'hex'))
+                """)
+            let ripe = try session.query(
+                """
+                DELETE FROM countersign.suspected_entry
+                WHERE log = \(log)::text AND seen_at <= now() - \(grace)::interval
+                RETURNING log_id, log_index, identity, issuer, facts::text AS facts
+                """)
+            var raised: [Alert] = []
+            for row in ripe {
+                let alert = try Alert(unknownEntry: row, in: log)
+                if try Alerts.raise(alert, in: session) { raised.append(alert) }
+            }
+            return raised
+        }
+    }
+}
+
+extension Alert {
+    fileprivate init(unknownEntry row: Row, in log: String) throws {
+        let (logID, index): (String, Int64) = (try row.decode("log_id"), try row.decode("log_index"))
+        let (identity, issuer): (String, String) = (try row.decode("identity"), try row.decode("issuer"))
+        self.init(
+            .unknownEntry, about: "\(logID):\(index)",
+            observed: "entry \(index) of \(log) is signed as \(identity)\(issuer.isEmpty ? "" : " from \(issuer)"), "
+                + "and our records do not have it",
+            fix:
+                "find out who holds our token or key: revoke it, then look at what was signed (countersign log get --index "
+                + "\(index)); acknowledge the alert if it was somebody of yours")
+        facts = try JSONDecoder().decode(
+            [String: String].self, from: Data(try row.decode("facts", as: String.self).utf8))
+    }
+}

@@ -1,0 +1,186 @@
+import FoundationEssentials
+package import Logging
+import OpenSSL
+import ServiceLifecycle
+package import Sigstore
+
+/// Follows the logs in use and looks at whose certificate each entry has. One under an identity of ours that no record of ours
+/// explains means that somebody else can sign as us, and raises an alert.
+///
+/// Ours is what was ever prepared: the signature is committed before the log gets it, so nothing of ours can be in a log and
+/// not in the records. Only a database that was restored from an older dump lacks some, until they are adopted; hence the grace.
+///
+/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found.
+package struct IdentityMonitor: Service {
+    private let logs: @Sendable () throws -> [any LogFollower]
+    private let identities: [WatchedIdentity]
+    private let records: FollowedLogs
+    private let settings: ReconcileConfiguration.IdentityMonitor
+    private let metrics: IdentityMonitorMetrics
+    private let pacer: Pacer
+    private let logger: Logger
+
+    /// Entries that are read before the place is written down.
+    private static let batch = 256
+    /// Requests for them; a Rekor v1 gives one entry each.
+    private static let requests = 64
+
+    /// - Parameters:
+    ///   - logs: those of the moment; they rotate.
+    ///   - identities: as whom we sign.
+    package init(
+        _ logs: @escaping @Sendable () throws -> [any LogFollower], identities: [WatchedIdentity],
+        records: FollowedLogs,
+        settings: ReconcileConfiguration.IdentityMonitor, metrics: IdentityMonitorMetrics, logger: Logger
+    ) {
+        self.logs = logs
+        self.identities = identities
+        self.records = records
+        self.settings = settings
+        self.metrics = metrics
+        self.logger = logger
+        pacer = Pacer(rate: settings.rate)
+    }
+
+    package func run() async throws {
+        guard settings.isEnabled else { return try await gracefulShutdown() }
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                var isBusy = false
+                // whoever signs meets the same fault of the services, and reports it
+                for log in (try? logs()) ?? [] { isBusy = await stepOrReport(log) || isBusy }
+                if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
+            }
+        }
+    }
+
+    private func stepOrReport(_ log: any LogFollower) async -> Bool {
+        do {
+            return try await step(log)
+        } catch is CancellationError {
+            return false
+        } catch {
+            let code = (error as? SigstoreError)?.code ?? (error as? QueueError)?.code ?? "log.follow"
+            metrics.failures.increment(log.id, code)
+            logger.warning(
+                "a log could not be followed",
+                metadata: ["log.url": "\(log.id)", "error.code": "\(code)", "error": "\(error)"])
+            return false
+        }
+    }
+
+    /// Reads on in one log, and judges what was found before.
+    /// - Returns: whether there is more to read at once.
+    package func step(_ log: any LogFollower) async throws -> Bool {
+        guard try await records.takeTurn(log.id) else { return false }
+        for alert in try await records.judgeSuspects(in: log.id, after: settings.grace) {
+            metrics.foreign.increment(log.id)
+            records.alerts.tell(alert)
+        }
+        try await pacer.pass()
+        let size = try await log.size()
+        let begin =
+            switch settings.start {
+            case .now: size
+            case .index(let index): index
+            }
+        let start = try await records.place(in: log.id, orBegin: begin)
+        metrics.behind.set(Double(max(0, size - start)), log.id)
+        metrics.index.set(Double(start), log.id)
+        guard start < size else { return false }
+        var next = start
+        var found: [FoundEntry] = []
+        for _ in 0..<Self.requests where next < size && next - start < Int64(Self.batch) {
+            try await pacer.pass()
+            let entries = try await log.entries(from: next, limit: Self.batch)
+            guard !entries.isEmpty else { break }
+            for entry in entries {
+                if let one = look(at: entry, log.id) { found.append(one) }
+            }
+            next += Int64(entries.count)
+        }
+        let unknown = try await records.advance(log.id, from: start, to: next, found: found)
+        metrics.entries.increment(log.id, by: Double(next - start))
+        metrics.ours.increment(log.id, by: Double(found.count - unknown))
+        metrics.index.set(Double(next), log.id)
+        metrics.behind.set(Double(max(0, size - next)), log.id)
+        return next > start && next < size
+    }
+
+    /// Whether the entry is under an identity of ours. What cannot be read is of no kind that a signature is logged as, and
+    /// counted.
+    private func look(at entry: TlogEntry, _ log: String) -> FoundEntry? {
+        let body: LoggedSignature
+        do throws(SigstoreError) { body = try LoggedSignature(entry) } catch {
+            metrics.unreadable.increment(log)
+            return nil
+        }
+        for (signer, signature) in zip(body.signers, body.signatures) {
+            guard let identity = identities.first(where: { $0.isSigner(signer) }) else { continue }
+            return FoundEntry(entry, signature: signature, identity: identity, log: log)
+        }
+        return nil
+    }
+}
+
+/// As whom we sign, the way an entry of a log shows it.
+package enum WatchedIdentity: Sendable {
+    case certificate(identity: String, issuer: String)
+    /// A managed key, DER.
+    case key([UInt8])
+
+    package init(_ identity: SigningIdentity) {
+        switch identity.means {
+        case .keyless(_, let expected):
+            self = .certificate(identity: expected.subjectAlternativeName, issuer: expected.issuer)
+        case .key(let key): self = .key(key.publicKey.spki)
+        }
+    }
+
+    func isSigner(_ signer: LogSubmission.Signer) -> Bool {
+        switch (self, signer) {
+        case (.certificate(let identity, let issuer), .certificate(let certificate)):
+            (try? certificate.signerIdentity()) == identity && (try? certificate.signerIssuer()) == issuer
+        case (.key(let spki), _): signer.key.spki == spki
+        case (.certificate, .publicKey): false
+        }
+    }
+
+    /// Its name, and who vouches for it; a key has neither.
+    var names: (identity: String, issuer: String) {
+        switch self {
+        case .certificate(let identity, let issuer): (identity, issuer)
+        case .key(let spki): ("key:\(Hex.encode(Hash.sha256(spki).prefix(8)))", "")
+        }
+    }
+}
+
+/// What an operator sees of it.
+package struct IdentityMonitorMetrics: Sendable {
+    let entries: Counter
+    let ours: Counter
+    let foreign: Counter
+    let unreadable: Counter
+    let index: Gauge
+    let behind: Gauge
+    let failures: Counter
+
+    package init(_ registry: MetricsRegistry) {
+        entries = registry.counter(
+            "countersign_monitor_entries_total", "Log entries that were looked at.", labels: ["log"])
+        ours = registry.counter(
+            "countersign_monitor_own_entries_total", "Log entries under our identities that our records explain.",
+            labels: ["log"])
+        foreign = registry.counter(
+            "countersign_monitor_foreign_entries_total", "Log entries under our identities that nothing explains.",
+            labels: ["log"])
+        unreadable = registry.counter(
+            "countersign_monitor_unreadable_entries_total", "Log entries of kinds that are no signature's.",
+            labels: ["log"])
+        index = registry.gauge("countersign_monitor_index", "The next index to read.", labels: ["log"])
+        behind = registry.gauge(
+            "countersign_monitor_behind", "Entries of the log that are not read yet.", labels: ["log"])
+        failures = registry.counter(
+            "countersign_monitor_failures_total", "Looks at a log that failed, by code.", labels: ["log", "code"])
+    }
+}

@@ -1,0 +1,71 @@
+import ArgumentParser
+import Curl
+import FoundationEssentials
+
+/// What `/v1/alerts` answers.
+private struct AlertPage: Codable {
+    var alerts: [AlertEntry]
+    var next: Int64?
+}
+
+private struct AlertEntry: Codable {
+    let id: Int64
+    let code, state, observed, fix: String
+    let repository, digest: String?
+    let facts: [String: String]
+    let raisedAt, seenAt: String
+    let times: Int
+    let acknowledgedAt, acknowledgedBy, note, endedAt: String?
+
+    func tell() {
+        print("\(id)\t\(state)\t\(code)\t\(raisedAt)\t\(repository.map { "\($0)@\(digest ?? "")" } ?? "-")")
+        print("  \(observed)\n  fix: \(fix)")
+        if let acknowledgedBy { print("  seen by \(acknowledgedBy)\(note.map { ": \($0)" } ?? "")") }
+    }
+}
+
+struct AlertsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "alerts", abstract: "What somebody has to look at: broken signatures, entries that are not ours.",
+        subcommands: [AlertsListCommand.self, AlertsAcknowledgeCommand.self], defaultSubcommand: AlertsListCommand.self)
+}
+
+struct AlertsListCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Print alerts, the latest first (the default).",
+        discussion: "Exit status 0 if there is none of that state, 1 if there is.")
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "open, acknowledged, ended or all.") var state = "open"
+
+    func run() async throws {
+        let filter = state == "all" ? [] : [("state", state)]
+        let client = try api.client
+        var page: AlertPage = try await client.get("/v1/alerts", query: filter + [("limit", "500")])
+        while let next = page.next {
+            let more: AlertPage = try await client.get(
+                "/v1/alerts", query: filter + [("limit", "500"), ("before", "\(next)")])
+            page.alerts += more.alerts
+            page.next = more.next
+        }
+        if output.output == .json { try Console.json(page) } else { for alert in page.alerts { alert.tell() } }
+        if !page.alerts.isEmpty { throw ExitCode(1) }
+    }
+}
+
+struct AlertsAcknowledgeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "acknowledge", abstract: "Say that you have seen one; it counts as open no more.")
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "What was found out; kept for the record.") var note: String?
+    @Argument(help: "The alert's number.") var id: Int64
+
+    func run() async throws {
+        let query = note.map { "?note=\(percentEncoded($0))" } ?? ""
+        let alert: AlertEntry = try await api.client.post("/v1/alerts/\(id)/acknowledge\(query)", [String: String]())
+        if output.output == .json { try Console.json(alert) } else { alert.tell() }
+    }
+}

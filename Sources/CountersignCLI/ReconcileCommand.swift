@@ -1,0 +1,103 @@
+import ArgumentParser
+import Curl
+import FoundationEssentials
+
+/// What `GET /v1/reconcile` answers.
+private struct ReconcilePage: Codable {
+    struct Registry: Codable {
+        let registry, catalog: String
+        let requestedAt, dueAt, listedAt, recheckBeganAt, recheckEndedAt: String?
+        let rechecked: Int
+        let error: SweepFailure?
+    }
+
+    struct Sweep: Codable {
+        let repository, state: String
+        let requestedAt, dueAt, startedAt, sweptAt: String?
+        let tags, missed, moved, unreadable: Int
+        let error: SweepFailure?
+    }
+
+    struct SweepFailure: Codable {
+        let code, stage, observed, fix: String
+    }
+
+    var pending: Int
+    var registries: [Registry]
+    var repositories: [Sweep]
+    var next: Int64?
+}
+
+private struct Requested: Codable {
+    let requestedAt: String
+    let pending: Int
+}
+
+struct ReconcileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reconcile",
+        abstract: "Look for images that no webhook told of, and queue them.",
+        discussion: """
+            The daemon lists the tags of one repository, or of all that policy signs, and compares them with its records; what it
+            finds is signed in the bulk lane. With --wait until all is listed (not until it is signed: `countersign wait` does
+            that). Exit status 0 if every listing was complete, 1 if one failed or the time is up.
+            """)
+
+    @OptionGroup var api: APIOptions
+    @OptionGroup var output: OutputOption
+    @Option(help: "One repository, host/name; all, if it is left out.") var repository: String?
+    @Flag(help: "Wait until the listings are done, and print what they came to.") var wait = false
+    @Flag(help: "Start nothing; show how the sweeps stand.") var show = false
+    @Option(help: "How long to wait, such as 10m.") var timeout = DurationArgument(.seconds(600))
+
+    func run() async throws {
+        let client = try api.client
+        if !show {
+            let query = repository.map { "?repository=\(percentEncoded($0))" } ?? ""
+            let requested: Requested = try await client.post("/v1/reconcile\(query)", [String: String]())
+            guard wait else {
+                if output.output == .json { return try Console.json(requested) }
+                return print("requested at \(requested.requestedAt); \(requested.pending) to do")
+            }
+        }
+        let deadline = ContinuousClock.now + timeout.duration
+        var page = try await sweeps(client)
+        while wait, page.pending > 0, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(250))
+            page.pending = try await (client.get("/v1/reconcile", query: [("limit", "1")]) as ReconcilePage).pending
+            if page.pending == 0 { page = try await sweeps(client) }
+        }
+        if output.output == .json { try Console.json(page) } else { tell(page) }
+        // without a catalog the names that are known were swept: that was said, and is no failure
+        let failed =
+            page.repositories.contains { $0.error != nil }
+            || page.registries.contains { $0.error != nil && $0.catalog != "absent" }
+        if failed || (wait && page.pending > 0) { throw ExitCode(1) }
+    }
+
+    /// Everything that this is about, all pages.
+    private func sweeps(_ client: APIClient) async throws -> ReconcilePage {
+        let filter = repository.map { [("repository", $0)] } ?? []
+        var all: ReconcilePage = try await client.get("/v1/reconcile", query: filter + [("limit", "500")])
+        while let next = all.next {
+            let page: ReconcilePage = try await client.get(
+                "/v1/reconcile", query: filter + [("limit", "500"), ("before", "\(next)")])
+            all.repositories += page.repositories
+            (all.next, all.pending) = (page.next, page.pending)
+        }
+        return all
+    }
+
+    private func tell(_ page: ReconcilePage) {
+        for registry in page.registries {
+            print("\(registry.registry)\tcatalog \(registry.catalog)\tlooked at again \(registry.rechecked)")
+            if let error = registry.error { print("  \(error.observed) [\(error.code)]\n  fix: \(error.fix)") }
+        }
+        for sweep in page.repositories {
+            print(
+                "\(sweep.state)\t\(sweep.repository)\ttags \(sweep.tags)\tmissed \(sweep.missed)\tmoved \(sweep.moved)"
+                    + (sweep.unreadable > 0 ? "\tunreadable \(sweep.unreadable)" : ""))
+            if let error = sweep.error { print("  \(error.observed) [\(error.code)]\n  fix: \(error.fix)") }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+/// A log that can be read from one end to the other, for whoever watches what is entered in it.
+public protocol LogFollower: Sendable {
+    /// The log's URL.
+    var id: String { get }
+
+    /// Entries that can be read now: one more than the newest index.
+    func size() async throws(SigstoreError) -> Int64
+
+    /// The entries from an index on, as many as one or a few requests give and at most `limit`; fewer than there are is no
+    /// end. Each is bound to its index and body by the log; inclusion in a checkpoint is proven for Rekor v2 only.
+    /// - Throws: ``SigstoreError/badAnswer(_:detail:answerMayBeLost:)`` for what does not fit its place.
+    func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry]
+}
+
+extension RekorV1: LogFollower {
+    /// `GET /api/v1/log`, all trees together.
+    public func size() async throws(SigstoreError) -> Int64 { try await logInfo().totalSize }
+
+    /// `GET /api/v1/log/entries?logIndex=`: one.
+    public func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
+        guard limit > 0, let entry = try await entry(index: index) else { return [] }
+        guard entry.logIndex == index else {
+            throw .badAnswer(
+                .rekor, detail: "asked for entry \(index), it gave \(entry.logIndex)", answerMayBeLost: false)
+        }
+        return [entry]
+    }
+}
+
+extension RekorV2: LogFollower {
+    /// That of the newest checkpoint, once it was verified.
+    public func size() async throws(SigstoreError) -> Int64 { Int64(clamping: try await newestView().tree.size) }
+
+    /// The rest of the entry bundle that has the index, each entry held against the leaf that the checkpoint covers.
+    public func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
+        guard limit > 0, let first = UInt64(exactly: index), let view = try await view(covering: first) else {
+            return []
+        }
+        let tree = view.tree
+        let start = first & ~0xFF
+        let width = Int(min(256, tree.size - start))
+        let bodies = try await bundle(TilePath(kind: .entries, index: first >> 8, width: width))
+        var entries: [TlogEntry] = []
+        for position in Int(first - start)..<min(width, Int(first - start) + limit) {
+            let leaf = start + UInt64(position)
+            guard try await tree.leafHash(leaf) == Merkle.leafHash(bodies[position]) else {
+                throw .badAnswer(.rekor, detail: "entry \(leaf) is not the leaf of its tile", answerMayBeLost: false)
+            }
+            entries.append(try Self.entry(leaf, bodies[position], in: view))
+        }
+        return entries
+    }
+
+    private func bundle(_ path: TilePath) async throws(SigstoreError) -> [[UInt8]] {
+        let bytes = try await tiles.tile(path)
+        do throws(SigstoreError) { return try TilePath.entries(in: bytes, atLeast: path.width) } catch {
+            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
+        }
+    }
+
+    private static func entry(_ index: UInt64, _ body: [UInt8], in view: LogView) throws(SigstoreError) -> TlogEntry {
+        do throws(SigstoreError) {
+            let type = try JSONField(document: "tlog entry body", parsing: body)
+            return TlogEntry(
+                logIndex: Int64(index), logID: view.checkpoint.log.logID, kind: try type.required("kind").string(),
+                version: try type.required("apiVersion").string(), integratedTime: 0, inclusionPromise: nil,
+                inclusionProof: nil, canonicalizedBody: body)
+        } catch {
+            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
+        }
+    }
+}

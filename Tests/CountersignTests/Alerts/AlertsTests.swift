@@ -1,0 +1,91 @@
+import Curl
+import FoundationEssentials
+import OCI
+import Postgres
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+@Suite struct AlertsTests {
+    private func alert(_ subject: String = "1", repository: String? = "team/app") throws -> Alert {
+        var alert = Alert(.signatureRejected, about: subject, observed: "it does not verify", fix: "look")
+        alert.repository = try repository.map { try Repository(registry: "registry.example.com", name: $0) }
+        alert.digest = sampleDigest("image")
+        alert.facts = ["error": "verify.identity"]
+        return alert
+    }
+
+    @Test func `an alert stands once for its cause, ends with it, and is raised anew when that comes back`()
+        async throws
+    {
+        let fixture = try await QueueFixture()
+        let alerts = Alerts(pool: fixture.pool, logger: SigningDaemon.silence)
+        #expect(try await alerts.raise(alert()))
+        #expect(try await !alerts.raise(alert()))
+        #expect(try await alerts.raise(alert("2")))
+        #expect(try await alerts.alerts().items.map(\.times) == [1, 2])
+        try await alerts.end([.signatureTampered], about: "1")
+        #expect(try await alerts.open() == ["signature.rejected": 2])
+        try await alerts.end([.signatureRejected], about: "1")
+        #expect(try await alerts.open() == ["signature.rejected": 1])
+        #expect(try await alerts.raise(alert()))
+        #expect(try await alerts.alerts().items.map(\.state) == [.open, .open, .ended])
+        #expect(
+            try await AuditLog(pool: fixture.pool).latest(10).map(\.action) == Array(repeating: "alert.raise", count: 3)
+        )
+        #expect(try await AuditLog(pool: fixture.pool).latest(1).map(\.actor) == ["daemon"])
+    }
+
+    @Test func `the gauge has every code, and counts what nobody has acknowledged`() async throws {
+        let fixture = try await QueueFixture()
+        let alerts = Alerts(pool: fixture.pool, logger: SigningDaemon.silence)
+        let metrics = ServiceMetrics()
+        metrics.collectAlerts(from: alerts)
+        #expect(await metrics.registry.scrape().contains("countersign_alerts_open{code=\"identity.unknown_entry\"} 0"))
+        try await alerts.raise(alert())
+        #expect(await metrics.registry.scrape().contains("countersign_alerts_open{code=\"signature.rejected\"} 1"))
+    }
+
+    @Test func `operators see and acknowledge what their scope has, and it is written down who did`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            _ = try await doors.deliver(envelope(notification()))
+            let alerts = Alerts(pool: doors.queue.pool, logger: SigningDaemon.silence)
+            try await alerts.raise(alert())
+            try await alerts.raise(alert("entry", repository: nil))
+            let all = try await doors.token(.operator)
+            let inside = try await doors.token(.operator, of: "registry.example.com/team/**")
+            let outside = try await doors.token(.operator, of: "registry.example.com/else/**")
+            func listed(_ token: String, _ query: String = "") async throws -> [Int] {
+                let answer = try await doors.get("/v1/alerts\(query)", token: token)
+                guard case .array(let items)? = try JSONValue(parsing: answer.body)["alerts"] else { return [-1] }
+                return items.compactMap { $0["id"]?.integer }
+            }
+            #expect(try await listed(all) == [2, 1])
+            #expect(try await listed(inside) == [1])
+            #expect(try await listed(outside) == [])
+            #expect(try await doors.get("/v1/alerts?state=loud", token: all).status == 400)
+
+            func acknowledge(_ path: String, _ token: String) async throws -> HTTPResponse {
+                try await doors.send(
+                    .post, .api, "/v1/alerts/\(path)", headers: ["Authorization": "Bearer \(token)"])
+            }
+            #expect(try await acknowledge("1/acknowledge", outside).status == 404)
+            #expect(try await acknowledge("2/acknowledge", inside).status == 404)
+            #expect(try await acknowledge("9/acknowledge", all).status == 404)
+            let answer = try await acknowledge("1/acknowledge?note=seen%20it", inside)
+            #expect(answer.status == 200)
+            let shown = try JSONValue(parsing: answer.body)
+            #expect(shown["state"]?.text == "acknowledged" && shown["note"]?.text == "seen it")
+            // once is enough: who was first stays
+            let again = try JSONValue(parsing: try await acknowledge("1/acknowledge", all).body)
+            #expect(again["acknowledged_by"] == shown["acknowledged_by"])
+            #expect(try await listed(all, "?state=open") == [2])
+            #expect(try await listed(all, "?state=acknowledged") == [1])
+            let acts = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action == "alert.acknowledge" }
+            #expect(acts.count == 1 && acts.first?.repository == "registry.example.com/team/app")
+            #expect(acts.first?.detail == "alert 1: seen it")
+        }
+    }
+}

@@ -1,0 +1,233 @@
+import FoundationEssentials
+import OCI
+import Postgres
+import Sigstore
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// The look back at what was published, over a real registry.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct RecheckTests {
+    /// An image that is signed, in these formats.
+    private func signed(
+        _ line: SigningLine, _ formats: [SignatureFormat] = [.bundle]
+    ) async throws -> (digest: OCI.Digest, daemon: SigningDaemon) {
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon(.formats(formats))
+        try await line.push(digest)
+        try await daemon.workOff()
+        return (digest, daemon)
+    }
+
+    private func verifiedAt(_ line: SigningLine, _ digest: OCI.Digest) async throws -> Date {
+        try #require(try await line.signature(of: digest)).verifiedAt
+    }
+
+    @Test func `what stands is verified anew, and nothing is written`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line, [.bundle, .legacy])
+        let before = try await verifiedAt(line, digest)
+        let (writes, entries) = (line.registry.writes, line.rekor.requests.count)
+        try await line.recheckAll(with: daemon)
+        #expect(try await verifiedAt(line, digest) > before)
+        #expect(line.registry.writes == writes && line.rekor.requests.count == entries)
+        try await line.expectSignedOnce(digest, in: [.bundle, .legacy])
+    }
+
+    @Test func `a referrer that was deleted is put back under the same digest, without another signature`() async throws
+    {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        let referrer = try #require(try await line.signature(of: digest)).referrer
+        try await line.delete(referrer)
+        let entries = line.rekor.requests.count
+        try await line.recheckAll(with: daemon)
+        try await line.expectSignedOnce(digest)
+        #expect(try await line.signature(of: digest)?.referrer == referrer)
+        #expect(line.rekor.requests.count == entries, "the log was not asked")
+    }
+
+    @Test func `a fallback tag and a legacy tag that were deleted are put back`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line, [.bundle, .legacy])
+        let referrer = try #require(try await line.signature(of: digest)).referrer
+        try await line.delete(tag: SignatureTag.fallback(for: digest))
+        try await line.delete(tag: SignatureTag.legacy(.signature, for: digest))
+        #expect(try await line.referrers(of: digest).isEmpty)
+        let entries = line.rekor.requests.count
+        try await line.recheckAll(with: daemon)
+        try await line.expectSignedOnce(digest, in: [.bundle, .legacy])
+        #expect(try await line.signature(of: digest)?.referrer == referrer)
+        #expect(line.rekor.requests.count == entries)
+    }
+
+    @Test func `a worker that dies before it has put a referrer back leaves that to the next`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        try await line.delete(try #require(try await line.signature(of: digest)).referrer)
+        line.registry.next(.lost, times: 1) { $0.isReferrer }
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.state(digest) == "waiting")
+        try await daemon.workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `an image that was deleted is gone, with the facts of its signature, and nobody is alarmed`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        try await line.delete(digest)
+        try await line.recheckAll(with: daemon)
+        try await daemon.workOff()
+        #expect(try await line.state(digest) == "gone")
+        #expect(try await line.signature(of: digest) != nil)
+        #expect(try await line.alerts.alerts().items.isEmpty)
+    }
+
+    @Test func `a signature that does not verify any more stays signed and raises one alert, which ends when it does`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        let foreign = try await SigningLine.withAnotherLab { try await $0.trustedRootJSON }
+        var setup = SigningLine.Setup()
+        setup.trustedRoot = foreign
+        let doubter = try await line.daemon(setup)
+        try await line.recheckAll(with: doubter)
+        try await line.database.makeDue()
+        try await doubter.attemptAll()
+        let alerts = try await line.alerts.alerts(state: .open).items
+        #expect(alerts.map(\.code) == ["signature.rejected"] && alerts.map(\.digest) == [digest])
+        #expect(alerts.first?.times == 2 && alerts.first?.repository == line.repository)
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.failure(digest)?.code.hasPrefix("verify.") == true)
+        #expect(try await line.alerts.open() == ["signature.rejected": 1])
+        let raised = try await AuditLog(pool: line.database.pool).latest(10).filter { $0.action == "alert.raise" }
+        #expect(raised.map(\.code) == ["signature.rejected"] && raised.first?.subject == "\(digest)")
+
+        try await line.database.makeDue()
+        try await daemon.attemptAll()
+        #expect(try await line.alerts.alerts(state: .open).items.isEmpty)
+        #expect(try await line.alerts.alerts(state: .ended).items.count == 1)
+        #expect(try await line.failure(digest) == nil)
+    }
+
+    @Test func `bytes in our records that are not those we signed raise an alert, and are not published`() async throws
+    {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.evidence SET bundle = bundle || '\\x20'::bytea
+            """)
+        let writes = line.registry.writes
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.alerts.open() == ["signature.rejected": 1])
+        #expect(line.registry.writes == writes)
+        #expect(try await line.state(digest) == "signed")
+    }
+
+    @Test func `a registry that serves other bytes than it was given raises an alert`() async throws {
+        let line = try await SigningLine()
+        let (_, daemon) = try await signed(line)
+        line.registry.next(.answered(200, body: "{}"), times: 10) { $0.isReadBack }
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.alerts.open() == ["signature.tampered": 1])
+        line.registry.heal()
+        try await daemon.workOff()
+        #expect(try await line.alerts.open().isEmpty)
+    }
+
+    @Test func `that a service does not answer is no alarm`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        line.registry.next(.answered(503), times: 100)
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.failure(digest)?.code == "registry.unavailable")
+        #expect(try await line.alerts.alerts().items.isEmpty)
+        #expect(try await line.state(digest) == "signed")
+    }
+}
+
+/// Rounds, on a database alone.
+@Suite struct RecheckRoundTests {
+    private static let registry = "registry.example"
+
+    /// Signed targets, as long ago as is said.
+    private func signed(_ count: Int, _ fixture: QueueFixture, in repository: String = "team/app") async throws {
+        for number in 0..<count {
+            try await fixture.push(samplePush(sampleDigest("\(repository) \(number)"), repository: repository))
+        }
+        _ = try await fixture.queue.complete(
+            try await fixture.claim(limit: 1_000).enumerated().map { ($0.element, sampleRecord(Int64($0.offset))) })
+        try await fixture.pool.execute(
+            "UPDATE countersign.target SET verified_at = now() - interval '2 hours' WHERE state = 'signed'")
+    }
+
+    private func rechecks(_ fixture: QueueFixture, rate: Int) -> Rechecks {
+        var settings = ReconcileConfiguration.Recheck()
+        (settings.interval, settings.rate) = (.seconds(3600), rate)
+        return Rechecks(
+            queue: fixture.queue, registries: [Self.registry], settings: settings,
+            metrics: RecheckMetrics(MetricsRegistry()), logger: SigningDaemon.silence)
+    }
+
+    /// A second goes by.
+    private func wait(_ fixture: QueueFixture) async throws {
+        try await fixture.pool.execute(
+            "UPDATE countersign.swept_registry SET recheck_stepped_at = now() - interval '1 second'")
+    }
+
+    @Test func `a round reaches every old signature once, at the rate, and rests then`() async throws {
+        let fixture = try await QueueFixture()
+        try await signed(7, fixture)
+        try await signed(4, fixture, in: "team/other")
+        let rechecks = rechecks(fixture, rate: 3)
+        var steps: [Rechecks.Step] = []
+        while steps.last?.isRoundOver != true {
+            if let step = try await rechecks.step(Self.registry) { steps.append(step) }
+            try #require(steps.count < 20)
+            try await wait(fixture)
+        }
+        #expect(steps.map(\.queued).reduce(0, +) == 11 && steps.allSatisfy { $0.queued <= 3 })
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.job WHERE lane = 2") == 11)
+        #expect(try await rechecks.step(Self.registry) == nil, "the next round begins later")
+        let shown = try #require(try await SweepRecords(pool: fixture.pool).registries().first)
+        #expect(shown.rechecked == 11 && shown.recheckEndedAt != nil && shown.recheckBeganAt == nil)
+    }
+
+    @Test func `what was verified, revoked, or is the work of somebody is passed over`() async throws {
+        let fixture = try await QueueFixture()
+        try await signed(5, fixture)
+        try await fixture.pool.execute(
+            "UPDATE countersign.target SET verified_at = now() WHERE digest = \(sampleDigest("team/app 0").description)::text"
+        )
+        try await fixture.pool.execute(
+            "UPDATE countersign.target SET state = 'revoked' WHERE digest = \(sampleDigest("team/app 1").description)::text"
+        )
+        try await fixture.push(samplePush(sampleDigest("team/app 2")))
+        try await fixture.pool.execute(
+            "UPDATE countersign.target SET purpose = 'openvex' WHERE digest = \(sampleDigest("team/app 3").description)::text"
+        )
+        let step = try await rechecks(fixture, rate: 100).step(Self.registry)
+        #expect(step == Rechecks.Step(queued: 1, isRoundOver: true))
+        #expect(
+            try await fixture.text(
+                """
+                SELECT t.digest FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id WHERE j.lane = 2
+                """) == sampleDigest("team/app 4").description)
+    }
+
+    @Test func `nothing is added while enough is waiting`() async throws {
+        let fixture = try await QueueFixture()
+        try await signed(3, fixture)
+        for start in [0, 250] {
+            _ = try await fixture.queue.enqueue(
+                (start..<start + 250).map { samplePush(sampleDigest("waiting \($0)"), lane: .bulk) })
+        }
+        #expect(try await rechecks(fixture, rate: 100).step(Self.registry) == nil)
+    }
+}

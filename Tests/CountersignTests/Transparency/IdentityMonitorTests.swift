@@ -1,0 +1,163 @@
+import FoundationEssentials
+import OCI
+import Postgres
+import Sigstore
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Who else signs as us, in a lab's logs of both kinds. Each has a lab of its own: there, every entry is this test's.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct IdentityMonitorTests {
+    private static func setup(_ version: Int) -> SigningLine.Setup {
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = version == 2
+        return setup
+    }
+
+    private static func log(_ line: SigningLine, _ version: Int) async throws -> any LogFollower {
+        let endpoints = try await line.lab.endpoints
+        guard version == 2 else {
+            return RekorV1(url: endpoints.rekor, http: SigningLine.http, route: SigningLine.route)
+        }
+        let logs = try TrustedRoot(json: try await line.lab.trustedRootJSON).tlogs
+        return RekorV2(
+            url: endpoints.rekor2, verifier: CheckpointVerifier(logs: { logs }), http: SigningLine.http,
+            route: SigningLine.route)
+    }
+
+    private static func monitor(
+        _ line: SigningLine, _ daemon: SigningDaemon, start: ReconcileConfiguration.Start = .index(0),
+        queue: JobQueue? = nil
+    ) -> IdentityMonitor {
+        var settings = ReconcileConfiguration.IdentityMonitor()
+        (settings.isEnabled, settings.start, settings.rate) = (true, start, 1_000)
+        let holder = (queue ?? line.database.queue).worker
+        return IdentityMonitor(
+            { [] }, identities: daemon.signers.identities.map(WatchedIdentity.init),
+            records: FollowedLogs(
+                pool: line.database.pool, turns: Turns(pool: line.database.pool, holder: holder), alerts: line.alerts),
+            settings: settings, metrics: IdentityMonitorMetrics(MetricsRegistry()), logger: SigningDaemon.silence)
+    }
+
+    /// Reads to the end of the log.
+    private static func follow(_ monitor: IdentityMonitor, _ log: any LogFollower) async throws {
+        while try await monitor.step(log) {}
+    }
+
+    /// The grace is over for what is suspected.
+    private static func letGraceEnd(_ line: SigningLine) async throws {
+        try await line.database.pool.execute(
+            "UPDATE countersign.suspected_entry SET seen_at = now() - interval '1 hour'")
+    }
+
+    private static func sign(_ line: SigningLine, _ setup: SigningLine.Setup) async throws -> OCI.Digest {
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await line.daemon(setup).workOff()
+        #expect(try await line.state(digest) == "signed")
+        return digest
+    }
+
+    @Test(arguments: [1, 2])
+    func `an entry under our identity that is not ours is an alert after the grace, ours are none`(version: Int)
+        async throws
+    {
+        try await SigningLine.withAnotherLab { lab in
+            let line = try await SigningLine(lab: lab)
+            let setup = Self.setup(version)
+            let daemon = try await line.daemon(setup)
+            for _ in 0..<3 { _ = try await Self.sign(line, setup) }
+            let log = try await Self.log(line, version)
+            let monitor = Self.monitor(line, daemon)
+            try await Self.follow(monitor, log)
+            try await Self.letGraceEnd(line)
+            try await Self.follow(monitor, log)
+            #expect(try await line.alerts.alerts().items.isEmpty)
+            #expect(try await line.database.number("SELECT ours FROM countersign.followed_log") == 3)
+
+            // somebody with our token and no access to our records, and somebody else
+            let thief = try await line.withFreshDatabase()
+            let stolen = try await Self.sign(thief, setup)
+            try await thief.useToken(subject: "system:serviceaccount:ci:other")
+            var other = setup
+            other.subject = "https://kubernetes.io/namespaces/ci/serviceaccounts/other"
+            _ = try await Self.sign(thief, other)
+            try await Self.follow(monitor, log)
+            #expect(try await line.alerts.alerts().items.isEmpty, "within the grace")
+            try await Self.letGraceEnd(line)
+            try await Self.follow(monitor, log)
+            let alerts = try await line.alerts.alerts(state: .open).items
+            #expect(alerts.map(\.code) == ["identity.unknown_entry"])
+            let index = try #require(try await thief.signature(of: stolen)).logIndex
+            #expect(alerts.first?.facts["log_index"] == "\(index)" && alerts.first?.facts["log"] == log.id)
+            #expect(alerts.first?.facts["identity"] == setup.subject)
+
+            // the same log read again says nothing new
+            try await line.database.pool.execute("UPDATE countersign.followed_log SET next_index = 0")
+            try await Self.follow(monitor, log)
+            try await Self.letGraceEnd(line)
+            try await Self.follow(monitor, log)
+            #expect(try await line.alerts.alerts().items.count == 1)
+        }
+    }
+
+    @Test func `what is prepared, and what was put aside, is ours`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let line = try await SigningLine(lab: lab)
+            let daemon = try await line.daemon()
+            let digest = try await line.image().descriptor.digest
+            try await line.push(digest)
+            line.rekor.next(.answerLost) { $0.method == "POST" }
+            try await daemon.attemptAll()
+            #expect(
+                try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE logged_at IS NULL") == 1
+            )
+            try await line.database.pool.execute(
+                "UPDATE countersign.evidence SET abandoned_at = now(), abandon_reason = 'a test' WHERE logged_at IS NULL"
+            )
+            let (monitor, log) = (Self.monitor(line, daemon), try await Self.log(line, 1))
+            try await Self.follow(monitor, log)
+            #expect(try await line.database.number("SELECT entries FROM countersign.followed_log") == 1)
+            #expect(try await line.database.number("SELECT count(*) FROM countersign.suspected_entry") == 0)
+        }
+    }
+
+    @Test func `an alert ends once our records explain the entry: after a restore, when it is adopted`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let before = try await SigningLine(lab: lab)
+            let digest = try await Self.sign(before, Self.setup(1))
+            let line = try await before.withFreshDatabase()
+            let daemon = try await line.daemon()
+            let (monitor, log) = (Self.monitor(line, daemon), try await Self.log(line, 1))
+            try await Self.follow(monitor, log)
+            try await Self.letGraceEnd(line)
+            try await Self.follow(monitor, log)
+            #expect(try await line.alerts.open() == ["identity.unknown_entry": 1])
+            try await line.push(digest)
+            try await daemon.workOff()
+            try await Self.follow(monitor, log)
+            #expect(try await line.alerts.alerts(state: .ended).items.count == 1)
+        }
+    }
+
+    @Test func `from now on means from now on, and another daemon goes on where one died`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let line = try await SigningLine(lab: lab)
+            let daemon = try await line.daemon()
+            _ = try await Self.sign(line, Self.setup(1))
+            let log = try await Self.log(line, 1)
+            let first = Self.monitor(line, daemon, start: .now)
+            try await Self.follow(first, log)
+            #expect(try await line.database.number("SELECT entries FROM countersign.followed_log") == 0)
+            _ = try await Self.sign(line, Self.setup(1))
+            let other = Self.monitor(line, daemon, queue: line.database.anotherQueue())
+            #expect(try await other.step(log) == false)
+            #expect(try await line.database.number("SELECT entries FROM countersign.followed_log") == 0)
+            try await line.database.pool.execute("UPDATE countersign.turn SET expires_at = now() - interval '1 second'")
+            try await Self.follow(other, log)
+            #expect(try await line.database.number("SELECT entries FROM countersign.followed_log") == 1)
+        }
+    }
+}
