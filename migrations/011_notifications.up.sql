@@ -76,3 +76,19 @@ BEGIN
 END $$;
 CREATE TRIGGER log_alarm_told AFTER INSERT ON countersign.log_alarm FOR EACH ROW
     EXECUTE FUNCTION countersign.tell_log_alarm();
+
+-- Something that somebody has to look at.
+CREATE FUNCTION countersign.tell_alert() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    repository text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM countersign.notification_sink) THEN RETURN NULL; END IF;
+    SELECT r.registry || '/' || r.name INTO repository FROM countersign.repository r WHERE r.id = NEW.repository_id;
+    PERFORM countersign.tell(
+        'dev.countersign.alert.raised', coalesce(repository || coalesce('@' || NEW.digest, ''), NEW.key),
+        jsonb_strip_nulls(jsonb_build_object(
+            'alert', NEW.id, 'code', NEW.code, 'repository', repository, 'digest', NEW.digest,
+            'observed', NEW.observed, 'fix', NEW.fix, 'facts', NEW.facts, 'raised_at', NEW.raised_at)));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER alert_told AFTER INSERT ON countersign.alert FOR EACH ROW EXECUTE FUNCTION countersign.tell_alert();

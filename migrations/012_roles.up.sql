@@ -26,6 +26,8 @@ ALTER FUNCTION countersign.tell_target() SECURITY DEFINER;
 ALTER FUNCTION countersign.tell_target() SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION countersign.tell_log_alarm() SECURITY DEFINER;
 ALTER FUNCTION countersign.tell_log_alarm() SET search_path = pg_catalog, pg_temp;
+ALTER FUNCTION countersign.tell_alert() SECURITY DEFINER;
+ALTER FUNCTION countersign.tell_alert() SET search_path = pg_catalog, pg_temp;
 REVOKE EXECUTE ON FUNCTION countersign.tell(text, text, jsonb) FROM PUBLIC;
 
 -- Grants every remembered role what its kind may, on the tables of now. Called by `countersign migrate` at its end.

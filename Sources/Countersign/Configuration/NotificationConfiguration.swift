@@ -48,6 +48,8 @@ package struct NotificationConfiguration: Sendable {
         case gone = "dev.countersign.artifact.gone"
         /// Somebody withdrew its signature.
         case revoked = "dev.countersign.artifact.revoked"
+        /// Somebody has to look: a signature that does not verify any more, tampering, an entry that is not ours.
+        case alert = "dev.countersign.alert.raised"
         /// A transparency log showed two histories.
         case logContradiction = "dev.countersign.log.contradiction"
 

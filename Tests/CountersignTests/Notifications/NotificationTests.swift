@@ -187,6 +187,26 @@ import Testing
         #expect(told.compactMap { $0 }.sorted() == expected.sorted())
     }
 
+    @Test func `an alert is told`() async throws {
+        let server = try LoopbackServer { _ in .answer(200) }
+        defer { server.stop() }
+        let fixture = try await QueueFixture()
+        let sink = try sink(server) { $0.types = [.alert] }
+        let (service, _, http) = try await delivery(fixture, sink)
+        defer { http.shutdown() }
+        try await sign(fixture, "app")
+        try await fixture.pool.execute(
+            """
+            INSERT INTO countersign.alert (key, code, repository_id, digest, observed, fix)
+            SELECT 'k', 'signature.tampered', t.repository_id, t.digest, 'other bytes', 'look' FROM countersign.target t
+            """)
+        try await drain(fixture, service, sink)
+        let document = try JSONValue(parsing: try #require(server.requests.first).body)
+        #expect(document["type"]?.text == "dev.countersign.alert.raised")
+        #expect(document["subject"]?.text == "registry.example/team/app@\(sampleDigest("app"))")
+        #expect(document["data"]?["code"]?.text == "signature.tampered")
+    }
+
     @Test func `an event that did not come true is not told`() async throws {
         let server = try LoopbackServer { _ in .answer(200) }
         defer { server.stop() }
