@@ -34,7 +34,7 @@ package struct ReconcileController: RouteSet {
         }
         router.post("/v1/reconcile") { request, context in
             let principal = try await authority.actor(.operator, for: request)
-            var act = AuditLog.Entry(action: "reconcile", by: principal)
+            var act = AuditLog.Entry(action: "reconcile.request", by: principal)
             let asked: Date
             if let repository = try repository(in: request) {
                 try authority.confine(principal, to: repository)

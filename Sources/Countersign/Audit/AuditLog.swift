@@ -9,7 +9,7 @@ package struct AuditLog: Sendable {
     /// One act.
     package struct Entry: Sendable, Equatable {
         /// Dotted: `artifact.sign`, `attestation.upload`, `job.cancel`, `job.retry`, `dead_letter.redrive`,
-        /// `token.create`, `token.revoke`, `reconcile`, `alert.raise` (a daemon by itself), `alert.acknowledge`.
+        /// `token.create`, `token.revoke`, `reconcile.request`, `alert.raise` (a daemon by itself), `alert.acknowledge`.
         package let action: String
         package let tokenID: Int64?
         /// The token's name.

@@ -38,7 +38,7 @@ import Testing
                 sweeps.map { $0["state"]?.text } == ["due"] && registries.map { $0["catalog"]?.text } == ["unknown"])
             let confined = try JSONValue(parsing: try await doors.get("/v1/reconcile", token: inside).body)
             #expect(confined["registries"] == .array([]))
-            let acts = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action == "reconcile" }
+            let acts = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action == "reconcile.request" }
             #expect(acts.map(\.repository) == [nil, "registry.example.com/team/app"])
         }
     }
