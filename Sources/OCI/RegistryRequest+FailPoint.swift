@@ -10,7 +10,7 @@ extension RequestKind {
         case .fallbackPut: .pushIndex
         case .legacyPut: .pushTag
         case .ping, .token, .manifestGet, .fallbackGet, .legacyGet, .blobGet, .uploadStart, .uploadCancel,
-            .referrersGet, .tagsGet:
+            .referrersGet, .tagsGet, .tagHead, .catalogGet:
             nil
         }
     }
