@@ -1,15 +1,17 @@
-/// Random numbers that a seed repeats: SplitMix64.
+/// Random numbers that a seed repeats: SplitMix64. The seed is mixed first; its neighbours would else give the same numbers,
+/// one later.
 struct Dice: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: Int) {
-        state = UInt64(bitPattern: Int64(seed)) &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678_9ABC_DEF1
-    }
+    init(seed: Int) { state = Self.mixed(UInt64(bitPattern: Int64(seed)) &+ 0x1234_5678_9ABC_DEF1) }
 
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        return Self.mixed(state)
+    }
+
+    private static func mixed(_ value: UInt64) -> UInt64 {
+        var mixed = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)
     }

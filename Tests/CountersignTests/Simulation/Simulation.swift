@@ -152,7 +152,12 @@ struct Simulation: Sendable {
         let slot = dice.below(daemons[daemon].attempts.count)
         // where a standstill is worst
         switch (temper, daemons[daemon].attempts[slot].step) {
-        case (.crowded, .writeList), (.expiring, .giveUp): if dice.perMille(200) { return freeze(daemon) }
+        case (.crowded, .writeList): if dice.perMille(200) { return freeze(daemon) }
+        case (.expiring, .giveUp):
+            if dice.perMille(400) {
+                freeze(daemon)
+                return pass(130_000 + dice.below(120_000))
+            }
         default: break
         }
         advance(daemon, slot)
