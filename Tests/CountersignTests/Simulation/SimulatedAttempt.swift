@@ -63,8 +63,8 @@ struct SimulatedAttempt: Sendable {
         target = Self.targets[held.target]
         claim = Claim(
             jobID: held.jobID, leaseToken: held.token, work: .sign(target, recheck: false), lane: .live,
-            attempt: held.attempt, failures: held.failures, crashes: held.crashes, deliveryKey: nil,
-            trustedUntil: .now)
+            attempt: held.attempt, failures: held.failures, crashes: held.crashes, depth: 0, deliveryKey: nil,
+            groupID: nil, trustedUntil: .now)
     }
 
     mutating func end(as outcome: Outcome) {
