@@ -15,8 +15,8 @@ import Testing
         var breaker = CircuitBreaker()
         var now = Self.start
         for expected in [5.0, 10, 20, 40, 80, 160, 300, 300] {
-            if breaker.openings > 0 { #expect(breaker.grantProbe(to: one, at: now, limits)) }
-            #expect(breaker.trip(by: one, at: now, random: 0, limits))
+            if breaker.openings > 0 { #expect(breaker.grantProbe(to: one, at: now, limits) == true) }
+            #expect(breaker.trip(by: one, at: now, random: 0, limits) == true)
             #expect(breaker.retryAt == now + expected)
             #expect(breaker.state(at: now + expected - 0.1) == .open(until: now + expected))
             now += expected
@@ -26,37 +26,37 @@ import Testing
 
     @Test func `chance shortens the time by up to a quarter`() {
         var breaker = CircuitBreaker()
-        #expect(breaker.trip(by: one, at: Self.start, random: 1, limits))
+        #expect(breaker.trip(by: one, at: Self.start, random: 1, limits) == true)
         #expect(breaker.retryAt == Self.start + 3.75)
     }
 
     @Test func `what failed while it was open changes nothing`() {
         var breaker = CircuitBreaker()
-        #expect(breaker.trip(by: one, at: Self.start, random: 0, limits))
-        #expect(!breaker.trip(by: other, at: Self.start + 1, random: 0, limits))
+        #expect(breaker.trip(by: one, at: Self.start, random: 0, limits) == true)
+        #expect(breaker.trip(by: other, at: Self.start + 1, random: 0, limits) == false)
         #expect(breaker.openings == 1)
         #expect(breaker.retryAt == Self.start + 5)
     }
 
     @Test func `one holder tries, and a holder that is not heard of loses the trial`() {
         var breaker = CircuitBreaker()
-        #expect(!breaker.grantProbe(to: one, at: Self.start, limits), "it is closed")
-        #expect(breaker.trip(by: one, at: Self.start, random: 0, limits))
-        #expect(!breaker.grantProbe(to: one, at: Self.start + 4, limits), "it is open")
-        #expect(breaker.grantProbe(to: one, at: Self.start + 5, limits))
-        #expect(!breaker.grantProbe(to: other, at: Self.start + 19, limits))
-        #expect(breaker.grantProbe(to: other, at: Self.start + 20, limits))
-        #expect(!breaker.close(by: one), "its trial is over")
-        #expect(breaker.close(by: other))
+        #expect(breaker.grantProbe(to: one, at: Self.start, limits) == false, "it is closed")
+        #expect(breaker.trip(by: one, at: Self.start, random: 0, limits) == true)
+        #expect(breaker.grantProbe(to: one, at: Self.start + 4, limits) == false, "it is open")
+        #expect(breaker.grantProbe(to: one, at: Self.start + 5, limits) == true)
+        #expect(breaker.grantProbe(to: other, at: Self.start + 19, limits) == false)
+        #expect(breaker.grantProbe(to: other, at: Self.start + 20, limits) == true)
+        #expect(breaker.close(by: one) == false, "its trial is over")
+        #expect(breaker.close(by: other) == true)
         #expect(breaker == CircuitBreaker())
     }
 
     @Test func `a straggler cannot end another's trial`() {
         var breaker = CircuitBreaker()
-        #expect(breaker.trip(by: one, at: Self.start, random: 0, limits))
-        #expect(breaker.grantProbe(to: one, at: Self.start + 5, limits))
-        #expect(!breaker.trip(by: other, at: Self.start + 6, random: 0, limits))
-        #expect(breaker.trip(by: one, at: Self.start + 6, random: 0, limits))
+        #expect(breaker.trip(by: one, at: Self.start, random: 0, limits) == true)
+        #expect(breaker.grantProbe(to: one, at: Self.start + 5, limits) == true)
+        #expect(breaker.trip(by: other, at: Self.start + 6, random: 0, limits) == false)
+        #expect(breaker.trip(by: one, at: Self.start + 6, random: 0, limits) == true)
         #expect(breaker.retryAt == Self.start + 16)
     }
 
