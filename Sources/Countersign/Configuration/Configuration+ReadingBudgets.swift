@@ -18,8 +18,12 @@ extension BudgetConfiguration {
             if !section.has("upstream") { section.complain("upstream", "is missing: the kind of upstream") }
             section.read("upstream", into: &upstream.kind)
             upstream.name = section.string("name")
-            section.read("rate", into: &upstream.rate, "a rate such as 20/s, 300/m or 5000/h") { Self.rate($0) }
-            section.read("concurrency", into: &upstream.concurrency, "a whole number") { Int($0) }
+            var (rate, concurrency) = (0.0, 0)
+            section.read("rate", into: &rate, "a rate such as 20/s, 300/m or 5000/h") { Self.rate($0) }
+            section.read("concurrency", into: &concurrency)
+            // what was written and could not be read is no absent limit
+            if section.has("rate") { upstream.rate = rate }
+            if section.has("concurrency") { upstream.concurrency = concurrency }
             return upstream
         }
         repositories = section.sections("repositories") { section in

@@ -88,6 +88,7 @@ import Testing
         #expect(try await line.database.queue.cancel(job: job) == .cancelling)
         hold.release()
         try await attempt.value
+        try await daemon.workOffGroups()
 
         let rest = [digests[0], digests[3], digests[4]]
         try await line.expectSignedOnce(rest)
