@@ -64,7 +64,7 @@ BEGIN
                 ON countersign.target TO %I', found.role);
             EXECUTE format('GRANT INSERT (kind, target_id, repository_id, tag, lane, actor, delivery_key, run_at, received_at, depth),
                 UPDATE (pushed_again, run_at, lane, depth, delivery_key, cancel_requested) ON countersign.job TO %I', found.role);
-            EXECUTE format('GRANT SELECT, DELETE ON countersign.dead_letter TO %I', found.role);
+            EXECUTE format('GRANT SELECT, DELETE, UPDATE (delivery_key) ON countersign.dead_letter TO %I', found.role);
             EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA countersign TO %I', found.role);
         WHEN 'read' THEN
             EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA countersign TO %I', found.role);
