@@ -26,8 +26,10 @@ package struct NotificationDelivery: Service {
     }
 
     package func run() async throws {
+        await cancelWhenGracefulShutdown { await register() }
+        // a service that ends, ends the daemon
+        guard !configuration.sinks.isEmpty else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown {
-            await register()
             await withTaskGroup(of: Void.self) { group in
                 for sink in configuration.sinks { group.addTask { await carry(to: sink) } }
             }

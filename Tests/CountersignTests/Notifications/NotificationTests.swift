@@ -3,6 +3,7 @@ import FoundationEssentials
 import OCI
 import OpenSSL
 import Postgres
+import ServiceLifecycle
 import StrictJSON
 import Support
 import Testing
@@ -221,6 +222,24 @@ import Testing
             try await fixture.queue.settle(claim, as: .signed(sampleRecord()))
         }
         #expect(try await waiting(fixture) == 0)
+    }
+
+    @Test func `without a receiver the service stays until it is told to stop`() async throws {
+        let fixture = try await QueueFixture()
+        let (service, _, http) = try await delivery(fixture)
+        defer { http.shutdown() }
+        try await fixture.pool.execute(
+            "INSERT INTO countersign.notification_sink (name, types) VALUES ('left', ARRAY['t'])")
+        let group = ServiceGroup(
+            configuration: .init(services: [service], logger: SigningDaemon.silence))
+        let running = Task { try await group.run() }
+        try await eventually("it has looked at the receivers") {
+            try await fixture.number("SELECT count(*) FROM countersign.notification_sink") == 0
+        }
+        // long enough for a service that returned to have ended the group
+        try await Task.sleep(for: .milliseconds(200))
+        await group.triggerGracefulShutdown()
+        try await running.value
     }
 
     @Test func `a receiver that left the configuration leaves nothing behind`() async throws {
