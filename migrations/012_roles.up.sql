@@ -13,14 +13,47 @@ CREATE TABLE countersign.role_grant (
     PRIMARY KEY (kind, role)
 );
 
--- Partitions are made and dropped by whoever owns the table; the daemon asks for it through these two and can do nothing
--- else to it. The path is fixed, so that no caller can slip in a function of his own.
-ALTER FUNCTION countersign.create_event_partitions(int) SECURITY DEFINER;
-ALTER FUNCTION countersign.create_event_partitions(int) SET search_path = pg_catalog, pg_temp;
-ALTER FUNCTION countersign.drop_event_partitions(interval) SECURITY DEFINER;
-ALTER FUNCTION countersign.drop_event_partitions(interval) SET search_path = pg_catalog, pg_temp;
+-- Partitions are made and dropped by whoever owns the table; the daemon asks for it through these two, within bounds, and
+-- can do nothing else to it: what it may not delete it may not have dropped either. The path is fixed, so that no caller
+-- can slip in a function of his own.
+ALTER FUNCTION countersign.create_event_partitions(int) RENAME TO own_create_event_partitions;
+ALTER FUNCTION countersign.drop_event_partitions(interval) RENAME TO own_drop_event_partitions;
+REVOKE EXECUTE ON FUNCTION countersign.own_create_event_partitions(int) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION countersign.own_drop_event_partitions(interval) FROM PUBLIC;
+CREATE FUNCTION countersign.create_event_partitions(ahead int) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF session_user <> current_user AND ahead NOT BETWEEN 0 AND 60 THEN
+        RAISE insufficient_privilege USING MESSAGE = 'partitions are made for 0 to 60 days ahead';
+    END IF;
+    RETURN countersign.own_create_event_partitions(ahead);
+END $$;
+CREATE FUNCTION countersign.drop_event_partitions(keep interval) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF session_user <> current_user AND keep < interval '1 day' THEN
+        RAISE insufficient_privilege USING MESSAGE = 'the events of a day are kept';
+    END IF;
+    RETURN countersign.own_drop_event_partitions(keep);
+END $$;
 REVOKE EXECUTE ON FUNCTION countersign.create_event_partitions(int) FROM PUBLIC;
 REVOKE EXECUTE ON FUNCTION countersign.drop_event_partitions(interval) FROM PUBLIC;
+
+-- A push makes a target due and says nothing of its signature: whoever is only the intake cannot make one signed, or lift
+-- its revocation.
+CREATE FUNCTION countersign.intake_says_queued() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM countersign.role_grant WHERE kind = 'intake' AND role = session_user)
+        AND NOT EXISTS (SELECT FROM countersign.role_grant WHERE kind = 'work' AND role = session_user) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'the intake may only queue a target';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER target_intake BEFORE UPDATE OF state ON countersign.target FOR EACH ROW
+    WHEN (OLD.state IS DISTINCT FROM NEW.state
+        AND NOT (NEW.state = 'queued' AND OLD.state IN ('waiting', 'refused', 'gone', 'failed', 'cancelled')))
+    EXECUTE FUNCTION countersign.intake_says_queued();
 -- Triggers write the outbox for whoever changes a state, also for the intake.
 ALTER FUNCTION countersign.tell_target() SECURITY DEFINER;
 ALTER FUNCTION countersign.tell_target() SET search_path = pg_catalog, pg_temp;
@@ -53,7 +86,8 @@ BEGIN
             EXECUTE format('REVOKE UPDATE, DELETE ON countersign.audit, countersign.event FROM %I', found.role);
             EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON countersign.role_grant FROM %I', found.role);
             EXECUTE format('REVOKE EXECUTE ON FUNCTION countersign.tell(text, text, jsonb), countersign.grant_roles(),
-                countersign.set_for_role(text, text, text) FROM %I', found.role);
+                countersign.set_for_role(text, text, text), countersign.own_create_event_partitions(int),
+                countersign.own_drop_event_partitions(interval) FROM %I', found.role);
         WHEN 'intake' THEN
             EXECUTE format('GRANT SELECT, INSERT ON countersign.repository, countersign.tag_history TO %I', found.role);
             EXECUTE format('GRANT INSERT ON countersign.event TO %I', found.role);

@@ -46,7 +46,9 @@ struct VerificationOptions: ParsableArguments {
                 registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online
             ).verify(reference)
         }
-        report.revocation = try await withdrawals.revocation(of: report.digest, in: reference.repository)
+        let approved = try repository.map { try Reference(argument: $0).repository }
+        report.revocation = try await withdrawals.revocation(
+            of: report.digest, in: [reference.repository] + approved, isSigned: report.isVerified)
         return report
     }
 

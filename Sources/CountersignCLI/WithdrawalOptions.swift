@@ -13,18 +13,38 @@ struct WithdrawalOptions: ParsableArguments {
     var tokenFile: String?
     @Option(help: "PEM certificates that the API's certificate must chain to.") var apiCaFile: String?
 
-    /// The withdrawal in force; nil if there is none, the daemon does not know the artifact, or none is to be asked.
-    /// - Throws: ``CommandFailure`` when the daemon cannot be asked: that is not "not revoked".
-    func revocation(of digest: Digest, in repository: Repository) async throws -> VerifyReference.Revocation? {
+    /// The withdrawal in force, in any of the repositories whose approval would count; nil if there is none, or no daemon is
+    /// to be asked.
+    /// - Throws: ``CommandFailure`` when the daemon cannot be asked, and when something verified of which it has never heard:
+    ///   neither is "not revoked".
+    func revocation(
+        of digest: Digest, in repositories: [Repository], isSigned: Bool
+    ) async throws -> VerifyReference.Revocation? {
         guard let api else { return nil }
+        var isKnown = false
+        for repository in repositories {
+            guard let status = try await status(of: digest, in: repository, api) else { continue }
+            isKnown = true
+            guard let revocation = status.revocation, revocation.releasedAt == nil else { continue }
+            return .init(
+                reason: revocation.reason, revokedBy: revocation.revokedBy, revokedAt: revocation.revokedAt)
+        }
+        guard isKnown || !isSigned else {
+            throw CommandFailure(
+                code: "verify.unknown_to_daemon",
+                observed: "the daemon at \(api) knows no \(digest) in these repositories",
+                fix: "Ask the daemon that signed it; whether it was revoked is not known elsewhere.")
+        }
+        return nil
+    }
+
+    /// nil: the daemon does not know it.
+    private func status(of digest: Digest, in repository: Repository, _ api: String) async throws -> ArtifactStatus? {
         let client = try APIOptions.client(api: api, tokenFile: tokenFile, caFile: apiCaFile)
-        let status: ArtifactStatus
         do {
-            status = try await client.get("/v1/artifacts", query: [("ref", "\(repository)@\(digest)")])
+            return try await client.get("/v1/artifacts", query: [("ref", "\(repository)@\(digest)")])
         } catch let failure as CommandFailure where failure.code == "artifact.unknown" {
             return nil
         }
-        guard let revocation = status.revocation, revocation.releasedAt == nil else { return nil }
-        return .init(reason: revocation.reason, revokedBy: revocation.revokedBy, revokedAt: revocation.revokedAt)
     }
 }

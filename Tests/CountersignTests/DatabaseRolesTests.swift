@@ -58,7 +58,8 @@ import Testing
         for sql in [
             "SELECT payload FROM countersign.evidence", "SELECT * FROM countersign.api_token",
             "SELECT * FROM countersign.audit", "UPDATE countersign.target SET log_index = 1",
-            "UPDATE countersign.job SET lease_token = 1", "DELETE FROM countersign.job",
+            "UPDATE countersign.target SET state = 'signed'", "UPDATE countersign.job SET lease_token = 1",
+            "DELETE FROM countersign.job",
             "DELETE FROM countersign.target", "INSERT INTO countersign.evidence (format) VALUES ('bundle')",
             "INSERT INTO countersign.revocation (reason) VALUES ('x')",
             "SELECT countersign.drop_event_partitions('0 s')",
@@ -84,7 +85,9 @@ import Testing
             "UPDATE countersign.event SET source = 'x'", "DROP TABLE countersign.target",
             "ALTER TABLE countersign.target DISABLE TRIGGER ALL", "TRUNCATE countersign.audit",
             "INSERT INTO countersign.role_grant (kind, role) VALUES ('work', '\(name)')",
-            "SELECT countersign.grant_roles()", "CREATE TABLE countersign.mine (id int)",
+            "SELECT countersign.drop_event_partitions('-1 year')", "SELECT countersign.create_event_partitions(1000)",
+            "SELECT countersign.own_drop_event_partitions('30 days')", "SELECT countersign.grant_roles()",
+            "CREATE TABLE countersign.mine (id int)",
         ] { #expect(try await isDenied(pool, sql), "\(sql)") }
         await pool.close()
     }

@@ -180,6 +180,10 @@ package struct BatchesController: RouteSet {
         case .unknown: throw Self.unknown(context)
         case .impossible(let batch):
             throw Problem(.conflict, "batch.state", "the batch is \(batch.state.rawValue): \(name) does not apply")
+        case .notAPerson:
+            throw Problem(
+                .forbidden, "batch.not_a_person",
+                "one of our own tokens approves a batch; an issuer's tokens are nobody's in particular")
         case .ownRequest:
             throw Problem(
                 .forbidden, "batch.own_request", "who asked for a batch cannot approve it; somebody else must")

@@ -10,22 +10,24 @@ extension BatchRecords {
         case impossible(Batch)
         /// Whoever asked for a batch cannot be the one who approves it.
         case ownRequest(Batch)
+        /// A token of an OpenID Connect issuer is nobody's in particular.
+        case notAPerson
     }
 
-    /// Lets a proposed batch run: the word of a second person, which is another token than the one it was asked with.
+    /// Lets a proposed batch run: the word of a second person, which is another of our own tokens than the one it was asked
+    /// with. Tokens of an OpenID Connect issuer approve nothing: one pipeline has many of them, under many names.
     package func approve(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
-        try await pool.together { session in
+        guard let approver = principal.tokenID else { return .notAPerson }
+        return try await pool.together { session in
             let locked = try session.query(
                 """
-                SELECT token_id IS NOT DISTINCT FROM \(principal.tokenID)::bigint AND token_name = \(principal.name)::text
+                SELECT token_id IS NOT DISTINCT FROM \(approver)::bigint OR token_name = \(principal.name)::text
                     AS is_own
                 FROM countersign.batch WHERE id = \(id) FOR UPDATE
                 """)
             guard let row = locked.first, let batch = try Self.batch(id, in: session) else { return .unknown }
             guard batch.state == .proposed else { return .impossible(batch) }
-            if try row.decode("is_own", as: Bool.self) || batch.requestedBy == principal.name {
-                return .ownRequest(batch)
-            }
+            guard try !row.decode("is_own", as: Bool.self) else { return .ownRequest(batch) }
             _ = try session.execute(
                 """
                 UPDATE countersign.batch SET state = 'running', approved_by = \(principal.name)::text, approved_at = now(),

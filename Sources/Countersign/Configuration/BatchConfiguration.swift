@@ -10,7 +10,7 @@ package struct BatchConfiguration: Sendable, Equatable {
         case none
         /// Campaigns that sign anew need another token's word.
         case resign
-        /// Every batch does.
+        /// Every batch does; what is asked for one by one, pushed or swept is signed by policy as ever.
         case all
 
         func isNeeded(for action: Batch.Action) -> Bool {

@@ -42,7 +42,7 @@ extension NotificationDelivery {
         } catch {
             return .failed(
                 Self.failure(
-                    "notification.unreachable", "\(error)".replacing(sink.upstream.url, with: "the receiver"),
+                    "notification.unreachable", error.code,
                     "see that the receiver can be reached from here"),
                 retryAfter: nil)
         }

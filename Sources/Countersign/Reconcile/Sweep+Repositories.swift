@@ -21,8 +21,9 @@ extension Sweep {
 
     /// One page of the catalog, or, where there is none to ask, all the names that are known.
     func list(_ listing: SweepRecords.Registry, _ registry: SweptRegistry) async throws {
+        let asked = try await databaseNow()
         guard plan.needsCatalog(of: registry.name) else {
-            return try await write([], of: registry, .notNeeded, error: nil, next: nil)
+            return try await write([], listing, asked: asked, of: registry, .notNeeded, error: nil, next: nil)
         }
         try await registry.pacer.pass()
         let page: ListingPage
@@ -30,8 +31,8 @@ extension Sweep {
             page = try await registry.client.catalogPage(at: listing.page, size: settings.pageSize)
         } catch {
             if listing.page != nil, error.isAboutThePage {
-                // a page that is not there any more: from the start
-                return try await restart(registry)
+                // a page that is not there any more: from the start, after a pause
+                try await restart(registry)
             }
             guard listing.page == nil, error.saysThereIsNoCatalog else { throw error }
             let failure = Failure(
@@ -39,11 +40,11 @@ extension Sweep {
                 fix:
                     "nothing, if this registry has no catalog; repositories that pushes never told of have to be written "
                     + "out in an endpoint's list or a rule")
-            return try await write([], of: registry, .absent, error: failure, next: nil)
+            return try await write([], listing, asked: asked, of: registry, .absent, error: failure, next: nil)
         }
         let found = page.names.compactMap { try? Repository(registry: registry.name, name: $0) }
             .filter { plan.rule(for: $0) != nil }
-        try await write(found, of: registry, .listed, error: nil, next: page.next)
+        try await write(found, listing, asked: asked, of: registry, .listed, error: nil, next: page.next)
     }
 
     private func restart(_ registry: SweptRegistry) async throws {
@@ -57,8 +58,8 @@ extension Sweep {
     /// Writes down the repositories of one page, and where the listing stands. At its end those come in that no catalog has to
     /// tell: names that are written out, and those that were pushed to.
     private func write(
-        _ found: [Repository], of registry: SweptRegistry, _ catalog: SweepRecords.Registry.Catalog, error: Failure?,
-        next: String?
+        _ found: [Repository], _ listing: SweepRecords.Registry, asked: String, of registry: SweptRegistry,
+        _ catalog: SweepRecords.Registry.Catalog, error: Failure?, next: String?
     ) async throws {
         let named = next == nil ? plan.named(in: registry.name) : []
         let (plan, interval) = (plan, settings.isScheduled ? settings.interval : nil)
@@ -84,6 +85,8 @@ extension Sweep {
                 """
                 UPDATE countersign.swept_repository s
                 SET requested_at = coalesce(g.requested_at, s.requested_at),
+                    page = CASE WHEN g.requested_at IS NULL THEN s.page END,
+                    started_at = CASE WHEN g.requested_at IS NULL THEN s.started_at END,
                     due_at = CASE WHEN g.requested_at IS NOT NULL THEN now() ELSE coalesce(s.due_at, now()) END
                 FROM countersign.swept_registry g, countersign.repository r
                 WHERE g.registry = \(registry.name)::text AND r.registry = g.registry
@@ -95,9 +98,12 @@ extension Sweep {
                 SET catalog = \(catalog.rawValue)::text, page = \(next)::text, failures = 0,
                     error = \(try error?.json())::text::jsonb,
                     listed_at = CASE WHEN \(next)::text IS NULL THEN now() ELSE listed_at END,
-                    requested_at = CASE WHEN \(next)::text IS NULL THEN NULL ELSE requested_at END,
-                    due_at = CASE WHEN \(next)::text IS NULL THEN now() + \(interval)::interval ELSE now() END
-                WHERE registry = \(registry.name)::text
+                    requested_at = CASE WHEN \(next)::text IS NULL AND requested_at <= \(asked)::text::timestamptz
+                        THEN NULL ELSE requested_at END,
+                    due_at = CASE WHEN \(next)::text IS NULL
+                        AND (requested_at IS NULL OR requested_at <= \(asked)::text::timestamptz)
+                        THEN now() + \(interval)::interval ELSE now() END
+                WHERE registry = \(registry.name)::text AND page IS NOT DISTINCT FROM \(listing.page)::text
                 """)
         }
     }

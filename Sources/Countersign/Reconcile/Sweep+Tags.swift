@@ -42,7 +42,9 @@ extension Sweep {
             page = try await registry.client.tagPage(name, at: sweep.page, size: settings.pageSize)
         } catch {
             guard sweep.page != nil, error.isAboutThePage else { throw error }
-            return try await restart(sweep, registry)
+            // from the start, after a pause: a registry that never knows its own next page is one that fails
+            try await restart(sweep, registry)
+            throw error
         }
         var found: [Found] = []
         // a registry may give more tags than it was asked for
@@ -82,7 +84,7 @@ extension Sweep {
     }
 
     /// By the clock that pushes are measured with: what was pushed since says more than an answer to a question asked before.
-    private func databaseNow() async throws(QueueError) -> String {
+    func databaseNow() async throws(QueueError) -> String {
         let rows = try await queue.pool.rows("SELECT clock_timestamp()::text AS now")
         guard let now = try rows.values({ try $0.decode("now", as: String.self) }).first else {
             throw .unreadable(table: "", what: "clock_timestamp()")
@@ -120,7 +122,7 @@ extension Sweep {
                 _ = try JobQueue.store(requests, in: session)
             }
             counts.moved = try Self.moveTags(resolved, of: sweep.id, asked: asked, in: session)
-            try Self.advance(sweep, counts, to: next, again: interval, in: session)
+            try Self.advance(sweep, counts, asked: asked, to: next, again: interval, in: session)
             return counts
         }
         guard let counts else { return }
@@ -195,16 +197,18 @@ extension Sweep {
         return Int(try rows.first?.decode("moved", as: Int64.self) ?? 0)
     }
 
-    /// The place in the listing, in the commit of what the page came to.
+    /// The place in the listing, in the commit of what the page came to; unless somebody had it begin anew meanwhile. A request
+    /// is met by a listing that began after it.
     private static func advance(
-        _ sweep: SweepRecords.Sweep, _ counts: SweepRecords.Counts, to next: String?, again interval: Duration?,
-        in session: Session
+        _ sweep: SweepRecords.Sweep, _ counts: SweepRecords.Counts, asked: String, to next: String?,
+        again interval: Duration?, in session: Session
     ) throws {
         let isFirst = sweep.startedAt == nil
         _ = try session.execute(
             """
             UPDATE countersign.swept_repository
-            SET started_at = CASE WHEN \(next)::text IS NULL THEN NULL WHEN \(isFirst) THEN now() ELSE started_at END,
+            SET started_at = CASE WHEN \(next)::text IS NULL THEN NULL WHEN \(isFirst) THEN \(asked)::text::timestamptz
+                    ELSE started_at END,
                 page = \(next)::text,
                 tags = \(Int32(counts.tags))::int + CASE WHEN \(isFirst) THEN 0 ELSE tags END,
                 missed = \(Int32(counts.missed))::int + CASE WHEN \(isFirst) THEN 0 ELSE missed END,
@@ -212,9 +216,12 @@ extension Sweep {
                 unreadable = \(Int32(counts.unreadable))::int + CASE WHEN \(isFirst) THEN 0 ELSE unreadable END,
                 failures = 0, error = NULL,
                 swept_at = CASE WHEN \(next)::text IS NULL THEN now() ELSE swept_at END,
-                requested_at = CASE WHEN \(next)::text IS NULL THEN NULL ELSE requested_at END,
-                due_at = CASE WHEN \(next)::text IS NULL THEN now() + \(interval)::interval ELSE now() END
-            WHERE repository_id = \(sweep.id)::int
+                requested_at = CASE WHEN \(next)::text IS NULL
+                    AND requested_at <= coalesce(started_at, \(asked)::text::timestamptz) THEN NULL ELSE requested_at END,
+                due_at = CASE WHEN \(next)::text IS NULL
+                    AND (requested_at IS NULL OR requested_at <= coalesce(started_at, \(asked)::text::timestamptz))
+                    THEN now() + \(interval)::interval ELSE now() END
+            WHERE repository_id = \(sweep.id)::int AND page IS NOT DISTINCT FROM \(sweep.page)::text
             """)
     }
 

@@ -101,7 +101,8 @@ package struct SweepRecords: Sendable {
         return Int(try rows.values { try $0.decode("pending", as: Int64.self) }.first ?? 0)
     }
 
-    /// Asks for a sweep of these registries, all of their repositories, as soon as may be.
+    /// Asks for a sweep of these registries, all of their repositories, as soon as may be. A listing that is under way begins
+    /// anew: what it has passed may have been pushed to since.
     /// - Returns: when it was asked, by the database's clock.
     package func request(registries: [String], _ act: AuditLog.Entry) async throws(QueueError) -> Date {
         try await pool.together { session in
@@ -109,7 +110,7 @@ package struct SweepRecords: Sendable {
                 """
                 INSERT INTO countersign.swept_registry AS s (registry, requested_at, due_at)
                 SELECT name, now(), now() FROM unnest(\(registries)::text[]) AS r(name) ORDER BY 1
-                ON CONFLICT (registry) DO UPDATE SET requested_at = now(), due_at = now(), failures = 0
+                ON CONFLICT (registry) DO UPDATE SET requested_at = now(), due_at = now(), failures = 0, page = NULL
                 """)
             return try Self.requested(act, in: session)
         }
@@ -121,7 +122,8 @@ package struct SweepRecords: Sendable {
             try Self.enter([repository], in: session)
             _ = try session.execute(
                 """
-                UPDATE countersign.swept_repository SET requested_at = now(), due_at = now(), failures = 0
+                UPDATE countersign.swept_repository
+                SET requested_at = now(), due_at = now(), failures = 0, page = NULL, started_at = NULL
                 WHERE repository_id = (SELECT id FROM countersign.repository
                     WHERE registry = \(repository.registry)::text AND name = \(repository.name)::text)
                 """)

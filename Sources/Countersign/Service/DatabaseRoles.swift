@@ -24,6 +24,9 @@ package struct DatabaseRoles: Sendable {
         let settings = JobQueue.sessionSettings.sorted { $0.key < $1.key }
         do {
             let granted = try await pool.transaction { session in
+                // one at a time: two GRANTs on one table disturb each other
+                _ = try session.query("SELECT pg_advisory_xact_lock(hashtextextended('countersign.role_grant', 0))")
+                _ = try session.query("SELECT pg_advisory_xact_lock(hashtextextended('countersign.event', 0))")
                 for (kind, role) in roles {
                     let known = try session.execute(
                         """

@@ -54,11 +54,13 @@ import Testing
         }
     }
 
-    @Test func `a token of the same name is not a second person`() async throws {
+    @Test func `a token of the same name is not a second person, nor is one of an issuer`() async throws {
         let fixture = try await BatchFixture()
         let batch = try await proposed(fixture)
-        let twin = APITokens.Principal(tokenID: nil, name: fixture.principal.name, role: .operator, scope: nil)
+        let twin = APITokens.Principal(tokenID: 4_711, name: fixture.principal.name, role: .operator, scope: nil)
         #expect(try await fixture.records.approve(batch.id, by: twin) == .ownRequest(batch))
+        let pipeline = APITokens.Principal(tokenID: nil, name: "ref b of ci", role: .operator, scope: nil)
+        #expect(try await fixture.records.approve(batch.id, by: pipeline) == .notAPerson)
     }
 
     @Test func `one that was taken back and is resumed needs the approval still`() async throws {

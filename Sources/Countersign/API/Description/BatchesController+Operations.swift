@@ -54,7 +54,7 @@ extension BatchesController {
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 503: ["api.too_many_waiters"]]),
         command(
             "approve", "approveBatch", "Lets a proposed batch run; by another token than asked for it.",
-            [403: ["batch.own_request"]]),
+            [403: ["batch.own_request", "batch.not_a_person"]]),
         command("cancel", "cancelBatch", "Takes back what is not signed yet."),
         command("resume", "resumeBatch", "Goes on with what was taken back."),
         command("retry-failed", "retryBatch", "Tries once more what failed, was refused or was gone."),
