@@ -62,6 +62,8 @@ ALTER TABLE countersign.job ADD COLUMN depth smallint NOT NULL DEFAULT 0 CHECK (
 DROP INDEX countersign.job_claim;
 CREATE INDEX job_claim ON countersign.job (lane, tenant, run_at, id) WHERE NOT leased; -- matches the ORDER BY of the claim exactly
 
+CREATE INDEX job_by_repository ON countersign.job (repository_id, id) WHERE NOT leased; -- those of one registry or tenant
+
 -- ---------------------------------------------------------------------------------------------------------------------
 -- repository_day: signatures that a repository with a daily cap got in a UTC day. Counted before a signature is made, given
 -- back if it is not; only of repositories that have a cap.

@@ -24,7 +24,8 @@ extension DependencyGate.State {
     mutating func note(
         _ verdict: DependencyVerdict, at now: ContinuousClock.Instant, _ settings: DependencySettings
     ) -> DependencyGate.Change? {
-        let isProbing = probingUntil.map { now < $0 } ?? false
+        // a trial ends by its answer, however late; whether it still counts the row decides
+        let isProbing = probingUntil != nil
         let isEnough = window.note(isFailure: verdict.code != nil, at: now, settings.window)
         if let pause = verdict.pause {
             view.pauses(until: now + min(pause, settings.bucket.longestPause))

@@ -33,6 +33,9 @@ package final class DependencyGate: HTTPGate {
         state = Mutex(State(view: DependencyView(rate: settings.bucket.rate)))
     }
 
+    /// Where no rate is known, one too many is taken for that much a second at least.
+    private static let leastObserved = 10.0
+
     // MARK: Before
 
     /// Leave for one use: the breaker is closed (or this is the trial), nobody asked us to wait, and a token is there.
@@ -47,7 +50,7 @@ package final class DependencyGate: HTTPGate {
         if let pause { throw paused(for: pause) }
         guard phase == .halfOpen else { return try await takeToken() }
         // one trial at a time, here and in all other daemons
-        guard !isProbing, await probe() else { throw open(for: .seconds(1)) }
+        guard !isProbing, await probe() else { throw open(for: max(.seconds(1), settings.breaker.probe / 3)) }
     }
 
     package func enter() async throws(HTTPError) {
@@ -144,7 +147,8 @@ package final class DependencyGate: HTTPGate {
         guard verdict != .neutral else { return }
         let now = ContinuousClock.now
         let (change, observed) = state.withLock { state -> (Change?, Double) in
-            let observed = state.window.rate(at: now)
+            // what little was asked of it says nothing of what it can bear
+            let observed = max(state.window.rate(at: now), Self.leastObserved)
             let change = state.note(verdict, at: now, settings)
             if change != nil || verdict.pause != nil || verdict.isTooMuch { state.writes += 1 }
             return (change, observed)

@@ -6,12 +6,13 @@ extension SigningServices {
     /// busy, nothing is signed for it, and no certificate is spent on what could not be entered.
     /// - Throws: ``StageFailure`` with the ``Withheld`` of the log or the authority that is not to be had.
     func admit(_ formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) async throws {
-        for format in formats {
-            try await admit(toLog: try log(for: format, of: rule).id)
-            guard let gate = timestampGate else { continue }
-            do throws(Withheld) { try await gate.admit() } catch {
-                throw StageFailure(stage: .timestamp, underlying: error)
-            }
+        // one signing event is one use of each, in however many formats: two places that must both be had could never be had
+        // together where the rate is low
+        let logs = try Set(formats.map { try log(for: $0, of: rule).id })
+        for log in logs.sorted() { try await admit(toLog: log) }
+        guard let gate = timestampGate else { return }
+        do throws(Withheld) { try await gate.admit() } catch {
+            throw StageFailure(stage: .timestamp, underlying: error)
         }
     }
 

@@ -51,7 +51,8 @@ extension JobQueue {
             let waits = member.error == nil && member.claim.failures == 0 && member.claim.jobID != first
             return JobReturn(
                 member.claim, error: member.error, delay: waits ? delay + Self.groupStagger : delay,
-                uncountedAttempts: member.counts ? 0 : 1, failures: member.error == nil ? 0 : 1)
+                uncountedAttempts: member.counts ? 0 : 1, failures: member.error.map { $0.upstream == nil ? 1 : 0 } ?? 0
+            )
         }
         let settled = try await pool.together { session in try Self.putBack(returns, in: session) }
         if settled.values.contains(.requeued) { notifier.jobsAreDue() }

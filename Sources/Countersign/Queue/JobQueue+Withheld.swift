@@ -66,33 +66,37 @@ extension JobQueue {
     package func parkJobs(
         ofRegistry registry: String, _ failure: Failure, after time: Duration
     ) async throws(QueueError) -> Int {
+        // what is over in a moment is not worth it, and what was put off must not be met again in the same pass
+        guard time >= .seconds(1) else { return 0 }
         let spread = min(time, .seconds(60))
-        var parked = 0
+        var (parked, last) = (0, Int64(0))
         while true {
-            let count = try await pool.together { session in
+            let after = last
+            let found = try await pool.together { session -> (count: Int64, last: Int64?) in
                 let error = try failure.json()
                 return try session.query(
                     """
                     WITH due AS MATERIALIZED (
                         SELECT j.id FROM countersign.job j
-                        WHERE NOT j.leased AND j.lane = ANY(\(Lane.allCases.map(\.rawValue))::smallint[]) AND j.run_at <= now()
-                            AND EXISTS (SELECT FROM countersign.repository r
-                                WHERE r.id = j.repository_id AND r.registry = \(registry)::text)
+                        WHERE NOT j.leased AND j.id > \(after) AND j.run_at <= now()
+                            AND j.repository_id = ANY(ARRAY(SELECT r.id FROM countersign.repository r
+                                WHERE r.registry = \(registry)::text))
                         ORDER BY j.id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED),
                     parked AS (
                         UPDATE countersign.job j
                         SET run_at = now() + \(time)::interval + random() * \(spread)::interval, last_error = \(error)::jsonb
-                        WHERE j.id = ANY(ARRAY(SELECT id FROM due)) RETURNING j.target_id),
+                        WHERE j.id = ANY(ARRAY(SELECT id FROM due)) RETURNING j.id, j.target_id),
                     shown AS (
                         UPDATE countersign.target t SET state = 'waiting', last_error = \(error)::jsonb, updated_at = now()
                         WHERE t.id = ANY(ARRAY(SELECT target_id FROM parked WHERE target_id IS NOT NULL))
                             AND t.state = 'queued' RETURNING 1)
-                    SELECT count(*) AS parked FROM parked
+                    SELECT count(*) AS parked, max(id) AS last FROM parked
                     """
-                ).first?.decode("parked", as: Int64.self) ?? 0
+                ).first.map { (count: try $0.decode("parked"), last: try $0.decode("last")) } ?? (0, nil)
             }
-            parked += Int(count)
-            if count < Int64(Self.step) { return parked }
+            parked += Int(found.count)
+            guard found.count == Int64(Self.step), let next = found.last else { return parked }
+            last = next
         }
     }
 

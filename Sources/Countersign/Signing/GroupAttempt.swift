@@ -182,7 +182,8 @@ struct GroupAttempt: Sendable {
             return await fail(members.map(\.claim), error)
         }
         let standing = Set(logged.map(\.member.claim.leaseToken))
-        for member in members where !standing.contains(member.claim.leaseToken) { await held.remove(member.claim) }
+        // revoked meanwhile, or lost: of those that are still held the leases need not run out
+        await putBack(members.map(\.claim).filter { !standing.contains($0.leaseToken) })
         guard let bundle = logged.first?.logged.artefact.bundle else { return }
         let shared = SharedBundle(bundle)
         let left = await each(logged) { (member, logged) -> Claim? in

@@ -38,6 +38,8 @@ actor HeldClaims {
     /// Whether members that were not begun yet should be.
     var isGoingOn: Bool { !isDraining && !Task.isCancelled }
 
+    var worksGroups: Bool { groups > 0 }
+
     /// From now on nothing is begun.
     func drain() { isDraining = true }
 

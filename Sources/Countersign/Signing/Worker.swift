@@ -78,7 +78,8 @@ package struct Worker: Service {
             do {
                 let claims = try await claim(free, cursor)
                 progress.advanced()
-                isBacklogged = claims.count == free
+                // the slots for live pushes stay free beside any backlog of others
+                isBacklogged = claims.count >= max(1, free - settings.liveSlots)
                 for work in ClaimedWork.sorted(claims.filter { $0.crashes < queue.settings.crashLimit }) {
                     await hand(over: work, claimed)
                 }
@@ -161,6 +162,15 @@ package struct Worker: Service {
 
     /// A job that crashed its workers before: nothing else runs meanwhile, so that another crash is proven to be its own.
     private func runAlone(_ claim: Claim, _ claimed: AsyncStream<ClaimedWork>.Continuation) async {
+        // groups run for long: claiming must not wait for their end
+        guard await !held.worksGroups else {
+            return await Task {
+                do { try await queue.putBack(unbegun: [claim], after: .seconds(5)) } catch {
+                    logger.warning(
+                        "a claim was not given back; its lease runs out", metadata: ["error": "\(error)"])
+                }
+            }.value
+        }
         await held.add(claim)
         do {
             guard await held.untilOnly(claim) else { throw CancellationError() }
