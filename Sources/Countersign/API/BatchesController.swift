@@ -40,7 +40,7 @@ package struct BatchesController: RouteSet {
         router.post("/v1/resign") { request, context in try await take(request, context, isResign: true) }
         router.get("/v1/batches") { request, _ in
             _ = try await authority.require(.viewer, for: request)
-            let before = try request.parameter("before", "the 'next' of the page before") { Int64($0) }
+            let before = try request.cursor()
             let page = try await records.batches(before: before, limit: try Self.limit(request, atMost: 500))
             return try Response.json(
                 BatchesAnswer(batches: page.items.map { BatchAnswer($0) }, next: page.next))

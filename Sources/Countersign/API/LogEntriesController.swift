@@ -24,7 +24,7 @@ struct LogEntriesController: RouteSet {
             }
             let filter = try await filter(request, about: reference)
             let page = try await entries.entries(
-                filter, before: try request.parameter("before", "the 'next' of the page before") { Int64($0) },
+                filter, before: try request.cursor(),
                 limit: try Self.limit(request))
             let count = try await entries.count(filter)
             return try Response.json(
