@@ -81,16 +81,8 @@ package struct BatchesController: RouteSet {
         guard let principal = try await authority.require(.operator, for: request) else {
             throw Problem(.unauthorized, "api.token_missing", "this needs a token")
         }
-        let body: [UInt8]
-        do {
-            body = try await request.collect(
-                upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
-        } catch {
-            switch error {
-            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(Self.maxBody) bytes")
-            case .interrupted: throw Problem(.badRequest, "api.interrupted", "the body did not arrive whole")
-            }
-        }
+        let body = try await request.bodyBytes(
+            upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
         let requested = try RequestedBatch(
             body, isResign: isResign, registries: configuration.registries, policyVersion: plan.policy.version)
         if requested.isDryRun {

@@ -35,6 +35,21 @@ extension Request {
         return bytes
     }
 
+    /// ``collect(upTo:within:on:)`` for operations of the API, whose refusals are the same everywhere.
+    /// - Throws: 413, which ends the connection because the rest was not read; 400 for a body that did not arrive whole.
+    func bodyBytes(
+        upTo limit: Int, within span: Duration, on channel: any Channel
+    ) async throws(Problem) -> [UInt8] {
+        do {
+            return try await collect(upTo: limit, within: span, on: channel)
+        } catch {
+            switch error {
+            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(limit) bytes").ending
+            case .interrupted: throw Problem(.badRequest, "api.interrupted", "the body did not arrive whole")
+            }
+        }
+    }
+
     /// For a request that is answered before its body came: nothing of it is kept. The sender gets a moment to read the
     /// answer, then the connection ends, whatever he goes on to send.
     func abandonBody(on channel: any Channel) {

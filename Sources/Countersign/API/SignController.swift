@@ -68,16 +68,8 @@ package struct SignController: RouteSet {
     private func references(
         of request: Request, _ context: ServiceContext
     ) async throws -> [(text: String, reference: RequestedReference)] {
-        let body: [UInt8]
-        do {
-            body = try await request.collect(
-                upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
-        } catch {
-            switch error {
-            case .tooLarge: throw Problem(.contentTooLarge, "api.too_large", "at most \(Self.maxBody) bytes").ending
-            case .interrupted: throw Problem(.badRequest, "api.interrupted", "the body did not arrive whole")
-            }
-        }
+        let body = try await request.bodyBytes(
+            upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
         let document: JSONValue
         do { document = try JSONValue(parsing: body) } catch {
             throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
