@@ -26,6 +26,7 @@ struct LabCommand: AsyncParsableCommand {
     @Option(help: "Logs that the signing config names: v1, v2, any (one of both) or both (each).") var rekor = "v1"
     @Option(help: "Seconds between the checkpoints of Rekor v2.") var checkpointInterval = 1.0
     @Option(help: "Witnesses that cosign the checkpoints of Rekor v2.") var witnesses = 0
+    @Option(help: "Curve of the timestamp authority's key, when it is made: p384 or p256.") var timestampCurve = "p384"
     @Option(help: "Latency by service, such as fulcio=5ms,rekor=160ms,tsa=1ms.") var latency: String?
     @Option(help: "Subject of the token that is written.") var tokenSubject = "system:serviceaccount:ci:signer"
 
@@ -38,12 +39,16 @@ struct LabCommand: AsyncParsableCommand {
         guard let logs = LogChoice(rawValue: rekor) else {
             throw ValidationError("--rekor is one of \(LogChoice.allCases.map(\.rawValue).joined(separator: ", "))")
         }
+        guard let curve = LabConfiguration.TimestampCurve(rawValue: timestampCurve) else {
+            throw ValidationError("--timestamp-curve is p256 or p384")
+        }
         guard (0...3600).contains(checkpointInterval), (0...16).contains(witnesses) else {
             throw ValidationError("--checkpoint-interval is at most an hour, --witnesses at most 16")
         }
         configuration.logs = logs
         configuration.checkpointInterval = .seconds(checkpointInterval)
         configuration.witnesses = witnesses
+        configuration.timestampCurve = curve
         configuration.tokenSubject = tokenSubject
         if let latency { configuration.latency = try LabConfiguration.latency(parsing: latency) }
         let logger = Logger(label: "countersign.lab")

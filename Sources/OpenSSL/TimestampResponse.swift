@@ -71,9 +71,10 @@ extension TimestampResponse {
     }
 
     /// As ``verify(imprintOf:chain:roots:)``, with an authority whose signers are remembered: all but the first
-    /// timestamp under a signer's certificate cost one signature.
+    /// timestamp under a signer's certificate cost one signature, and one that verified before costs none.
     public func verify(imprintOf message: [UInt8], by signers: TimestampSigners) throws(CryptoError) -> Date {
         guard let token else { throw .timestamp("the authority refused with status \(status): \(statusText)") }
+        if let known = signers.time(of: self, over: message) { return known }
         guard token.imprint == Hash.digest(token.digestAlgorithm, message) else {
             throw .timestamp("the imprint is of another message")
         }
@@ -83,6 +84,7 @@ extension TimestampResponse {
             throw .timestamp("signed by (\(signer.subjectOrSerial)), which is not the authority's trusted certificate")
         }
         try signers.verifyChain(of: signer, others: offered, at: token.time)
+        signers.remember(token.time, of: self, over: message)
         return token.time
     }
 

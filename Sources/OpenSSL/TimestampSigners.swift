@@ -14,6 +14,9 @@ public final class TimestampSigners: Sendable {
     /// The leaves of ``chain``: when there are any, nobody else may sign.
     let pinned: [Certificate]
     private let paths = Mutex<[[Certificate]]>([])
+    /// Timestamps that verified, by response and message. One is met at least twice: before the log gets the signature and
+    /// when all of it is verified; a group's, once more for each of its members.
+    private let stamped = RecentlyUsed<Date>(capacity: 256)
 
     /// The authority's certificates, in any order, and the roots its signers must chain to; see
     /// ``TimestampResponse/verify(imprintOf:chain:roots:)``.
@@ -21,6 +24,15 @@ public final class TimestampSigners: Sendable {
         self.chain = chain
         self.roots = roots
         pinned = chain.filter { !$0.isCertificateAuthority }
+    }
+
+    /// When `response` was found to have stamped `message`; nil if that is not known.
+    func time(of response: TimestampResponse, over message: [UInt8]) -> Date? {
+        stamped.value(for: response.der + Hash.sha256(message))
+    }
+
+    func remember(_ time: Date, of response: TimestampResponse, over message: [UInt8]) {
+        stamped.remember(time, for: response.der + Hash.sha256(message))
     }
 
     /// Whether a path of this signer is remembered that is valid at `time`.

@@ -7,16 +7,27 @@ extension Session {
     /// - Throws: the first statement's error; those after it were not executed.
     public func pipeline(_ queries: [Query]) throws(PostgresError) -> [[Row]] {
         guard !queries.isEmpty else { return [] }
+        return try exchange(queries).map(\.rows)
+    }
+
+    /// The results of these statements, in order. A BEGIN that is due goes out with them.
+    func exchange(_ queries: [Query]) throws(PostgresError) -> [ResultSet] {
         let limit = try nextLimit()
-        return try noting { () throws(PostgresError) in try link.pipeline(queries, limit: limit).map(\.rows) }
+        let sent = begun(queries)
+        let name = queries.count == 1 ? queries[0].sql : "pipeline"
+        let results = try noting { () throws(PostgresError) in try link.pipeline(sent, named: name, limit: limit) }
+        return Array(results.suffix(queries.count))
     }
 }
 
 extension Link {
-    fileprivate func pipeline(_ queries: [Query], limit: Duration) throws(PostgresError) -> [ResultSet] {
+    /// - Parameter name: what an error calls it that tells of no statement, as the deadline's does.
+    fileprivate func pipeline(_ queries: [Query], named name: String, limit: Duration) throws(PostgresError)
+        -> [ResultSet]
+    {
         // Before anything is queued: a pipeline that was begun must be ended, or the connection is lost.
         for query in queries { try query.checkParameters() }
-        var exchange = Exchange("pipeline", limit: limit)
+        var exchange = Exchange(name, limit: limit)
         let mayRepeat = !isInTransaction
         var answers = try exchangeAll(queries, &exchange)
         if answers.contains(where: \.result.isStaleStatement) {

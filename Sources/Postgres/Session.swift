@@ -4,6 +4,9 @@ public final class Session {
     let link: Link
     private let until: ContinuousClock.Instant?
     private var isOver = false
+    /// A transaction was begun here of which the server has not been told: its BEGIN goes out with the first statement, so
+    /// that it costs no round trip of its own.
+    private var beginIsDue = false
     /// The first error since BEGIN. After it the server refuses everything, so this one is the cause.
     private var transactionError: PostgresError?
 
@@ -25,6 +28,7 @@ public final class Session {
 
     /// Runs SQL that may hold several statements, without parameters.
     package func script(_ sql: String) throws(PostgresError) {
+        try sendBegin()
         let limit = try nextLimit()
         try noting { () throws(PostgresError) in try link.runScript(sql, limit: limit) }
     }
@@ -61,13 +65,14 @@ public final class Session {
 
     // MARK: Inside
 
-    var isInTransaction: Bool { link.isInTransaction }
+    var isInTransaction: Bool { beginIsDue || link.isInTransaction }
 
     /// Called when the closure has returned: a session that was kept must not touch a connection that someone else has.
     func end() { isOver = true }
 
     /// Ends a transaction that must not be committed. A connection on which that fails is given up, which rolls back too.
     func rollBack() {
+        beginIsDue = false
         guard link.isUsable, link.isInTransaction else { return }
         do {
             _ = try link.run("ROLLBACK", limit: link.configuration.statementDeadline)
@@ -94,18 +99,35 @@ public final class Session {
         }
     }
 
+    /// The statements that go out together: those given, after a BEGIN that is still due.
+    func begun(_ queries: [Query]) -> [Query] {
+        guard beginIsDue else { return queries }
+        beginIsDue = false
+        return ["BEGIN"] + queries
+    }
+
     private func run(_ query: Query) throws(PostgresError) -> ResultSet {
+        if beginIsDue { return try exchange([query])[0] }
         let limit = try nextLimit()
         return try noting { () throws(PostgresError) in try link.run(query, limit: limit) }
     }
 
-    private func begin() throws(PostgresError) {
-        guard !link.isInTransaction else { throw .misuse("a transaction is already open") }
+    /// For what cannot go out together with it.
+    private func sendBegin() throws(PostgresError) {
+        guard beginIsDue else { return }
+        beginIsDue = false
         try execute("BEGIN")
+    }
+
+    private func begin() throws(PostgresError) {
+        guard !isInTransaction else { throw .misuse("a transaction is already open") }
+        beginIsDue = true
         transactionError = nil
     }
 
     private func commit() throws(PostgresError) {
+        // nothing was asked of the server, so there is nothing to keep
+        guard !beginIsDue else { return beginIsDue = false }
         let limit = try nextLimit()
         let result: ResultSet
         do {

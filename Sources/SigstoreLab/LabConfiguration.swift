@@ -84,6 +84,11 @@ public struct LabConfiguration: Sendable {
     public var checkpointInterval = Duration.seconds(1)
     /// How many witnesses cosign the checkpoints of Rekor v2.
     public var witnesses = 0
+    /// Curve of the timestamp authority's key, if it is made now.
+    public var timestampCurve = TimestampCurve.p384
+
+    /// Curves of timestamp authorities that are in use.
+    public enum TimestampCurve: String, Sendable, CaseIterable { case p256, p384 }
 
     /// A lab in `directory`, on loopback, on free ports, answering at once.
     public init(

@@ -63,6 +63,7 @@ struct LabParts: Sendable {
                 interval: interval, witnesses: witnesses)
         }
         repository = try MetadataRepository(folder: "\(folder)/tuf", store: store)
-        timestamps = try Lineage(.tsa, chronicle) { number, _ in try TimestampAuthority(store, number) }
+        let curve: KeyAlgorithm = configuration.timestampCurve == .p256 ? .ecdsaP256 : .ecdsaP384
+        timestamps = try Lineage(.tsa, chronicle) { number, _ in try TimestampAuthority(store, number, curve) }
     }
 }

@@ -33,7 +33,7 @@ import Testing
         let bundle = try Fixture.bundle()
         _ = try verifier.verify(bundle, artifact: Fixture.artifact(), identity: Fixture.identity())
         guard case .certificate(let der) = bundle.material else { throw Unexpected() }
-        let leaf = try #require(verifier.leaves.leaf(for: der))
+        let leaf = try #require(verifier.leaves.value(for: der))
         #expect(leaf.isValid(at: leaf.chain[0].notBefore))
         #expect(!leaf.isValid(at: leaf.chain[0].notAfter.addingTimeInterval(1)))
         #expect(throws: VerificationError.self) {
@@ -42,20 +42,6 @@ import Testing
     }
 
     struct Unexpected: Error {}
-
-    @Test func `the cache drops the least recently used certificates`() throws {
-        let cache = LeafCache(capacity: 4)
-        let bundle = try Fixture.bundle()
-        _ = try verifier.verify(bundle, artifact: Fixture.artifact(), identity: Fixture.identity())
-        guard case .certificate(let der) = bundle.material, let leaf = verifier.leaves.leaf(for: der) else {
-            throw Unexpected()
-        }
-        for index in UInt8(0)..<4 { cache.remember(leaf, for: [index]) }
-        #expect(cache.leaf(for: [0]) != nil)
-        cache.remember(leaf, for: [4])
-        #expect(cache.leaf(for: [0]) != nil)
-        #expect(cache.leaf(for: [1]) == nil)
-    }
 
     /// Every recorded keyless bundle with its own trusted root, as cosign judged them.
     @Test(.enabled(if: sharedMaterial("vectors") != nil))

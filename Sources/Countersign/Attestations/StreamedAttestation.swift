@@ -55,8 +55,16 @@ struct StreamedAttestation: Sendable {
         _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder, _ trace: AttemptTrace
     ) async throws -> Evidence {
         let signer = try signers.signer(for: order.rule)
+        return try await signer.services.admitted([.bundle], of: order.rule) {
+            try await sign(statement, digest, order, signer, trace).admitted
+        }
+    }
+
+    private func sign(
+        _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder, _ signer: Signer,
+        _ trace: AttemptTrace
+    ) async throws -> Evidence {
         let log = try signer.services.log(for: .bundle, of: order.rule)
-        try await signer.services.admit([.bundle], of: order.rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         guard credential.key.algorithm.defaultScheme.isOverSHA256 else {
             throw SigningError.evidenceUnusable("a \(credential.key.algorithm) key does not sign over SHA-256")
@@ -88,7 +96,16 @@ struct StreamedAttestation: Sendable {
                 for: LogSubmission(.message(digest: digest, signature: signature), by: credential.signer)))
         let stored = try await trace.stage(.prepare) { try await journal.prepare([prepared], for: order.claim) }
         guard let evidence = stored.first else { throw SigningError.evidenceUnusable("nothing was stored") }
-        return evidence.admitted
+        return evidence
+    }
+
+    private func entered(
+        _ evidence: Evidence, _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> TlogEntry {
+        try await trace.stage(.log, { ["tlog.index": "\($0.logIndex)"] }) {
+            try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
+                evidence, order.claim)
+        }
     }
 
     private func logged(
@@ -104,11 +121,12 @@ struct StreamedAttestation: Sendable {
         if let known = prepared.logged {
             entry = try TlogEntry(json: known.entry)
         } else {
-            if !prepared.isAdmitted { try await signer.services.admit(toLog: prepared.prepared.log) }
-            entry = try await trace.stage(.log, { ["tlog.index": "\($0.logIndex)"] }) {
-                try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
-                    prepared, order.claim)
-            }
+            entry =
+                prepared.isAdmitted
+                ? try await entered(prepared, order, signer, trace)
+                : try await signer.services.admitted(toLog: prepared.prepared.log) {
+                    try await entered(prepared, order, signer, trace)
+                }
         }
         return try await trace.stage(.verify) {
             let (bundle, verified) = try verify(prepared.prepared, entry, digest, signer)

@@ -69,6 +69,14 @@ package struct CircuitBreaker: Sendable, Equatable {
         return true
     }
 
+    /// Whoever had leave to try did not come to it: somebody else may, at once.
+    /// - Returns: whether anything changed.
+    package mutating func forgo(by holder: UUID) -> Bool {
+        guard probe?.holder == holder else { return false }
+        probe = nil
+        return true
+    }
+
     /// The trial succeeded: only that of whoever had leave counts.
     /// - Returns: whether it closed.
     package mutating func close(by holder: UUID) -> Bool {

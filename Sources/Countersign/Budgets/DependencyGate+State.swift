@@ -4,6 +4,22 @@ extension DependencyGate {
     /// What all daemons have to be told.
     enum Change: Sendable { case close, trip(code: String) }
 
+    /// Leave for one use of a dependency; the one trial of a breaker that is half-open may be among them.
+    package struct Admission: Sendable {
+        let gate: DependencyGate
+        /// Which trial of this daemon's; nil where it was no trial.
+        let trial: Int?
+
+        /// The use did not come about: a trial that nobody makes must not keep the others from making it.
+        package func forgo() async { if let trial { await gate.forgo(trial) } }
+    }
+
+    /// A trial that this daemon has leave for.
+    struct Trial: Sendable {
+        let number: Int
+        let until: ContinuousClock.Instant
+    }
+
     /// What one daemon knows, and what it has in hand.
     struct State {
         var window = FailureWindow()
@@ -12,8 +28,10 @@ extension DependencyGate {
         var viewedAt: Date?
         var tokens = 0
         var tokensUntil = ContinuousClock.now
-        /// This daemon has leave to try, until then.
-        var probingUntil: ContinuousClock.Instant?
+        /// Ends by its answer, however late; whether it still counts the row decides.
+        var trial: Trial?
+        /// Trials so far.
+        var trials = 0
         /// Changes that are on their way to the row: what is read meanwhile is older.
         var writes = 0
     }
@@ -24,8 +42,7 @@ extension DependencyGate.State {
     mutating func note(
         _ verdict: DependencyVerdict, at now: ContinuousClock.Instant, _ settings: DependencySettings
     ) -> DependencyGate.Change? {
-        // a trial ends by its answer, however late; whether it still counts the row decides
-        let isProbing = probingUntil != nil
+        let isProbing = trial != nil
         let isEnough = window.note(isFailure: verdict.code != nil, at: now, settings.window)
         if let pause = verdict.pause {
             view.pauses(until: now + min(pause, settings.bucket.longestPause))
@@ -33,14 +50,14 @@ extension DependencyGate.State {
         }
         guard let code = verdict.code else {
             guard isProbing else { return nil }
-            probingUntil = nil
+            trial = nil
             window.forget()
             view.closes()
             return .close
         }
         // what was still under way when it opened changes nothing
         guard isProbing || (isEnough && view.phase(at: now) == .closed) else { return nil }
-        probingUntil = nil
+        trial = nil
         window.forget()
         view.opens(until: now + settings.breaker.open, because: code)
         return .trip(code: code)

@@ -39,55 +39,111 @@ package final class DependencyGate: HTTPGate {
     // MARK: Before
 
     /// Leave for one use: the breaker is closed (or this is the trial), nobody asked us to wait, and a token is there.
-    /// - Throws: ``Withheld``, after at most ``DependencySettings/wait``.
-    package func admit() async throws(Withheld) {
-        await board.freshen()
-        let now = ContinuousClock.now
-        let (phase, pause, isProbing) = state.withLock {
-            ($0.view.phase(at: now), $0.view.pause(at: now), $0.probingUntil.map { now < $0 } ?? false)
+    ///
+    /// A short pause is waited for by a request in the midst of an attempt: given up, it would cost the attempt, and all its
+    /// requests would be made again; a registry that says "in a second" now and then would never see one come to its end.
+    /// - Throws: ``Withheld``, after at most ``patience``.
+    @discardableResult
+    package func admit() async throws(Withheld) -> Admission {
+        let deadline = ContinuousClock.now + patience
+        while true {
+            await board.freshen()
+            let now = ContinuousClock.now
+            let (phase, pause, isProbing) = state.withLock {
+                ($0.view.phase(at: now), $0.view.pause(at: now), $0.trial.map { now < $0.until } ?? false)
+            }
+            if case .open(let until) = phase { throw open(for: max(until - now, pause ?? .zero)) }
+            if let pause {
+                try await waitOut(pause, by: deadline)
+                continue
+            }
+            guard phase == .halfOpen else {
+                try await takeToken(by: deadline)
+                return Admission(gate: self, trial: nil)
+            }
+            // one trial at a time, here and in all other daemons
+            guard !isProbing, let admission = await probe() else {
+                throw open(for: max(.seconds(1), settings.breaker.probe / 3))
+            }
+            return admission
         }
-        if case .open(let until) = phase { throw open(for: max(until - now, pause ?? .zero)) }
-        if let pause { throw paused(for: pause) }
-        guard phase == .halfOpen else { return try await takeToken() }
-        // one trial at a time, here and in all other daemons
-        guard !isProbing, await probe() else { throw open(for: max(.seconds(1), settings.breaker.probe / 3)) }
+    }
+
+    /// How long a use waits for its turn. An attempt under way has done much already, and comes to its end only if its
+    /// requests get their turns.
+    private var patience: Duration { settings.wait * (charge == .requests ? 15 : 1) }
+
+    private func waitOut(_ pause: Duration, by deadline: ContinuousClock.Instant) async throws(Withheld) {
+        guard charge == .requests, pause <= settings.wait, .now + pause <= deadline, !Task.isCancelled else {
+            throw paused(for: pause)
+        }
+        // those who wait for the same moment do not all come in it
+        try? await Task.sleep(for: pause + pause * Double.random(in: 0..<0.25))
     }
 
     package func enter() async throws(HTTPError) {
+        var admission: Admission?
         do throws(Withheld) {
-            if charge == .requests { try await admit() }
+            if charge == .requests { admission = try await admit() }
         } catch {
             throw .withheld(error)
         }
-        guard await slots.take() else { throw .cancelled(url: dependency.name, answerMayBeLost: false) }
+        guard await slots.take() else {
+            await admission?.forgo()
+            throw .cancelled(url: dependency.name, answerMayBeLost: false)
+        }
     }
 
-    private func probe() async -> Bool {
+    /// - Returns: leave for the trial, or for an ordinary use if another daemon's trial has closed the breaker meanwhile.
+    private func probe() async -> Admission? {
         let (holder, limits) = (board.daemon, settings.breaker)
         do {
             let granted = try await board.ledger.change(dependency) { record, now in
                 record.breaker.grantProbe(to: holder, at: now, limits)
             }
-            // meanwhile another daemon's trial may have closed it
             adopt(granted.record, readAt: granted.now)
-            guard granted.value else { return granted.record.breaker.state(at: granted.now) == .closed }
-            state.withLock { $0.probingUntil = .now + limits.probe }
-            return true
+            guard granted.value else {
+                let isClosed = granted.record.breaker.state(at: granted.now) == .closed
+                return isClosed ? Admission(gate: self, trial: nil) : nil
+            }
+            let number = state.withLock { state in
+                state.trials += 1
+                state.trial = Trial(number: state.trials, until: .now + limits.probe)
+                return state.trials
+            }
+            return Admission(gate: self, trial: number)
         } catch {
             board.couldNotWrite(dependency, error)
-            return false
+            return nil
         }
     }
 
+    /// Gives up a trial that was not made; one that has ended meanwhile stays as it ended.
+    func forgo(_ trial: Int) async {
+        let isHeld = state.withLock { state in
+            guard state.trial?.number == trial else { return false }
+            state.trial = nil
+            return true
+        }
+        guard isHeld else { return }
+        let holder = board.daemon
+        do {
+            _ = try await board.ledger.change(dependency) { record, _ in record.breaker.forgo(by: holder) }
+        } catch {
+            // after `breaker.probe` somebody else gets it all the same
+            board.couldNotWrite(dependency, error)
+        }
+    }
+
+    private enum Token { case taken, none, paused(Duration) }
+
     /// A token of this daemon's handful, or of the next one.
-    private func takeToken() async throws(Withheld) {
-        // an attempt under way has done much already, and comes to its end only if its requests get their turns
-        let deadline = ContinuousClock.now + settings.wait * (charge == .requests ? 15 : 1)
-        if try hasToken() { return }
+    private func takeToken(by deadline: ContinuousClock.Instant) async throws(Withheld) {
+        if try await hasToken(by: deadline) { return }
         guard await turn.take() else { throw exhausted(.zero) }
         defer { turn.release() }
         repeat {
-            if try hasToken() { return }
+            if try await hasToken(by: deadline) { return }
             guard let wait = await refill() else { continue }
             guard ContinuousClock.now + wait <= deadline, !Task.isCancelled else { throw exhausted(wait) }
             try? await Task.sleep(for: wait)
@@ -97,17 +153,25 @@ package final class DependencyGate: HTTPGate {
     }
 
     /// Whether the request may go on: it got a token, or needs none.
-    private func hasToken() throws(Withheld) -> Bool {
-        let now = ContinuousClock.now
-        let (isPassed, pause) = state.withLock { state -> (Bool, Duration?) in
-            if let pause = state.view.pause(at: now) { return (false, pause) }
-            guard state.view.rate != nil else { return (true, nil) }
-            guard state.tokens > 0, now < state.tokensUntil else { return (false, nil) }
-            state.tokens -= 1
-            return (true, nil)
+    private func hasToken(by deadline: ContinuousClock.Instant) async throws(Withheld) -> Bool {
+        switch token() {
+        case .taken: return true
+        case .none: return false
+        case .paused(let pause):
+            try await waitOut(pause, by: deadline)
+            return false
         }
-        if let pause { throw paused(for: pause) }
-        return isPassed
+    }
+
+    private func token() -> Token {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            if let pause = state.view.pause(at: now) { return .paused(pause) }
+            guard state.view.rate != nil else { return .taken }
+            guard state.tokens > 0, now < state.tokensUntil else { return .none }
+            state.tokens -= 1
+            return .taken
+        }
     }
 
     /// The next handful: a tenth of a second's worth. Kept for a second only, so that an idle daemon hoards nothing.
@@ -139,7 +203,11 @@ package final class DependencyGate: HTTPGate {
 
     package func leave(_ end: HTTPRequestEnd) {
         slots.release()
-        note(DependencyVerdict(end))
+        let verdict = DependencyVerdict(end)
+        note(verdict)
+        // a request that ended by our own doing was no trial
+        guard verdict == .neutral, let trial = state.withLock({ $0.trial?.number }) else { return }
+        Task { await forgo(trial) }
     }
 
     /// Takes note of how a use ended.

@@ -251,6 +251,7 @@ struct ConfigurationReading {
         section.read("retry_after_ceiling", into: &worker.retryAfterCeiling)
         section.read("permanent_attempts", into: &worker.permanentAttempts)
         section.read("crashes_before_alone", into: &worker.crashesBeforeAlone)
+        section.read("crashes_alone", into: &worker.crashesAlone)
         section.read("subject_lease", into: &worker.subjectLease)
         section.read("missing_manifest_patience", into: &worker.missingManifestPatience)
         section.read("shutdown_grace", into: &worker.shutdownGrace)

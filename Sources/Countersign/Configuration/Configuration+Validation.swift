@@ -147,6 +147,7 @@ extension Configuration {
         problems.check(
             worker.missingManifestPatience >= .seconds(1), "worker.missing_manifest_patience", "must be at least 1s")
         problems.positive("worker.crashes_before_alone", worker.crashesBeforeAlone)
+        problems.positive("worker.crashes_alone", worker.crashesAlone)
         problems.positive("worker.subject_lease", worker.subjectLease)
         problems.check(
             worker.heartbeat > .zero && worker.heartbeat * 3 <= worker.lease, "worker.heartbeat",

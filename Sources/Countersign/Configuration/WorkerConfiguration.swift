@@ -23,8 +23,10 @@ package struct WorkerConfiguration: Sendable, Equatable {
     package var retryAfterCeiling: Duration = .seconds(900)
     /// Attempts that end in a permanent refusal before a job is given up. Default 3.
     package var permanentAttempts = 3
-    /// Crashes of a worker holding a job before that job runs alone. Default 3; buried only after it crashed alone.
+    /// Crashes of a worker holding a job before that job runs alone. Default 3.
     package var crashesBeforeAlone = 3
+    /// Crashes in a row of a worker that ran nothing else before the job is given up. Default 3.
+    package var crashesAlone = 3
     /// How long a manifest that is not (yet) there is asked for, with waits of 2, 5, 10 and then 30 s. Default 47 s; then the
     /// artifact is gone.
     package var missingManifestPatience: Duration = .seconds(47)

@@ -5,7 +5,7 @@ extension JobQueue {
     package struct Rescued: Sendable, Equatable {
         package let jobID: Int64
         package let crashes: Int
-        /// Proven poison: it crashed while it ran alone, after as many crashes as are allowed.
+        /// Proven poison: it crashed alone, as often as that takes.
         package let isBuried: Bool
     }
 
@@ -21,17 +21,16 @@ extension JobQueue {
                 ORDER BY lease_expires_at LIMIT \(limit)::int FOR UPDATE SKIP LOCKED
                 """
             ).map(ExpiredLease.init)
-            for lease in expired where lease.isPoison(limit: settings.crashLimit) {
+            for lease in expired where lease.isPoison(under: settings) {
                 _ = try Self.conclude(
                     jobID: lease.jobID, leaseToken: lease.leaseToken, as: .failed, lease.poison, in: session)
             }
-            let innocent = expired.filter { !$0.isPoison(limit: settings.crashLimit) }
+            let innocent = expired.filter { !$0.isPoison(under: settings) }
             _ = try Self.putBack(
                 innocent.map { $0.back(ceiling: settings.crashBackoffCeiling, random: .random(in: 0..<1)) }, in: session
             )
             return expired.map {
-                Rescued(
-                    jobID: $0.jobID, crashes: $0.crashes + 1, isBuried: $0.isPoison(limit: settings.crashLimit))
+                Rescued(jobID: $0.jobID, crashes: $0.crashes + 1, isBuried: $0.isPoison(under: settings))
             }
         }
         if !rescued.isEmpty { notifier.jobsAreDue() }
@@ -86,8 +85,13 @@ struct ExpiredLease: Sendable {
     let crashes: Int
     let alone: Bool
 
-    /// Many jobs are held when a process dies, and only one of them may have killed it: none is buried for that.
-    func isPoison(limit: Int) -> Bool { alone && crashes >= limit }
+    /// Many jobs are held when a process dies, and only one of them may have killed it: none is buried for that. From the
+    /// limit on it ran alone each time; once more may be somebody else's doing, such as a node that was taken away.
+    func isPoison(limit: Int, alone aloneLimit: Int) -> Bool { alone && crashes + 1 >= limit + aloneLimit }
+
+    fileprivate func isPoison(under settings: JobQueue.Settings) -> Bool {
+        isPoison(limit: settings.crashLimit, alone: settings.aloneCrashLimit)
+    }
 
     /// - Parameter random: uniform in 0..<1.
     func back(ceiling: Duration, random: Double) -> JobReturn {
@@ -108,7 +112,7 @@ struct ExpiredLease: Sendable {
     var poison: Failure {
         Failure(
             code: "queue.poison", stage: "claim",
-            observed: "the worker died \(crashes + 1) times with this job, the last time while it ran nothing else",
+            observed: "the worker died \(crashes + 1) times with this job, lately while it ran nothing else",
             fix: "report the daemon's log; after an upgrade: push again, or redrive job \(jobID)")
     }
 }

@@ -97,8 +97,8 @@ extension JobQueue {
     {
         guard !signed.isEmpty else { return [:] }
         let settled = try await pool.together { session -> [Int64: Settlement] in
-            try Self.lock(signed.map(\.claim.jobID), in: session)
-            return try Self.settlements(session.query(Self.completeStatement(signed)), ended: .signed)
+            let ended = try Self.locking(signed.map(\.claim.jobID), then: Self.completeStatement(signed), in: session)
+            return try Self.settlements(ended, ended: .signed)
         }
         if settled.values.contains(.requeued) { notifier.jobsAreDue() }
         return settled
@@ -158,47 +158,47 @@ extension JobQueue {
         jobID: Int64, leaseToken: Int64, as state: TargetState, _ failure: Failure, in session: Session
     ) throws -> Settlement? {
         let error = try failure.json()
-        try lock([jobID], in: session)
-        let rows = try session.query(
-            """
-            WITH held AS MATERIALIZED (
-                SELECT * FROM countersign.job
-                WHERE id = \(jobID) AND lease_token = \(leaseToken) AND leased FOR UPDATE),
-            ended AS (
-                DELETE FROM countersign.job
-                WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT pushed_again)) RETURNING 1),
-            requeued AS (
-                UPDATE countersign.job j
-                SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
-                    cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0, first_failed_at = NULL,
-                    crash_count = 0, last_error = \(error)::jsonb
-                WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
-            buried AS (
-                INSERT INTO countersign.dead_letter (job_id, kind, target_id, repository_id, tag, delivery_key, received_at,
-                    attempts, crashes, first_failed_at, error)
-                SELECT id, kind, target_id, repository_id, tag, delivery_key, received_at, attempt, crash_count,
-                    first_failed_at, \(error)::jsonb
-                FROM held
-                WHERE NOT pushed_again AND NOT cancel_requested AND (\(state.rawValue)::text = 'failed' OR target_id IS NULL)
-                ON CONFLICT (target_id) DO UPDATE SET job_id = excluded.job_id, buried_at = now(),
-                    attempts = excluded.attempts, crashes = excluded.crashes, error = excluded.error
-                RETURNING 1),
-            shown AS (
-                UPDATE countersign.target t
-                SET state = CASE
-                        WHEN h.pushed_again AND t.state <> 'signed' THEN 'queued'
-                        WHEN h.cancel_requested AND t.state <> 'signed' THEN 'cancelled'
-                        WHEN h.pushed_again OR h.cancel_requested THEN t.state
-                        -- the signature stands; policy, before anything was looked at, refuses to make another
-                        WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused'
-                            AND \(failure.code)::text IN ('policy.refused', \(Lineage.supersededCode)::text, \(Lineage.revokedCode)::text)
-                            THEN 'signed'
-                        ELSE \(state.rawValue)::text END,
-                    last_error = \(error)::jsonb, updated_at = now()
-                FROM held h WHERE t.id = h.target_id AND t.state <> 'revoked'
-                RETURNING 1)
-            SELECT id, pushed_again, cancel_requested AND NOT pushed_again AS cancelled, now() - received_at AS age FROM held
-            """)
+        let rows = try locking(
+            [jobID],
+            then: """
+                WITH held AS MATERIALIZED (
+                    SELECT * FROM countersign.job
+                    WHERE id = \(jobID) AND lease_token = \(leaseToken) AND leased FOR UPDATE),
+                ended AS (
+                    DELETE FROM countersign.job
+                    WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT pushed_again)) RETURNING 1),
+                requeued AS (
+                    UPDATE countersign.job j
+                    SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
+                        cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0, first_failed_at = NULL,
+                        crash_count = 0, last_error = \(error)::jsonb
+                    WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
+                buried AS (
+                    INSERT INTO countersign.dead_letter (job_id, kind, target_id, repository_id, tag, delivery_key, received_at,
+                        attempts, crashes, first_failed_at, error)
+                    SELECT id, kind, target_id, repository_id, tag, delivery_key, received_at, attempt, crash_count,
+                        first_failed_at, \(error)::jsonb
+                    FROM held
+                    WHERE NOT pushed_again AND NOT cancel_requested AND (\(state.rawValue)::text = 'failed' OR target_id IS NULL)
+                    ON CONFLICT (target_id) DO UPDATE SET job_id = excluded.job_id, buried_at = now(),
+                        attempts = excluded.attempts, crashes = excluded.crashes, error = excluded.error
+                    RETURNING 1),
+                shown AS (
+                    UPDATE countersign.target t
+                    SET state = CASE
+                            WHEN h.pushed_again AND t.state <> 'signed' THEN 'queued'
+                            WHEN h.cancel_requested AND t.state <> 'signed' THEN 'cancelled'
+                            WHEN h.pushed_again OR h.cancel_requested THEN t.state
+                            -- the signature stands; policy, before anything was looked at, refuses to make another
+                            WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused'
+                                AND \(failure.code)::text IN ('policy.refused', \(Lineage.supersededCode)::text, \(Lineage.revokedCode)::text)
+                                THEN 'signed'
+                            ELSE \(state.rawValue)::text END,
+                        last_error = \(error)::jsonb, updated_at = now()
+                    FROM held h WHERE t.id = h.target_id AND t.state <> 'revoked'
+                    RETURNING 1)
+                SELECT id, pushed_again, cancel_requested AND NOT pushed_again AS cancelled, now() - received_at AS age FROM held
+                """, in: session)
         return try settlements(rows, ended: state)[jobID]
     }
 
@@ -206,8 +206,17 @@ extension JobQueue {
     /// cannot change. In one statement, a push or a cancellation that commits between its snapshot and its lock would be
     /// seen by some parts of it and not by others.
     static func lock(_ jobs: [Int64], in session: Session) throws {
-        _ = try session.query(
-            "SELECT id FROM countersign.job WHERE id = ANY(\(jobs.sorted())::bigint[]) ORDER BY id FOR UPDATE")
+        _ = try session.query(locking(jobs))
+    }
+
+    /// The same, and the statement that ends them, in one round trip.
+    /// - Returns: what the statement returned.
+    static func locking(_ jobs: [Int64], then statement: Query, in session: Session) throws -> [Row] {
+        try session.pipeline([locking(jobs), statement])[1]
+    }
+
+    private static func locking(_ jobs: [Int64]) -> Query {
+        "SELECT id FROM countersign.job WHERE id = ANY(\(jobs.sorted())::bigint[]) ORDER BY id FOR UPDATE"
     }
 
     /// `ended`: the state of those that are neither cancelled nor due again; `nil` for those that are put back.

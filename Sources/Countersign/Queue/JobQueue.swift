@@ -13,8 +13,10 @@ package struct JobQueue: Sendable {
         package var lease: Duration = .seconds(30)
         /// A worker stops trusting its lease this long before it ends.
         package var leaseMargin: Duration = .seconds(5)
-        /// After this many crashes a job runs alone; it is buried only when it crashes alone.
+        /// After this many crashes a job runs alone.
         package var crashLimit: Int = 3
+        /// After this many crashes more, each alone, it is buried.
+        package var aloneCrashLimit: Int = 3
         /// Upper end of the delay after a crash.
         package var crashBackoffCeiling: Duration = .seconds(300)
         /// Event partitions to have ready, in days.

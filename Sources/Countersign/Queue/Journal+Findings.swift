@@ -9,6 +9,7 @@ extension Journal {
             """
             UPDATE countersign.attachment SET pushed_at = now(), removed_at = NULL
             WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
+            RETURNING evidence_id
             """
         }
     }
@@ -83,16 +84,18 @@ extension Journal {
                 log_uuid = coalesce(log_uuid, \(entry?.logUUID)::text),
                 integrated_at = coalesce(integrated_at, \(entry?.integratedAt)::timestamptz)
             WHERE id = ANY(ARRAY(SELECT evidence_id FROM freed))
+            RETURNING id
             """
         }
     }
 
+    /// Runs a statement that returns the one row it is about, behind the fence.
     private func mark(
-        _ evidence: Evidence, _ claim: Claim, _ statement: @escaping @Sendable (_ targetID: Int64) -> Query
+        _ evidence: Evidence, _ claim: Claim, _ statement: @escaping @Sendable (_ targetID: Query) -> Query
     ) async throws(QueueError) {
         try await pool.together { session in
-            let targetID = try Self.fence(claim, in: session)
-            guard try session.execute(statement(targetID)) == 1 else { throw QueueError.leaseLost(jobID: claim.jobID) }
+            let (_, answers) = try Self.fence(claim, and: [statement(Self.target(of: claim))], in: session)
+            guard answers[0].count == 1 else { throw QueueError.leaseLost(jobID: claim.jobID) }
         }
     }
 }

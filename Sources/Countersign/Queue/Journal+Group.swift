@@ -10,6 +10,8 @@ extension Journal {
         /// Nothing was written, since these jobs may not be in the statement (any more): their lease is lost, their artifact
         /// is revoked or superseded, somebody cancelled them, or they have evidence. Form the group anew, without them.
         case fallen(Set<Int64>)
+
+        var hasFallen: Bool { if case .fallen = self { true } else { false } }
     }
 
     /// Commit point 1 of a group. Nothing may be sent to a log before this returns, and the signature is to be forgotten

@@ -19,7 +19,7 @@ package struct Journal: Sendable {
 
     /// The live evidence of a target, at most one in each format.
     package func liveEvidence(of target: Target) async throws(QueueError) -> [Evidence.Format: Evidence] {
-        let found = try await pool.rows(Self.liveEvidence(of: target.id)).values(Evidence.init)
+        let found = try await pool.rows(Self.liveEvidence(ofTarget: "\(target.id)")).values(Evidence.init)
         return Dictionary(found.map { ($0.format, $0) }) { first, _ in first }
     }
 
@@ -36,8 +36,8 @@ package struct Journal: Sendable {
     ///   already. Go on with what is returned and forget the rest: a signature that is not stored was never made.
     package func prepare(_ prepared: [Evidence.Prepared], for claim: Claim) async throws(QueueError) -> [Evidence] {
         try await pool.together { session in
-            let targetID = try Self.fence(claim, in: session)
-            let existing = try Self.live(targetID, in: session)
+            let (targetID, answers) = try Self.fence(claim, and: [Self.liveEvidence(of: claim)], in: session)
+            let existing = try answers[0].map(Evidence.init)
             return try prepared.map { prepared in
                 if let existing = existing.first(where: { $0.format == prepared.format }) { return existing }
                 let id = try Self.insert(prepared, of: [targetID], in: session)
@@ -61,9 +61,10 @@ package struct Journal: Sendable {
         _ logged: Evidence.Logged, attachment: Evidence.Attachment, of evidence: Evidence, for claim: Claim
     ) async throws(QueueError) -> Evidence {
         try await pool.together { session in
-            let targetID = try Self.fence(claim, in: session)
-            try Self.record(logged, attachment, of: evidence.id, targetID, in: session)
-            guard let stored = try Self.live(targetID, evidence.format, in: session), stored.id == evidence.id else {
+            let records = Self.records(logged, attachment, of: evidence.id, claim)
+            let (_, answers) = try Self.fence(claim, and: records + [Self.liveEvidence(of: claim)], in: session)
+            let live = try answers[records.count].map(Evidence.init)
+            guard let stored = live.first(where: { $0.format == evidence.format }), stored.id == evidence.id else {
                 // abandoned by another attempt: this one's evidence is not the target's any more
                 throw QueueError.leaseLost(jobID: claim.jobID)
             }
@@ -80,18 +81,20 @@ package struct Journal: Sendable {
         _ prepared: Evidence.Prepared, _ logged: Evidence.Logged, attachment: Evidence.Attachment, for claim: Claim
     ) async throws(QueueError) -> Evidence {
         try await pool.together { session in
-            let targetID = try Self.fence(claim, in: session)
-            if let existing = try Self.live(targetID, prepared.format, in: session) { return existing }
+            let (targetID, answers) = try Self.fence(claim, and: [Self.liveEvidence(of: claim)], in: session)
+            let live = try answers[0].map(Evidence.init)
+            if let existing = live.first(where: { $0.format == prepared.format }) { return existing }
             let id =
                 try Self.join(prepared, logged, targetID, in: session)
                 ?? Self.insert(prepared, logged: logged, of: [targetID], in: session)
-            try Self.record(logged, attachment, of: id, targetID, in: session)
-            _ = try session.execute(
-                """
+            let pushed: Query = """
                 UPDATE countersign.attachment SET pushed_at = now()
                 WHERE evidence_id = \(id) AND target_id = \(targetID)
-                """)
-            guard let stored = try Self.live(targetID, prepared.format, in: session) else {
+                """
+            let answered = try session.pipeline(
+                Self.records(logged, attachment, of: id, claim) + [pushed, Self.liveEvidence(of: claim)])
+            let stored = try (answered.last ?? []).map(Evidence.init).first { $0.format == prepared.format }
+            guard let stored else {
                 throw QueueError.unreadable(table: "evidence", what: "row \(id), just written")
             }
             return stored
@@ -113,33 +116,41 @@ extension Journal {
     /// - Returns: the id of its target.
     /// - Throws: ``QueueError/revoked(jobID:)`` to whoever would go on signing what was revoked meanwhile.
     static func fence(_ claim: Claim, in session: Session) throws -> Int64 {
-        let rows = try session.query(
-            """
-            SELECT target_id FROM countersign.job
-            WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
-                AND lease_expires_at > clock_timestamp()
-            FOR UPDATE
-            """)
-        guard let row = rows.first else { throw QueueError.leaseLost(jobID: claim.jobID) }
-        let targetID: Int64 = try row.decode("target_id")
-        if claim.kind != .withdraw, try isRevoked(targetID, in: session) {
-            throw QueueError.revoked(jobID: claim.jobID)
-        }
-        return targetID
+        try fence(claim, and: [], in: session).targetID
     }
 
-    /// Whether the target's digest is revoked, whatever its generation or purpose.
+    /// The same, with statements that go out behind the lock in the same round trip: they see what is locked as it is.
+    /// Only for what may also be done in vain, because the transaction ends if the fence does not let it through.
+    static func fence(
+        _ claim: Claim, and more: [Query], in session: Session
+    ) throws -> (targetID: Int64, answers: [[Row]]) {
+        let answers = try session.pipeline([lock(claim), revocation(of: claim)] + more)
+        guard let row = answers[0].first else { throw QueueError.leaseLost(jobID: claim.jobID) }
+        if claim.kind != .withdraw, try answers[1].first?.decode("is_revoked") ?? false {
+            throw QueueError.revoked(jobID: claim.jobID)
+        }
+        return (try row.decode("target_id"), Array(answers.dropFirst(2)))
+    }
+
+    private static func lock(_ claim: Claim) -> Query {
+        """
+        SELECT target_id FROM countersign.job
+        WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased
+            AND lease_expires_at > clock_timestamp()
+        FOR UPDATE
+        """
+    }
+
+    /// Whether the digest of the claim's target is revoked, whatever its generation or purpose.
     ///
     /// A statement of its own, after the lock: what waited for a lock reads the locked row anew and no other, and would
     /// take the state of before the revocation for the present one.
-    private static func isRevoked(_ targetID: Int64, in session: Session) throws -> Bool {
-        let rows = try session.query(
-            """
-            SELECT t.state = 'revoked' OR EXISTS (SELECT FROM countersign.revocation v
-                WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL) AS is_revoked
-            FROM countersign.target t WHERE t.id = \(targetID)
-            """)
-        return try rows.first?.decode("is_revoked") ?? false
+    private static func revocation(of claim: Claim) -> Query {
+        """
+        SELECT t.state = 'revoked' OR EXISTS (SELECT FROM countersign.revocation v
+            WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL) AS is_revoked
+        FROM countersign.target t WHERE t.id = \(target(of: claim))
+        """
     }
 
     /// `logged` where the entry was there first: a row without a request must be born with its entry.
@@ -169,38 +180,37 @@ extension Journal {
         return try row.decode("evidence_id")
     }
 
-    private static func record(
-        _ logged: Evidence.Logged, _ attachment: Evidence.Attachment, of evidenceID: Int64, _ targetID: Int64,
-        in session: Session
-    ) throws {
-        _ = try session.execute(
+    /// Entry and manifest, as statements to go out behind the fence.
+    private static func records(
+        _ logged: Evidence.Logged, _ attachment: Evidence.Attachment, of evidenceID: Int64, _ claim: Claim
+    ) -> [Query] {
+        [
             """
             UPDATE countersign.evidence
             SET logged_at = now(), log_entry = \(logged.entry), log_id = \(logged.logID)::text,
                 log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text,
                 integrated_at = \(logged.integratedAt), bundle = \(logged.bundle)
             WHERE id = \(evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL
-            """)
-        _ = try session.execute(
+            """,
             """
             INSERT INTO countersign.attachment (evidence_id, target_id, format, manifest, media_type, digest)
             SELECT e.evidence_id, e.target_id, e.format, \(attachment.manifest), \(attachment.mediaType)::text,
                 \(attachment.digest.description)::text
             FROM countersign.evidence_target e
-            WHERE e.evidence_id = \(evidenceID) AND e.target_id = \(targetID) AND e.live
+            WHERE e.evidence_id = \(evidenceID) AND e.target_id = \(target(of: claim)) AND e.live
             ON CONFLICT (evidence_id, target_id) DO NOTHING
-            """)
+            """,
+        ]
     }
 
-    private static func live(_ targetID: Int64, _ format: Evidence.Format, in session: Session) throws -> Evidence? {
-        try live(targetID, in: session).first { $0.format == format }
+    /// The target of a claim's job, within a statement.
+    static func target(of claim: Claim) -> Query {
+        "(SELECT j.target_id FROM countersign.job j WHERE j.id = \(claim.jobID))"
     }
 
-    private static func live(_ targetID: Int64, in session: Session) throws -> [Evidence] {
-        try session.query(liveEvidence(of: targetID)).map(Evidence.init)
-    }
+    private static func liveEvidence(of claim: Claim) -> Query { liveEvidence(ofTarget: target(of: claim)) }
 
-    private static func liveEvidence(of targetID: Int64) -> Query {
+    private static func liveEvidence(ofTarget target: Query) -> Query {
         """
         SELECT e.id, e.format, e.payload, e.signature, e.certificate_chain, e.certificate_not_after, e.timestamp_token,
             e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
@@ -208,7 +218,7 @@ extension Journal {
         FROM countersign.evidence_target l
         JOIN countersign.evidence e ON e.id = l.evidence_id
         LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
-        WHERE l.target_id = \(targetID) AND l.live
+        WHERE l.target_id = \(target) AND l.live
         """
     }
 }

@@ -5,6 +5,7 @@ extension WorkerConfiguration {
         settings.lease = lease
         settings.leaseMargin = min(settings.leaseMargin, lease * 0.2)
         settings.crashLimit = crashesBeforeAlone
+        settings.aloneCrashLimit = crashesAlone
         settings.crashBackoffCeiling = min(settings.crashBackoffCeiling, retryCeiling)
         return settings
     }

@@ -42,7 +42,14 @@ package struct EvidenceLine: Sendable {
     private func make(
         _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
-        try await signer.services.admit(formats, of: order.rule)
+        try await signer.services.admitted(formats, of: order.rule) {
+            try await sign(formats, order, signer, trace).map(\.admitted)
+        }
+    }
+
+    private func sign(
+        _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> [Evidence] {
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared: [Evidence.Prepared] = []
         for format in formats {
@@ -57,8 +64,8 @@ package struct EvidenceLine: Sendable {
                         document, signature, timestamp: stamp, by: credential, for: order)
                 })
         }
-        let stored = try await trace.stage(.prepare) { try await journal.prepare(prepared, for: order.claim) }
-        return stored.map(\.admitted)
+        let signed = prepared
+        return try await trace.stage(.prepare) { try await journal.prepare(signed, for: order.claim) }
     }
 
     /// One document, signed and timestamped in memory, and verified as far as it can be before a log has it.
@@ -89,9 +96,17 @@ package struct EvidenceLine: Sendable {
         of evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> TlogEntry {
         if !evidence.isAdmitted, evidence.logged == nil {
-            try await signer.services.admit(toLog: evidence.prepared.log)
+            return try await signer.services.admitted(toLog: evidence.prepared.log) {
+                try await entered(evidence, claim, signer, trace)
+            }
         }
-        return try await trace.stage(
+        return try await entered(evidence, claim, signer, trace)
+    }
+
+    private func entered(
+        _ evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> TlogEntry {
+        try await trace.stage(
             .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
             try await journal.entry(of: evidence, for: claim) {

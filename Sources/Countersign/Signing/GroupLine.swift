@@ -39,9 +39,16 @@ struct GroupLine: Sendable {
     func prepare(_ members: [GroupMember], _ trace: AttemptTrace) async throws -> Journal.GroupCommit {
         guard let first = members.first else { throw SigningError.evidenceUnusable("a group without members") }
         let signer = try line.signers.signer(for: first.order.rule)
-        try await signer.services.admit([.bundle], of: first.order.rule)
+        return try await signer.services.admitted([.bundle], of: first.order.rule, isUnused: \.hasFallen) {
+            try await sign(members, first.order.rule, signer, trace)
+        }
+    }
+
+    private func sign(
+        _ members: [GroupMember], _ rule: PolicyConfiguration.Rule, _ signer: Signer, _ trace: AttemptTrace
+    ) async throws -> Journal.GroupCommit {
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
-        let log = try signer.services.log(for: .bundle, of: first.order.rule)
+        let log = try signer.services.log(for: .bundle, of: rule)
         guard log.datesEntries || signer.services.timestamps != nil || credential.certificate == nil else {
             throw SigningError.noTimestamp(log: log.id)
         }

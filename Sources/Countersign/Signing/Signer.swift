@@ -75,14 +75,16 @@ package struct Signer: Sendable {
     /// Whether the log took the entry at a time when the certificate did not hold: no verifier will ever accept it.
     func isDatedOutside(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
         guard entry.integratedTime > 0, let der = prepared.certificateChain.first else { return false }
-        return !(try Certificate(der: der).isValid(at: Date(timeIntervalSince1970: Double(entry.integratedTime))))
+        return
+            !(try Certificate.remembered(der: der).isValid(
+                at: Date(timeIntervalSince1970: Double(entry.integratedTime))))
     }
 
     /// Stored parts as their readers will meet them: the same parts, the same bytes.
     func presented(_ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind) throws -> PresentedForm {
         let signer: LogSubmission.Signer
         switch (prepared.certificateChain.first, identity.means) {
-        case (let leaf?, _): signer = .certificate(try Certificate(der: leaf))
+        case (let leaf?, _): signer = .certificate(try Certificate.remembered(der: leaf))
         case (nil, .key(let key)): signer = .publicKey(key.publicKey)
         case (nil, .keyless): throw SigningError.evidenceUnusable("no certificate")
         }

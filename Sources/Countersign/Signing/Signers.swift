@@ -50,7 +50,7 @@ package struct Signers: Sendable {
         let preferred = try signer(for: rule)
         let others = identities.filter { $0.name != rule.identity }
         guard !others.isEmpty else { return preferred }
-        let leaf = evidence.prepared.certificateChain.first.flatMap { try? Certificate(der: $0) }
+        let leaf = evidence.prepared.certificateChain.first.flatMap { try? Certificate.remembered(der: $0) }
         let document = SignedDocument(format: evidence.format, kind: kind, payload: evidence.prepared.payload)
         let identity = ([preferred.identity] + others).first { identity in
             switch (leaf, identity.means) {

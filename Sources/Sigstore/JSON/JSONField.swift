@@ -30,10 +30,10 @@ struct JSONField {
 
     func optional(_ name: String) throws(SigstoreError) -> JSONField? {
         guard case .object(let object) = value else { throw malformed("not an object") }
-        let snake = Self.snakeCase(name)
         let camel = object[name]
-        let other = snake == name ? nil : object[snake]
-        guard camel == nil || other == nil else { throw malformed("both \(name) and \(snake)") }
+        let snake = Self.snakeCase(name)
+        let other = snake.flatMap { object[$0] }
+        guard camel == nil || other == nil else { throw malformed("both \(name) and \(snake ?? "")") }
         guard let found = camel ?? other, found != .null else { return nil }
         return JSONField(found, path: "\(path).\(name)")
     }
@@ -96,15 +96,23 @@ struct JSONField {
         return date
     }
 
-    private static func snakeCase(_ name: String) -> String {
-        name.reduce(into: "") { text, character in
-            if character.isUppercase { text += "_" + character.lowercased() } else { text.append(character) }
+    /// The original name of a member, where it differs. Names are ASCII, and ours.
+    private static func snakeCase(_ name: String) -> String? {
+        guard name.utf8.contains(where: isUppercase) else { return nil }
+        var snake: [UInt8] = []
+        for byte in name.utf8 {
+            if isUppercase(byte) { snake += [UInt8(ascii: "_"), byte | 0x20] } else { snake.append(byte) }
         }
+        return String(decoding: snake, as: UTF8.self)
     }
+
+    private static func isUppercase(_ byte: UInt8) -> Bool { (65...90).contains(byte) }
 }
 
 /// Text from outside made fit for a log line: control characters replaced, cut at `limit` characters.
 func printable(_ text: String, limit: Int = 2048) -> String {
+    // nearly all of it
+    if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
     let clean = text.unicodeScalars.prefix(limit).map {
         $0.properties.generalCategory == .control ? " " : Character($0)
     }

@@ -1,3 +1,6 @@
+import OpenSSL
+import Synchronization
+
 /// Who must have signed: the certificate's subject alternative name, and the issuer that vouched for it.
 public struct CertificateIdentity: Sendable, Equatable {
     /// How a name is compared.
@@ -45,7 +48,7 @@ extension CertificateIdentity.Pattern: CustomStringConvertible {
             // an empty expectation is a forgotten setting; as a regex it would match everyone
             guard !text.isEmpty else { throw .malformed(what, "empty") }
         }
-        if case .regex(let text) = self, (try? Regex(text)) == nil {
+        if case .regex(let text) = self, CompiledPattern.of(text) == nil {
             throw .malformed(what, "not a regular expression")
         }
     }
@@ -54,9 +57,7 @@ extension CertificateIdentity.Pattern: CustomStringConvertible {
     func matches(_ name: String) -> Bool {
         switch self {
         case .exact(let text): return text.utf8.elementsEqual(name.utf8)
-        case .regex(let text):
-            guard let regex = try? Regex(text).matchingSemantics(.unicodeScalar) else { return false }
-            return name.firstMatch(of: regex) != nil
+        case .regex(let text): return CompiledPattern.of(text)?.isFound(in: name) ?? false
         }
     }
 
@@ -85,4 +86,24 @@ extension CertificateIdentity.Pattern: CustomStringConvertible {
         case .regex(let text): "/\(text)/"
         }
     }
+}
+
+/// A regular expression, compiled once: that costs more than all signatures of a bundle.
+private final class CompiledPattern: Sendable {
+    private static let known = RecentlyUsed<CompiledPattern>(capacity: 64)
+    /// `Regex` is not `Sendable`.
+    private let regex: Mutex<Regex<AnyRegexOutput>>
+
+    private init(_ text: String) throws { regex = Mutex(try Regex(text).matchingSemantics(.unicodeScalar)) }
+
+    /// nil: it does not compile.
+    static func of(_ text: String) -> CompiledPattern? {
+        let bytes = Array(text.utf8)
+        if let pattern = known.value(for: bytes) { return pattern }
+        guard let pattern = try? CompiledPattern(text) else { return nil }
+        known.remember(pattern, for: bytes)
+        return pattern
+    }
+
+    func isFound(in name: String) -> Bool { regex.withLock { name.firstMatch(of: $0) != nil } }
 }

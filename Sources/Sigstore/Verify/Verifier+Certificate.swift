@@ -10,7 +10,7 @@ extension Verifier {
         _ steps: inout [VerificationStep]
     ) throws(VerificationError) -> VerifiedLeaf {
         var leaf: VerifiedLeaf
-        if let known = leaves.leaf(for: certificate.der) {
+        if let known = leaves.value(for: certificate.der) {
             leaf = known
         } else {
             leaf = try verifyLeaf(certificate, offered, at: times[0])

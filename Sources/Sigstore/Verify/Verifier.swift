@@ -11,7 +11,9 @@ public import OpenSSL
 public struct Verifier: Sendable {
     /// The anchors.
     public let root: TrustedRoot
-    let leaves: LeafCache
+    /// Only certificates that chain to the trusted root, by their DER: others are rare, and remembering them would let a
+    /// stranger fill it.
+    let leaves: RecentlyUsed<VerifiedLeaf>
     /// One for each of the root's timestamp authorities, in their order.
     let timestampSigners: [TimestampSigners]
 
@@ -20,7 +22,7 @@ public struct Verifier: Sendable {
     /// one SCT check.
     public init(root: TrustedRoot, cachedLeaves: Int = 1024) {
         self.root = root
-        leaves = LeafCache(capacity: cachedLeaves)
+        leaves = RecentlyUsed(capacity: cachedLeaves)
         timestampSigners = root.timestampAuthorities.map { authority in
             TimestampSigners(
                 chain: authority.intermediates.isEmpty ? [authority.root] : authority.intermediates,
@@ -162,7 +164,7 @@ extension Verifier {
         switch (presented.material, signer) {
         case (.certificate(let der), .certificate):
             // decoding it again costs as much as two of its signatures
-            if let known = leaves.leaf(for: der) { return .certificate(known.chain[0]) }
+            if let known = leaves.value(for: der) { return .certificate(known.chain[0]) }
             do throws(CryptoError) {
                 return .certificate(try Certificate(der: der))
             } catch {

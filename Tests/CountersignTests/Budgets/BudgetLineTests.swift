@@ -112,6 +112,37 @@ import Testing
         for digest in digests { try await line.expectSignedOnce(digest) }
     }
 
+    /// Else each would wait for the other: nobody gets to the log's trial while there is no certificate.
+    @Test func `a log's trial is given back by an attempt that Fulcio fails`() async throws {
+        let line = try await SigningLine()
+        let (first, second) = (try await line.daemon(Self.impatient), try await line.daemon(Self.impatient))
+        let digests = try await push(2, line)
+        line.rekor.next(.answered(503), times: 99)
+        try await attemptOne(first)
+        try await eventually("it is open") { try await rows(line, "kind = 'rekor' AND openings = 1") == 1 }
+        line.rekor.heal()
+        line.fulcio.next(.answered(500), times: 99)
+        try await line.database.pool.execute("UPDATE countersign.upstream SET open_until = now() WHERE openings > 0")
+        try await attemptOne(second)
+        try await eventually("Fulcio is taken for down") {
+            try await rows(line, "kind = 'fulcio' AND openings = 1") == 1
+        }
+        #expect(try await rows(line, "kind = 'rekor' AND openings = 1 AND probe_holder IS NULL") == 1)
+
+        line.fulcio.heal()
+        try await line.database.pool.execute(
+            "UPDATE countersign.upstream SET open_until = now() WHERE openings > 0")
+        try await retryAll(line)
+        try await second.attemptAll()
+        try await retryAll(line)
+        try await first.attemptAll()
+        for digest in digests { try await line.expectSignedOnce(digest) }
+    }
+
+    private func retryAll(_ line: SigningLine) async throws {
+        try await line.database.pool.execute("UPDATE countersign.job SET run_at = now() WHERE NOT leased")
+    }
+
     /// The job of the first push is due, and no other.
     private func retryFirst(_ line: SigningLine) async throws {
         try await line.database.pool.execute(

@@ -175,6 +175,37 @@ import Testing
         try await eventually("it is closed") { try await world.openings() == 0 }
     }
 
+    @Test func `a trial that is not made is given back, and another makes it`() async throws {
+        let world = try await World()
+        try await world.trip()
+        try await world.openingEnds()
+        var held: DependencyGate.Admission?
+        try await eventually("one has leave to try") {
+            held = try? await world.gates[0].admit()
+            return held != nil
+        }
+        let admission = try #require(held)
+        #expect(await refusal(world.gates[1]) == "breaker.open")
+        await admission.forgo()
+        #expect(await refusal(world.gates[1]) == nil)
+        // what was given back is not given back again: the trial is the other's now
+        await admission.forgo()
+        #expect(await refusal(world.gates[0]) == "breaker.open")
+        world.gates[1].note(.answered)
+        try await eventually("it is closed") { try await world.openings() == 0 }
+    }
+
+    @Test func `a request in the midst of an attempt waits for a short pause, and for no long one`() async throws {
+        let world = try await World()
+        let registry = world.daemons[0].gate(.registry, "registry.example.com")
+        registry.note(DependencyVerdict(.answered(status: 503, retryAfter: .milliseconds(300))))
+        #expect(registry.pause != nil)
+        #expect(await refusal(registry) == nil)
+        #expect(registry.pause == nil)
+        registry.note(DependencyVerdict(.answered(status: 503, retryAfter: .seconds(600))))
+        #expect(await refusal(registry) == "budget.paused")
+    }
+
     @Test func `a Retry-After holds everybody back`() async throws {
         let world = try await World()
         world.gates[0].note(DependencyVerdict(.answered(status: 429, retryAfter: .seconds(600))))

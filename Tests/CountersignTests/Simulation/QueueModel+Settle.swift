@@ -84,7 +84,7 @@ extension QueueModel {
             return .ended(.cancelled, sincePush: .zero)
         }
         jobs[index].free()
-        jobs[index].crashes = (job.isAlone ? 0 : job.crashes) + Int(back.crashes)
+        jobs[index].crashes = (job.isAlone && back.crashes == 0 ? 0 : job.crashes) + Int(back.crashes)
         jobs[index].attempt = max(job.attempt - Int(back.uncountedAttempts), 0)
         jobs[index].failures = job.failures + Int(back.failures)
         jobs[index].runAt = job.isPushedAgain ? now : now + back.delay.milliseconds
@@ -98,7 +98,7 @@ extension QueueModel {
         for job in jobs where job.isLeased && job.expiresAt < now {
             let lease = ExpiredLease(
                 jobID: job.id, leaseToken: job.token, crashes: job.crashes, alone: job.isAlone)
-            if lease.isPoison(limit: crashLimit) {
+            if lease.isPoison(limit: crashLimit, alone: aloneCrashLimit) {
                 _ = conclude(
                     Held(jobID: job.id, token: job.token, target: job.target, attempt: 0, failures: 0, crashes: 0),
                     as: .failed, lease.poison)

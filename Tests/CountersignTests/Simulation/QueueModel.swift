@@ -58,13 +58,15 @@ struct QueueModel: Sendable {
 
     let lease: Time
     let crashLimit: Int
+    let aloneCrashLimit: Int
     let crashBackoffCeiling: Duration
     var lastJob: Int64 = 0
     var lastToken: Int64 = 0
 
-    init(targets: Int, lease: Time, crashLimit: Int = 3, crashBackoffCeiling: Duration) {
+    init(targets: Int, lease: Time, crashLimit: Int = 3, aloneCrashLimit: Int = 1, crashBackoffCeiling: Duration) {
         self.targets = Array(repeating: nil, count: targets)
-        (self.lease, self.crashLimit, self.crashBackoffCeiling) = (lease, crashLimit, crashBackoffCeiling)
+        (self.lease, self.crashBackoffCeiling) = (lease, crashBackoffCeiling)
+        (self.crashLimit, self.aloneCrashLimit) = (crashLimit, aloneCrashLimit)
     }
 
     // MARK: Enqueue

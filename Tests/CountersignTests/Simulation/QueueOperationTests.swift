@@ -17,6 +17,7 @@ import Testing
         var settings = JobQueue.Settings()
         settings.lease = .seconds(3_600)
         settings.crashBackoffCeiling = .zero
+        settings.aloneCrashLimit = 1
         let fixture = try await QueueFixture(settings: settings)
         if let seed = Self.number("QUEUE_SEED") {
             if part == 0 { _ = try await Self.holds(seed, on: fixture) }
