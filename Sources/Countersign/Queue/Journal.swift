@@ -62,8 +62,14 @@ package struct Journal: Sendable {
     ) async throws(QueueError) -> Evidence {
         try await pool.together { session in
             let records = Self.records(logged, attachment, of: evidence.id, claim)
-            let (_, answers) = try Self.fence(claim, and: records + [Self.liveEvidence(of: claim)], in: session)
-            let live = try answers[records.count].map(Evidence.init)
+            let (_, written) = try Self.fence(claim, and: records, in: session)
+            // both rows are this attempt's, of evidence that is live: what is stored need not be read to be known
+            if written.allSatisfy({ $0.count == 1 }) {
+                return Evidence(
+                    id: evidence.id, prepared: evidence.prepared, logged: logged, attachment: attachment,
+                    firstMissedAt: evidence.firstMissedAt)
+            }
+            let live = try session.query(Self.liveEvidence(of: claim)).map(Evidence.init)
             guard let stored = live.first(where: { $0.format == evidence.format }), stored.id == evidence.id else {
                 // abandoned by another attempt: this one's evidence is not the target's any more
                 throw QueueError.leaseLost(jobID: claim.jobID)
@@ -191,6 +197,7 @@ extension Journal {
                 log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text,
                 integrated_at = \(logged.integratedAt), bundle = \(logged.bundle)
             WHERE id = \(evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL
+            RETURNING id
             """,
             """
             INSERT INTO countersign.attachment (evidence_id, target_id, format, manifest, media_type, digest)
@@ -199,6 +206,7 @@ extension Journal {
             FROM countersign.evidence_target e
             WHERE e.evidence_id = \(evidenceID) AND e.target_id = \(target(of: claim)) AND e.live
             ON CONFLICT (evidence_id, target_id) DO NOTHING
+            RETURNING evidence_id
             """,
         ]
     }
