@@ -28,7 +28,7 @@ extension QueueFixture {
             _ = try await fixture.queue.settle(claim, as: .failed(sampleFailure))
             try await fixture.pool.execute(
                 """
-                UPDATE countersign.dead_letter SET buried_at = now() - \(daysAgo) * interval '1 day'
+                UPDATE countersign.dead_letter SET buried_at = now() - \(daysAgo)::int * interval '1 day'
                 WHERE job_id = \(claim.jobID)
                 """)
         }
@@ -40,7 +40,7 @@ extension QueueFixture {
             try await fixture.pool.execute(
                 """
                 INSERT INTO countersign.event (received_at, source, delivery_key, registry, repository, verdict, reason, body)
-                VALUES (now() - \(days) * interval '1 day', 'demo', '\\x01', 'r', 'a', 'filtered', 'pull', '\\x')
+                VALUES (now() - \(days)::int * interval '1 day', 'demo', '\\x01', 'r', 'a', 'filtered', 'pull', '\\x')
                 """)
         }
         try await fixture.queue.maintain()  // gives them partitions
@@ -88,7 +88,7 @@ extension QueueFixture {
                 WITH made AS (
                     INSERT INTO countersign.batch (action, state, token_name, idempotency_key, request_sha256, members, ended_at)
                     VALUES ('sign', \(state)::text, 't', \("\(days)")::text, sha256('x'), 5,
-                        now() - \(days) * interval '1 day')
+                        now() - \(days)::int * interval '1 day')
                     RETURNING id)
                 INSERT INTO countersign.batch_member (batch_id, ordinal, registry, repository, tag)
                 SELECT id, n, 'r', 'a', 'v' || n FROM made, generate_series(0, 4) AS n
@@ -147,7 +147,7 @@ extension QueueFixture {
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct DeletedArtifactTests {
     private func age(_ line: SigningLine, days: Int32) async throws {
         try await line.database.pool.execute(
-            "UPDATE countersign.deleted_artifact SET gone_at = now() - \(days) * interval '1 day'")
+            "UPDATE countersign.deleted_artifact SET gone_at = now() - \(days)::int * interval '1 day'")
     }
 
     private func stored(_ line: SigningLine) async throws -> Int {

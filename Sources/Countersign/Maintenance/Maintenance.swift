@@ -46,14 +46,9 @@ package struct Maintenance: Service {
         await cancelWhenGracefulShutdown {
             var lookedAt: ContinuousClock.Instant?
             while !Task.isCancelled {
+                let isDue = lookedAt.map { $0 + settings.retention <= .now } ?? true
                 do {
-                    if try await turns.take(Self.turn) {
-                        try await vacuum()
-                        if lookedAt.map({ $0 + settings.retention <= .now }) ?? true {
-                            try await removeOld()
-                            lookedAt = .now
-                        }
-                    }
+                    if try await step(removing: isDue) { lookedAt = .now }
                 } catch {
                     logger.error(
                         "maintenance failed; it is tried again",
@@ -63,6 +58,14 @@ package struct Maintenance: Service {
                 do { try await Task.sleep(for: settings.vacuum * Double.random(in: 0.8..<1.2)) } catch { return }
             }
         }
+    }
+
+    /// - Returns: whether what is old was removed.
+    private func step(removing isDue: Bool) async throws(QueueError) -> Bool {
+        guard try await turns.take(Self.turn) else { return false }
+        try await vacuum()
+        if isDue { try await removeOld() }
+        return isDue
     }
 
     /// Removes what is older than it is kept, piece by piece, as long as it is this daemon's turn.

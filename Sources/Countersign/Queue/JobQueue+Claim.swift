@@ -31,13 +31,13 @@ extension JobQueue {
     static func read(
         _ rows: [Row], trustedUntil: ContinuousClock.Instant, in session: Session
     ) throws -> [ClaimedRow] {
-        try rows.compactMap { row in
+        try rows.compactMap { row -> ClaimedRow? in
             do { return try ClaimedRow(row, trustedUntil: trustedUntil) } catch {
-                let error = QueueError(error)
+                let fault = QueueError(error)
                 _ = try conclude(
                     jobID: try row.decode("id"), leaseToken: try row.decode("lease_token"), as: .failed,
                     Failure(
-                        code: error.code, stage: "claim", observed: "\(error)",
+                        code: fault.code, stage: "claim", observed: "\(fault)",
                         fix: "look at who can write to the database; push again, if it should be signed"), in: session)
                 return nil
             }

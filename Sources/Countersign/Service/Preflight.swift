@@ -1,7 +1,7 @@
 package import FailPoints
 import FoundationEssentials
 import Glibc
-import Postgres
+package import Postgres
 
 /// What `serve` refuses to start with: each would make a promise of ours hollow without anybody noticing.
 package enum PreflightError: Error, Sendable, Equatable {
