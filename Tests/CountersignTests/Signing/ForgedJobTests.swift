@@ -12,7 +12,7 @@ import Testing
     /// A policy that allows one repository.
     private func only(_ line: SigningLine) -> SigningLine.Setup {
         var setup = SigningLine.Setup()
-        setup.rules = [SigningLine.Setup.rule(glob: line.repository.name)]
+        setup.rules = [SigningLine.Setup.rule(glob: line.repository.description)]
         return setup
     }
 
