@@ -8,7 +8,7 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate", abstract: "Bring the database to this version.",
         discussion: """
             Forward only, each file in one transaction, one migrator at a time. A file that was changed after it was applied, a
-            gap, or a database newer than this program is an error.
+            gap, or a newer program's migration that does not suit this one is an error; one that does is left as it is.
             With --grant a role that does not own the database gets what its kind needs, now and after every later migration:
             work (workers, API, commands), intake (webhooks: it can store a push and nothing more), read (dashboards).
             """)
@@ -25,6 +25,8 @@ struct MigrateCommand: AsyncParsableCommand {
     private struct Answer: Encodable {
         let applied: [String]
         let pending: [String]
+        /// What a newer program applied, and this one works with.
+        var ahead: [String] = []
         /// Roles that were granted what their kind needs.
         let granted: Int
     }
@@ -45,7 +47,7 @@ struct MigrateCommand: AsyncParsableCommand {
                     code: "database.migration_fault", observed: "\(fault)",
                     fix: "use the version of countersign that belongs to this database, or restore the migration file")
             }
-            answer = Answer(applied: found.applied.map(\.name), pending: found.pending, granted: 0)
+            answer = Answer(applied: found.applied.map(\.name), pending: found.pending, ahead: found.ahead, granted: 0)
         } else {
             let applied = try await migrator.migrate(using: connection).map(\.name)
             answer = Answer(
@@ -57,6 +59,7 @@ struct MigrateCommand: AsyncParsableCommand {
         case .text:
             for name in answer.applied { print("applied  \(name)") }
             for name in answer.pending { print("pending  \(name)") }
+            for name in answer.ahead { print("ahead    \(name)") }
             if answer.granted > 0 { print("granted  \(answer.granted) roles") }
             if answer.applied.isEmpty, answer.pending.isEmpty, answer.granted == 0 { print("nothing to do") }
         }

@@ -6,7 +6,7 @@ import Synchronization
 /// A call is handed to a connection's thread as a whole and comes back as a whole: one hop each way, however many
 /// statements it makes.
 public final class ConnectionPool: Sendable {
-    private let configuration: PostgresConfiguration
+    let configuration: PostgresConfiguration
     private let size: Int
     private let waitLimit: Duration
     private let state = Mutex(State())

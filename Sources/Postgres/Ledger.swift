@@ -22,19 +22,35 @@ struct Ledger: Sendable {
         // IF NOT EXISTS would ask for the right to create even when there is nothing to create.
         let found = try session.query("SELECT FROM pg_namespace WHERE nspname = \(schema)")
         if found.isEmpty { try session.script("CREATE SCHEMA " + quotedIdentifier(schema)) }
-        guard try !exists(session) else { return }
+        guard try !exists(session) else { return try extend(session) }
         try session.script(
             """
             CREATE TABLE \(table) (
                 number int PRIMARY KEY CHECK (number > 0),
                 name text NOT NULL,
                 checksum text NOT NULL CHECK (checksum ~ '^[0-9a-f]{64}$'),
-                applied_at timestamptz NOT NULL DEFAULT clock_timestamp())
+                applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+                compatible_from int CHECK (compatible_from BETWEEN 1 AND number))
             """)
     }
 
-    func read(_ session: Session) throws(PostgresError) -> [AppliedMigration] {
-        let sql = "SELECT number, name, checksum, applied_at FROM \(table) ORDER BY number"
+    /// A ledger of before migrations said whom they suit. What has no such number suits only those who know it.
+    private func extend(_ session: Session) throws(PostgresError) {
+        let found = try session.query(
+            "SELECT FROM pg_attribute WHERE attrelid = to_regclass(\(table)) AND attname = 'compatible_from'")
+        guard found.isEmpty else { return }
+        try session.script(
+            "ALTER TABLE \(table) ADD COLUMN compatible_from int CHECK (compatible_from BETWEEN 1 AND number)")
+    }
+
+    /// - Parameter number: only those after it.
+    func read(_ session: Session, after number: Int = 0) throws(PostgresError) -> [AppliedMigration] {
+        // by way of JSON: an older program's ledger does not have the column
+        let sql = """
+            SELECT number, name, checksum, applied_at,
+                coalesce((to_jsonb(m)->>'compatible_from')::int, number) AS compatible_from
+            FROM \(table) m WHERE number > \(number) ORDER BY number
+            """
         return try session.query(Query(unsafeSQL: sql)).map { row throws(PostgresError) in try migration(row) }
     }
 
@@ -49,11 +65,12 @@ struct Ledger: Sendable {
                     throw .migration(
                         .malformed("\(file.name) ends its transaction; it must leave that to the migrator"))
                 }
-                let insert = "INSERT INTO \(table) (number, name, checksum)"
+                let insert = "INSERT INTO \(table) (number, name, checksum, compatible_from)"
                 let rows = try session.query(
                     """
-                    \(Query(unsafeSQL: insert)) VALUES (\(file.number), \(file.name), \(checksum))
-                    RETURNING number, name, checksum, applied_at
+                    \(Query(unsafeSQL: insert)) VALUES (\(file.number), \(file.name), \(checksum),
+                        \(file.compatibleFrom))
+                    RETURNING number, name, checksum, applied_at, compatible_from
                     """)
                 return try migration(rows[0])
             }
@@ -66,6 +83,6 @@ struct Ledger: Sendable {
     private func migration(_ row: Row) throws(PostgresError) -> AppliedMigration {
         AppliedMigration(
             number: try row.decode("number"), name: try row.decode("name"), checksum: try row.decode("checksum"),
-            appliedAt: try row.decode("applied_at"))
+            compatibleFrom: try row.decode("compatible_from"), appliedAt: try row.decode("applied_at"))
     }
 }

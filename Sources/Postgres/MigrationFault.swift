@@ -6,7 +6,7 @@ public enum MigrationFault: Sendable, Equatable {
     case gap(missing: Int)
     /// A file was changed after it was applied.
     case checksum(file: String)
-    /// The database has a migration that this program does not know. An older program must not run on it.
+    /// The database has a migration that this program does not know, and that does not declare itself compatible with it.
     case newer(database: Int, code: Int)
     /// A file failed and was rolled back; `line` counts from 1.
     case failed(file: String, report: ServerReport, line: Int?)
@@ -29,7 +29,7 @@ extension MigrationFault: CustomStringConvertible {
         case .gap(let missing): "migration \(missing) is missing"
         case .checksum(let file): "\(file) was changed after it was applied; restore it and add a new migration instead"
         case .newer(let database, let code):
-            "the database is at migration \(database), this program knows only \(code): run a newer program"
+            "the database is at migration \(database), and works only with programs newer than this one, which knows \(code)"
         case .failed(let file, let report, let line): "\(file)\(line.map { ":\($0)" } ?? ""): \(report)"
         }
     }

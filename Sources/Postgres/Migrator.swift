@@ -14,6 +14,9 @@ public struct Migrator: Sendable {
         self.deadline = deadline
     }
 
+    /// The number of the newest migration that this program knows.
+    public var newest: Int { files.count }
+
     /// Applies what is missing, under an advisory lock that all migrators of the database share, and returns what this
     /// call applied. Needs a direct connection: behind a transaction pooler a session lock holds nothing.
     /// - Throws: ``PostgresError/migration(_:)``; what was applied before the fault stays applied.
@@ -36,11 +39,22 @@ public struct Migrator: Sendable {
             let applied = try ledger.exists(session) ? ledger.read(session) : []
             do throws(PostgresError) {
                 let pending = try check(applied, checksums: checksums(session))
-                return MigrationStatus(applied: applied, pending: pending.map(\.0.name), fault: nil)
+                return MigrationStatus(
+                    applied: applied, pending: pending.map(\.0.name), ahead: ahead(applied).map(\.name), fault: nil)
             } catch .migration(let fault) {
-                return MigrationStatus(applied: applied, pending: [], fault: fault)
+                return MigrationStatus(applied: applied, pending: [], ahead: ahead(applied).map(\.name), fault: fault)
             }
         }
+    }
+
+    /// Whether a newer program has taken the database away from this one since it was looked at: ``MigrationFault/newer``
+    /// or nil. One short statement, for a look every few seconds.
+    public func overtaken(_ pool: ConnectionPool) async throws(PostgresError) -> MigrationFault? {
+        let (ledger, known) = (Ledger(pool.configuration), newest)
+        let newer = try await pool.result(deadline: .seconds(5)) { session throws(PostgresError) in
+            try ledger.read(session, after: known)
+        }.get()
+        return fault(newer)
     }
 
     // MARK: Steps
@@ -58,16 +72,23 @@ public struct Migrator: Sendable {
     private func check(
         _ applied: [AppliedMigration], checksums: [String]
     ) throws(PostgresError) -> [(MigrationFile, String)] {
-        if let last = applied.last, last.number > files.count {
-            throw .migration(.newer(database: last.number, code: files.count))
-        }
+        if let fault = fault(ahead(applied)) { throw .migration(fault) }
         for (index, migration) in applied.enumerated() {
             guard migration.number == index + 1 else { throw .migration(.gap(missing: index + 1)) }
-            guard migration.checksum == checksums[index] else {
+            guard index >= files.count || migration.checksum == checksums[index] else {
                 throw .migration(.checksum(file: files[index].name))
             }
         }
         return Array(zip(files, checksums).dropFirst(applied.count))
+    }
+
+    /// What a newer program applied.
+    private func ahead(_ applied: [AppliedMigration]) -> [AppliedMigration] { applied.filter { $0.number > newest } }
+
+    /// Why this program cannot work with these, which it does not know; nil if each of them says that it can.
+    private func fault(_ newer: [AppliedMigration]) -> MigrationFault? {
+        guard let last = newer.last, newer.contains(where: { $0.compatibleFrom > newest }) else { return nil }
+        return .newer(database: last.number, code: newest)
     }
 
     private func onOwnConnection<R: Sendable>(
@@ -92,6 +113,8 @@ public struct AppliedMigration: Sendable, Equatable {
     public let name: String
     /// SHA-256 of the file, in hex.
     public let checksum: String
+    /// The lowest number that a program may have reached which works with this.
+    public let compatibleFrom: Int
     /// By the database's clock.
     public let appliedAt: Date
 }
@@ -102,6 +125,8 @@ public struct MigrationStatus: Sendable, Equatable {
     public let applied: [AppliedMigration]
     /// The names of the files that `migrate` would apply.
     public let pending: [String]
+    /// The names of what a newer program applied, and this one can work with.
+    public let ahead: [String]
     /// Why it would refuse.
     public let fault: MigrationFault?
 

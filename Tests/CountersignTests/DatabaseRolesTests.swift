@@ -7,23 +7,23 @@ import Testing
 
 @testable import Countersign
 
-/// What roles that do not own the database can do in it, and what not.
-@Suite struct DatabaseRolesTests {
-    /// A migrated database, and a pool for a new role of that kind.
-    private func role(
-        _ kind: DatabaseRoles.Kind, in fixture: QueueFixture
-    ) async throws -> (name: String, pool: ConnectionPool) {
+extension QueueFixture {
+    /// A new role of that kind, and a pool for it.
+    func role(_ kind: DatabaseRoles.Kind) async throws -> (name: String, pool: ConnectionPool) {
         let name = "cs_\(kind.rawValue)_" + UUID().uuidString.prefix(8).lowercased()
-        try await fixture.pool.execute(Query(unsafeSQL: "CREATE ROLE \(name) LOGIN"))
-        _ = try await DatabaseRoles(connection: fixture.configuration).grant([(kind, name)])
+        try await pool.execute(Query(unsafeSQL: "CREATE ROLE \(name) LOGIN"))
+        _ = try await DatabaseRoles(connection: self.configuration).grant([(kind, name)])
         let port = try await PostgresCluster.shared().port
-        let database = try #require(fixture.configuration.database)
+        let database = try #require(self.configuration.database)
         var configuration = try PostgresConfiguration(
             url: "postgresql://\(name)@127.0.0.1:\(port)/\(database)?sslmode=disable")
         configuration.sessionSettings = JobQueue.sessionSettings
         return (name, ConnectionPool(configuration, size: 2))
     }
+}
 
+/// What roles that do not own the database can do in it, and what not.
+@Suite struct DatabaseRolesTests {
     private func queue(_ pool: ConnectionPool) -> JobQueue {
         let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
         return JobQueue(pool: pool, notifier: notifier, settings: .init())
@@ -42,7 +42,7 @@ import Testing
 
     @Test func `the intake can store pushes, and neither read nor write what was signed`() async throws {
         let fixture = try await QueueFixture()
-        let (_, pool) = try await role(.intake, in: fixture)
+        let (_, pool) = try await fixture.role(.intake)
         let intake = queue(pool)
         // twice, refused, and by tag: every path that a delivery takes
         for _ in 0..<2 { _ = try await intake.enqueue([samplePush(sampleDigest("app"), tag: "1.0")]) }
@@ -70,7 +70,7 @@ import Testing
 
     @Test func `the work role signs, and changes neither history nor the schema`() async throws {
         let fixture = try await QueueFixture()
-        let (name, pool) = try await role(.work, in: fixture)
+        let (name, pool) = try await fixture.role(.work)
         let work = queue(pool)
         _ = try await work.enqueue([samplePush(sampleDigest("app"))])
         let claim = try #require(try await work.claim(limit: 1, cursor: ClaimCursor()).first)
@@ -95,7 +95,7 @@ import Testing
     @Test func `a reader reads everything but tokens, and writes nothing`() async throws {
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(sampleDigest("app")))
-        let (_, pool) = try await role(.read, in: fixture)
+        let (_, pool) = try await fixture.role(.read)
         #expect(try await pool.query("SELECT state FROM countersign.target").count == 1)
         for sql in [
             "SELECT * FROM countersign.api_token", "UPDATE countersign.target SET state = 'queued'",
@@ -110,7 +110,7 @@ import Testing
         await #expect(throws: PostgresError.configuration("the server has no role nobody_here")) {
             try await roles.grant([(.work, "nobody_here")])
         }
-        let (name, pool) = try await role(.read, in: fixture)
+        let (name, pool) = try await fixture.role(.read)
         await pool.close()
         try await fixture.pool.execute(Query(unsafeSQL: "DROP OWNED BY \(name)"))
         try await fixture.pool.execute(Query(unsafeSQL: "DROP ROLE \(name)"))

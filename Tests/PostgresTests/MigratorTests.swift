@@ -71,6 +71,44 @@ import Testing
         #expect(try await !older.status(using: configuration).isCurrent)
     }
 
+    @Test func `a newer program's migration that suits this one is left as it is`() async throws {
+        let configuration = try await PostgresCluster.database()
+        var newer = three
+        newer["004_more.up.sql"] = "-- More.\n-- compatible from: 3\nCREATE TABLE more (n int)"
+        let applied = try await migrator(newer).migrate(using: configuration)
+        #expect(applied.map(\.compatibleFrom) == [1, 2, 3, 3])
+        let older = try migrator(three)
+        #expect(try await older.migrate(using: configuration).isEmpty)
+        let status = try await older.status(using: configuration)
+        #expect(status.isCurrent && status.ahead == ["004_more.up.sql"])
+        let pool = ConnectionPool(configuration, size: 1)
+        #expect(try await older.overtaken(pool) == nil)
+        let oldest = try migrator(three.filter { $0.key != "003_third_one.up.sql" })
+        #expect(try await oldest.overtaken(pool) == .newer(database: 4, code: 2))
+        await pool.close()
+    }
+
+    @Test func `a ledger of before learns whom migrations suit`() async throws {
+        let configuration = try await PostgresCluster.database()
+        _ = try await migrator(three).migrate(using: configuration)
+        let pool = ConnectionPool(configuration, size: 1)
+        try await pool.execute("ALTER TABLE public.schema_migration DROP COLUMN compatible_from")
+        #expect(try await migrator(three).status(using: configuration).applied.map(\.compatibleFrom) == [1, 2, 3])
+        var newer = three
+        newer["004_more.up.sql"] = "-- compatible from: 2\nSELECT 1"
+        #expect(try await migrator(newer).migrate(using: configuration).map(\.compatibleFrom) == [2])
+        #expect(try await migrator(newer).status(using: configuration).applied.map(\.compatibleFrom) == [1, 2, 3, 2])
+        await pool.close()
+    }
+
+    @Test(arguments: ["2", "0", "one", ""])
+    func `a migration that names another than an earlier one is refused`(number: String) {
+        let error = #expect(throws: PostgresError.self) {
+            try migrator(["001_first.up.sql": "-- compatible from: \(number)\nSELECT 1"])
+        }
+        #expect(error?.code == "migration.malformed")
+    }
+
     @Test func `a failing file is rolled back, named with its line, and what came before stays`() async throws {
         let configuration = try await PostgresCluster.database()
         var broken = three

@@ -56,7 +56,7 @@ struct StreamedAttestation: Sendable {
     ) async throws -> Evidence {
         let signer = try signers.signer(for: order.rule)
         return try await signer.services.admitted([.bundle], of: order.rule) {
-            try await sign(statement, digest, order, signer, trace).admitted
+            try await sign(statement, digest, order, signer, trace)
         }
     }
 
@@ -75,14 +75,9 @@ struct StreamedAttestation: Sendable {
         let stamp = try await trace.stage(.timestamp) { try await signer.timestamp(signature, under: credential) }
         // a signature over this digest is a signature over the message that has it: everything but the statement, which is
         // of our own making, is verified as that of any client would be
-        let presented = UnverifiedBundle(
-            .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
-            Self.material(credential.signer), [], timestamps: stamp.map { [$0] } ?? [])
         try await trace.stage(.verify) {
             do {
-                try signer.trust.verifier.verifyBeforeLogging(
-                    presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
-                    by: try signer.identity.expected, expecting: nil, repositories: nil)
+                try Self.verifyBeforeLogging(digest, signature, timestamp: stamp, by: credential.signer, signer)
             } catch {
                 await signer.identity.discard(credential)
                 throw error
@@ -121,6 +116,9 @@ struct StreamedAttestation: Sendable {
         if let known = prepared.logged {
             entry = try TlogEntry(json: known.entry)
         } else {
+            if !prepared.isAdmitted {
+                try await trace.stage(.verify) { try verifyStored(prepared.prepared, digest, signer) }
+            }
             entry =
                 prepared.isAdmitted
                 ? try await entered(prepared, order, signer, trace)
@@ -141,6 +139,7 @@ struct StreamedAttestation: Sendable {
             var evidence = prepared
             if let kept = prepared.attachment {
                 referrer = try BundleReferrer(manifest: kept.manifest, digest: blob, size: size)
+                try referrer.belongs(to: order.target.digest)
             } else {
                 referrer = BundleReferrer.render(
                     digest: blob, size: size, subject: order.subject, predicateType: order.content.predicateType,
@@ -156,6 +155,32 @@ struct StreamedAttestation: Sendable {
                     evidence: evidence, verified: verified, entry: entry, artefact: .referrer(referrer, bundle: [])),
                 bundle: bundle, referrer: referrer)
         }
+    }
+
+    private static func verifyBeforeLogging(
+        _ digest: [UInt8], _ signature: [UInt8], timestamp: [UInt8]?, by submitter: LogSubmission.Signer,
+        _ signer: Signer
+    ) throws {
+        let presented = UnverifiedBundle(
+            .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
+            material(submitter), [], timestamps: timestamp.map { [$0] } ?? [])
+        try signer.trust.verifier.verifyBeforeLogging(
+            presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
+            by: try signer.identity.expected, expecting: nil, repositories: nil)
+    }
+
+    /// What an earlier attempt left behind, before the log gets it (``Signer/verifyStored(_:_:by:)``).
+    private func verifyStored(_ prepared: Evidence.Prepared, _ digest: [UInt8], _ signer: Signer) throws {
+        let submitter = try signer.submitter(of: prepared)
+        do {
+            try Self.verifyBeforeLogging(
+                digest, prepared.signature, timestamp: prepared.timestampToken, by: submitter, signer)
+        } catch let error as VerificationError {
+            throw SigningError.ownOutputRejected(
+                code: error.code, observed: "what was stored for the log: \(error.observed)")
+        }
+        try signer.verifyRequest(
+            of: prepared, LogSubmission(.message(digest: digest, signature: prepared.signature), by: submitter))
     }
 
     /// The complete verification of signature, time, identity and log entry, over the digest of the message.

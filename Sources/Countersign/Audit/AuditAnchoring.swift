@@ -72,6 +72,16 @@ package struct AuditAnchoring: Service {
         guard let log = signer.services.log(id: anchor.prepared.log) else {
             return try await anchors.abandon(anchor, reason: "\(anchor.prepared.log) is not in use any more")
         }
+        // a row may be anybody's: only a statement of this head goes to the log
+        let head = AuditHead(position: anchor.position, hash: anchor.head)
+        guard anchor.prepared.payload == head.statement.encoded() else {
+            throw SigningError.evidenceUnusable("the anchor of position \(anchor.position) says something else")
+        }
+        try signer.verifyStored(anchor.prepared, .attestation) { presented in
+            guard case .bundle(let bundle) = presented else { throw SigningError.noLog(.bundle) }
+            try signer.trust.verifier.verifyBeforeLogging(
+                bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType)
+        }
         let entry: TlogEntry
         let end = anchor.prepared.certificateNotAfter ?? .distantFuture
         if !log.datesEntries || Date() < end.addingTimeInterval(-Self.margin) {
@@ -83,7 +93,6 @@ package struct AuditAnchoring: Service {
         }
         guard case .bundle(let bundle) = try signer.presented(anchor.prepared, entry, .attestation) else { return }
         let json = try bundle.json()
-        let head = AuditHead(position: anchor.position, hash: anchor.head)
         try head.verify(json, by: try signer.identity.expected, signer.trust.verifier)
         try await anchors.log(Evidence.Logged(entry, bundle: json), of: anchor)
         logger.notice(

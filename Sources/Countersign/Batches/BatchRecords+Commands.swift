@@ -106,10 +106,4 @@ extension BatchRecords {
             WHERE id = \(id)
             """)
     }
-
-    /// Forgets batches that ended long ago.
-    static func sweep(in session: Session) throws {
-        _ = try session.execute(
-            "DELETE FROM countersign.batch WHERE ended_at < now() - interval '90 days'")
-    }
 }

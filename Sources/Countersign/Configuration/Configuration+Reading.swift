@@ -89,6 +89,7 @@ struct ConfigurationReading {
             section.read("approval", into: &batches.approval)
             return batches
         }
+        configuration.retention = root.section("retention") { RetentionConfiguration(reading: $0) }
         configuration.notifications = root.section("notifications", notifications)
         configuration.log = root.section("log", log)
         return configuration

@@ -6,7 +6,8 @@ extension Configuration {
     package func validate() -> [ConfigurationProblem] {
         listenerProblems() + databaseProblems() + sigstoreProblems() + registryProblems() + endpointProblems()
             + policyProblems() + signingProblems() + attestations.problems() + workerProblems()
-            + reconcile.problems() + notifications.problems() + budgetProblems() + tenantProblems()
+            + reconcile.problems() + retention.problems() + notifications.problems() + budgetProblems()
+            + tenantProblems()
     }
 
     private func listenerProblems() -> [ConfigurationProblem] {

@@ -33,6 +33,8 @@ package struct Configuration: Sendable {
     package var api = APIConfiguration()
     /// What batches need before they run.
     package var batches = BatchConfiguration()
+    /// How long is kept what grows without end.
+    package var retention = RetentionConfiguration()
     /// Whom we tell what became of artifacts.
     package var notifications = NotificationConfiguration()
     /// What is logged, and how.

@@ -20,6 +20,9 @@ package struct Evidence: Sendable {
         return admitted
     }
 
+    /// Whether another attempt made it, and no log is known to have it.
+    var isFoundUnlogged: Bool { logged == nil && !isAdmitted }
+
     package var format: Format { prepared.format }
 
     package typealias Format = SignatureFormat

@@ -19,11 +19,29 @@ extension JobQueue {
         let statement = Self.claimStatement(
             limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed)
         let claims = try await pool.together { session in
-            try session.query(statement).map { try ClaimedRow($0, trustedUntil: trustedUntil) }
+            try Self.read(session.query(statement), trustedUntil: trustedUntil, in: session)
         }
         if !claims.isEmpty { try FailPoint.claim.after(QueueError.injected) }
         cursor.claimed(claims.map { ($0.claim.lane, $0.tenant, $0.runAt) })
         return claims.sorted { ($0.runAt, $0.claim.jobID) < ($1.runAt, $1.claim.jobID) }.map(\.claim)
+    }
+
+    /// The claims of leased rows. One that cannot be read (a hand wrote it, or a newer daemon) is given up by its name: it
+    /// must not keep the others from being claimed.
+    static func read(
+        _ rows: [Row], trustedUntil: ContinuousClock.Instant, in session: Session
+    ) throws -> [ClaimedRow] {
+        try rows.compactMap { row -> ClaimedRow? in
+            do { return try ClaimedRow(row, trustedUntil: trustedUntil) } catch {
+                let fault = QueueError(error)
+                _ = try conclude(
+                    jobID: try row.decode("id"), leaseToken: try row.decode("lease_token"), as: .failed,
+                    Failure(
+                        code: fault.code, stage: "claim", observed: "\(fault)",
+                        fix: "look at who can write to the database; push again, if it should be signed"), in: session)
+                return nil
+            }
+        }
     }
 
     /// Only while a registry is closed: the usual statement stays the usual statement.
@@ -69,13 +87,14 @@ extension JobQueue {
             SET state = CASE WHEN t.state IN ('queued', 'waiting') THEN 'signing' ELSE t.state END,
                 attempts = t.attempts + 1, updated_at = now()
             WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
-            RETURNING t.id, t.digest, t.purpose, t.generation, t.state)
+            RETURNING t.id, t.repository_id, t.digest, t.purpose, t.generation, t.state)
         SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.depth, c.run_at, c.tenant, c.tag, c.actor, c.delivery_key,
-            c.group_id, c.repository_id, r.registry, r.name,
+            c.group_id, r.id AS repository_id, r.registry, r.name,
             m.id AS target_id, m.digest, m.purpose, m.generation, m.state
         FROM claimed c
-        JOIN countersign.repository r ON r.id = c.repository_id
         LEFT JOIN marked m ON m.id = c.target_id
+        -- a target's repository is its own, whatever a job says
+        JOIN countersign.repository r ON r.id = coalesce(m.repository_id, c.repository_id)
         """
     }
 }
@@ -90,17 +109,24 @@ struct ClaimedRow: Sendable {
         let repository = try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
         let repositoryID: Int32 = try row.decode("repository_id")
         let work: Claim.Work
-        func target() throws -> Target {
-            Target(
+        func target(isSignature: Bool? = nil) throws -> Target {
+            let purpose = Purpose(rawValue: try row.decode("purpose"))
+            // a job of the other kind would sign an attestation's target as an image
+            guard isSignature == nil || isSignature == (purpose == .signature) else {
+                throw QueueError.unreadable(
+                    table: "job", what: "kind of job \(id), of a target for \(purpose.rawValue)")
+            }
+            return Target(
                 id: try row.decode("target_id"), repositoryID: repositoryID, repository: repository,
-                digest: try Digest(try row.decode("digest", as: String.self)),
-                purpose: Purpose(rawValue: try row.decode("purpose")), generation: try row.decode("generation"))
+                digest: try Digest(try row.decode("digest", as: String.self)), purpose: purpose,
+                generation: try row.decode("generation"))
         }
         switch JobKind(rawValue: try row.decode("kind")) {
         case .sign:
             work = .sign(
-                try target(), recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
-        case .attest: work = .attest(try target())
+                try target(isSignature: true),
+                recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
+        case .attest: work = .attest(try target(isSignature: false))
         case .withdraw: work = .withdraw(try target())
         case .resolve:
             work = .resolve(

@@ -20,7 +20,7 @@ extension JobQueue {
         let window = Self.groupStagger * 2
         let rest = Self.leaseStatement(worker: worker, lease: settings.lease)
         let claims = try await pool.together { session in
-            try session.query(
+            let rows = try session.query(
                 """
                 WITH due AS MATERIALIZED (
                     SELECT id FROM countersign.job
@@ -30,7 +30,8 @@ extension JobQueue {
                     ORDER BY id LIMIT \(limit)::int FOR NO KEY UPDATE SKIP LOCKED),
                 \(rest)
                 """
-            ).map { try ClaimedRow($0, trustedUntil: trustedUntil).claim }
+            )
+            return try Self.read(rows, trustedUntil: trustedUntil, in: session).map(\.claim)
         }
         return claims.sorted { $0.jobID < $1.jobID }
     }

@@ -37,29 +37,21 @@ extension JobQueue {
         return rescued
     }
 
-    /// Once an hour: partitions for the days to come, old ones dropped, leases and workers that nobody will miss.
+    /// Once an hour: partitions for the days to come; leases, documents and workers that nobody will miss. What is kept for a
+    /// configured time is ``Retention``'s.
     /// - Returns: events that had no partition of their own. More than 0 means that maintenance did not run for days.
     @discardableResult
     package func maintain() async throws(QueueError) -> Int {
-        let (ahead, retention) = (Int32(clamping: settings.partitionsAhead), settings.eventRetention)
-        let letters = settings.deadLetterRetention
+        let ahead = Int32(clamping: settings.partitionsAhead)
         let strayed = try await pool.together { session in
             try session.query("SELECT countersign.create_event_partitions(\(ahead)::int) AS strayed")
                 .first?.decode("strayed", as: Int64.self) ?? 0
         }
         _ = try await pool.together { session in
-            _ = try session.query("SELECT countersign.drop_event_partitions(\(retention)::interval)")
             _ = try session.execute(
                 "DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
             try DocumentStore.sweep(in: session)
-            try BatchRecords.sweep(in: session)
             _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
-            _ = try session.execute(
-                """
-                DELETE FROM countersign.dead_letter WHERE job_id = ANY(ARRAY(
-                    SELECT job_id FROM countersign.dead_letter WHERE buried_at < now() - \(letters)::interval
-                    ORDER BY job_id FOR UPDATE SKIP LOCKED))
-                """)
         }
         return Int(strayed)
     }

@@ -21,10 +21,6 @@ package struct JobQueue: Sendable {
         package var crashBackoffCeiling: Duration = .seconds(300)
         /// Event partitions to have ready, in days.
         package var partitionsAhead: Int = 7
-        /// How long received events are kept.
-        package var eventRetention: Duration = .seconds(14 * 86_400)
-        /// How long dead letters are kept. Their targets stay `failed`, and a push takes them up all the same.
-        package var deadLetterRetention: Duration = .seconds(90 * 86_400)
 
         package init() {}
     }

@@ -195,6 +195,7 @@ extension Journal {
             WHERE e.log_id = \(logged.logID)::text AND e.log_index = \(logged.logIndex) AND e.abandoned_at IS NULL
                 AND e.format = \(prepared.format.rawValue)::text AND e.signature = \(prepared.signature)
                 AND e.bundle = \(logged.bundle)
+            ON CONFLICT (evidence_id, target_id) DO UPDATE SET live = true -- its image had gone, and came back
             RETURNING evidence_id
             """
         ).first?.decode("evidence_id")

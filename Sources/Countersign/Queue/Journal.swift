@@ -33,7 +33,8 @@ package struct Journal: Sendable {
     /// Commit point 1, for all formats of one signing event. Nothing may be sent to a log before this returns.
     ///
     /// - Returns: the live evidence of the target in each of these formats: the one just written, or the one that was there
-    ///   already. Go on with what is returned and forget the rest: a signature that is not stored was never made.
+    ///   already. Go on with what is returned and forget the rest: a signature that is not stored was never made. What was
+    ///   there is not believed either (``Evidence/isFoundUnlogged``): somebody else wrote it.
     package func prepare(_ prepared: [Evidence.Prepared], for claim: Claim) async throws(QueueError) -> [Evidence] {
         try await pool.together { session in
             let (targetID, answers) = try Self.fence(claim, and: [Self.liveEvidence(of: claim)], in: session)
@@ -41,7 +42,7 @@ package struct Journal: Sendable {
             return try prepared.map { prepared in
                 if let existing = existing.first(where: { $0.format == prepared.format }) { return existing }
                 let id = try Self.insert(prepared, of: [targetID], in: session)
-                return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil)
+                return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil).admitted
             }
         }
     }

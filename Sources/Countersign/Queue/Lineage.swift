@@ -3,7 +3,7 @@ import Postgres
 
 /// Where a target stands among the generations of its digest, and whether it may be signed at all.
 struct Lineage: Sendable, Equatable {
-    /// The newest generation there is.
+    /// The newest generation that somebody asked for.
     let newest: Int32
     /// Of the newest generation.
     let state: TargetState
@@ -12,6 +12,7 @@ struct Lineage: Sendable, Equatable {
 
     static let supersededCode = "artifact.superseded"
     static let revokedCode = "artifact.revoked"
+    static let unexplainedCode = "artifact.generation_unexplained"
 
     /// Why nothing is to be done for a target; `nil` when something is.
     func end(of target: Target) -> Failure? {
@@ -20,6 +21,12 @@ struct Lineage: Sendable, Equatable {
                 code: Self.revokedCode, stage: SigningStage.authorise.rawValue,
                 observed: "\(target.digest) was revoked in \(target.repository)",
                 fix: "countersign release, if it may be signed again")
+        }
+        guard target.generation <= newest else {
+            return Failure(
+                code: Self.unexplainedCode, stage: SigningStage.authorise.rawValue,
+                observed: "nobody is on record as having asked for generation \(target.generation)",
+                fix: "look at who can write to the database; countersign resign opens a generation")
         }
         guard target.generation < newest else { return nil }
         return Failure(
@@ -53,6 +60,7 @@ extension Journal {
             FROM countersign.target t
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
                 AND t.purpose = \(target.purpose.rawValue)::text
+                AND (t.generation = 0 OR EXISTS (SELECT FROM countersign.target_generation g WHERE g.target_id = t.id))
             ORDER BY t.generation DESC LIMIT 1
             """
         ).values { row -> Lineage in

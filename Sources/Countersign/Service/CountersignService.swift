@@ -31,13 +31,14 @@ package struct CountersignService: Sendable {
         Preflight.forbidCoreDumps()
         let preflight = Preflight(configuration)
         try preflight.failPoint(ProcessInfo.processInfo.environment[FailPointSetting.variable])
-        try await preflight.database(migrations: migrations)
+        let migrator = try await preflight.database(migrations: migrations)
 
         let http = HTTPClient(
             userAgent: "countersign/\(version)", concurrency: configuration.worker.concurrency)
         let pools = try Pools(configuration)
         do {
-            try await run(http, pools, stoppingOn: signals, onBound: onBound)
+            let schema = SchemaWatch(migrator: migrator, pool: pools.notify, logger: logger)
+            try await run(http, pools, schema, stoppingOn: signals, onBound: onBound)
         } catch {
             http.shutdown()
             await pools.close()
@@ -48,7 +49,7 @@ package struct CountersignService: Sendable {
     }
 
     private func run(
-        _ http: HTTPClient, _ pools: Pools, stoppingOn signals: [UnixSignal],
+        _ http: HTTPClient, _ pools: Pools, _ schema: SchemaWatch, stoppingOn signals: [UnixSignal],
         onBound: @escaping @Sendable (Door, Int) async -> Void
     ) async throws {
         let metrics = ServiceMetrics()
@@ -56,7 +57,8 @@ package struct CountersignService: Sendable {
             configuration, http: http, pool: pools.work, metrics: TrustMetrics(metrics.registry), logger: logger)
         let services = try services(trust: trust, metrics: metrics, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
-        var shape = ServiceGroupConfiguration(services: services, gracefulShutdownSignals: signals, logger: logger)
+        var shape = ServiceGroupConfiguration(
+            services: [schema as any Service] + services, gracefulShutdownSignals: signals, logger: logger)
         // the worker's grace, and a moment for the listeners' last answers
         shape.maximumGracefulShutdownDuration = configuration.worker.shutdownGrace + .seconds(3)
         let group = ServiceGroup(configuration: shape)
@@ -140,9 +142,14 @@ package struct CountersignService: Sendable {
         notifications.collect(from: outbox)
         let delivery = NotificationDelivery(
             configuration.notifications, outbox: outbox, http: http, metrics: notifications, logger: logger)
+        let upkeep = MaintenanceMetrics(metrics.registry)
+        upkeep.collect(from: pools.api)
+        let maintenance = Maintenance(
+            queue: workQueue, retention: Retention(pool: pools.work, configuration: configuration.retention),
+            metrics: upkeep, logger: logger)
         return [trust, watch, dependencies, notifier, JobListener(pools.listener, signal: signal)]
             + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
-            + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger)]
+            + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger), maintenance]
             + Reconciliation(
                 configuration: configuration, policy: policy, registries: registries, signers: signers,
                 queue: workQueue,

@@ -1,7 +1,7 @@
 package import FailPoints
 import FoundationEssentials
 import Glibc
-import Postgres
+package import Postgres
 
 /// What `serve` refuses to start with: each would make a promise of ours hollow without anybody noticing.
 package enum PreflightError: Error, Sendable, Equatable {
@@ -76,14 +76,17 @@ package struct Preflight: Sendable {
         }
     }
 
-    /// Durable, and of this version.
-    package func database(migrations directory: String) async throws(PreflightError) {
+    /// Durable, and of this version, or migrated by a newer one in a way that suits this one.
+    /// - Returns: what knows the migrations of this version.
+    @discardableResult
+    package func database(migrations directory: String) async throws(PreflightError) -> Migrator {
         do {
             let connection = try configuration.database.connection(applicationName: "countersign preflight")
-            let status = try await Migrator(directory: directory).status(using: connection)
+            let migrator = try Migrator(directory: directory)
+            let status = try await migrator.status(using: connection)
             if let fault = status.fault { throw PreflightError.migrationFault("\(fault)") }
             guard status.pending.isEmpty else { throw PreflightError.migrationsPending(status.pending) }
-            guard configuration.environment == .production else { return }
+            guard configuration.environment == .production else { return migrator }
             let pool = ConnectionPool(connection, size: 1)
             let rows = try await pool.query(
                 "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'")
@@ -91,6 +94,7 @@ package struct Preflight: Sendable {
             if let setting = try rows.first?.decode("name", as: String.self) {
                 throw PreflightError.databaseForgets(setting: setting)
             }
+            return migrator
         } catch let error as PreflightError {
             throw error
         } catch let error as PostgresError {

@@ -43,7 +43,7 @@ package struct EvidenceLine: Sendable {
         _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
         try await signer.services.admitted(formats, of: order.rule) {
-            try await sign(formats, order, signer, trace).map(\.admitted)
+            try await sign(formats, order, signer, trace)
         }
     }
 
@@ -87,6 +87,13 @@ package struct EvidenceLine: Sendable {
     ) async throws -> LoggedEvidence {
         let signer = try signers.signer(of: evidence, order.content.kind, for: order.rule)
         if let known = try LoggedEvidence(evidence, order, signer) { return known }
+        if evidence.isFoundUnlogged {
+            try await trace.stage(.verify) {
+                try signer.verifyStored(evidence.prepared, order.content.kind) {
+                    try signer.verifyBeforeLogging($0, for: order)
+                }
+            }
+        }
         let entry = try await entry(of: evidence, order.claim, signer, trace)
         return try await trace.stage(.verify) { try await commit(evidence, entry, order, signer) }
     }

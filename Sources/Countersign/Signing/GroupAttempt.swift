@@ -170,7 +170,15 @@ struct GroupAttempt: Sendable {
             guard let evidence = try await journal.evidence(of: members[0].order.target) else {
                 throw QueueError.leaseLost(jobID: members[0].claim.jobID)
             }
-            await finish(evidence, members)
+            let covered = try GroupLine.covered(by: evidence, members)
+            let tokens = Set(covered.map(\.claim.leaseToken))
+            // one that is not in the statement does not hold up the others
+            for member in members where !tokens.contains(member.claim.leaseToken) {
+                await fail(
+                    [member.claim],
+                    SigningError.evidenceUnusable("its group's statement is not about \(member.order.target.digest)"))
+            }
+            if !covered.isEmpty { await finish(evidence, covered) }
         } catch {
             await fail(members.map(\.claim), error)
         }

@@ -73,8 +73,28 @@ struct GroupLine: Sendable {
     ) async throws -> [(member: GroupMember, logged: LoggedEvidence)] {
         guard let first = members.first else { return [] }
         let signer = try line.signers.signer(of: evidence, .signature, for: first.order.rule)
+        if evidence.isFoundUnlogged {
+            try await trace.stage(.verify) {
+                try signer.verifyStored(evidence.prepared, .signature) { presented in
+                    guard case .bundle(let bundle) = presented else {
+                        throw SigningError.evidenceUnusable("a group is signed in the bundle format only")
+                    }
+                    try signer.trust.verifier.verifyBeforeLogging(
+                        bundle, members: try members.map { try $0.verified() }, by: try signer.identity.expected,
+                        expecting: Statement.cosignSignPredicateType)
+                }
+            }
+        }
         let entry = try await line.entry(of: evidence, first.claim, signer, trace)
         return try await trace.stage(.verify) { try await commit(evidence, entry, members, signer) }
+    }
+
+    /// Those of the members that stored evidence is about. A row may say that it covers more.
+    static func covered(by evidence: Evidence, _ members: [GroupMember]) throws -> [GroupMember] {
+        let subjects = try Statement(json: evidence.prepared.payload, limits: UnverifiedBundle.attestationLimits)
+            .subjects
+        let digests = Set(subjects.flatMap { subject in subject.digest.map { "\($0.key):\($0.value)" } })
+        return members.filter { digests.contains($0.order.target.digest.description) }
     }
 
     private func commit(

@@ -34,7 +34,9 @@ package struct LoggedEvidence: Sendable {
             switch stored.format {
             case .bundle:
                 guard let bundle = logged.bundle else { throw SigningError.evidenceUnusable("no bundle") }
-                artefact = .referrer(try BundleReferrer(manifest: attachment.manifest, bundle: bundle), bundle: bundle)
+                let referrer = try BundleReferrer(manifest: attachment.manifest, bundle: bundle)
+                try referrer.belongs(to: order.target.digest)
+                artefact = .referrer(referrer, bundle: bundle)
                 presented = .bundle(try UnverifiedBundle(json: bundle))
             case .legacy:
                 let layer = try LegacyLayer(
@@ -44,8 +46,9 @@ package struct LoggedEvidence: Sendable {
             }
             let verified = try signer.verify(
                 presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
-            self.init(
-                evidence: stored, verified: verified, entry: try TlogEntry(json: logged.entry), artefact: artefact)
+            let entry = try TlogEntry(json: logged.entry)
+            try verified.holds(entry)
+            self.init(evidence: stored, verified: verified, entry: entry, artefact: artefact)
         } catch let error as VerificationError {
             // it verified when it was stored: the trust root, the identity or the row has changed since
             throw SigningError.ownOutputRejected(

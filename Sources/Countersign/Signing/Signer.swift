@@ -41,22 +41,25 @@ package struct Signer: Sendable {
         for order: SigningOrder
     ) async throws {
         let presented = document.presented(signature, by: credential.signer, entry: nil, timestamp: timestamp)
-        let artifact = try ArtifactDigest(order.target.digest.description)
-        let repositories = [order.target.repository.description]
-        do {
-            switch presented {
-            case .bundle(let bundle):
-                try trust.verifier.verifyBeforeLogging(
-                    bundle, artifact: artifact, by: try identity.expected, expecting: order.content.predicateType,
-                    repositories: repositories)
-            case .legacy(let legacy):
-                try trust.verifier.verifyBeforeLogging(
-                    legacy, image: artifact, by: try identity.expected, expecting: order.content.predicateType,
-                    repositories: repositories)
-            }
-        } catch {
+        do { try verifyBeforeLogging(presented, for: order) } catch {
             await identity.discard(credential)
             throw error
+        }
+    }
+
+    /// The same of a signature that somebody made.
+    func verifyBeforeLogging(_ presented: PresentedForm, for order: SigningOrder) throws {
+        let artifact = try ArtifactDigest(order.target.digest.description)
+        let repositories = [order.target.repository.description]
+        switch presented {
+        case .bundle(let bundle):
+            try trust.verifier.verifyBeforeLogging(
+                bundle, artifact: artifact, by: try identity.expected, expecting: order.content.predicateType,
+                repositories: repositories)
+        case .legacy(let legacy):
+            try trust.verifier.verifyBeforeLogging(
+                legacy, image: artifact, by: try identity.expected, expecting: order.content.predicateType,
+                repositories: repositories)
         }
     }
 
@@ -82,14 +85,9 @@ package struct Signer: Sendable {
 
     /// Stored parts as their readers will meet them: the same parts, the same bytes.
     func presented(_ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind) throws -> PresentedForm {
-        let signer: LogSubmission.Signer
-        switch (prepared.certificateChain.first, identity.means) {
-        case (let leaf?, _): signer = .certificate(try Certificate.remembered(der: leaf))
-        case (nil, .key(let key)): signer = .publicKey(key.publicKey)
-        case (nil, .keyless): throw SigningError.evidenceUnusable("no certificate")
-        }
-        return SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
-            .presented(prepared.signature, by: signer, entry: entry, timestamp: prepared.timestampToken)
+        SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
+            .presented(
+                prepared.signature, by: try submitter(of: prepared), entry: entry, timestamp: prepared.timestampToken)
     }
 
     /// The whole verification that any client would do, and the two things that only ours does: the claim must be about

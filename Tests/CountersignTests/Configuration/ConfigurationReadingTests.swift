@@ -37,7 +37,7 @@ import Testing
         #expect(api.oidc.count == 1)
         api.oidc = []
         #expect(api == APIConfiguration())
-        #expect(configuration.log == LogConfiguration())
+        #expect(configuration.log == LogConfiguration() && configuration.retention == RetentionConfiguration())
         #expect(configuration.sigstore.window == WindowConfiguration())
         #expect(configuration.sigstore.identity.token == .file("/var/run/secrets/tokens/sigstore"))
         #expect(

@@ -1,0 +1,51 @@
+package import Postgres
+
+/// Figures of the tables' upkeep.
+package struct MaintenanceMetrics: Sendable {
+    /// What was removed because it was older than it is kept, by kind.
+    let removed: Counter
+    /// Rows of the hot tables that are dead and not vacuumed yet.
+    let deadRows: Gauge
+    /// How long the oldest transaction has kept dead rows from being vacuumed.
+    let oldestSnapshot: Gauge
+    private let registry: MetricsRegistry
+
+    package init(_ registry: MetricsRegistry) {
+        self.registry = registry
+        removed = registry.counter(
+            "countersign_retention_removed_total", "What was removed because it was older than it is kept.",
+            labels: ["kind"])
+        deadRows = registry.gauge(
+            "countersign_table_dead_rows", "Rows of a table that are dead and not vacuumed yet.", labels: ["table"])
+        oldestSnapshot = registry.gauge(
+            "countersign_oldest_snapshot_seconds",
+            "How long the oldest transaction has kept dead rows from being vacuumed.")
+    }
+
+    /// Asks the database at each scrape. What cannot be asked is absent, not old.
+    package func collect(from pool: ConnectionPool) {
+        registry.collect { [deadRows, oldestSnapshot] in
+            deadRows.clear()
+            oldestSnapshot.clear()
+            guard
+                let tables = try? await pool.rows(
+                    """
+                    SELECT relname, n_dead_tup FROM pg_stat_user_tables
+                    WHERE schemaname = 'countersign' AND relname IN ('job', 'outbox', 'target', 'evidence')
+                    """
+                ).values({
+                    (try $0.decode("relname", as: String.self), try $0.decode("n_dead_tup", as: Int64.self))
+                }),
+                // of other roles' sessions only for whoever may see them (pg_read_all_stats)
+                let oldest = try? await pool.rows(
+                    """
+                    SELECT coalesce(max(now() - xact_start), interval '0') AS age FROM pg_stat_activity
+                    WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+                    """
+                ).values({ try $0.decode("age", as: Duration.self) }).first
+            else { return }
+            for (table, rows) in tables { deadRows.set(Double(rows), table) }
+            oldestSnapshot.set(oldest / .seconds(1))
+        }
+    }
+}

@@ -1,0 +1,211 @@
+import FoundationEssentials
+import OCI
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+extension QueueFixture {
+    /// A daemon's upkeep of these tables.
+    func maintenance(
+        keeping configuration: RetentionConfiguration = .init(), limit: Int = 500, metrics: MetricsRegistry = .init(),
+        queue other: JobQueue? = nil
+    ) -> Maintenance {
+        var settings = Maintenance.Settings()
+        settings.pause = .zero
+        return Maintenance(
+            queue: other ?? queue, retention: Retention(pool: pool, configuration: configuration, limit: limit),
+            metrics: MaintenanceMetrics(metrics), settings: settings, logger: SigningDaemon.silence)
+    }
+}
+
+/// What is removed because it is older than it is kept, and what never is.
+@Suite struct MaintenanceTests {
+    private func bury(_ count: Int, daysAgo: Int32, _ fixture: QueueFixture, _ name: String) async throws {
+        for number in 0..<count { try await fixture.push(samplePush(sampleDigest("\(name) \(number)"))) }
+        for claim in try await fixture.claim() {
+            _ = try await fixture.queue.settle(claim, as: .failed(sampleFailure))
+            try await fixture.pool.execute(
+                """
+                UPDATE countersign.dead_letter SET buried_at = now() - \(daysAgo)::int * interval '1 day'
+                WHERE job_id = \(claim.jobID)
+                """)
+        }
+    }
+
+    @Test func `events are kept for as long as the configuration says, and dropped by whole days`() async throws {
+        let fixture = try await QueueFixture()
+        for days in [3, 6, 20] as [Int32] {
+            try await fixture.pool.execute(
+                """
+                INSERT INTO countersign.event (received_at, source, delivery_key, registry, repository, verdict, reason, body)
+                VALUES (now() - \(days)::int * interval '1 day', 'demo', '\\x01', 'r', 'a', 'filtered', 'pull', '\\x')
+                """)
+        }
+        try await fixture.queue.maintain()  // gives them partitions
+        #expect(try await fixture.maintenance().removeOld()[.events] == 1)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 2)
+        var configuration = RetentionConfiguration()
+        configuration.events = .seconds(5 * 86_400)
+        #expect(try await fixture.maintenance(keeping: configuration).removeOld()[.events] == 1)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 1)
+    }
+
+    @Test func `dead letters go in pieces, and their targets stay failed`() async throws {
+        let fixture = try await QueueFixture()
+        try await bury(7, daysAgo: 91, fixture, "old")
+        try await bury(2, daysAgo: 89, fixture, "new")
+        let metrics = MetricsRegistry()
+        #expect(try await fixture.maintenance(limit: 3, metrics: metrics).removeOld()[.deadLetters] == 7)
+        #expect(try await fixture.records.deadLetters().items.count == 2)
+        #expect(try await fixture.state(sampleDigest("old 0")) == "failed")
+        #expect(metrics.render().contains(#"countersign_retention_removed_total{kind="dead_letters"} 7"#))
+    }
+
+    @Test func `a daemon that dies between two pieces leaves the rest to the next, after its turn`() async throws {
+        let fixture = try await QueueFixture()
+        try await bury(5, daysAgo: 91, fixture, "old")
+        // the first took its turn and removed a piece
+        let first = Turns(pool: fixture.pool, holder: fixture.queue.worker)
+        #expect(try await first.take(Maintenance.turn))
+        var place = Retention.Place()
+        let piece = try await Retention(pool: fixture.pool, configuration: .init(), limit: 2)
+            .piece(of: .deadLetters, after: &place)
+        #expect(piece == Retention.Piece(removed: 2, isLast: false))
+
+        let second = fixture.maintenance(queue: fixture.anotherQueue())
+        #expect(try await second.removeOld().isEmpty, "it is not its turn")
+        try await fixture.pool.execute("UPDATE countersign.turn SET expires_at = now() - interval '1 second'")
+        #expect(try await second.removeOld()[.deadLetters] == 3)
+    }
+
+    @Test func `batches go with their members, members first`() async throws {
+        let fixture = try await QueueFixture()
+        for (days, state) in [(91, "done"), (89, "done")] as [(Int32, String)] {
+            try await fixture.pool.execute(
+                """
+                WITH made AS (
+                    INSERT INTO countersign.batch (action, state, token_name, idempotency_key, request_sha256, members, ended_at)
+                    VALUES ('sign', \(state)::text, 't', \("\(days)")::text, sha256('x'), 5,
+                        now() - \(days)::int * interval '1 day')
+                    RETURNING id)
+                INSERT INTO countersign.batch_member (batch_id, ordinal, registry, repository, tag)
+                SELECT id, n, 'r', 'a', 'v' || n FROM made, generate_series(0, 4) AS n
+                """)
+        }
+        #expect(try await fixture.maintenance(limit: 2).removeOld()[.batches] == 6)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.batch") == 1)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.batch_member") == 5)
+    }
+
+    @Test func `where a tag pointed before is removed only if that is configured, and never where it points`()
+        async throws
+    {
+        let fixture = try await QueueFixture()
+        for number in 1...3 { try await fixture.push(samplePush(sampleDigest(number), tag: "latest")) }
+        try await fixture.push(samplePush(sampleDigest("other"), tag: "v1"))
+        try await fixture.pool.execute("UPDATE countersign.tag_history SET seen_at = now() - interval '40 days'")
+        let rows: Query = "SELECT count(*) FROM countersign.tag_history"
+        _ = try await fixture.maintenance().removeOld()
+        #expect(try await fixture.number(rows) == 4)
+        var configuration = RetentionConfiguration()
+        configuration.tagHistory = .seconds(30 * 86_400)
+        #expect(try await fixture.maintenance(keeping: configuration, limit: 2).removeOld()[.tagHistory] == 2)
+        #expect(
+            try await fixture.text(
+                "SELECT string_agg(tag || ' ' || digest, ' ' ORDER BY tag) FROM countersign.tag_history")
+                == "latest \(sampleDigest(3)) v1 \(sampleDigest("other"))")
+    }
+
+    @Test func `hot tables are vacuumed by their owner, and by nobody else`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("app")))
+        #expect(try await fixture.maintenance().vacuum() == ["job", "outbox"])
+        let (_, pool) = try await fixture.role(.work)
+        let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: SigningDaemon.silence)
+        let queue = JobQueue(pool: pool, notifier: notifier, settings: .init())
+        #expect(try await fixture.maintenance(queue: queue).vacuum().isEmpty)
+        await pool.close()
+    }
+
+    @Test func `the work role removes what is old`() async throws {
+        let fixture = try await QueueFixture()
+        try await bury(2, daysAgo: 91, fixture, "old")
+        let (_, pool) = try await fixture.role(.work)
+        let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: SigningDaemon.silence)
+        let queue = JobQueue(pool: pool, notifier: notifier, settings: .init())
+        let maintenance = Maintenance(
+            queue: queue, retention: Retention(pool: pool, configuration: .init()),
+            metrics: MaintenanceMetrics(MetricsRegistry()), logger: SigningDaemon.silence)
+        #expect(try await maintenance.removeOld()[.deadLetters] == 2)
+        await pool.close()
+    }
+}
+
+/// What would put a signature back is kept while its image is there.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct DeletedArtifactTests {
+    private func age(_ line: SigningLine, days: Int32) async throws {
+        try await line.database.pool.execute(
+            "UPDATE countersign.deleted_artifact SET gone_at = now() - \(days)::int * interval '1 day'")
+    }
+
+    private func stored(_ line: SigningLine) async throws -> Int {
+        try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE bundle IS NOT NULL")
+    }
+
+    @Test func `the bundle of an image that is gone goes after its time, and one that comes back is signed`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let (image, kept) = (try await line.image(), try await line.image(tag: "kept"))
+        let digest = image.descriptor.digest
+        for image in [image, kept] { try await line.push(image.descriptor.digest) }
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        // the image is deleted, the next look notices
+        try await line.delete(digest)
+        try await line.push(digest)
+        try await daemon.workOff(atMost: 20)
+        #expect(try await line.state(digest) == "gone")
+
+        try await age(line, days: 89)
+        #expect(try await line.database.maintenance().removeOld()[.deletedArtifacts] == 0)
+        #expect(try await stored(line) == 2)
+        try await age(line, days: 91)
+        #expect(try await line.database.maintenance().removeOld()[.deletedArtifacts] == 1)
+        #expect(try await stored(line) == 1)
+        // its entry in the log stays explained
+        let signature = try await line.database.number(
+            "SELECT count(*) FROM countersign.evidence WHERE octet_length(signature) > 0 AND log_index IS NOT NULL")
+        #expect(signature == 2)
+        let entries = try await LogEntryRecords(pool: line.database.pool).entries(.init()).items
+        #expect(entries.count == 2)
+
+        try await line.put(image)
+        try await line.push(digest)
+        try await daemon.workOff()
+        // its signature was there still: it is adopted, beside what was put aside
+        try await line.expectSignedOnce(digest, abandoned: 1)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.deleted_artifact") == 0)
+    }
+
+    @Test func `what is pushed again in time keeps its bundle`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let digest = image.descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        try await line.delete(digest)
+        try await line.push(digest)
+        try await daemon.workOff(atMost: 20)
+        #expect(try await line.state(digest) == "gone")
+        try await line.put(image)
+        try await line.push(digest)
+        try await age(line, days: 91)
+        #expect(try await line.database.maintenance().removeOld()[.deletedArtifacts] == 0)
+        try await daemon.workOff()
+        try await line.expectSignedOnce(digest)
+    }
+}
