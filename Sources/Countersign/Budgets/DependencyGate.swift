@@ -53,6 +53,15 @@ package final class DependencyGate: HTTPGate {
         guard !isProbing, await probe() else { throw open(for: max(.seconds(1), settings.breaker.probe / 3)) }
     }
 
+    /// Asked before anything is done for a use: is it known to be of no use now? Takes nothing; ``admit()`` has the last word.
+    /// - Throws: ``Withheld`` while the breaker is open, or we were asked to wait.
+    func askFirst() async throws(Withheld) {
+        await board.freshen()
+        guard let refusal = refusalNow else { return }
+        board.withheld(dependency, refusal.code)
+        throw refusal
+    }
+
     package func enter() async throws(HTTPError) {
         do throws(Withheld) {
             if charge == .requests { try await admit() }
