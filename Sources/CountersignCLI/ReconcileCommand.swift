@@ -18,6 +18,12 @@ private struct ReconcilePage: Codable {
         let error: SweepFailure?
     }
 
+    struct Log: Codable {
+        let log: String
+        let nextIndex, entries, ours, unknownKinds, unreadable, suspected: Int64
+        let readAt: String
+    }
+
     struct SweepFailure: Codable {
         let code, stage, observed, fix: String
     }
@@ -25,6 +31,7 @@ private struct ReconcilePage: Codable {
     var pending: Int
     var registries: [Registry]
     var repositories: [Sweep]
+    var logs: [Log]
     var next: Int64?
 }
 
@@ -92,6 +99,11 @@ struct ReconcileCommand: AsyncParsableCommand {
         for registry in page.registries {
             print("\(registry.registry)\tcatalog \(registry.catalog)\tlooked at again \(registry.rechecked)")
             if let error = registry.error { print("  \(error.observed) [\(error.code)]\n  fix: \(error.fix)") }
+        }
+        for log in page.logs {
+            print(
+                "log \(log.log)\tread to \(log.nextIndex)\tours \(log.ours)\tnot explained yet \(log.suspected)"
+                    + "\tnot read: unknown kinds \(log.unknownKinds), unreadable \(log.unreadable)")
         }
         for sweep in page.repositories {
             print(

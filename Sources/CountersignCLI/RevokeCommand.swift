@@ -27,14 +27,15 @@ struct RevokeCommand: AsyncParsableCommand {
         abstract: "Withdraw: a digest is not signed in its repository any more, until it is released.",
         discussion: """
             Signatures that exist stay valid for whoever has them: they are in a public log. With --remove they are taken out of
-            what the registry lists, where it lists by a tag. Exit status 0 if that was done, 1 if the registry goes on
-            listing them by itself, or the time is up.
+            what the registry lists, where it lists by a tag, and deleted where the daemon has a credential for that. Exit status 0
+            if that was done, 1 if the registry goes on listing them by itself, if it would not delete, or the time is up.
             """)
 
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption
     @Option(help: "Why; kept for the record, and shown by status.") var reason: String
-    @Flag(help: "Also take what was published out of the registry's lists.") var remove = false
+    @Flag(help: "Also take what was published out of the registry's lists, and delete it where that is configured.")
+    var remove = false
     @Option(help: "How long to wait for that, such as 60s.") var timeout = DurationArgument(.seconds(60))
     @Argument(help: "host/repository@digest, one or more.") var references: [String]
 
@@ -52,13 +53,10 @@ struct RevokeCommand: AsyncParsableCommand {
                 try await Task.sleep(for: .milliseconds(250))
                 status = try await client.get("/v1/artifacts", query: [("ref", reference)])
             }
-            if status.revocation?.removal != "removed" {
-                isRemoved = false
-                Console.error(
-                    status.revocation?.removal == "listed"
-                        ? "\(reference): the registry lists referrers by itself; whoever may delete there has to do it"
-                        : "\(reference): not removed yet; the daemon goes on")
-            }
+            guard let revocation = status.revocation else { continue }
+            let isDone = ["removed", "deleted"].contains(revocation.removal) && revocation.removalError == nil
+            if !isDone { isRemoved = false }
+            Console.error("\(reference): \(revocation.removalWords)")
         }
         if !isRemoved { throw ExitCode(1) }
     }

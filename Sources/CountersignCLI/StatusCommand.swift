@@ -46,7 +46,22 @@ struct ArtifactStatus: Codable {
         let revokedBy: String
         let revokedAt: String
         let removal: String
+        let removalError: Failure?
         let releasedAt: String?
+
+        /// What became of what had been published.
+        var removalWords: String {
+            let words =
+                switch removal {
+                case "asked": "under way"
+                case "removed": "out of the registry's lists"
+                case "deleted": "deleted"
+                case "listed": "not done: the registry lists referrers by itself"
+                default: removal
+                }
+            guard let removalError else { return words }
+            return "\(words); \(removalError.code): \(removalError.observed). \(removalError.fix)"
+        }
     }
 
     /// Whether nothing more happens by itself.
@@ -59,6 +74,7 @@ struct ArtifactStatus: Codable {
         if let tag { lines.append(("tag", resolvedAt.map { "\(tag), seen here \($0)" } ?? "\(tag), not resolved")) }
         if let revocation, revocation.releasedAt == nil {
             lines.append(("revoked", "\(revocation.revokedAt) by \(revocation.revokedBy): \(revocation.reason)"))
+            if revocation.removal != "none" { lines.append(("removal", revocation.removalWords)) }
         }
         if generation > 0 { lines.append(("generation", String(generation))) }
         if let signature {

@@ -29,9 +29,10 @@ extension FailPoint {
         /// Whether somebody else does the step and answers.
         var hasAnswer: Bool {
             switch self {
-            case .authorise, .adopt, .sign, .verify, .publish: false
+            case .authorise, .adopt, .sign, .verify, .publish, .groupMember: false
             case .delivery, .batchStep, .resolve, .claim, .fetch, .certificate, .timestamp, .prepare, .log,
-                .recordEntry, .turn, .pushBlob, .pushManifest, .pushIndex, .pushTag, .readBack, .recordPush, .settle:
+                .recordEntry, .turn, .pushBlob, .pushManifest, .pushIndex, .pushTag, .readBack,
+                .recordPush, .settle, .groupGather, .groupPrepare, .groupLog, .groupRecordEntry:
                 true
             }
         }

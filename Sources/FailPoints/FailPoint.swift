@@ -50,6 +50,16 @@ public enum FailPoint: Sendable, CaseIterable {
     case recordPush
     /// The job ends or goes back: one commit.
     case settle
+    /// The rest of a group is leased beside the job that came due: one commit.
+    case groupGather
+    /// COMMIT 1 of a group: one statement for all of its members.
+    case groupPrepare
+    /// The log takes a group's bytes, once.
+    case groupLog
+    /// COMMIT 2 of a group: the entry, and a manifest for each member.
+    case groupRecordEntry
+    /// One member of a group is published, up to COMMIT 3.
+    case groupMember
 }
 
 /// What a fail point lets its step fail with.

@@ -30,6 +30,14 @@ public enum OCIError: Error, Sendable {
     /// Any other 4xx.
     case refused(RegistryAnswer)
 
+    // Deleting, with the credential for it.
+    /// This registry deletes no manifests: 405, 501 or `UNSUPPORTED`.
+    case deletionUnsupported(RegistryAnswer)
+    /// 401 or 403: the credential for deleting is wrong or too small.
+    case deletionRefused(RegistryAnswer)
+    /// It was deleted, and is served all the same.
+    case deletedStillServed(Digest)
+
     // Credentials.
     case challengeMalformed(String, String)
     /// A token realm that must not be asked, or must not see our credentials.
@@ -75,6 +83,9 @@ extension OCIError {
         case .unavailable, .transport: "registry.unavailable"
         case .blobUnknown: "registry.blob_unknown"
         case .refused: "registry.refused"
+        case .deletionUnsupported: "registry.deletion_unsupported"
+        case .deletionRefused: "registry.deletion_refused"
+        case .deletedStillServed: "registry.deleted_still_served"
         case .challengeMalformed: "registry.challenge_malformed"
         case .tokenRealmRefused: "registry.token_realm_refused"
         case .tokenAnswerMalformed: "registry.token_malformed"
@@ -91,7 +102,8 @@ extension OCIError {
     /// Whether the same request may succeed later without anyone changing anything.
     public var isTransient: Bool {
         switch self {
-        case .throttled, .unavailable, .blobUnknown, .fallbackIndexContended, .legacyTagContended, .referrerNotListed:
+        case .throttled, .unavailable, .blobUnknown, .fallbackIndexContended, .legacyTagContended, .referrerNotListed,
+            .deletedStillServed:
             true
         case .transport(_, let error): error.isTransient
         default: false
@@ -112,7 +124,8 @@ extension OCIError {
     private var answer: RegistryAnswer? {
         switch self {
         case .unauthorized(let answer), .forbidden(let answer), .notFound(let answer), .throttled(let answer),
-            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer), .unexpectedAnswer(let answer, _):
+            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer), .unexpectedAnswer(let answer, _),
+            .deletionUnsupported(let answer), .deletionRefused(let answer):
             answer
         default: nil
         }
@@ -133,8 +146,10 @@ extension OCIError: CustomStringConvertible {
         case .fallbackNotAnIndex(let tag, let saw): "tag \(tag) should hold a referrers index: \(saw.legible)"
         case .unexpectedAnswer(let answer, let reason): "\(answer): \(reason.legible)"
         case .unauthorized(let answer), .forbidden(let answer), .notFound(let answer), .throttled(let answer),
-            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer):
+            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer), .deletionUnsupported(let answer),
+            .deletionRefused(let answer):
             "\(answer)"
+        case .deletedStillServed(let digest): "\(digest) was deleted, and the registry serves it all the same"
         case .challengeMalformed(let field, let reason): "WWW-Authenticate \"\(field.legible)\": \(reason)"
         case .tokenRealmRefused(let realm, let reason): "token realm \(realm.legible): \(reason)"
         case .tokenAnswerMalformed(let reason): "token answer: \(reason.legible)"

@@ -26,6 +26,16 @@ extension RegistryClient {
         return try Manifest(bytes: response.body, mediaType: response.headers["Content-Type"], expecting: digest)
     }
 
+    /// Whether the registry serves a manifest; false only if it says itself that it does not.
+    public func serves(_ name: String, _ digest: Digest) async throws(OCIError) -> Bool {
+        do {
+            _ = try await manifest(name, digest)
+            return true
+        } catch .notFound(let answer) where answer.isDistributionError || answer.message.isEmpty {
+            return false
+        }
+    }
+
     /// Fetches the manifest a tag names now. Everything after should go by the digest of what this returns.
     public func resolve(_ name: String, tag: String) async throws(OCIError) -> Manifest {
         try Reference.checkTag(tag)

@@ -9,7 +9,8 @@ extension RequestKind {
         case .manifestPut: .pushManifest
         case .fallbackPut: .pushIndex
         case .legacyPut: .pushTag
-        case .ping, .token, .manifestGet, .fallbackGet, .legacyGet, .blobGet, .uploadStart, .uploadCancel,
+        case .ping, .token, .manifestGet, .manifestDelete, .fallbackGet, .legacyGet, .blobGet, .uploadStart,
+            .uploadCancel,
             .referrersGet, .tagsGet, .tagHead, .catalogGet:
             nil
         }

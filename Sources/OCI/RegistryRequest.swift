@@ -7,6 +7,8 @@ public enum RequestKind: String, Sendable, CaseIterable {
     case token
     case manifestGet
     case manifestPut
+    /// With a credential of its own: ``ManifestDeletion``.
+    case manifestDelete
     /// Reads and writes of a referrers fallback tag.
     case fallbackGet
     case fallbackPut

@@ -38,13 +38,14 @@ struct TokenRealm: Sendable, Equatable {
     }
 }
 
-/// What a token is good for (distribution "Token Scope Documentation"): `repository:<name>:pull[,push]`.
+/// What a token is good for (distribution "Token Scope Documentation"): `repository:<name>:pull[,push]`, or `:delete`.
 ///
 /// Always our own words, never the scope of the challenge: a registry does not decide what we ask for.
 struct TokenScope: Hashable, Sendable, CustomStringConvertible {
     enum Access: String, Sendable {
         case pull
         case pullPush = "pull,push"
+        case delete
         /// The list of all repositories.
         case catalog
     }

@@ -132,6 +132,19 @@ import Testing
         }
     }
 
+    @Test func `the right to delete is tried on a digest that nothing has`() async throws {
+        var patient = try await Patient()
+        #expect(await !patient.findings().contains { $0.check.hasPrefix("deletion") })
+        #expect(!patient.line.registry.requests.contains { $0.method == "DELETE" && $0.path.contains("/manifests/") })
+        patient.configuration.registries[0].deletion = .basic(username: "remover", password: Secret("long enough"))
+        #expect(try await patient.finding("deletion").verdict == .ok)
+        for (status, code) in [(405, "registry.deletion_unsupported"), (403, "registry.deletion_refused")] {
+            patient.line.registry.next(.answered(status)) { $0.method == "DELETE" && $0.path.contains("/manifests/") }
+            let finding = try await patient.finding("deletion")
+            #expect(finding.verdict == .failed && finding.code == code && finding.fix?.isEmpty == false, "\(finding)")
+        }
+    }
+
     @Test func `trust material of another instance is noticed at its log and its timestamps`() async throws {
         var patient = try await Patient()
         let other = packageRoot + "/Tests/SigstoreTests/Fixtures/recorded/trusted_root.json"

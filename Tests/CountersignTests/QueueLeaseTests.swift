@@ -58,6 +58,13 @@ import Testing
         _ = try await fixture.queue.settle(kept, as: .signed(sampleRecord()))
     }
 
+    @Test func `a heartbeat says whether its process still stands in the table`() async throws {
+        let fixture = try await QueueFixture()
+        #expect(try await fixture.queue.heartbeat([]).isKnown == false)
+        try await fixture.queue.announce(host: "here", version: "1")
+        #expect(try await fixture.queue.heartbeat([]).isKnown)
+    }
+
     @Test func `a worker that claims its own expired job again loses only the first claim`() async throws {
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(digest))

@@ -1,5 +1,6 @@
 import OCI
 import Postgres
+import Support
 import Testing
 
 @testable import Countersign
@@ -45,6 +46,51 @@ import Testing
         #expect(new.token > old.token)
         try await old.release()
         #expect(try await fixture.number("SELECT token FROM countersign.subject_lease") == Int(new.token))
+    }
+
+    @Test func `a lease is renewed by its holder while that one has its job`() async throws {
+        let fixture = try await QueueFixture()
+        let (first, second, subject) = try await rivals(fixture)
+        let old = try #require(
+            try await SubjectLease.acquire(for: first, of: subject, lasting: .seconds(60), in: fixture.pool))
+        try await fixture.pool.execute(
+            "UPDATE countersign.subject_lease SET expires_at = now() - interval '1 second'")
+        #expect(try await old.renew(for: .seconds(60)))
+        #expect(
+            try await SubjectLease.acquire(for: second, of: subject, lasting: .seconds(60), in: fixture.pool) == nil)
+        try await fixture.expireLeases()
+        #expect(try await old.renew(for: .seconds(60)) == false, "its job is somebody else's")
+    }
+
+    @Test func `a writer that takes longer than a turn keeps it`() async throws {
+        let fixture = try await QueueFixture()
+        let (first, second, subject) = try await rivals(fixture)
+        let turns = SubjectTurns(pool: fixture.pool, lasting: .milliseconds(300))
+        try await turns.taking(subject, at: subject.repository, for: first) {
+            let began = try await fixture.text("SELECT expires_at::text FROM countersign.subject_lease")
+            try await eventually("the first turn is over") {
+                try await fixture.text(
+                    "SELECT (clock_timestamp() > \(began)::text::timestamptz)::text") == "true"
+            }
+            let busy = await #expect(throws: SigningError.self) {
+                try await turns.taking(subject, at: subject.repository, for: second) {}
+            }
+            #expect(busy?.code == "signing.subject_busy")
+        }
+        try await turns.taking(subject, at: subject.repository, for: second) {}
+    }
+
+    @Test func `a writer that lost its turn is stopped`() async throws {
+        let fixture = try await QueueFixture()
+        let (first, _, subject) = try await rivals(fixture)
+        let turns = SubjectTurns(pool: fixture.pool, lasting: .milliseconds(300))
+        let lost = await #expect(throws: SigningError.self) {
+            try await turns.taking(subject, at: subject.repository, for: first) {
+                try await fixture.pool.execute("UPDATE countersign.subject_lease SET token = token + 1000")
+                try await Task.sleep(for: .seconds(600))
+            }
+        }
+        #expect(lost?.code == "signing.subject_busy")
     }
 
     @Test func `an attempt that lost its job gets no lease`() async throws {

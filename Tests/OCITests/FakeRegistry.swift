@@ -54,14 +54,20 @@ final class FakeRegistry: Sendable {
         credentials: Credentials = .anonymous, realms: [String]? = nil,
         referrersMemory: Duration = .seconds(600), http: HTTPClient = HTTPClient()
     ) throws -> RegistryClient {
+        RegistryClient(try endpoint(credentials, realms), http: http, referrersMemory: referrersMemory)
+    }
+
+    func deletion(credentials: Credentials = .anonymous) throws -> ManifestDeletion {
+        ManifestDeletion(try endpoint(credentials, nil), http: HTTPClient())
+    }
+
+    private func endpoint(_ credentials: Credentials, _ realms: [String]?) throws -> RegistryEndpoint {
         var route = HTTPRoute()
         route.addresses = .privateAllowed
         route.allowPlainHTTP = true
         route.proxy = .none
-        return RegistryClient(
-            try RegistryEndpoint(
-                name: "registry.test", url: url, route: route, credentials: credentials, allowedTokenRealms: realms),
-            http: http, referrersMemory: referrersMemory)
+        return try RegistryEndpoint(
+            name: "registry.test", url: url, route: route, credentials: credentials, allowedTokenRealms: realms)
     }
 
     // MARK: The protocol

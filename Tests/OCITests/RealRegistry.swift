@@ -9,7 +9,9 @@ struct RealRegistry: Sendable {
     private let registry: DockerRegistry
 
     /// - Parameter htpasswd: a line `user:bcrypt`; without it the registry is open.
-    init(htpasswd: String? = nil) async throws { registry = try await DockerRegistry(htpasswd: htpasswd) }
+    init(htpasswd: String? = nil, deletes: Bool = true) async throws {
+        registry = try await DockerRegistry(htpasswd: htpasswd, deletes: deletes)
+    }
 
     var host: String { "127.0.0.1:\(registry.port)" }
 
@@ -17,13 +19,17 @@ struct RealRegistry: Sendable {
     func stop() async throws { try await registry.stop() }
 
     func client(credentials: Credentials = .anonymous) throws -> RegistryClient {
+        RegistryClient(try endpoint(credentials), http: HTTPClient())
+    }
+
+    func deletion() throws -> ManifestDeletion { ManifestDeletion(try endpoint(.anonymous), http: HTTPClient()) }
+
+    private func endpoint(_ credentials: Credentials) throws -> RegistryEndpoint {
         var route = HTTPRoute()
         route.addresses = .privateAllowed
         route.allowPlainHTTP = true
         route.proxy = .none
-        return RegistryClient(
-            try RegistryEndpoint(
-                name: "registry.test", url: "http://127.0.0.1:\(registry.port)", route: route, credentials: credentials
-            ), http: HTTPClient())
+        return try RegistryEndpoint(
+            name: "registry.test", url: "http://127.0.0.1:\(registry.port)", route: route, credentials: credentials)
     }
 }

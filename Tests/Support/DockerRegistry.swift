@@ -14,14 +14,16 @@ public actor DockerRegistry {
     private var process: ChildProcess?
 
     /// Starts it, and returns once it listens.
-    /// - Parameter htpasswd: a line `user:bcrypt`; without it the registry is open.
-    public init(htpasswd: String? = nil) async throws {
+    /// - Parameters:
+    ///   - htpasswd: a line `user:bcrypt`; without it the registry is open.
+    ///   - deletes: whether it deletes manifests (`storage.delete.enabled`).
+    public init(htpasswd: String? = nil, deletes: Bool = true) async throws {
         folder = try TemporaryDirectory()
         port = try freePort()
         var text = """
             version: 0.1
             log: {level: error, accesslog: {disabled: true}}
-            storage: {filesystem: {rootdirectory: "\(folder.path)/data"}, delete: {enabled: true}}
+            storage: {filesystem: {rootdirectory: "\(folder.path)/data"}, delete: {enabled: \(deletes)}}
             http: {addr: "127.0.0.1:\(port)"}
 
             """

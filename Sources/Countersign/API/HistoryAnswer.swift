@@ -38,13 +38,15 @@ struct GenerationAnswer: Encodable {
 struct RevocationAnswer: Encodable {
     let reason, revokedBy: String
     let revokedAt: Date
-    /// `none`, `asked`, `removed`, or `listed`: the registry lists referrers by itself and goes on.
+    /// `none`, `asked`, `removed` (out of the lists), `deleted`, or `listed`: the registry lists referrers by itself and goes on.
     let removal: String
+    let removalError: Failure?
     let releasedAt: Date?
     let releasedBy, releaseReason: String?
 
     enum CodingKeys: String, CodingKey {
         case reason, removal
+        case removalError = "removal_error"
         case revokedBy = "revoked_by"
         case revokedAt = "revoked_at"
         case releasedAt = "released_at"
@@ -57,6 +59,7 @@ struct RevocationAnswer: Encodable {
         revokedBy = revocation.revokedBy
         revokedAt = revocation.revokedAt
         removal = revocation.removal.rawValue
+        removalError = revocation.removalError
         releasedAt = revocation.releasedAt
         releasedBy = revocation.releasedBy
         releaseReason = revocation.releaseReason

@@ -26,11 +26,14 @@ package struct ReconcileController: RouteSet {
             let page = try await records.sweeps(
                 try request.repositories(principal), before: try request.cursor(), limit: try request.limit())
             // what is about all repositories of a registry is not for a token that is confined to some
-            let registries = principal?.scope == nil ? try await records.registries() : []
+            let isWhole = principal?.scope == nil
+            let registries = isWhole ? try await records.registries() : []
+            let logs = isWhole ? try await records.followedLogs() : []
             return try Response.json(
                 ReconcileAnswer(
                     pending: try await records.pending(), registries: registries.map(SweptRegistryAnswer.init),
-                    repositories: page.items.map(SweepAnswer.init), next: page.next))
+                    repositories: page.items.map(SweepAnswer.init), logs: logs.map(FollowedLogAnswer.init),
+                    next: page.next))
         }
         router.post("/v1/reconcile") { request, context in
             let principal = try await authority.actor(.operator, for: request)
@@ -86,7 +89,29 @@ private struct ReconcileAnswer: Encodable {
     let pending: Int
     let registries: [SweptRegistryAnswer]
     let repositories: [SweepAnswer]
+    let logs: [FollowedLogAnswer]
     let next: Int64?
+}
+
+private struct FollowedLogAnswer: Encodable {
+    let log: String
+    let nextIndex, entries, ours, unknownKinds, unreadable, suspected: Int64
+    let readAt: Date
+
+    enum CodingKeys: String, CodingKey {
+        case log, entries, ours, unreadable, suspected
+        case nextIndex = "next_index"
+        case unknownKinds = "unknown_kinds"
+        case readAt = "read_at"
+    }
+
+    init(_ log: FollowedLog) {
+        self.log = log.url
+        nextIndex = log.nextIndex
+        (entries, ours, suspected) = (log.entries, log.ours, log.suspected)
+        (unknownKinds, unreadable) = (log.unknownKinds, log.unreadable)
+        readAt = log.readAt
+    }
 }
 
 private struct SweptRegistryAnswer: Encodable {

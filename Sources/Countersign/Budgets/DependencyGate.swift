@@ -81,6 +81,15 @@ package final class DependencyGate: HTTPGate {
         try? await Task.sleep(for: pause + pause * Double.random(in: 0..<0.25))
     }
 
+    /// Asked before anything is done for a use: is it known to be of no use now? Takes nothing; ``admit()`` has the last word.
+    /// - Throws: ``Withheld`` while the breaker is open, or we were asked to wait.
+    func askFirst() async throws(Withheld) {
+        await board.freshen()
+        guard let refusal = refusalNow else { return }
+        board.withheld(dependency, refusal.code)
+        throw refusal
+    }
+
     package func enter() async throws(HTTPError) {
         var admission: Admission?
         do throws(Withheld) {

@@ -10,18 +10,12 @@ extension SigningServices {
         _ formats: [SignatureFormat], of rule: PolicyConfiguration.Rule, isUnused: (Value) -> Bool = { _ in false },
         _ make: () async throws -> Value
     ) async throws -> Value {
-        // one signing event is one use of each, in however many formats: two places that must both be had could never be had
-        // together where the rate is low
-        let logs = try Set(formats.map { try log(for: $0, of: rule).id })
-        var places = logs.sorted().compactMap { id in gate(ofLog: id).map { (gate: $0, stage: SigningStage.log) } }
-        if let timestampGate { places.append((timestampGate, .timestamp)) }
-        // no trial of the one is begun while the other is known to be down
-        for place in places {
-            if let refusal = place.gate.refusalNow { throw StageFailure(stage: place.stage, underlying: refusal) }
-        }
+        try await askFirst(formats, of: rule)
         var admissions: [DependencyGate.Admission] = []
         do {
-            for place in places { admissions.append(try await place.gate.admit(at: place.stage)) }
+            for place in try gates(for: formats, of: rule) {
+                admissions.append(try await place.gate.admit(at: place.stage))
+            }
             let made = try await make()
             if isUnused(made) { await admissions.forgo() }
             return made
@@ -29,6 +23,27 @@ extension SigningServices {
             await admissions.forgo()
             throw error
         }
+    }
+
+    /// What of all that is known to be away now: asked again before a registry is asked anything for a job that waited for it,
+    /// and before the trial of one of them is begun.
+    /// - Throws: ``StageFailure`` as ``admitted(_:of:isUnused:_:)``.
+    func askFirst(_ formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) async throws {
+        for (gate, stage) in try gates(for: formats, of: rule) {
+            do throws(Withheld) { try await gate.askFirst() } catch {
+                throw StageFailure(stage: stage, underlying: error)
+            }
+        }
+    }
+
+    /// One signing event is one use of each, in however many formats: two places that must both be had could never be had
+    /// together where the rate is low.
+    private func gates(
+        for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule
+    ) throws -> [(gate: DependencyGate, stage: SigningStage)] {
+        let logs = try Set(formats.map { try log(for: $0, of: rule).id })
+        let places = logs.sorted().compactMap { id in gate(ofLog: id).map { (gate: $0, stage: SigningStage.log) } }
+        return places + (timestampGate.map { [(gate: $0, stage: .timestamp)] } ?? [])
     }
 
     /// Runs `enter`, which enters in a log what an earlier attempt signed, with leave for the place of one entry.
@@ -55,5 +70,21 @@ extension [DependencyGate.Admission] {
     /// In a task of its own: what made the use fail may be this one's cancellation.
     fileprivate func forgo() async {
         await Task { for admission in self { await admission.forgo() } }.value
+    }
+}
+
+extension EvidenceLine {
+    /// Lets a job that waited for a log or an authority wait on while that one is still away, before the registry is asked for
+    /// the manifest and its referrers again. One that waits for it the first time is looked at: it may be refused, gone, or
+    /// adopted; and what is logged needs the registry only.
+    /// - Throws: ``StageFailure`` with the ``Withheld`` of before.
+    func askFirst(_ target: Target, _ claim: Claim, _ rule: PolicyConfiguration.Rule) async throws {
+        // what cannot be told here is told where it is needed
+        guard let services = try? signers.signer(for: rule).services else { return }
+        do { try await services.askFirst(SignatureFormat.allCases.filter(rule.formats.contains), of: rule) } catch {
+            guard let failure = error as? StageFailure, let withheld = failure.underlying as? Withheld else { return }
+            guard try await journal.waited(claim, for: withheld.upstream, with: target) else { return }
+            throw failure
+        }
     }
 }

@@ -193,6 +193,7 @@ struct ConfigurationReading {
             name: section.required("name", "the canonical external name, host[:port]"), upstream: upstream(section))
         registry.aliases = section.strings("aliases")
         registry.credentials = section.section("credentials", credentials)
+        registry.deletion = section.section("deletion", deletion)
         if section.has("token_realms") { registry.tokenRealms = section.strings("token_realms") }
         registry.signatureRepository = section.string("signature_repository")
         return registry
@@ -210,6 +211,15 @@ struct ConfigurationReading {
             section.complain("username", "give either 'docker_config', or 'username' with 'password', or nothing")
             return .anonymous
         }
+    }
+
+    private func deletion(_ section: ConfigurationSection) -> RegistryConfiguration.Credentials? {
+        let credentials = credentials(section)
+        guard section.isPresent else { return nil }
+        if credentials == .anonymous {
+            section.complain("username", "give 'docker_config', or 'username' with 'password'")
+        }
+        return credentials
     }
 
     private func endpoint(_ section: ConfigurationSection) -> EndpointConfiguration {

@@ -80,6 +80,10 @@ extension Configuration {
         for (position, registry) in registries.enumerated() {
             let path = "registries[\(position)]"
             problems.upstream(path, registry.upstream)
+            problems.check(
+                registry.deletion != registry.credentials, "\(path).deletion",
+                "is the ordinary credential: the right to delete belongs to one of its own, which nothing else is done with"
+            )
             for (key, name) in [("name", registry.name)] + registry.aliases.map({ ("aliases", $0) }) {
                 problems.check(
                     name.isRegistryName, "\(path).\(key)",

@@ -10,6 +10,9 @@ package struct RegistryConfiguration: Sendable {
     package var upstream: UpstreamConfiguration
     /// As whom. Default anonymous. Give it pull and push on the repositories in question, and no delete.
     package var credentials: Credentials = .anonymous
+    /// As whom manifests of ours are deleted after a revocation that asks for removal; shown with `DELETE` and nothing else.
+    /// Default nil: nothing is ever deleted.
+    package var deletion: Credentials?
     /// Hosts that a Bearer challenge may name as token service. Default nil: the registry's own host only.
     package var tokenRealms: [String]?
     /// The one repository, `host/name` on a configured registry, where the signatures of all images of this registry are

@@ -30,8 +30,8 @@ package struct WorkerConfiguration: Sendable, Equatable {
     /// How long a manifest that is not (yet) there is asked for, with waits of 2, 5, 10 and then 30 s. Default 47 s; then the
     /// artifact is gone.
     package var missingManifestPatience: Duration = .seconds(47)
-    /// How long one attempt may write to the referrers of a digest before another takes its turn. Default 60 s: longer than
-    /// one publication's requests take together, since it is not renewed; after a crash the next attempt waits for its end.
+    /// How long a turn at the referrers of a digest outlives a daemon that died with it; whoever lives renews it at each third.
+    /// Default 60 s: above the longest time that a process may stand still and be believed.
     package var subjectLease: Duration = .seconds(60)
     /// From the stop signal to the end. Default 25 s; what is unfinished then is released for others.
     package var shutdownGrace: Duration = .seconds(25)

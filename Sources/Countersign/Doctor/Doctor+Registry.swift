@@ -20,6 +20,9 @@ extension Doctor {
         for repository in repositories {
             findings.append(await pushFinding(client, "\(registry.name)/\(repository)", repository))
             findings.append(await referrersFinding(client, "\(registry.name)/\(repository)", repository))
+            if registry.deletion != nil {
+                findings.append(await deletionFinding(registry, "\(registry.name)/\(repository)", repository))
+            }
         }
         if repositories.isEmpty {
             findings.append(
@@ -40,6 +43,20 @@ extension Doctor {
             case .left:
                 .good("an upload session was opened; the registry does not cancel sessions, and will expire it")
             }
+        }
+    }
+
+    /// A digest that nothing has is deleted: what the registry answers to that tells whether it would delete.
+    private func deletionFinding(
+        _ registry: RegistryConfiguration, _ name: String, _ repository: String
+    ) async -> DoctorFinding {
+        await look("deletion \(name)", fix: "see `deletion` of the registry") {
+            guard let endpoint = try registry.deletionEndpoint else {
+                return .good("nothing is deleted")
+            }
+            let nothing = Digest.sha256(of: Array("countersign doctor".utf8))
+            _ = try await ManifestDeletion(endpoint, http: http).delete(repository, nothing)
+            return .good("\(registry.deletion?.words ?? "") may delete manifests; tried with a digest that nothing has")
         }
     }
 

@@ -27,10 +27,10 @@ package struct NotificationDelivery: Service {
 
     package func run() async throws {
         await cancelWhenGracefulShutdown { await register() }
-        // a service that ends, ends the daemon
-        guard !configuration.sinks.isEmpty else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
+                // also without any: receivers that nobody has any more go
+                group.addTask { await renew() }
                 for sink in configuration.sinks { group.addTask { await carry(to: sink) } }
             }
         }
@@ -46,6 +46,17 @@ package struct NotificationDelivery: Service {
                     "receivers of notifications are not registered",
                     metadata: ["error.code": "\(error.code)", "error": "\(error)"])
                 do { try await Task.sleep(for: .seconds(5)) } catch { return }
+            }
+        }
+    }
+
+    private func renew() async {
+        while !Task.isCancelled {
+            do { try await Task.sleep(for: Outbox.renewal * Double.random(in: 0.8..<1)) } catch { return }
+            do { try await outbox.renew(configuration.sinks) } catch {
+                logger.warning(
+                    "receivers of notifications were not renewed",
+                    metadata: ["error.code": "\(error.code)", "error": "\(error)"])
             }
         }
     }

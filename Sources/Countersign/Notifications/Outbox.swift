@@ -21,23 +21,47 @@ package struct Outbox: Sendable {
         package let age: Duration
     }
 
-    /// Makes the receivers of the configuration known to the triggers. What was stored for others goes: nobody would
-    /// ever send it. A daemon with another configuration has the last word, as long as it starts later.
+    /// How often a daemon says that it has its receivers.
+    package static let renewal: Duration = .seconds(60)
+    /// A receiver that no daemon has had for so long is gone, with what was stored for it: nobody would ever send it. Longer
+    /// than a restart, so that daemons of an older and a newer configuration can take turns.
+    package static let absence: Duration = .seconds(600)
+
+    /// Makes the receivers of the configuration known to the triggers, and forgets those that no daemon has any more. Which types
+    /// a receiver is told of is what the daemon says that started last.
     package func register(_ sinks: [NotificationConfiguration.Sink]) async throws(QueueError) {
-        let names = sinks.map(\.name)
-        let types = sinks.map { $0.types.map(\.rawValue).sorted() }
+        try await write(sinks, replacingTypes: true)
+    }
+
+    /// Says again that this daemon has these receivers.
+    package func renew(_ sinks: [NotificationConfiguration.Sink]) async throws(QueueError) {
+        try await write(sinks, replacingTypes: false)
+    }
+
+    private func write(
+        _ sinks: [NotificationConfiguration.Sink], replacingTypes: Bool
+    ) async throws(QueueError) {
+        let own = sinks.sorted { $0.name < $1.name }.map { (name: $0.name, types: $0.types.map(\.rawValue).sorted()) }
         try await pool.together { session in
-            _ = try session.execute(
-                "DELETE FROM countersign.notification_sink WHERE NOT name = ANY(\(names)::text[])")
-            _ = try session.execute("DELETE FROM countersign.outbox WHERE NOT sink = ANY(\(names)::text[])")
-            for (name, types) in zip(names, types) {
+            for sink in own {
                 _ = try session.execute(
                     """
-                    INSERT INTO countersign.notification_sink (name, types) VALUES (\(name)::text, \(types)::text[])
-                    ON CONFLICT (name) DO UPDATE SET types = excluded.types, updated_at = now()
-                        WHERE notification_sink.types <> excluded.types
+                    INSERT INTO countersign.notification_sink AS s (name, types)
+                    VALUES (\(sink.name)::text, \(sink.types)::text[])
+                    ON CONFLICT (name) DO UPDATE SET seen_at = now(),
+                        types = CASE WHEN \(replacingTypes) THEN excluded.types ELSE s.types END,
+                        updated_at = CASE WHEN \(replacingTypes) AND s.types <> excluded.types THEN now()
+                            ELSE s.updated_at END
                     """)
             }
+            _ = try session.execute(
+                "DELETE FROM countersign.notification_sink WHERE seen_at < now() - \(Self.absence)::interval")
+            // also of receivers whose row another daemon, of the version before, took away
+            _ = try session.execute(
+                """
+                DELETE FROM countersign.outbox o WHERE o.occurred_at < now() - \(Self.absence)::interval
+                    AND NOT EXISTS (SELECT FROM countersign.notification_sink s WHERE s.name = o.sink)
+                """)
         }
     }
 

@@ -9,15 +9,16 @@ extension JobQueue {
     /// Kinds that this version does not know stay for those who do.
     /// - Parameter closed: registries that are not asked now; what is theirs is left alone.
     /// - Parameter lanes: those to look into; nil: all, by their weights.
+    /// - Parameter groups: whether jobs of groups are wanted; without a place for one they stay for whoever has.
     package func claim(
-        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = []
+        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = [], groups: Bool = true
     ) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
         try FailPoint.claim.before(QueueError.injected)
         let starts = cursor.next(lanes: lanes, tenants: tenants.ids)
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
-            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed)
+            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed, groups: groups)
         let claims = try await pool.together { session in
             try Self.read(session.query(statement), trustedUntil: trustedUntil, in: session)
         }
@@ -51,10 +52,13 @@ extension JobQueue {
             : "AND NOT EXISTS (SELECT FROM countersign.repository r WHERE r.id = j.repository_id AND r.registry = ANY(\(closed)::text[]))"
     }
 
+    private static func ofGroups(_ wanted: Bool) -> Query { wanted ? "" : "AND j.group_id IS NULL" }
+
     /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
     /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
     static func claimStatement(
-        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = []
+        limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = [],
+        groups: Bool = true
     ) -> Query {
         """
         WITH due AS MATERIALIZED (
@@ -65,7 +69,7 @@ extension JobQueue {
                 SELECT j.id FROM countersign.job j
                 WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant
                     AND j.run_at >= l.since AND j.run_at <= now()
-                    AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[]) \(notOf(closed))
+                    AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[]) \(notOf(closed)) \(ofGroups(groups))
                 ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(limit)::int
                 FOR NO KEY UPDATE SKIP LOCKED) AS pick
             LIMIT \(limit)::int),

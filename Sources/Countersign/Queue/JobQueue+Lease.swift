@@ -10,6 +10,8 @@ extension JobQueue {
         package let cancelled: Set<Int64>
         /// New limit of trust for all others.
         package let trustedUntil: ContinuousClock.Instant
+        /// Whether this process stands in the `worker` table: ``JobQueue/announce(host:version:draining:)`` it, if not.
+        package let isKnown: Bool
     }
 
     /// Extends the leases of everything this process holds, in one statement.
@@ -17,13 +19,12 @@ extension JobQueue {
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let (worker, lease) = (worker, settings.lease)
         let jobs = held.sorted { $0.jobID < $1.jobID }
-        let beats = try await pool.together { session in
-            try session.query(
+        let (isKnown, beats) = try await pool.together { session in
+            let seen = try session.execute("UPDATE countersign.worker SET seen_at = now() WHERE id = \(worker)::uuid")
+            let beats = try session.query(
                 """
-                WITH seen AS (
-                    UPDATE countersign.worker SET seen_at = now() WHERE id = \(worker)::uuid RETURNING 1),
                 -- locked in id order, as by every other statement that locks several jobs
-                held AS MATERIALIZED (
+                WITH held AS MATERIALIZED (
                     SELECT j.id
                     FROM unnest(\(jobs.map(\.jobID))::bigint[], \(jobs.map(\.leaseToken))::bigint[]) AS h(id, lease_token)
                     JOIN countersign.job j ON j.id = h.id AND j.leased AND j.lease_token = h.lease_token
@@ -38,10 +39,11 @@ extension JobQueue {
                     cancel: try $0.decode("cancel_requested", as: Bool.self)
                 )
             }
+            return (seen == 1, beats)
         }
         return Heartbeat(
             lost: Set(held.map(\.leaseToken)).subtracting(beats.map(\.token)),
-            cancelled: Set(beats.filter(\.cancel).map(\.token)), trustedUntil: trustedUntil)
+            cancelled: Set(beats.filter(\.cancel).map(\.token)), trustedUntil: trustedUntil, isKnown: isKnown)
     }
 
     /// Says that this process runs nothing but this job now, so that a crash from here on is the job's own. Called for

@@ -33,10 +33,10 @@ extension JobQueue {
             return try await putBack(JobReturn(claim, error: nil, uncountedAttempts: 1), claim)
         case .resolved(let requests):
             return try await resolve(claim, into: requests)
-        case .withdrawn(let isUnlisted):
+        case .withdrawn(let isUnlisted, let undeleted):
             guard let target = claim.target else { throw .unreadable(table: "job", what: "target of \(claim.jobID)") }
             let settled = try await pool.together { session in
-                try Self.withdrawn(claim, target, isUnlisted: isUnlisted, in: session)
+                try Self.withdrawn(claim, target, isUnlisted: isUnlisted, undeleted: undeleted, in: session)
             }
             if settled == .requeued { notifier.jobsAreDue() }
             return try Self.held(settled, claim)
@@ -49,7 +49,13 @@ extension JobQueue {
     }
 
     private func putBack(_ back: JobReturn, _ claim: Claim) async throws(QueueError) -> Settlement {
-        let settled = try await pool.together { session in try Self.putBack([back], in: session) }
+        let settled = try await pool.together { session in
+            let settled = try Self.putBack([back], in: session)
+            if case .withdraw(let target) = claim.work, let failure = back.error, settled[claim.jobID] != nil {
+                try Self.withdrawalFailed(target, failure, in: session)
+            }
+            return settled
+        }
         if settled[claim.jobID] == .requeued { notifier.jobsAreDue() }
         return try Self.held(settled[claim.jobID], claim)
     }

@@ -4,8 +4,9 @@ import Postgres
 extension JobQueue {
     /// Ends a withdrawal: what it came to is written down, and the attestations that were taken out with the signature say
     /// so. A release that came meanwhile wins: then the job is due again, to sign.
-    static func withdrawn(_ claim: Claim, _ target: Target, isUnlisted: Bool, in session: Session) throws -> Settlement?
-    {
+    static func withdrawn(
+        _ claim: Claim, _ target: Target, isUnlisted: Bool, undeleted: Failure?, in session: Session
+    ) throws -> Settlement? {
         try lock([claim.jobID], in: session)
         let rows = try session.query(
             """
@@ -22,12 +23,15 @@ extension JobQueue {
                     first_failed_at = NULL, crash_count = 0, last_error = NULL
                 WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
             told AS (
-                UPDATE countersign.revocation SET removal = \(isUnlisted ? "removed" : "listed")::text, removed_at = now()
+                UPDATE countersign.revocation
+                SET removal = CASE WHEN NOT \(isUnlisted) THEN 'listed' WHEN \(deleted(target)) THEN 'deleted'
+                        ELSE 'removed' END,
+                    removed_at = now(), removal_error = \(try undeleted?.json())::jsonb
                 WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
                     AND released_at IS NULL AND EXISTS (SELECT FROM held)
-                RETURNING reason)
+                RETURNING reason, removal)
             SELECT id, pushed_again, false AS cancelled, now() - received_at AS age,
-                (SELECT reason FROM told LIMIT 1) AS reason
+                (SELECT reason FROM told LIMIT 1) AS reason, (SELECT removal FROM told LIMIT 1) AS removal
             FROM held
             """)
         guard let row = rows.first else { return nil }
@@ -44,6 +48,39 @@ extension JobQueue {
                     AND NOT EXISTS (SELECT FROM countersign.job j WHERE j.target_id = target.id)
                 """)
         }
+        if let removal: String = try row.decode("removal", as: String?.self) {
+            var entry = AuditLog.Entry(action: "artifact.withdraw", byDaemon: ())
+            entry.repository = target.repository.description
+            entry.subject = target.digest.description
+            entry.code = undeleted?.code
+            entry.detail =
+                switch Revocations.Removal(rawValue: removal) {
+                case .deleted: "deleted"
+                case .removed: "unlisted"
+                default: "listed by the registry itself"
+                }
+            try AuditLog.append(entry, in: session)
+        }
         return try settlements(rows, ended: .revoked)[claim.jobID]
+    }
+
+    /// Everything of ours on the artifact was a manifest of its own and is deleted. A layer of a legacy tag never is: the
+    /// manifest around it is everybody's.
+    private static func deleted(_ target: Target) -> Query {
+        """
+        (SELECT coalesce(bool_and(a.deleted_at IS NOT NULL), false)
+            FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int)
+        """
+    }
+
+    /// What keeps a withdrawal from its end, for whoever asks what became of the revocation.
+    static func withdrawalFailed(_ target: Target, _ failure: Failure, in session: Session) throws {
+        _ = try session.execute(
+            """
+            UPDATE countersign.revocation SET removal_error = \(try failure.json())::jsonb
+            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
+                AND released_at IS NULL AND removal = 'asked'
+            """)
     }
 }

@@ -7,7 +7,7 @@ extension Journal {
     package func published(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
         try await mark(evidence, claim) { targetID in
             """
-            UPDATE countersign.attachment SET pushed_at = now(), removed_at = NULL
+            UPDATE countersign.attachment SET pushed_at = now(), removed_at = NULL, deleted_at = NULL
             WHERE evidence_id = \(evidence.id) AND target_id = \(targetID)
             RETURNING evidence_id
             """
@@ -55,6 +55,19 @@ extension Journal {
             guard let row = rows.first else { throw QueueError.leaseLost(jobID: claim.jobID) }
             return try row.decode("first_missed_at")
         }
+    }
+
+    /// Whether the job was put back before because that upstream was not to be asked, and nothing of its target is logged yet.
+    func waited(_ claim: Claim, for upstream: String, with target: Target) async throws(QueueError) -> Bool {
+        let rows = try await pool.rows(
+            """
+            SELECT FROM countersign.job j
+            WHERE j.id = \(claim.jobID) AND j.lease_token = \(claim.leaseToken) AND j.leased
+                AND j.last_error->>'upstream' = \(upstream)::text
+                AND NOT EXISTS (SELECT FROM countersign.evidence_target l JOIN countersign.evidence e ON e.id = l.evidence_id
+                    WHERE l.target_id = \(target.id) AND l.live AND e.logged_at IS NOT NULL)
+            """)
+        return !rows.isEmpty
     }
 
     /// Gives evidence up, so that the target may be signed afresh. Only after the log was asked twice and does not know

@@ -76,9 +76,11 @@ extension Journal {
 
     /// What of ours may be listed for a digest: signatures of earlier generations, or everything. Whatever was rendered
     /// counts: it may have been pushed by an attempt that could not write that down any more.
-    /// - Parameter generation: only signatures before this one; `nil`: all, attestations among them.
+    /// - Parameters:
+    ///   - generation: only signatures before this one; `nil`: all, attestations among them.
+    ///   - undeleted: also referrers that are out of the lists already, but were not deleted.
     func published(
-        for target: Target, before generation: Int32?
+        for target: Target, before generation: Int32?, undeleted: Bool = false
     ) async throws(QueueError) -> [PublishedAttachment] {
         try await pool.rows(
             """
@@ -86,7 +88,8 @@ extension Journal {
                 t.purpose = \(Purpose.signature.rawValue)::text AS is_signature
             FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
-                AND a.removed_at IS NULL
+                AND (a.removed_at IS NULL OR (\(undeleted) AND a.deleted_at IS NULL
+                    AND a.format = \(SignatureFormat.bundle.rawValue)::text))
                 AND (\(generation)::int IS NULL
                     OR (t.purpose = \(Purpose.signature.rawValue)::text AND t.generation < \(generation)::int))
             ORDER BY a.evidence_id
@@ -102,14 +105,17 @@ extension Journal {
         }
     }
 
-    /// Writes down that the registry lists these no more. Fenced.
-    func removed(_ attachments: [PublishedAttachment], for claim: Claim) async throws(QueueError) {
+    /// Writes down that the registry lists these no more, or has them no more. Fenced.
+    func removed(
+        _ attachments: [PublishedAttachment], deleted: Bool = false, for claim: Claim
+    ) async throws(QueueError) {
         guard !attachments.isEmpty else { return }
         _ = try await pool.together { session in
             _ = try Self.fence(claim, in: session)
             return try session.execute(
                 """
-                UPDATE countersign.attachment a SET removed_at = now()
+                UPDATE countersign.attachment a SET removed_at = coalesce(a.removed_at, now()),
+                    deleted_at = CASE WHEN \(deleted) THEN now() ELSE a.deleted_at END
                 FROM unnest(\(attachments.map(\.evidenceID))::bigint[], \(attachments.map(\.targetID))::bigint[])
                     AS g(evidence_id, target_id)
                 WHERE a.evidence_id = g.evidence_id AND a.target_id = g.target_id

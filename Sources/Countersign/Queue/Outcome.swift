@@ -16,7 +16,8 @@ package enum Outcome: Sendable {
     /// A tag was resolved into these targets.
     case resolved([EnqueueRequest])
     /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
-    case withdrawn(isUnlisted: Bool)
+    /// Whether it is deleted, the attachments say. `undeleted`: why the registry, or our own record, did not let us delete.
+    case withdrawn(isUnlisted: Bool, undeleted: Failure?)
     /// Not done and not failed: this process is going away. The attempt does not count.
     case released
 }

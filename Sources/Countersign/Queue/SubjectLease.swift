@@ -14,7 +14,7 @@ package struct SubjectLease: Sendable {
     private let pool: ConnectionPool
 
     /// Takes the subject's lease if it is free, run out, or held by this attempt already.
-    /// - Parameter ttl: longer than all the requests under it may take together: it is not renewed.
+    /// - Parameter ttl: how long it outlives a holder that does not ``renew(for:)`` it.
     /// - Returns: `nil` when another attempt writes the subject now: try again shortly
     ///   (``RetryPolicy/Class/contended``).
     /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost. ``QueueError/revoked(jobID:)`` when the artifact
@@ -65,6 +65,20 @@ package struct SubjectLease: Sendable {
         return found.token.map {
             SubjectLease(token: $0, repositoryID: repositoryID, digest: target.digest, pool: pool)
         }
+    }
+
+    /// Holds it for so long from now, as long as the attempt that took it still holds its job.
+    /// - Returns: false when it is somebody else's, or that attempt is over.
+    package func renew(for ttl: Duration) async throws(QueueError) -> Bool {
+        let renewed = try await pool.rows(
+            """
+            UPDATE countersign.subject_lease l SET expires_at = clock_timestamp() + \(ttl)::interval
+            WHERE l.repository_id = \(repositoryID)::int AND l.digest = \(digest.description)::text AND l.token = \(token)
+                AND EXISTS (SELECT FROM countersign.job j WHERE j.id = l.job_id AND j.lease_token = l.lease_token
+                    AND j.leased AND j.lease_expires_at > clock_timestamp())
+            RETURNING l.token
+            """)
+        return !renewed.isEmpty
     }
 
     /// Gives it up. If it was lost meanwhile nothing happens: the new holder's is not touched.

@@ -50,12 +50,13 @@ extension Sweep {
         // a registry may give more tags than it was asked for
         let tags = page.names.filter { !SignatureTag.matches($0) }
         for start in stride(from: 0, to: tags.count, by: Self.questionLimit) {
+            // at a low rate a page takes longer than a turn
+            guard try await turns.take(registry.turn) else { return }
             let few = tags[start..<min(start + Self.questionLimit, tags.count)]
             found += try await withThrowingTaskGroup(of: Found?.self) { group in
                 for tag in few { group.addTask { try await find(tag, in: name, registry) } }
                 return try await group.reduce(into: [Found]()) { if let one = $1 { $0.append(one) } }
             }
-            if start % (Self.questionLimit * 25) == 0 { _ = try await turns.take(registry.turn) }
         }
         try await write(found, sweep, rule, registry, asked: asked, next: page.next)
     }

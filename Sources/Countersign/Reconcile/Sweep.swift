@@ -82,16 +82,19 @@ package struct Sweep: Service {
         guard listing != nil || due != nil, try await turns.take(registry.turn) else { return false }
         do {
             if let listing { try await list(listing, registry) } else if let due { try await page(of: due, registry) }
-        } catch let error as QueueError {
+        } catch let error as QueueError where error.isTransient {
             throw error
         } catch is CancellationError {
             return false
         } catch {
             if Task.isCancelled { return false }
             let failed = AttemptFailure(StageFailure(stage: .resolve, underlying: error))
+            // a listing that the database refuses is refused at every look: it waits as one that could not be read
+            let fix =
+                error is QueueError
+                ? "report this with what the registry listed: the database does not take it" : failed.failure.fix
             let failure = Failure(
-                code: failed.failure.code, stage: Self.stage, observed: failed.failure.observed, fix: failed.failure.fix
-            )
+                code: failed.failure.code, stage: Self.stage, observed: failed.failure.observed, fix: fix)
             metrics.failures.increment(registry.name, failure.code)
             logger.warning(
                 "a listing failed",

@@ -29,6 +29,8 @@ package struct ArtifactHistory: Sendable {
         package let revokedBy: String
         package let revokedAt: Date
         package let removal: Revocations.Removal
+        /// Why what was published is still there: what the last attempt met, or what ended them.
+        package let removalError: Failure?
         package let releasedAt: Date?
         package let releasedBy: String?
         package let releaseReason: String?
@@ -52,7 +54,7 @@ extension ArtifactRecords {
         ).values(ArtifactHistory.Generation.init)
         let revocation = try await pool.rows(
             """
-            SELECT v.reason, v.token_name, v.revoked_at, v.removal, v.released_at, v.released_by, v.release_reason
+            SELECT v.reason, v.token_name, v.revoked_at, v.removal, v.removal_error::text AS removal_error, v.released_at, v.released_by, v.release_reason
             FROM countersign.repository r JOIN countersign.revocation v ON v.repository_id = r.id
             WHERE r.registry = \(repository.registry)::text AND r.name = \(repository.name)::text
                 AND v.digest = \(digest.description)::text
@@ -84,7 +86,9 @@ extension ArtifactHistory.Revocation {
         }
         self.init(
             reason: try row.decode("reason"), revokedBy: try row.decode("token_name"),
-            revokedAt: try row.decode("revoked_at"), removal: removal, releasedAt: try row.decode("released_at"),
+            revokedAt: try row.decode("revoked_at"), removal: removal,
+            removalError: try row.decode("removal_error", as: String?.self).map { try Failure(json: $0) },
+            releasedAt: try row.decode("released_at"),
             releasedBy: try row.decode("released_by"), releaseReason: try row.decode("release_reason"))
     }
 }

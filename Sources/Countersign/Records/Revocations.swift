@@ -28,7 +28,7 @@ package struct Revocations: Sendable {
         }
     }
 
-    /// What is taken out of the lists of the registry.
+    /// What is taken out of the lists of the registry, or out of the registry.
     package enum Removal: String, Sendable {
         /// Nothing was asked to be.
         case none
@@ -36,6 +36,8 @@ package struct Revocations: Sendable {
         case asked
         /// The registry lists nothing of ours any more.
         case removed
+        /// Nor has it any of it: everything was a manifest of its own, and was deleted.
+        case deleted
         /// The registry lists referrers by itself: only who may delete there can end that.
         case listed
     }
@@ -55,7 +57,8 @@ package struct Revocations: Sendable {
                     \((removing ? Removal.asked : .none).rawValue)::text)
                 ON CONFLICT (repository_id, digest) WHERE released_at IS NULL
                 DO UPDATE SET removal = CASE WHEN \(removing) THEN 'asked' ELSE v.removal END,
-                    removed_at = CASE WHEN \(removing) THEN NULL ELSE v.removed_at END
+                    removed_at = CASE WHEN \(removing) THEN NULL ELSE v.removed_at END,
+                    removal_error = CASE WHEN \(removing) THEN NULL ELSE v.removal_error END
                 RETURNING xmax = 0 AS is_new
                 """)
             if removing {

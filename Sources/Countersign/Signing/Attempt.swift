@@ -123,10 +123,7 @@ package struct Attempt: Sendable {
         // released, or a job that a cancelled revocation left behind
         guard try await sign.line.journal.lineage(of: target).state == .revoked else { return .released }
         let place = try sign.registries.place(of: target.repository)
-        let isUnlisted = try await trace.stage(.publish) {
-            try await sign.withdrawal.everything(target, place, claim)
-        }
-        return .withdrawn(isUnlisted: isUnlisted)
+        return try await trace.stage(.publish) { try await sign.withdrawal.everything(target, place, claim) }
     }
 
     /// Settles, and again a few times if the database hiccups: an attempt that cost a log entry is worth it, and the lease

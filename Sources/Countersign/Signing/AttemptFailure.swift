@@ -100,10 +100,10 @@ struct AttemptFailure: Sendable {
         case .unavailable: .retry(.dependency, after: error.retryAfter)
         case .transport(_, .cancelled): .release
         case .transport: .retry(.dependency, after: nil)
-        case .blobUnknown, .referrerNotListed: .retry(.dependency, after: nil)
+        case .blobUnknown, .referrerNotListed, .deletedStillServed: .retry(.dependency, after: nil)
         case .fallbackIndexContended, .legacyTagContended: .retry(.contended, after: nil)
         case .unauthorized, .forbidden, .challengeMalformed, .tokenRealmRefused, .tokenAnswerMalformed, .credentials,
-            .credentialHelper, .endpointMalformed:
+            .credentialHelper, .endpointMalformed, .deletionUnsupported, .deletionRefused:
             .retry(.identity, after: nil)
         case .unsupportedMediaType, .manifestMalformed, .tooLarge:
             isAboutArtifact ? .refuse : .retry(.identity, after: nil)
@@ -123,6 +123,11 @@ struct AttemptFailure: Sendable {
         case .unavailable, .transport: "see that the registry is up and reachable from here"
         case .unauthorized, .forbidden, .credentials, .credentialHelper, .tokenAnswerMalformed:
             "give the daemon credentials with pull and push on this repository"
+        case .deletionUnsupported:
+            "let the registry delete manifests (distribution: storage.delete.enabled) and revoke again, or do without"
+        case .deletionRefused:
+            "give the registry's `deletion` a credential that may delete manifests of this repository"
+        case .deletedStillServed: "look at the registry's caches and replicas"
         case .challengeMalformed, .tokenRealmRefused: "if the token service is the registry's, name it in token_realms"
         case .digestMismatch: "the registry serves other bytes than the digest names: look at its storage and caches"
         case .legacyTagNotSignatures: "remove or rename the tag: it is reserved for the signatures of its digest"

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import Logging
 import OCI
@@ -65,7 +66,9 @@ struct GroupAttempt: Sendable {
     private func gathered(with claims: [Claim]) async -> [Claim] {
         guard let group = claims.first?.groupID else { return [] }
         do {
+            try FailPoint.groupGather.before(QueueError.injected)
             let more = try await attempt.queue.gather(group, limit: Statement.maxSubjects - claims.count)
+            try FailPoint.groupGather.after(QueueError.injected)
             await held.join(more)
             return more
         } catch {
@@ -205,8 +208,10 @@ struct GroupAttempt: Sendable {
     private func publish(_ member: GroupMember, _ logged: LoggedEvidence, _ shared: SharedBundle) async {
         let outcome: Outcome?
         do {
+            try FailPoint.groupMember.before(SigningStage.publish.injected)
             let manifest = try await attempt.sign.publication.publish(
                 logged, member.order, member.trace, sharing: shared)
+            try FailPoint.groupMember.after(SigningStage.publish.injected)
             try await attempt.sign.follow(member.approved, member.trace)
             outcome = .signed(
                 logged.record(member.order, manifest: manifest, policyVersion: attempt.sign.policy.version))

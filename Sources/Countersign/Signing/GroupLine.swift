@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import OCI
 import Sigstore
@@ -60,7 +61,10 @@ struct GroupLine: Sendable {
         prepared.subjects = members.count
         let evidence = prepared
         let commit = try await trace.stage(.prepare) {
-            try await line.journal.prepare(evidence, for: members.map(\.claim))
+            try FailPoint.groupPrepare.before(QueueError.injected)
+            let commit = try await line.journal.prepare(evidence, for: members.map(\.claim))
+            try FailPoint.groupPrepare.after(QueueError.injected)
+            return commit
         }
         guard case .committed(let stored) = commit else { return commit }
         return .committed(stored.admitted)
@@ -85,7 +89,9 @@ struct GroupLine: Sendable {
                 }
             }
         }
+        try FailPoint.groupLog.before(SigningStage.log.injected)
         let entry = try await line.entry(of: evidence, first.claim, signer, trace)
+        try FailPoint.groupLog.after(SigningStage.log.injected)
         return try await trace.stage(.verify) { try await commit(evidence, entry, members, signer) }
     }
 
@@ -122,7 +128,9 @@ struct GroupLine: Sendable {
                     manifest: referrer.manifest, mediaType: MediaType.ociManifest, digest: referrer.descriptor.digest)
             )
         }
+        try FailPoint.groupRecordEntry.before(QueueError.injected)
         let standing = try await line.journal.log(logged, rendered, of: evidence)
+        try FailPoint.groupRecordEntry.after(QueueError.injected)
         return zip(zip(members, verified), zip(rendered, referrers)).compactMap { made, shown in
             guard standing.contains(made.0.claim.jobID) else { return nil }
             let stored = Evidence(

@@ -40,6 +40,9 @@ actor HeldClaims {
 
     var worksGroups: Bool { groups > 0 }
 
+    /// Whether another group may begin.
+    func hasPlaceForGroup(limit: Int) -> Bool { groups < limit }
+
     /// From now on nothing is begun.
     func drain() { isDraining = true }
 

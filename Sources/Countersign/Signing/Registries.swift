@@ -5,6 +5,7 @@ package import OCI
 /// these or nothing.
 package struct Registries: Sendable {
     private let clients: [String: RegistryClient]
+    private let deletions: [String: ManifestDeletion]
     /// Where all signatures of a registry's images are kept, for those that keep them apart.
     private let places: [String: Repository]
 
@@ -15,12 +16,16 @@ package struct Registries: Sendable {
         _ registries: [RegistryConfiguration], http: HTTPClient, dependencies: Dependencies? = nil
     ) throws(OCIError) {
         var clients: [String: RegistryClient] = [:]
+        var deletions: [String: ManifestDeletion] = [:]
         for registry in registries {
-            let gate = dependencies?.gate(.registry, registry.name)
-            clients[registry.name] = RegistryClient(
-                try registry.endpoint, http: gate.map { http.gated(by: $0) } ?? http)
+            let http = dependencies.map { http.gated(by: $0.gate(.registry, registry.name)) } ?? http
+            clients[registry.name] = RegistryClient(try registry.endpoint, http: http)
+            if let endpoint = try registry.deletionEndpoint {
+                deletions[registry.name] = ManifestDeletion(endpoint, http: http)
+            }
         }
         self.clients = clients
+        self.deletions = deletions
         places = registries.reduce(into: [:]) { $0[$1.name] = $1.signaturePlace }
     }
 
@@ -31,7 +36,7 @@ package struct Registries: Sendable {
     package func place(of repository: Repository) throws(SigningError) -> SignaturePlace {
         let place = places[repository.registry] ?? repository
         guard let registry = self[place] else { throw .unknownRegistry(place.registry) }
-        return SignaturePlace(registry: registry, repository: place)
+        return SignaturePlace(registry: registry, repository: place, deletion: deletions[place.registry])
     }
 
     /// Every client with the canonical name of its registry, in the order of the names.
@@ -43,22 +48,27 @@ package struct Registries: Sendable {
 extension RegistryConfiguration {
     /// What the client needs to know, credentials read from where the configuration says.
     package var endpoint: RegistryEndpoint {
+        get throws(OCIError) { try endpoint(as: credentials) }
+    }
+
+    /// The same with the credential for deleting; nil if there is none.
+    package var deletionEndpoint: RegistryEndpoint? {
         get throws(OCIError) {
-            try RegistryEndpoint(
-                name: name, url: upstream.url, route: upstream.route, credentials: try secrets,
-                allowedTokenRealms: tokenRealms)
+            guard let deletion else { return nil }
+            return try endpoint(as: deletion)
         }
     }
 
-    private var secrets: OCI.Credentials {
-        get throws(OCIError) {
+    private func endpoint(as credentials: Credentials) throws(OCIError) -> RegistryEndpoint {
+        let secrets: OCI.Credentials =
             switch credentials {
             case .anonymous: .anonymous
             case .dockerConfig(let path): try DockerConfig(path: path).credentials(for: name)
             case .basic(let username, let password):
                 .basic(username: username, password: OCI.Credentials.Secret(password.exposed))
             }
-        }
+        return try RegistryEndpoint(
+            name: name, url: upstream.url, route: upstream.route, credentials: secrets, allowedTokenRealms: tokenRealms)
     }
 }
 

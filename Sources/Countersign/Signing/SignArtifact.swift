@@ -78,6 +78,7 @@ package struct SignArtifact: Sendable {
             return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
         }
         try FailPoint.authorise.after(QueueError.injected)
+        try await line.askFirst(target, claim, rule)
         // The event was a hint: what counts is what the registry serves, hashed by us.
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)

@@ -34,9 +34,12 @@ package struct SigningOrder: Sendable {
 package struct SignaturePlace: Sendable {
     package let registry: RegistryClient
     package let repository: Repository
+    /// The right to delete there; nil, unless the configuration gives a credential for it.
+    package let deletion: ManifestDeletion?
 
-    package init(registry: RegistryClient, repository: Repository) {
+    package init(registry: RegistryClient, repository: Repository, deletion: ManifestDeletion? = nil) {
         self.registry = registry
         self.repository = repository
+        self.deletion = deletion
     }
 }

@@ -117,11 +117,13 @@ package struct Worker: Service {
     private func claim(_ free: Int, _ cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
         let closed = dependencies?.closedRegistries ?? []
         let others = await held.slotsBeyondLive
+        let groups = await held.hasPlaceForGroup(limit: settings.groups)
         let open = min(free, max(0, settings.concurrency - settings.liveSlots - others))
-        var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed)
+        var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed, groups: groups)
         guard open < free, claims.count == open else { return claims }
         do throws(QueueError) {
-            claims += try await queue.claim(limit: free - open, lanes: [.live], cursor: cursor, closed: closed)
+            claims += try await queue.claim(
+                limit: free - open, lanes: [.live], cursor: cursor, closed: closed, groups: groups)
         } catch {
             // what is held must be worked on; the next round meets the same fault, and reports it
             if claims.isEmpty { throw error }
@@ -202,6 +204,8 @@ package struct Worker: Service {
             do {
                 let beat = try await queue.heartbeat(claims)
                 await held.stop(beat.lost.union(beat.cancelled))
+                // no row is no share of anything: somebody's clean-up, a database that was restored
+                if !beat.isKnown { await announce(draining: await !held.isGoingOn) }
                 await held.meet(try await queue.peers(within: settings.heartbeat * 3))
             } catch {
                 logger.error("heartbeat failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])

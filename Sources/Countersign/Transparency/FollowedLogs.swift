@@ -46,6 +46,18 @@ package struct FollowedLogs: Sendable {
 
     private static func turn(_ log: String) -> String { "log:\(log)" }
 
+    /// Logs with something found in them that is not explained, or with an alert that may end.
+    func suspectedLogs() async throws(QueueError) -> [String] {
+        try await pool.rows(
+            """
+            SELECT log FROM countersign.suspected_entry
+            UNION SELECT facts->>'log' FROM countersign.alert
+                WHERE ended_at IS NULL AND code = \(Alert.Code.unknownEntry.rawValue)::text AND facts ? 'log'
+            ORDER BY 1 LIMIT 100
+            """
+        ).values { try $0.decode("log") }
+    }
+
     func takeTurn(_ log: String) async throws(QueueError) -> Bool { try await turns.take(Self.turn(log)) }
 
     /// The next index to read; a log that was never followed is begun there.
@@ -65,9 +77,10 @@ package struct FollowedLogs: Sendable {
     /// to be, is suspected.
     /// - Returns: how many those are; nothing is written for a turn that was lost.
     func advance(
-        _ log: String, from start: Int64, to next: Int64, found: [FoundEntry]
+        _ log: String, from start: Int64, to next: Int64, _ look: LookedAt
     ) async throws(QueueError) -> Int {
-        try await pool.together { session in
+        let found = look.found
+        return try await pool.together { session in
             guard try turns.holds(Self.turn(log), in: session) else { return 0 }
             let known = try session.query(
                 """
@@ -90,7 +103,9 @@ package struct FollowedLogs: Sendable {
             _ = try session.execute(
                 """
                 UPDATE countersign.followed_log SET next_index = \(next), read_at = now(),
-                    entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count))
+                    entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count)),
+                    unknown_kinds = unknown_kinds + \(Int64(look.unknownKinds)),
+                    unreadable = unreadable + \(Int64(look.unreadable))
                 WHERE log = \(log)::text AND next_index = \(start)
                 """)
             return unknown.count

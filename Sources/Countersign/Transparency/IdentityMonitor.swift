@@ -48,9 +48,35 @@ package struct IdentityMonitor: Service {
             while !Task.isCancelled {
                 var isBusy = false
                 // whoever signs meets the same fault of the services, and reports it
-                for log in (try? logs()) ?? [] { isBusy = await stepOrReport(log) || isBusy }
+                let logs = (try? logs()) ?? []
+                for log in logs { isBusy = await stepOrReport(log) || isBusy }
+                await judgeOrReport(besides: logs.map(\.id))
                 if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
             }
+        }
+    }
+
+    /// A log that is followed no more still has what was found in it.
+    private func judgeOrReport(besides followed: [String]) async {
+        do { try await judgeSuspects(besides: followed) } catch {
+            logger.warning(
+                "what was found in former logs is not judged",
+                metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+        }
+    }
+
+    /// Judges what was found in logs that are not in use any more: a new shard took over, or the configuration changed.
+    package func judgeSuspects(besides followed: [String]) async throws(QueueError) {
+        for log in try await records.suspectedLogs() where !followed.contains(log) {
+            guard try await records.takeTurn(log) else { continue }
+            try await judge(log)
+        }
+    }
+
+    private func judge(_ log: String) async throws(QueueError) {
+        for alert in try await records.judgeSuspects(in: log, after: settings.grace) {
+            metrics.foreign.increment(log)
+            records.alerts.tell(alert)
         }
     }
 
@@ -73,10 +99,7 @@ package struct IdentityMonitor: Service {
     /// - Returns: whether there is more to read at once.
     package func step(_ log: any LogFollower) async throws -> Bool {
         guard try await records.takeTurn(log.id) else { return false }
-        for alert in try await records.judgeSuspects(in: log.id, after: settings.grace) {
-            metrics.foreign.increment(log.id)
-            records.alerts.tell(alert)
-        }
+        try await judge(log.id)
         try await pacer.pass()
         let size = try await log.size()
         let begin =
@@ -89,37 +112,61 @@ package struct IdentityMonitor: Service {
         metrics.index.set(Double(start), log.id)
         guard start < size else { return false }
         var next = start
-        var found: [FoundEntry] = []
+        var look = LookedAt()
         for _ in 0..<Self.requests where next < size && next - start < Int64(Self.batch) {
             try await pacer.pass()
             let entries = try await log.entries(from: next, limit: Self.batch)
             guard !entries.isEmpty else { break }
-            for entry in entries {
-                if let one = look(at: entry, log.id) { found.append(one) }
-            }
+            for entry in entries { self.look(at: entry, log.id, into: &look) }
             next += Int64(entries.count)
         }
-        let unknown = try await records.advance(log.id, from: start, to: next, found: found)
+        let unknown = try await records.advance(log.id, from: start, to: next, look)
         metrics.entries.increment(log.id, by: Double(next - start))
-        metrics.ours.increment(log.id, by: Double(found.count - unknown))
+        metrics.ours.increment(log.id, by: Double(look.found.count - unknown))
         metrics.index.set(Double(next), log.id)
         metrics.behind.set(Double(max(0, size - next)), log.id)
         return next > start && next < size
     }
 
-    /// Whether the entry is under an identity of ours. What cannot be read is of no kind that a signature is logged as, and
-    /// counted.
-    private func look(at entry: TlogEntry, _ log: String) -> FoundEntry? {
+    /// Whether the entry is under an identity of ours. What is of a kind that we do not read, or cannot be read as what it says
+    /// it is, may be: it is counted, for somebody who wants to know what this does not see.
+    private func look(at entry: TlogEntry, _ log: String, into look: inout LookedAt) {
         let body: LoggedSignature
         do throws(SigstoreError) { body = try LoggedSignature(entry) } catch {
-            metrics.unreadable.increment(log)
-            return nil
+            if case .unsupported = error {
+                look.unknownKinds += 1
+                metrics.unreadable.increment(log, entry.knownKind, "unknown_kind")
+            } else {
+                look.unreadable += 1
+                metrics.unreadable.increment(log, entry.knownKind, "unreadable")
+            }
+            return
         }
         for (signer, signature) in zip(body.signers, body.signatures) {
             guard let identity = identities.first(where: { $0.isSigner(signer) }) else { continue }
-            return FoundEntry(entry, signature: signature, identity: identity, log: log)
+            look.found.append(FoundEntry(entry, signature: signature, identity: identity, log: log))
+            return
         }
-        return nil
+    }
+}
+
+/// What some entries of a log came to.
+struct LookedAt: Sendable {
+    /// Those under an identity of ours.
+    var found: [FoundEntry] = []
+    /// Of kinds that we do not read.
+    var unknownKinds = 0
+    /// Of a kind that we read, and not to be read as such.
+    var unreadable = 0
+}
+
+extension TlogEntry {
+    /// Its kind, if Rekor has such a kind: the word comes from outside, and a label must not be anybody's choice.
+    fileprivate var knownKind: String {
+        let kinds: Set = [
+            "alpine", "cose", "dsse", "hashedrekord", "helm", "intoto", "jar", "rekord", "rfc3161", "rpm", "tuf",
+        ]
+        return kinds.contains(kind) ? kind : "other"
     }
 }
 
@@ -175,8 +222,9 @@ package struct IdentityMonitorMetrics: Sendable {
             "countersign_monitor_foreign_entries_total", "Log entries under our identities that nothing explains.",
             labels: ["log"])
         unreadable = registry.counter(
-            "countersign_monitor_unreadable_entries_total", "Log entries of kinds that are no signature's.",
-            labels: ["log"])
+            "countersign_monitor_unreadable_entries_total",
+            "Log entries that were passed over: of kinds that are not read, or not to be read as what they say.",
+            labels: ["log", "kind", "why"])
         index = registry.gauge("countersign_monitor_index", "The next index to read.", labels: ["log"])
         behind = registry.gauge(
             "countersign_monitor_behind", "Entries of the log that are not read yet.", labels: ["log"])

@@ -52,7 +52,10 @@ extension TlogBody.Logged {
             switch self {
             case .pem(let bytes):
                 let text = String(decoding: bytes, as: UTF8.self)
-                if text.contains("BEGIN CERTIFICATE") { return .certificate(try Certificate(pem: text)) }
+                // the log also takes a chain, which begins with the signer's own
+                if let end = text.firstRange(of: "-----END CERTIFICATE-----") {
+                    return .certificate(try Certificate(pem: String(text[..<end.upperBound])))
+                }
                 return .publicKey(try PublicKey(pem: text))
             case .der(let bytes):
                 // a certificate is no key and a key no certificate: whichever reads is meant

@@ -143,6 +143,40 @@ import Testing
         try await line.database.pool.execute("UPDATE countersign.job SET run_at = now() WHERE NOT leased")
     }
 
+    @Test func `whoever waits for a log asks the registry nothing until it answers again`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon(Self.impatient)
+        let digests = try await push(2, line)
+        line.rekor.next(.answered(503), times: 99)
+        try await attemptOne(daemon)
+        try await eventually("the log is taken for down") { try await rows(line, "openings = 1") == 1 }
+        // the first look at what comes now: it might be refused, gone, or signed already
+        var asked = line.registry.requests.count
+        try await daemon.attemptAll()
+        #expect(line.registry.requests.count > asked)
+        // one waits with what it prepared, one without anything
+        asked = line.registry.requests.count
+        for _ in 0..<2 {
+            try await line.database.makeDue()
+            try await daemon.attemptAll()
+        }
+        for digest in digests {
+            let failure = try #require(try await line.failure(digest))
+            #expect(failure.code == "breaker.open" && failure.stage == "log")
+        }
+        // the one that failed before the breaker opened was looked at once more
+        #expect(line.registry.requests[asked...].allSatisfy { $0.path.contains("\(digests[0])") })
+        asked = line.registry.requests.count
+        try await line.database.makeDue()
+        try await daemon.attemptAll()
+        #expect(line.registry.requests.count == asked)
+
+        line.rekor.heal()
+        try await line.database.pool.execute("UPDATE countersign.upstream SET open_until = now() WHERE openings > 0")
+        try await daemon.workOff()
+        for digest in digests { try await line.expectSignedOnce(digest) }
+    }
+
     /// The job of the first push is due, and no other.
     private func retryFirst(_ line: SigningLine) async throws {
         try await line.database.pool.execute(

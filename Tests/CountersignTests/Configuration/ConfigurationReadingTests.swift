@@ -142,6 +142,11 @@ import Testing
             "registries: [{name: a.example, url: https://a, credentials: {username: u}}]",
             "registries[0].credentials.username"
         ),
+        (
+            "registries: [{name: a.example, url: https://a, deletion: {username: u}}]",
+            "registries[0].deletion.username"
+        ),
+        ("registries: [{name: a.example, url: https://a, deletion: {}}]", "registries[0].deletion.username"),
         ("worker: {lease: 30}", "worker.lease"),
         ("worker: {lease: -3s}", "worker.lease"),
         ("worker: {concurrency: many}", "worker.concurrency"),

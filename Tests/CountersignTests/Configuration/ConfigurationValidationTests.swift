@@ -42,6 +42,15 @@ import Testing
         #expect(configuration.validate() == [])
     }
 
+    @Test func `the credential that deletes is not the ordinary one`() throws {
+        var configuration = try small()
+        configuration.registries[0].credentials = .basic(username: "u", password: Secret("p"))
+        configuration.registries[0].deletion = configuration.registries[0].credentials
+        #expect(configuration.validate().map(\.path) == ["registries[0].deletion"])
+        configuration.registries[0].deletion = .basic(username: "remover", password: Secret("q"))
+        #expect(configuration.validate() == [])
+    }
+
     @Test func `two registries cannot share a name or an alias`() throws {
         var configuration = try small()
         var other = RegistryConfiguration(name: "b.example.com", upstream: .init(url: "https://b.example.com"))

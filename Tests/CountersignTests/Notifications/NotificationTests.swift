@@ -229,7 +229,10 @@ import Testing
         let (service, _, http) = try await delivery(fixture)
         defer { http.shutdown() }
         try await fixture.pool.execute(
-            "INSERT INTO countersign.notification_sink (name, types) VALUES ('left', ARRAY['t'])")
+            """
+            INSERT INTO countersign.notification_sink (name, types, seen_at)
+            VALUES ('left', ARRAY['t'], now() - interval '1 hour')
+            """)
         let group = ServiceGroup(
             configuration: .init(services: [service], logger: SigningDaemon.silence))
         let running = Task { try await group.run() }
@@ -242,6 +245,51 @@ import Testing
         try await running.value
     }
 
+    /// Nobody has said anything of that receiver for longer than receivers are kept.
+    private func age(_ fixture: QueueFixture, _ sink: String) async throws {
+        try await fixture.pool.execute(
+            "UPDATE countersign.notification_sink SET seen_at = now() - interval '1 hour' WHERE name = \(sink)::text")
+        try await fixture.pool.execute(
+            "UPDATE countersign.outbox SET occurred_at = now() - interval '1 hour' WHERE sink = \(sink)::text")
+    }
+
+    @Test func `a daemon of an older configuration leaves a newer one's receivers alone`() async throws {
+        let server = try LoopbackServer { _ in .answer(200) }
+        defer { server.stop() }
+        let fixture = try await QueueFixture()
+        let (old, added) = (try sink(server), try sink(server, name: "added"))
+        let (_, outbox, http) = try await delivery(fixture, old, added)
+        defer { http.shutdown() }
+        try await sign(fixture, "app")
+        #expect(try await waiting(fixture) == 2)
+        // starts with the older configuration, and goes on with it
+        try await outbox.register([old])
+        try await age(fixture, "added")
+        // the newer daemon is alive
+        try await outbox.renew([old, added])
+        try await outbox.renew([old])
+        #expect(try await waiting(fixture) == 2)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.notification_sink") == 2)
+        // and is no more
+        try await age(fixture, "added")
+        try await outbox.renew([old])
+        #expect(try await waiting(fixture) == 1)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.notification_sink") == 1)
+    }
+
+    @Test func `the types of a receiver are those of the daemon that started last`() async throws {
+        let server = try LoopbackServer { _ in .answer(200) }
+        defer { server.stop() }
+        let fixture = try await QueueFixture()
+        let (_, outbox, http) = try await delivery(fixture, try sink(server))
+        defer { http.shutdown() }
+        let narrow = try sink(server) { $0.types = [.failed] }
+        try await outbox.register([narrow])
+        try await outbox.renew([try sink(server)])
+        #expect(
+            try await fixture.number("SELECT cardinality(types) FROM countersign.notification_sink") == 1)
+    }
+
     @Test func `a receiver that left the configuration leaves nothing behind`() async throws {
         let server = try LoopbackServer { _ in .answer(200) }
         defer { server.stop() }
@@ -250,6 +298,9 @@ import Testing
         defer { http.shutdown() }
         try await sign(fixture, "app")
         #expect(try await waiting(fixture) == 1)
+        try await outbox.register([])
+        #expect(try await waiting(fixture) == 1, "a restart later another daemon may have it again")
+        try await age(fixture, "platform")
         try await outbox.register([])
         #expect(try await waiting(fixture) == 0)
         #expect(try await fixture.number("SELECT count(*) FROM countersign.notification_sink") == 0)

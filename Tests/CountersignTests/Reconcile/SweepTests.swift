@@ -91,6 +91,43 @@ import Testing
         #expect(try await line.database.jobCount() == 20)
     }
 
+    @Test func `a page at a low rate keeps its turn`() async throws {
+        let line = try await SigningLine()
+        for number in 10..<20 { _ = try await line.image(tag: "v\(number)") }
+        let (sweeping, hold) = (try line.sweeping(), FaultRelay.Hold())
+        try await sweeping.list(line)
+        line.registry.next(.held(hold)) { $0.method == "HEAD" }
+        async let step = sweeping.sweep.step(sweeping.registry)
+        await hold.reached()
+        // the first tags took longer than a turn, and nobody else came
+        try await line.database.pool.execute("UPDATE countersign.turn SET expires_at = now() - interval '1 second'")
+        hold.release()
+        #expect(try await step)
+        #expect(try await line.swept().counts == SweepRecords.Counts(tags: 10, missed: 10, moved: 0, unreadable: 0))
+        #expect(try await line.swept().sweptAt != nil)
+    }
+
+    @Test func `a page that the database does not take waits as one that failed, and says so`() async throws {
+        let line = try await SigningLine()
+        _ = try await line.image(tag: "v1")
+        let sweeping = try line.sweeping()
+        try await sweeping.list(line)
+        let list = "/v2/\(line.repository.name)/tags/list?last=\(String(repeating: "v", count: 5_000))"
+        line.registry.next(
+            .answered(
+                200, headers: [("Link", "<\(list)>; rel=\"next\"")],
+                body: "{\"name\":\"\(line.repository.name)\",\"tags\":[\"v1\"]}")
+        ) { $0.path.contains("/tags/list") }
+        #expect(try await sweeping.sweep.step(sweeping.registry))
+        let swept = try await line.swept()
+        #expect(swept.error?.code == "queue.unstorable" && swept.error?.stage == "sweep")
+        #expect(swept.state == .waiting && swept.sweptAt == nil)
+        #expect(try await sweeping.sweep.step(sweeping.registry) == false, "not at once again")
+        try await line.makeSweepsDue()
+        try await sweeping.run()
+        #expect(try await line.swept().error == nil)
+    }
+
     @Test func `what is written in a lost turn is not written`() async throws {
         let line = try await SigningLine()
         _ = try await line.image(tag: "v1")

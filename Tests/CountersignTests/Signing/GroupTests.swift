@@ -10,6 +10,18 @@ import Testing
 
 /// Many digests under one signature.
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct GroupTests {
+    @Test func `without a place for another group its jobs stay for whoever has one`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        let alone = try await line.image(tag: "alone").descriptor.digest
+        try await line.push(alone)
+        try await line.database.makeDue()
+        let queue = line.database.queue
+        let claims = try await queue.claim(limit: 10, cursor: ClaimCursor(), groups: false)
+        #expect(claims.map(\.target?.digest) == [alone])
+        #expect(try await queue.claim(limit: 10, cursor: ClaimCursor()).count == digests.count)
+    }
+
     @Test func `a group is one statement, one entry and one bundle, and each member is signed`() async throws {
         let line = try await SigningLine()
         let digests = try await line.group(of: 5)

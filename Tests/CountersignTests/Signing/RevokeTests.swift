@@ -36,6 +36,9 @@ import Testing
         let revoked = try await line.database.records.history(of: digest, in: line.repository)
         #expect(revoked.revocation?.removal == .removed && revoked.revocation?.releasedAt == nil)
         #expect(revoked.generations.map(\.isRemoved) == [true])
+        #expect(!line.registry.requests.contains { $0.method == "DELETE" }, "no credential to delete with")
+        let told = try await AuditLog(pool: line.database.pool).latest(10).filter { $0.action == "artifact.withdraw" }
+        #expect(told.map(\.detail) == ["unlisted"])
 
         try await line.push(digest)
         #expect(try await line.database.jobCount() == 0)

@@ -27,11 +27,14 @@ struct SigningLine: Sendable {
     let folder: TemporaryDirectory
     var tokenFile: String { folder.path + "/token" }
 
-    /// - Parameter lab: one of its own, for a test that turns its clocks.
-    init(lab own: Lab? = nil) async throws {
+    /// - Parameters:
+    ///   - lab: one of its own, for a test that turns its clocks.
+    ///   - otherRegistry: in place of the shared one.
+    init(lab own: Lab? = nil, registry otherRegistry: DockerRegistry? = nil) async throws {
         if let own { lab = own } else { lab = try await Shared.lab.value }
         let endpoints = try await lab.endpoints
-        let server = try await Shared.registry.value
+        let server: DockerRegistry
+        if let otherRegistry { server = otherRegistry } else { server = try await Shared.registry.value }
         database = try await QueueFixture()
         registry = try FaultRelay(to: server.port)
         fulcio = try FaultRelay(to: Self.port(of: endpoints.fulcio))
@@ -69,6 +72,8 @@ struct SigningLine: Sendable {
         var settings = JobQueue.Settings()
         var isTimestamped = true
         var signatureRepository: String?
+        /// As whom manifests are deleted.
+        var deletion: RegistryConfiguration.Credentials?
         /// Over the lab's log of tiles.
         var isRekorV2 = false
         /// In place of a certificate.
@@ -133,12 +138,12 @@ struct SigningLine: Sendable {
         let signers = Signers(
             identities: [identity], trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
             caps: setup.budgets.map { RepositoryCaps($0.repositories, pool: database.pool) }, services: { services })
+        var configured = Self.registry(at: registry.url, signatures: setup.signatureRepository)
+        configured.deletion = setup.deletion
         return try SigningDaemon(
             signers: signers,
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
-            registries: Registries(
-                [Self.registry(at: registry.url, signatures: setup.signatureRepository)], http: Self.http,
-                dependencies: dependencies),
+            registries: Registries([configured], http: Self.http, dependencies: dependencies),
             database: database, dependencies: dependencies, settings: setup.settings)
     }
 

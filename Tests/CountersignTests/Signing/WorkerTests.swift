@@ -47,6 +47,19 @@ import Testing
         for digest in digests { try await line.expectSignedOnce(digest) }
     }
 
+    @Test func `a worker whose row is gone shows itself again`() async throws {
+        let line = try await SigningLine()
+        var settings = Worker.Settings()
+        settings.heartbeat = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        func rows() async throws -> Int { try await line.database.number("SELECT count(*) FROM countersign.worker") }
+        try await running([worker]) {
+            try await eventually("it is shown") { try await rows() == 1 }
+            try await line.database.pool.execute("DELETE FROM countersign.worker")
+            try await eventually("it is shown again") { try await rows() == 1 }
+        }
+    }
+
     @Test func `a worker that stops lets its attempts finish`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest

@@ -1,8 +1,10 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Postgres
 import Sigstore
 import SigstoreLab
+import StrictJSON
 import Support
 import Testing
 
@@ -139,6 +141,66 @@ import Testing
             try await daemon.workOff()
             try await Self.follow(monitor, log)
             #expect(try await line.alerts.alerts(state: .ended).items.count == 1)
+        }
+    }
+
+    /// A log of the test's own making.
+    private struct ScriptedLog: LogFollower {
+        let id = "https://log.example"
+        let all: [TlogEntry]
+
+        func size() async throws(SigstoreError) -> Int64 { Int64(all.count) }
+
+        func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
+            Array(all.dropFirst(Int(index)).prefix(limit))
+        }
+    }
+
+    @Test func `a chain is read by its first certificate, and what is not read is counted and told`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let thief = try await SigningLine(lab: lab)
+            _ = try await Self.sign(thief, Self.setup(1))
+            let real = try #require(try await Self.log(thief, 1).entries(from: 0, limit: 1).first)
+            let document = try JSONValue(parsing: real.canonicalizedBody)
+            guard case .array(let signatures)? = document["spec"]?["signatures"],
+                let verifier = signatures.first?["verifier"]?.text, let pem = Base64.decode(verifier)
+            else { throw SupportError("the log's entry has no verifier") }
+            var (chain, foreign, broken) = (real, real, real)
+            chain.canonicalizedBody = Array(
+                String(decoding: real.canonicalizedBody, as: UTF8.self)
+                    .replacing(verifier, with: Base64.encode(pem + pem)).utf8)
+            (foreign.logIndex, foreign.kind, foreign.version) = (1, "rekord", "0.0.1")
+            foreign.canonicalizedBody = Array(#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.utf8)
+            broken.logIndex = 2
+            broken.canonicalizedBody = Array(#"{"apiVersion":"0.0.1","kind":"dsse","spec":{}}"#.utf8)
+
+            let line = try await thief.withFreshDatabase()
+            let monitor = Self.monitor(line, try await line.daemon())
+            let log = ScriptedLog(all: [chain, foreign, broken])
+            try await Self.follow(monitor, log)
+            let told = try #require(try await line.sweeps.followedLogs().first)
+            #expect(told.entries == 3 && told.suspected == 1 && told.unknownKinds == 1 && told.unreadable == 1)
+            try await Self.letGraceEnd(line)
+            try await Self.follow(monitor, log)
+            #expect(try await line.alerts.open() == ["identity.unknown_entry": 1])
+        }
+    }
+
+    @Test func `what was found in a log that is followed no more is judged all the same`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let thief = try await SigningLine(lab: lab)
+            _ = try await Self.sign(thief, Self.setup(1))
+            let line = try await thief.withFreshDatabase()
+            let (monitor, log) = (Self.monitor(line, try await line.daemon()), try await Self.log(line, 1))
+            try await Self.follow(monitor, log)
+            // a new shard took over
+            try await monitor.judgeSuspects(besides: ["https://new.example"])
+            #expect(try await line.alerts.alerts().items.isEmpty, "within the grace")
+            try await Self.letGraceEnd(line)
+            try await monitor.judgeSuspects(besides: [log.id])
+            #expect(try await line.alerts.alerts().items.isEmpty, "its own step judges it")
+            try await monitor.judgeSuspects(besides: ["https://new.example"])
+            #expect(try await line.alerts.open() == ["identity.unknown_entry": 1])
         }
     }
 

@@ -63,8 +63,8 @@ extension Schema {
     static let revocation = object(
         [
             "reason": string, "revoked_by": string, "revoked_at": time,
-            "removal": one(of: ["none", "asked", "removed", "listed"]),
-        ], optional: ["released_at": time, "released_by": string, "release_reason": string]
+            "removal": one(of: ["none", "asked", "removed", "deleted", "listed"]),
+        ], optional: ["removal_error": failure, "released_at": time, "released_by": string, "release_reason": string]
     ).named("Revocation")
 
     static let signature = object(

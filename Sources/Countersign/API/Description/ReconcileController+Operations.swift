@@ -9,10 +9,11 @@ extension ReconcileController {
             access: .role(.viewer), reach: .filtered, parameters: [.registry, .repositories, .limit, .before],
             answers: [
                 .json(
-                    200, "a page; registries are only for tokens without a scope",
+                    200, "a page; registries and logs are only for tokens without a scope",
                     .object(
                         [
                             "pending": .count, "registries": .list(of: registry), "repositories": .list(of: sweep),
+                            "logs": .list(of: log),
                         ], optional: ["next": .id]))
             ], problems: [400: ["api.bad_parameter"]]),
         Operation(
@@ -37,6 +38,11 @@ extension ReconcileController {
             "recheck_ended_at": .time, "error": .failure,
         ]
     ).named("SweptRegistry")
+
+    private static let log = Schema.object([
+        "log": .string, "next_index": .count, "entries": .count, "ours": .count, "unknown_kinds": .count,
+        "unreadable": .count, "suspected": .count, "read_at": .time,
+    ]).named("FollowedLog")
 
     private static let sweep = Schema.object(
         [
