@@ -72,10 +72,20 @@ struct StatusPoller: Sendable {
         let reference = "\(host)/\(one.repository)@\(one.digest)"
         var headers = HTTPHeaders()
         if let token { headers["Authorization"] = "Bearer \(token)" }
-        let response = try await http.send(
-            HTTPRequest(
-                .get, "\(api)/v1/artifacts?ref=\(percentEncoded(reference))", headers: headers, route: .loopback))
         let key = "\(one.repository)@\(one.digest)"
+        let response: HTTPResponse
+        do throws(HTTPError) {
+            response = try await http.send(
+                HTTPRequest(
+                    .get, "\(api)/v1/artifacts?ref=\(percentEncoded(reference))", headers: headers, route: .loopback))
+        } catch {
+            // a daemon that is killed meanwhile is part of what is measured
+            return (
+                Outcome(
+                    key: key, state: "unreachable", verifiedAt: nil, logIndex: nil, identity: nil, error: "\(error)"),
+                false
+            )
+        }
         guard response.status == 200 else {
             return (
                 Outcome(
