@@ -47,7 +47,7 @@ package struct Maintenance: Service {
             var lookedAt: ContinuousClock.Instant?
             while !Task.isCancelled {
                 let isDue = lookedAt.map { $0 + settings.retention <= .now } ?? true
-                do {
+                do throws(QueueError) {
                     if try await step(removing: isDue) { lookedAt = .now }
                 } catch {
                     logger.error(
