@@ -68,7 +68,7 @@ bench: release ## Webhook, queue, push→signed, digests a second, CPU, WAL and 
 	@scripts/bench
 
 .PHONY: drills
-drills: release ## Lost answers of the log by the thousand, a restore from an old dump, roles, a next version beside this one, PgBouncer
+drills: release ## Lost answers of the log by the thousand, a restore from an old dump, roles, a next version beside this one
 	@scripts/drills $(DEMO)-drills
 
 .PHONY: crash
