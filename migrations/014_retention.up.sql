@@ -30,9 +30,6 @@ CREATE TRIGGER target_deleted AFTER UPDATE OF state ON countersign.target FOR EA
     WHEN (OLD.state IS DISTINCT FROM NEW.state AND (NEW.state = 'gone' OR OLD.state = 'gone'))
     EXECUTE FUNCTION countersign.note_deleted_artifact();
 
-INSERT INTO countersign.deleted_artifact (target_id, gone_at)
-SELECT id, updated_at FROM countersign.target WHERE state = 'gone';
-
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Vacuum. The usual fifth of a table is a working set for the small hot ones and millions of dead rows for the large ones.
 ALTER TABLE countersign.worker SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);

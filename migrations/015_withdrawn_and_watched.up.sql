@@ -6,14 +6,15 @@
 -- this one. One of them that starts beside newer ones still removes the receivers that it does not have.
 
 -- ---------------------------------------------------------------------------------------------------------------------
-ALTER TABLE countersign.attachment ADD COLUMN deleted_at timestamptz;
-
 ALTER TABLE countersign.revocation
     DROP CONSTRAINT revocation_removal_check,
     DROP CONSTRAINT revocation_check1,
     ADD COLUMN removal_error jsonb CHECK (removal_error ?& ARRAY['code', 'stage', 'observed', 'fix']), -- of the last attempt
     ADD CONSTRAINT revocation_removal CHECK (removal IN ('none', 'asked', 'removed', 'deleted', 'listed')), -- listed: by the registry itself
     ADD CONSTRAINT revocation_removed_at CHECK ((removal IN ('removed', 'deleted', 'listed')) = (removed_at IS NOT NULL));
+
+-- After `revocation`: whoever publishes reads that one first.
+ALTER TABLE countersign.attachment ADD COLUMN deleted_at timestamptz;
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Of the entries that were passed: those of kinds that we do not read, and those that could not be read as what they say.

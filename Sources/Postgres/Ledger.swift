@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 
 /// The table that remembers which migrations were applied. In the first schema of the search path, so that programs that
 /// share a database do not share it.
@@ -54,12 +55,29 @@ struct Ledger: Sendable {
         return try session.query(Query(unsafeSQL: sql)).map { row throws(PostgresError) in try migration(row) }
     }
 
+    /// How often a file waits for its locks, ten seconds each. Daemons run on meanwhile: whoever waits for the lock of a whole
+    /// table, behind a dump perhaps, has everybody else wait behind them.
+    private static let tries = 30
+
     /// Runs one file and records it, both or neither.
     func apply(_ file: MigrationFile, _ checksum: String, _ session: Session) throws(PostgresError) -> AppliedMigration
     {
+        for _ in 1..<Self.tries {
+            do { return try applyOnce(file, checksum, session) } catch {
+                guard error.lacksLock else { throw error }
+                usleep(2_000_000)
+            }
+        }
+        return try applyOnce(file, checksum, session)
+    }
+
+    private func applyOnce(
+        _ file: MigrationFile, _ checksum: String, _ session: Session
+    ) throws(PostgresError) -> AppliedMigration {
         let sql = String(decoding: file.sql, as: UTF8.self)
         do {
             return try session.transaction { () throws(PostgresError) in
+                try session.script("SET LOCAL lock_timeout = '10s'")
                 try session.script(sql)
                 guard session.isInTransaction else {
                     throw .migration(
@@ -84,5 +102,12 @@ struct Ledger: Sendable {
         AppliedMigration(
             number: try row.decode("number"), name: try row.decode("name"), checksum: try row.decode("checksum"),
             compatibleFrom: try row.decode("compatible_from"), appliedAt: try row.decode("applied_at"))
+    }
+}
+
+extension PostgresError {
+    /// A migration that did not get a table's lock in time.
+    fileprivate var lacksLock: Bool {
+        if case .migration(.failed(_, let report, _)) = self { report.sqlState == "55P03" } else { false }
     }
 }

@@ -128,6 +128,10 @@ public final class Session {
     private func commit() throws(PostgresError) {
         // nothing was asked of the server, so there is nothing to keep
         guard !beginIsDue else { return beginIsDue = false }
+        // its first statement never went out, and the body did not say so: what followed stood alone
+        guard link.isInTransaction || !link.isUsable else {
+            throw transactionError ?? .misuse("the transaction had been ended by hand")
+        }
         let limit = try nextLimit()
         let result: ResultSet
         do {

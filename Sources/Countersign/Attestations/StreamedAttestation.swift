@@ -55,7 +55,7 @@ struct StreamedAttestation: Sendable {
         _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder, _ trace: AttemptTrace
     ) async throws -> Evidence {
         let signer = try signers.signer(for: order.rule)
-        return try await signer.services.admitted([.bundle], of: order.rule) {
+        return try await signer.services.admitted([.bundle], of: order.rule, isUnused: { !$0.isAdmitted }) {
             try await sign(statement, digest, order, signer, trace)
         }
     }

@@ -9,10 +9,9 @@ package struct RetentionConfiguration: Sendable, Equatable {
     package var batches: Duration = .seconds(90 * 86_400)
     /// Where tags pointed before they moved. Default 0: for ever. Where a tag points now is always kept.
     package var tagHistory: Duration = .zero
-    /// Bundles and manifests of images that their registry does not have any more, counted from when that was noticed.
-    /// Default 90 d; 0: for ever. Of those that are there nothing is ever removed: what is deleted behind our back is
-    /// restored from them.
-    package var deletedArtifacts: Duration = .seconds(90 * 86_400)
+    /// Bundles and manifests of images that their registry said it does not have, counted from then. Default 0: for ever. A
+    /// registry that says so by mistake, and is not pushed to again, has nothing left that a signature could be restored from.
+    package var deletedArtifacts: Duration = .zero
 
     package init() {}
 }

@@ -56,7 +56,7 @@ extension Doctor {
             }
             let nothing = Digest.sha256(of: Array("countersign doctor".utf8))
             _ = try await ManifestDeletion(endpoint, http: http).delete(repository, nothing)
-            return .good("\(registry.deletion?.words ?? "") may delete manifests; tried with a digest that nothing has")
+            return .good("\(registry.deletion?.words ?? "") is not refused; tried with a digest that nothing has")
         }
     }
 

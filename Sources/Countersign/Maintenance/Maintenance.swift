@@ -63,7 +63,11 @@ package struct Maintenance: Service {
     /// - Returns: whether what is old was removed.
     private func step(removing isDue: Bool) async throws(QueueError) -> Bool {
         guard try await turns.take(Self.turn) else { return false }
-        try await vacuum()
+        do throws(QueueError) { try await vacuum() } catch {
+            // what is old goes all the same
+            logger.error(
+                "vacuum failed; it is tried again", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+        }
         if isDue { try await removeOld() }
         return isDue
     }

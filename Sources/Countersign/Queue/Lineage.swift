@@ -46,6 +46,10 @@ struct PublishedAttachment: Sendable {
     let digest: Digest
     /// The manifest, or the layer's descriptor with its annotations.
     let manifest: [UInt8]
+    /// What it carries; only where it may have to be deleted.
+    let bundle: [UInt8]?
+    /// Whether the same image in another repository has the same manifest, and is signed.
+    let isOfOthers: Bool
 }
 
 extension Journal {
@@ -85,8 +89,13 @@ extension Journal {
         try await pool.rows(
             """
             SELECT a.evidence_id, a.target_id, a.format, a.digest, a.manifest,
-                t.purpose = \(Purpose.signature.rawValue)::text AS is_signature
+                t.purpose = \(Purpose.signature.rawValue)::text AS is_signature,
+                CASE WHEN \(undeleted) THEN e.bundle END AS bundle,
+                EXISTS (SELECT FROM countersign.target o JOIN countersign.attachment s ON s.target_id = o.id
+                    WHERE o.digest = t.digest AND o.repository_id <> t.repository_id AND o.state = 'signed'
+                        AND s.format = a.format AND s.digest = a.digest AND s.removed_at IS NULL) AS is_of_others
             FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
+            JOIN countersign.evidence e ON e.id = a.evidence_id
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
                 AND (a.removed_at IS NULL OR (\(undeleted) AND a.deleted_at IS NULL
                     AND a.format = \(SignatureFormat.bundle.rawValue)::text))
@@ -101,7 +110,8 @@ extension Journal {
             return PublishedAttachment(
                 evidenceID: try row.decode("evidence_id"), targetID: try row.decode("target_id"), format: format,
                 kind: try row.decode("is_signature", as: Bool.self) ? .signature : .attestation,
-                digest: try Digest(try row.decode("digest", as: String.self)), manifest: try row.decode("manifest"))
+                digest: try Digest(try row.decode("digest", as: String.self)), manifest: try row.decode("manifest"),
+                bundle: try row.decode("bundle"), isOfOthers: try row.decode("is_of_others"))
         }
     }
 

@@ -35,7 +35,8 @@ package struct SchemaWatch: Service {
     package func look() async throws(PreflightError) {
         let fault: MigrationFault?
         do { fault = try await migrator.overtaken(pool) } catch {
-            return logger.debug("the schema was not looked at", metadata: ["error": "\(error)"])
+            let level: Logger.Level = error.isTransient ? .debug : .warning
+            return logger.log(level: level, "the schema was not looked at", metadata: ["error": "\(error)"])
         }
         guard let fault else { return }
         logger.critical(

@@ -42,7 +42,8 @@ package struct EvidenceLine: Sendable {
     private func make(
         _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
-        try await signer.services.admitted(formats, of: order.rule) {
+        // what somebody else has made meanwhile asks for a place of its own
+        try await signer.services.admitted(formats, of: order.rule, isUnused: { !$0.contains(where: \.isAdmitted) }) {
             try await sign(formats, order, signer, trace)
         }
     }

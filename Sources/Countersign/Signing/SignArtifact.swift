@@ -28,7 +28,7 @@ package struct SignArtifact: Sendable {
         self.registries = registries
         line = EvidenceLine(journal: journal, signers: signers)
         publication = Publication(journal: journal, subjects: subjects)
-        withdrawal = Withdrawal(journal: journal, subjects: subjects)
+        withdrawal = Withdrawal(journal: journal, subjects: subjects, signers: signers)
         self.queue = queue
     }
 

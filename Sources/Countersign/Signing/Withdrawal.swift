@@ -1,4 +1,5 @@
 import OCI
+import Sigstore
 
 /// Takes what we published out of what a registry lists: referrers out of the fallback index, layers out of the legacy tags.
 ///
@@ -8,15 +9,20 @@ import OCI
 struct Withdrawal: Sendable {
     let journal: Journal
     let subjects: SubjectTurns
+    /// Whose signatures may be deleted.
+    let signers: Signers
 
-    init(journal: Journal, subjects: SubjectTurns) {
+    init(journal: Journal, subjects: SubjectTurns, signers: Signers) {
         self.journal = journal
         self.subjects = subjects
+        self.signers = signers
     }
 
     /// The signatures of earlier generations, once the newest one stands. They are never deleted.
     func olderThan(_ target: Target, _ place: SignaturePlace, _ claim: Claim) async throws {
-        let older = try await journal.published(for: target, before: target.generation)
+        let older = try await journal.published(for: target, before: target.generation).filter {
+            !$0.isShared(at: place, target)
+        }
         guard !older.isEmpty else { return }
         let isUnlisted = try await subjects.taking(target, at: place.repository, for: claim) {
             try await unlist(older, target, place)
@@ -28,14 +34,19 @@ struct Withdrawal: Sendable {
     /// signature.
     /// - Throws: ``OCIError/deletionRefused(_:)``, which whoever gives credentials can mend, and what is tried again.
     func everything(_ target: Target, _ place: SignaturePlace, _ claim: Claim) async throws -> Outcome {
-        let published = try await journal.published(for: target, before: nil, undeleted: place.deletion != nil)
-        guard !published.isEmpty else { return .withdrawn(isUnlisted: true, undeleted: nil) }
+        let found = try await journal.published(for: target, before: nil, undeleted: place.deletion != nil)
+        let published = found.filter { !$0.isShared(at: place, target) }
+        // the same manifest at the same place is the signature of the same image in another repository, which stands
+        let shared = found.count > published.count ? Self.shared(target, place) : nil
+        guard !published.isEmpty else { return .withdrawn(isUnlisted: shared == nil, undeleted: shared) }
         return try await subjects.taking(target, at: place.repository, for: claim) { () async throws -> Outcome in
             let isUnlisted = try await unlist(published, target, place)
             try await journal.removed(isUnlisted ? published : published.filter { $0.format == .legacy }, for: claim)
-            guard let deletion = place.deletion else { return .withdrawn(isUnlisted: isUnlisted, undeleted: nil) }
+            guard let deletion = place.deletion else {
+                return .withdrawn(isUnlisted: isUnlisted && shared == nil, undeleted: shared)
+            }
             let bundles = published.filter { $0.format == .bundle }
-            if let stranger = bundles.first(where: { !$0.isOurs(on: target) }) {
+            if let stranger = bundles.first(where: { !isOurs($0, on: target) }) {
                 return .withdrawn(isUnlisted: isUnlisted, undeleted: stranger.isNotOurs(target))
             }
             do { try await delete(bundles, place, deletion) } catch let error as OCIError {
@@ -44,7 +55,7 @@ struct Withdrawal: Sendable {
                 return .withdrawn(isUnlisted: isUnlisted, undeleted: failed.failure)
             }
             try await journal.removed(bundles, deleted: true, for: claim)
-            return .withdrawn(isUnlisted: true, undeleted: nil)
+            return .withdrawn(isUnlisted: shared == nil, undeleted: shared)
         }
     }
 
@@ -69,21 +80,47 @@ struct Withdrawal: Sendable {
     ) async throws {
         let name = place.repository.name
         for digest in Set(bundles.map(\.digest)) {
-            guard try await deletion.delete(name, digest), try await place.registry.serves(name, digest) else {
-                continue
-            }
-            throw OCIError.deletedStillServed(digest)
+            // also where the registry says that it had none: it may say so to whoever has no right to delete, or of another
+            // copy than the one that is served
+            _ = try await deletion.delete(name, digest)
+            if try await place.registry.serves(name, digest) { throw OCIError.deletedStillServed(digest) }
         }
     }
 }
 
-extension PublishedAttachment {
-    /// Whether our own record makes it ours: the manifest that we rendered has this digest, and names this subject.
-    fileprivate func isOurs(on target: Target) -> Bool {
-        guard format == .bundle, digest.matches(manifest),
-            let kept = try? Manifest(bytes: manifest, mediaType: MediaType.ociManifest)
+extension Withdrawal {
+    /// Whether it is a signature of ours on this artifact. A record is not believed, whoever wrote it there: the manifest has
+    /// this digest and carries the bundle of the record, and that verifies as of one of our identities.
+    private func isOurs(_ attachment: PublishedAttachment, on target: Target) -> Bool {
+        guard attachment.format == .bundle, attachment.digest.matches(attachment.manifest),
+            let json = attachment.bundle,
+            let referrer = try? BundleReferrer(manifest: attachment.manifest, bundle: json),
+            (try? referrer.belongs(to: target.digest)) != nil,
+            let bundle = try? UnverifiedBundle(json: json, limits: UnverifiedBundle.attestationLimits),
+            let artifact = try? ArtifactDigest(target.digest.description)
         else { return false }
-        return kept.subject?.digest == target.digest
+        let verifier = signers.trust.current.verifier
+        return signers.identities.contains { identity in
+            guard let expected = try? identity.expected else { return false }
+            let verified = try? verifier.verify(
+                bundle, artifact: artifact, by: expected, repositories: [target.repository.description])
+            return verified != nil
+        }
+    }
+
+    private static func shared(_ target: Target, _ place: SignaturePlace) -> Failure {
+        Failure(
+            code: "withdrawal.shared", stage: SigningStage.publish.rawValue,
+            observed:
+                "\(place.repository) has one manifest for \(target.digest) in several repositories; it was left there",
+            fix: "revoke it in the other repositories, too")
+    }
+}
+
+extension PublishedAttachment {
+    /// Whether another repository has its signature in the very same manifest.
+    fileprivate func isShared(at place: SignaturePlace, _ target: Target) -> Bool {
+        isOfOthers && place.repository != target.repository
     }
 
     fileprivate func isNotOurs(_ target: Target) -> Failure {
