@@ -137,6 +137,16 @@ import Testing
         try await revoked.daemon.attemptAll()
         #expect(try await revoked.revocation()?.removal == .asked)
         #expect(try await revoked.revocation()?.removalError?.code == "registry.deleted_still_served")
+        // nor is it because the registry says to whoever deletes that it has no such manifest
+        revoked.line.registry.next(
+            .answered(
+                404, headers: [("Content-Type", "application/json")],
+                body: #"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#),
+            where: Self.isDeletion)
+        try await revoked.line.database.makeDue()
+        try await revoked.daemon.attemptAll()
+        #expect(try await revoked.revocation()?.removal == .asked)
+        try await revoked.line.database.makeDue()
         try await revoked.daemon.workOff()
         #expect(try await revoked.revocation()?.removal == .deleted)
     }
