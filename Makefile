@@ -68,7 +68,7 @@ bench: release ## Webhook, queue, push→signed, digests a second, CPU, WAL and 
 	@scripts/bench
 
 .PHONY: drills
-drills: release ## Lost answers of the log, a restore from an old dump, roles, a next version beside this one, notifications
+drills: release ## Lost answers of the log, a restore from an old dump, roles, a next version beside this one, PgBouncer, notifications
 	@scripts/drills $(DEMO)-drills
 
 .PHONY: crash
