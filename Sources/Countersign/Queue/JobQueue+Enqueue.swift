@@ -150,16 +150,19 @@ extension JobQueue {
         let repositories = folded.map(\.repositoryID)
         let purposes = folded.map { $0.push.request.purpose.rawValue }
 
-        // Every settling statement locks job before target. Taking the jobs first here keeps that order.
+        // Every settling statement locks job before target. Taking the jobs first here keeps that order. No joins: prepared on
+        // empty tables they would read all jobs for every batch.
         _ = try session.query(
             """
-            SELECT j.id
-            FROM unnest(\(digests)::text[], \(repositories)::int[], \(purposes)::text[]) AS p(digest, repository_id, purpose)
-            JOIN countersign.target t ON t.digest = p.digest AND t.repository_id = p.repository_id
-                AND t.purpose = p.purpose AND t.generation = (SELECT max(g.generation) FROM countersign.target g
-                    WHERE g.digest = p.digest AND g.repository_id = p.repository_id AND g.purpose = p.purpose)
-            JOIN countersign.job j ON j.target_id = t.id
-            ORDER BY j.id FOR NO KEY UPDATE OF j
+            WITH found AS MATERIALIZED (
+                SELECT j.id FROM countersign.job j WHERE j.target_id = ANY(ARRAY(
+                    SELECT newest.id
+                    FROM unnest(\(digests)::text[], \(repositories)::int[], \(purposes)::text[])
+                        AS p(digest, repository_id, purpose)
+                    CROSS JOIN LATERAL (SELECT t.id FROM countersign.target t
+                        WHERE t.digest = p.digest AND t.repository_id = p.repository_id AND t.purpose = p.purpose
+                        ORDER BY t.generation DESC LIMIT 1) AS newest)))
+            SELECT id FROM countersign.job WHERE id = ANY(ARRAY(SELECT id FROM found)) ORDER BY id FOR NO KEY UPDATE
             """)
         let rows = try session.query(
             """

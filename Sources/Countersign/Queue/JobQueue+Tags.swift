@@ -32,6 +32,14 @@ extension JobQueue {
     ) throws {
         let moves = requests.filter(\.movesItsTag)
         guard !moves.isEmpty else { return }
+        // a sub-select that gives a value is not made a join of, which would read all tags of the repository for each
+        let unlessPushedSince: Query =
+            if let resolvedSince {
+                """
+                WHERE (SELECT count(*) FROM countersign.tag_history h WHERE h.repository_id = r.id AND h.tag = p.tag
+                    AND h.seen_at > \(resolvedSince)::text::timestamptz) = 0
+                """
+            } else { "" }
         _ = try session.execute(
             """
             INSERT INTO countersign.tag_history (repository_id, tag, digest, actor, source)
@@ -42,8 +50,7 @@ extension JobQueue {
                 \(moves.map { _ in resolvedSince == nil ? "told" : "resolved" })::text[])
             WITH ORDINALITY AS p(registry, name, tag, digest, actor, source, n)
             JOIN countersign.repository r ON r.registry = p.registry AND r.name = p.name
-            WHERE NOT EXISTS (SELECT FROM countersign.tag_history h
-                WHERE h.repository_id = r.id AND h.tag = p.tag AND h.seen_at > \(resolvedSince)::text::timestamptz)
+            \(unlessPushedSince)
             ORDER BY p.n
             """)
     }
