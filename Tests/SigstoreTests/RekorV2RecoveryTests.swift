@@ -85,7 +85,7 @@ import Testing
         tiles.append(body)
         let asked = Mutex(0)
         try await log(
-            duplicateOf: 0,
+            duplicateOf: 0, patience: .seconds(120),
             answer: { [tiles] path in
                 guard path.hasSuffix("checkpoint") else { return nil }
                 if asked.withLock({
