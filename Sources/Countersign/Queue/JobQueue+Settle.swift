@@ -128,15 +128,7 @@ extension JobQueue {
             FROM settled s
             JOIN countersign.job j ON j.id = s.id AND j.lease_token = s.lease_token AND j.leased AND j.target_id IS NOT NULL
             ORDER BY j.id FOR UPDATE OF j),
-        ended AS (
-            DELETE FROM countersign.job
-            WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT pushed_again)) RETURNING 1),
-        requeued AS (
-            UPDATE countersign.job j
-            SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
-                cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0,
-                first_failed_at = NULL, crash_count = 0, last_error = NULL
-            WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
+        \(endedOrRequeued()),
         verified AS (
             UPDATE countersign.attachment a SET verified_at = now(), missing_at = NULL
             FROM held h
@@ -170,15 +162,7 @@ extension JobQueue {
                 WITH held AS MATERIALIZED (
                     SELECT * FROM countersign.job
                     WHERE id = \(jobID) AND lease_token = \(leaseToken) AND leased FOR UPDATE),
-                ended AS (
-                    DELETE FROM countersign.job
-                    WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT pushed_again)) RETURNING 1),
-                requeued AS (
-                    UPDATE countersign.job j
-                    SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
-                        cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0, first_failed_at = NULL,
-                        crash_count = 0, last_error = \(error)::jsonb
-                    WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
+                \(endedOrRequeued(error: "\(error)::jsonb")),
                 buried AS (
                     INSERT INTO countersign.dead_letter (job_id, kind, target_id, repository_id, tag, delivery_key, received_at,
                         attempts, crashes, first_failed_at, error)
@@ -206,6 +190,22 @@ extension JobQueue {
                 SELECT id, pushed_again, cancel_requested AND NOT pushed_again AS cancelled, now() - received_at AS age FROM held
                 """, in: session)
         return try settlements(rows, ended: state)[jobID]
+    }
+
+    /// The part of a statement that ends the jobs of its expression `held`; those that were pushed again meanwhile are due
+    /// now, as if for the first time.
+    static func endedOrRequeued(error: Query = "NULL") -> Query {
+        """
+        ended AS (
+            DELETE FROM countersign.job
+            WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT pushed_again)) RETURNING 1),
+        requeued AS (
+            UPDATE countersign.job j
+            SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
+                cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0,
+                first_failed_at = NULL, crash_count = 0, last_error = \(error)
+            WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1)
+        """
     }
 
     /// Locks jobs, in id order, before the statement that ends them: that one then starts with a snapshot in which they

@@ -13,15 +13,7 @@ extension JobQueue {
             WITH held AS MATERIALIZED (
                 SELECT * FROM countersign.job
                 WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased FOR UPDATE),
-            ended AS (
-                DELETE FROM countersign.job
-                WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT pushed_again)) RETURNING 1),
-            requeued AS (
-                UPDATE countersign.job j
-                SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
-                    cancel_requested = false, run_at = now(), received_at = now(), attempt = 0, failures = 0,
-                    first_failed_at = NULL, crash_count = 0, last_error = NULL
-                WHERE j.id = ANY(ARRAY(SELECT id FROM held WHERE pushed_again)) RETURNING 1),
+            \(endedOrRequeued()),
             told AS (
                 UPDATE countersign.revocation
                 SET removal = CASE WHEN NOT \(isUnlisted) THEN 'listed' WHEN \(deleted(target)) THEN 'deleted'
