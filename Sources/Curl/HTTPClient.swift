@@ -49,13 +49,13 @@ public final class HTTPClient: Sendable {
     /// and throws `cancelled`. A gate may withhold the request before anything is dialled.
     public func send(_ request: HTTPRequest) async throws(HTTPError) -> HTTPResponse {
         guard let gate else { return try await exchange(request) }
-        try await gate.enter()
+        let pass = try await gate.enter()
         do throws(HTTPError) {
             let response = try await exchange(request)
-            gate.leave(.answered(status: response.status, retryAfter: response.retryAfter))
+            gate.leave(.answered(status: response.status, retryAfter: response.retryAfter), pass)
             return response
         } catch {
-            gate.leave(.failed(error))
+            gate.leave(.failed(error), pass)
             throw error
         }
     }

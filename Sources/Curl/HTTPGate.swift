@@ -2,10 +2,19 @@
 public protocol HTTPGate: Sendable {
     /// Returns when the request may be sent.
     /// - Throws: ``HTTPError/withheld(_:)`` if it may not, now; ``HTTPError/cancelled(url:answerMayBeLost:)``.
-    func enter() async throws(HTTPError)
+    func enter() async throws(HTTPError) -> HTTPPass
 
-    /// Told once of each request that entered, as soon as it has ended.
-    func leave(_ end: HTTPRequestEnd)
+    /// Told once of each request that entered, as soon as it has ended, with what it was given on its way in.
+    func leave(_ end: HTTPRequestEnd, _ pass: HTTPPass)
+}
+
+/// What a gate gave a request on its way in: says, when the request has ended, which one it was.
+public struct HTTPPass: Sendable, Equatable {
+    /// The gate's own number for it; nil for a request like any other.
+    public let number: Int?
+
+    /// A pass with a number that only the gate has a meaning for.
+    public init(number: Int? = nil) { self.number = number }
 }
 
 /// How a request ended, as far as its upstream's health is concerned.

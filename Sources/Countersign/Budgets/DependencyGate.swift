@@ -90,7 +90,7 @@ package final class DependencyGate: HTTPGate {
         throw refusal
     }
 
-    package func enter() async throws(HTTPError) {
+    package func enter() async throws(HTTPError) -> HTTPPass {
         var admission: Admission?
         do throws(Withheld) {
             if charge == .requests { admission = try await admit() }
@@ -101,6 +101,7 @@ package final class DependencyGate: HTTPGate {
             await admission?.forgo()
             throw .cancelled(url: dependency.name, answerMayBeLost: false)
         }
+        return HTTPPass(number: admission?.trial)
     }
 
     /// - Returns: leave for the trial, or for an ordinary use if another daemon's trial has closed the breaker meanwhile.
@@ -210,12 +211,12 @@ package final class DependencyGate: HTTPGate {
 
     // MARK: After
 
-    package func leave(_ end: HTTPRequestEnd) {
+    package func leave(_ end: HTTPRequestEnd, _ pass: HTTPPass) {
         slots.release()
         let verdict = DependencyVerdict(end)
         note(verdict)
-        // a request that ended by our own doing was no trial
-        guard verdict == .neutral, let trial = state.withLock({ $0.trial?.number }) else { return }
+        // a request that ended by our own doing was no trial; what another one tries is not its to give up
+        guard verdict == .neutral, let trial = pass.number else { return }
         Task { await forgo(trial) }
     }
 

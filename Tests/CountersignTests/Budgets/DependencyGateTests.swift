@@ -195,6 +195,27 @@ import Testing
         try await eventually("it is closed") { try await world.openings() == 0 }
     }
 
+    @Test func `a request that is cancelled gives up its own trial, and no other's`() async throws {
+        let world = try await World()
+        let registry = world.daemons[0].gate(.registry, "registry.example.com")
+        let cancelled = HTTPRequestEnd.failed(.cancelled(url: "registry.example.com", answerMayBeLost: false))
+        // let in before it opened, and still under way
+        let before = try await registry.enter()
+        for _ in 0..<5 { registry.note(.failed("http.503")) }
+        try await eventually("it is written") { try await world.openings() == 1 }
+        try await world.openingEnds()
+        await world.daemons[0].refresh()
+        let trial = try await registry.enter()
+        #expect(before.number == nil && trial.number != nil)
+
+        registry.leave(cancelled, before)
+        #expect(await refusal(registry) == "breaker.open", "the trial is under way")
+        registry.leave(cancelled, trial)
+        try await eventually("somebody else may try") { await refusal(registry) == nil }
+        registry.note(.answered)
+        try await eventually("it is closed") { try await world.openings() == 0 }
+    }
+
     @Test func `a request in the midst of an attempt waits for a short pause, and for no long one`() async throws {
         let world = try await World()
         let registry = world.daemons[0].gate(.registry, "registry.example.com")
@@ -219,13 +240,13 @@ import Testing
         try await world.fixture.queue.announce(host: "a", version: "1")
         try await world.fixture.anotherQueue().announce(host: "b", version: "1")
         #expect(await refusal(world.gates[0]) == nil)
-        try await world.gates[0].enter()
+        let first = try await world.gates[0].enter()
         let second = Task { try await world.gates[0].enter() }
         // the second waits for the share of one, and is let in when the first ends
         try await eventually("it stands in line") { world.gates[0].standingInLine == 1 }
         #expect(world.gates[0].underWay == 1)
-        world.gates[0].leave(.answered(status: 200, retryAfter: nil))
-        try await second.value
+        world.gates[0].leave(.answered(status: 200, retryAfter: nil), first)
+        _ = try await second.value
         let third = Task { try await world.gates[0].enter() }
         try await eventually("it stands in line") { world.gates[0].standingInLine == 1 }
         third.cancel()
