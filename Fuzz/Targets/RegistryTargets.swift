@@ -2,10 +2,9 @@
     import Curl
     @testable import OCI
 
-    /// Registries that challenge us: one that has our password, and one that does not.
-    private let endpoints = [Credentials.anonymous, .basic(username: "user", password: .init("secret"))].compactMap {
-        try? RegistryEndpoint(name: "registry.example.com", url: "https://registry.example.com", credentials: $0)
-    }
+    /// What a registry that challenges us may be shown.
+    private let secret = Credentials.basic(username: "user", password: .init("secret"))
+    private let endpoint = try? RegistryEndpoint(name: "registry.example.com", url: "https://registry.example.com")
 
     extension FuzzTarget {
         /// What a registry, or whoever names an image, sends.
@@ -29,10 +28,14 @@
                 guard let challenges = try? Challenge.parse(String(decoding: bytes, as: UTF8.self)) else { return }
                 promise(!challenges.isEmpty, "a challenge that parsed names a scheme")
                 promise(challenges.allSatisfy { $0.scheme == $0.scheme.lowercased() }, "schemes are lower case")
-                for endpoint in endpoints {
-                    for realm in challenges.compactMap({ try? TokenRealm($0, of: endpoint) }) {
+                guard let endpoint else { return promise(false, "an endpoint") }
+                for credentials in [.anonymous, secret] {
+                    for realm in challenges.compactMap({
+                        try? TokenRealm($0, of: endpoint, presenting: credentials)
+                    }) {
                         let isOwn = realm.url.origin == endpoint.base.origin
-                        promise(isOwn || endpoint.credentials == .anonymous, "credentials stay with their registry")
+                        promise(isOwn || credentials == .anonymous, "credentials stay with their registry")
+                        promise(isOwn == ((try? realm.check(secret)) != nil), "nor are they shown later")
                         promise(isOwn || realm.url.scheme == .https, "no plain http to strangers")
                     }
                 }

@@ -16,7 +16,8 @@ struct RegistryOptions: ParsableArguments {
         route.allowPlainHTTP = plainHttp
         route.addresses = privateNetwork ? .privateAllowed : .publicOnly
         route.caFile = caFile
-        let credentials = try dockerConfig.map { try DockerConfig(path: $0).credentials(for: host) } ?? .anonymous
+        let credentials: any CredentialSource =
+            dockerConfig.map { DockerConfigSource(path: $0, registry: host) } ?? Credentials.anonymous
         return RegistryClient(
             try RegistryEndpoint(
                 name: host, url: "\(plainHttp ? "http" : "https")://\(host)", route: route, credentials: credentials),

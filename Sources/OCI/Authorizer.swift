@@ -48,15 +48,16 @@ actor Authorizer {
     ) async throws(OCIError) -> String? {
         var offered: [Challenge] = []
         for field in challenges { offered += try Challenge.parse(field) }
+        let credentials = try await endpoint.credentials.current()
         if let challenge = offered.first(where: { $0.scheme == "bearer" }) {
-            if case .bearer(let token) = endpoint.credentials {
+            if case .bearer(let token) = credentials {
                 scheme = .fixed(field: "Bearer \(token.value)")
             } else {
-                scheme = .bearer(try TokenRealm(challenge, of: endpoint))
+                scheme = .bearer(try TokenRealm(challenge, of: endpoint, presenting: credentials))
                 tokens = tokens.filter { $0.value.field != rejected }
             }
         } else if offered.contains(where: { $0.scheme == "basic" }),
-            case .basic(let user, let password) = endpoint.credentials
+            case .basic(let user, let password) = credentials
         {
             scheme = .fixed(field: Credentials.basicField(user, password))
         } else {

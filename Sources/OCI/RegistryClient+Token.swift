@@ -8,6 +8,7 @@ extension AccessToken {
         from realm: TokenRealm, scope: TokenScope?, as credentials: Credentials, at now: ContinuousClock.Instant,
         http: HTTPClient
     ) async throws(OCIError) -> AccessToken {
+        try realm.check(credentials)
         let request = request(for: realm, scope: scope, as: credentials)
         let operation = "\(request.method.rawValue) \(realm.url.origin)\(realm.url.path)"
         let response: HTTPResponse

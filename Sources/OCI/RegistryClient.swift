@@ -32,7 +32,7 @@ public final class RegistryClient: Sendable {
         self.authorizer = Authorizer(endpoint, now: now) { realm, scope throws(OCIError) in
             counts.count(.token)
             return try await AccessToken.fetch(
-                from: realm, scope: scope, as: endpoint.credentials, at: now(), http: http)
+                from: realm, scope: scope, as: try await endpoint.credentials.current(), at: now(), http: http)
         }
     }
 

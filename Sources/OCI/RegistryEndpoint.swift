@@ -9,7 +9,7 @@ public struct RegistryEndpoint: Sendable {
     /// Timeouts, TLS, proxy and address policy of this registry.
     public let route: HTTPRoute
     /// What is presented when the registry asks.
-    public let credentials: Credentials
+    public let credentials: any CredentialSource
     let base: RemoteURL
     let tokenRealms: Set<RemoteURL.Origin>
 
@@ -21,8 +21,8 @@ public struct RegistryEndpoint: Sendable {
     ///     `auth.example.com`, `auth.example.com:8443` (both https) or `http://…`. Docker Hub needs `auth.docker.io`.
     /// - Throws: `OCIError.endpointMalformed`.
     public init(
-        name: String, url: String, route: HTTPRoute = .init(), credentials: Credentials = .anonymous,
-        allowedTokenRealms: [String]? = nil
+        name: String, url: String, route: HTTPRoute = .init(),
+        credentials: any CredentialSource = Credentials.anonymous, allowedTokenRealms: [String]? = nil
     ) throws(OCIError) {
         guard let base = RemoteURL(url), base.query == nil else {
             throw .endpointMalformed(url, "not an http or https URL without query")

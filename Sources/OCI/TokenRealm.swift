@@ -10,8 +10,11 @@ struct TokenRealm: Sendable, Equatable {
     let service: String?
     /// Never follows a redirect, whatever the registry's own route allows.
     let route: HTTPRoute
+    /// May see credentials.
+    private let isTrusted: Bool
 
-    init(_ challenge: Challenge, of endpoint: RegistryEndpoint) throws(OCIError) {
+    /// - Throws: ``OCIError/tokenRealmRefused(realm:_:)`` also where these `credentials` would have to be shown to it.
+    init(_ challenge: Challenge, of endpoint: RegistryEndpoint, presenting credentials: Credentials) throws(OCIError) {
         guard let realm = challenge.parameters["realm"] else {
             throw .challengeMalformed(challenge.scheme, "Bearer without realm")
         }
@@ -22,11 +25,6 @@ struct TokenRealm: Sendable, Equatable {
         guard url.scheme == .https || isTrusted else {
             throw .tokenRealmRefused(realm: realm, "plain http at another origin than the registry's")
         }
-        guard isTrusted || endpoint.credentials == .anonymous else {
-            throw .tokenRealmRefused(
-                realm: realm,
-                "credentials are not shown to \(url.origin); list it as an allowed token realm if it is right")
-        }
         var route = endpoint.route
         route.redirects = .refuse
         route.maxResponseBytes = 256 << 10
@@ -35,6 +33,17 @@ struct TokenRealm: Sendable, Equatable {
         self.url = url
         self.service = challenge.parameters["service"]
         self.route = route
+        self.isTrusted = isTrusted
+        try check(credentials)
+    }
+
+    /// Whether `credentials` may be shown here. Asked each time: where none were needed yesterday, there may be some today.
+    func check(_ credentials: Credentials) throws(OCIError) {
+        guard isTrusted || credentials == .anonymous else {
+            throw .tokenRealmRefused(
+                realm: "\(url)",
+                "credentials are not shown to \(url.origin); list it as an allowed token realm if it is right")
+        }
     }
 }
 

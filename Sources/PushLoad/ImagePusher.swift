@@ -13,7 +13,7 @@ struct ImagePusher: Sendable {
         registryName = name
         let route = HTTPRoute.loopback
         registry = RegistryClient(
-            try RegistryEndpoint(name: name, url: "http://\(name)", route: route, credentials: .anonymous), http: http)
+            try RegistryEndpoint(name: name, url: "http://\(name)", route: route), http: http)
     }
 
     /// One pushed manifest: its digest, the reference it can be asked by, and when the registry answered 201.

@@ -51,7 +51,7 @@ final class FakeRegistry: Sendable {
     func change<R: Sendable>(_ body: @Sendable (inout State) -> R) -> R { state.lock.withLock { body(&$0) } }
 
     func client(
-        credentials: Credentials = .anonymous, realms: [String]? = nil,
+        credentials: any CredentialSource = Credentials.anonymous, realms: [String]? = nil,
         referrersMemory: Duration = .seconds(600), http: HTTPClient = HTTPClient()
     ) throws -> RegistryClient {
         RegistryClient(try endpoint(credentials, realms), http: http, referrersMemory: referrersMemory)
@@ -61,7 +61,7 @@ final class FakeRegistry: Sendable {
         ManifestDeletion(try endpoint(credentials, nil), http: HTTPClient())
     }
 
-    private func endpoint(_ credentials: Credentials, _ realms: [String]?) throws -> RegistryEndpoint {
+    private func endpoint(_ credentials: any CredentialSource, _ realms: [String]?) throws -> RegistryEndpoint {
         var route = HTTPRoute()
         route.addresses = .privateAllowed
         route.allowPlainHTTP = true

@@ -1,5 +1,6 @@
 import Curl
 import OCI
+import Support
 import Testing
 
 @Suite struct RegistryClientAuthTests {
@@ -20,6 +21,42 @@ import Testing
             registry.log == [
                 "GET /v2/", "GET /v2/", "POST /v2/app/blobs/uploads/", "PUT /v2/app/blobs/uploads/session",
             ])
+    }
+
+    @Test func `a password that somebody renews is used from then on`() async throws {
+        let folder = try TemporaryDirectory()
+        let file = try folder.write("s3cret\n", to: "password")
+        let registry = try FakeRegistry { $0.authentication = .basic(user: "robot", password: "s3cret") }
+        let client = try registry.client(credentials: PasswordFileSource(username: "robot", path: file))
+        try await client.ping()
+        registry.change { $0.authentication = .basic(user: "robot", password: "renewed") }
+        await #expect { try await client.ping() } throws: { ($0 as? OCIError)?.code == "registry.unauthorized" }
+        try folder.write("renewed\n", to: "password")
+        try await client.ping()
+        try folder.write("\n", to: "password")
+        try await client.ping()  // the old one is still good, and nobody asked anew
+        registry.change { $0.authentication = .basic(user: "robot", password: "again") }
+        await #expect("a password that cannot be read is not 'no password'") {
+            try await client.ping()
+        } throws: {
+            ($0 as? OCIError)?.code == "registry.credentials_malformed"
+        }
+    }
+
+    @Test func `a token that ended is asked for with what the config.json says by then`() async throws {
+        let folder = try TemporaryDirectory()
+        func renew(_ password: String) throws -> String {
+            try folder.write(
+                #"{"auths":{"registry.test":{"username":"AWS","password":"\#(password)"}}}"#, to: "config.json")
+        }
+        let file = try renew("first")
+        let registry = try FakeRegistry { $0.authentication = .bearer(expiresIn: 0) }
+        let client = try registry.client(credentials: DockerConfigSource(path: file, registry: "registry.test"))
+        try await client.ping()
+        _ = try renew("second")
+        try await client.ping()
+        let shown = registry.requests.filter { $0.path == "/token" }.map { $0.headers["authorization"] }
+        #expect(shown == ["Basic QVdTOmZpcnN0", "Basic QVdTOnNlY29uZA=="])
     }
 
     @Test func `wrong basic credentials end after one repetition`() async throws {

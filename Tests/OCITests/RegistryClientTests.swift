@@ -66,7 +66,7 @@ import Testing
                     ? .init(status: 307, headers: [("Location", url + "/bucket/x?sig=1")]) : nil
             }
         }
-        let client = try registry.client(credentials: .basic(username: "u", password: .init("p")))
+        let client = try registry.client(credentials: Credentials.basic(username: "u", password: .init("p")))
         #expect(try await client.blob("app", .sha256(of: [7]), limit: 10) == [7])
         #expect(store.requests.count == 1)
         #expect(store.requests[0].headers["authorization"] == nil)
@@ -111,7 +111,7 @@ import Testing
                 request.method == "POST" ? .init(status: 202, headers: [("Location", url + "/upload")]) : nil
             }
         }
-        let client = try registry.client(credentials: .basic(username: "u", password: .init("p")))
+        let client = try registry.client(credentials: Credentials.basic(username: "u", password: .init("p")))
         await #expect { try await client.pushBlob("app", [1]) } throws: {
             ($0 as? OCIError)?.code == "registry.unavailable"
         }

@@ -17,12 +17,17 @@ import Testing
             name: "registry.example", url: url, route: route, credentials: credentials, allowedTokenRealms: realms)
     }
 
+    /// The decision for somebody who has `basic` to present.
+    static func tokenRealm(_ challenge: Challenge, of endpoint: RegistryEndpoint) throws -> TokenRealm {
+        try TokenRealm(challenge, of: endpoint, presenting: basic)
+    }
+
     static func realm(_ url: String) -> Challenge {
         Challenge(scheme: "bearer", parameters: ["realm": url, "service": "s"])
     }
 
     @Test func `the registry's own origin sees credentials`() throws {
-        let realm = try TokenRealm(Self.realm("https://registry.example:443/token"), of: Self.endpoint())
+        let realm = try Self.tokenRealm(Self.realm("https://registry.example:443/token"), of: Self.endpoint())
         #expect(realm.route.addresses == .privateAllowed)
         #expect(realm.route.redirects == .refuse)
         let request = AccessToken.request(
@@ -34,7 +39,8 @@ import Testing
     @Test func `an identity token is exchanged by POST`() throws {
         let credentials = Credentials.identityToken(.init("refresh&me"))
         let realm = try TokenRealm(
-            Self.realm("https://registry.example/token"), of: Self.endpoint("https://registry.example", credentials))
+            Self.realm("https://registry.example/token"), of: Self.endpoint("https://registry.example", credentials),
+            presenting: credentials)
         let request = AccessToken.request(
             for: realm, scope: TokenScope(repository: "a", access: .pull), as: credentials)
         #expect(request.method == .post)
@@ -47,13 +53,15 @@ import Testing
 
     @Test func `a listed realm sees credentials, an unlisted one does not get them`() throws {
         let auth = Self.realm("https://auth.example/token")
-        #expect(try TokenRealm(auth, of: Self.endpoint(realms: ["auth.example"])).url.origin.host == "auth.example")
         #expect(
-            try TokenRealm(auth, of: Self.endpoint(realms: ["https://auth.example"])).url.origin.host == "auth.example")
+            try Self.tokenRealm(auth, of: Self.endpoint(realms: ["auth.example"])).url.origin.host == "auth.example")
+        #expect(
+            try Self.tokenRealm(auth, of: Self.endpoint(realms: ["https://auth.example"])).url.origin.host
+                == "auth.example")
         for realms in [nil, [], ["auth.example:8443"], ["http://auth.example"], ["example"], ["evil.auth.example"]]
             as [[String]?]
         {
-            #expect { try TokenRealm(auth, of: Self.endpoint(realms: realms)) } throws: {
+            #expect { try Self.tokenRealm(auth, of: Self.endpoint(realms: realms)) } throws: {
                 ($0 as? OCIError)?.code == "registry.token_realm_refused"
             }
         }
@@ -61,9 +69,17 @@ import Testing
 
     @Test func `a foreign realm is asked anonymously, and only at a public address`() throws {
         let realm = try TokenRealm(
-            Self.realm("https://auth.example/token"), of: Self.endpoint("https://registry.example", .anonymous))
+            Self.realm("https://auth.example/token"), of: Self.endpoint("https://registry.example", .anonymous),
+            presenting: .anonymous)
         #expect(realm.route.addresses == .publicOnly)
         #expect(!realm.route.allowPlainHTTP)
+    }
+
+    @Test func `what was asked anonymously is not shown credentials that came later`() throws {
+        let realm = try TokenRealm(
+            Self.realm("https://auth.example/token"), of: Self.endpoint(), presenting: .anonymous)
+        try realm.check(.anonymous)
+        #expect { try realm.check(Self.basic) } throws: { ($0 as? OCIError)?.code == "registry.token_realm_refused" }
     }
 
     @Test(arguments: [
@@ -77,13 +93,13 @@ import Testing
         "", "/token", "registry.example/token", "file:///etc/passwd", "https://", "gopher://registry.example/",
     ])
     func `a hostile realm is refused`(url: String) throws {
-        #expect { try TokenRealm(Self.realm(url), of: Self.endpoint()) } throws: {
+        #expect { try Self.tokenRealm(Self.realm(url), of: Self.endpoint()) } throws: {
             ($0 as? OCIError)?.code == "registry.token_realm_refused"
         }
     }
 
     @Test func `a bearer challenge without realm is malformed`() throws {
-        #expect { try TokenRealm(Challenge(scheme: "bearer", parameters: [:]), of: Self.endpoint()) } throws: {
+        #expect { try Self.tokenRealm(Challenge(scheme: "bearer", parameters: [:]), of: Self.endpoint()) } throws: {
             ($0 as? OCIError)?.code == "registry.challenge_malformed"
         }
     }

@@ -312,7 +312,7 @@ struct ConfigurationReading {
                 section.complain("file", "cannot read '\(file)' (or it is larger than 64 KiB)")
                 return nil
             }
-            return usable(String(decoding: bytes, as: UTF8.self), section, "file")
+            return usable(String(decoding: bytes, as: UTF8.self), section, "file", at: file)
         case (nil, let variable?):
             guard let value = sources.environment[variable] else {
                 section.complain("env", "the environment has no \(variable)")
@@ -326,13 +326,15 @@ struct ConfigurationReading {
     }
 
     /// The value without the line end that editors add; an empty secret would let everybody in.
-    private func usable(_ value: String, _ section: ConfigurationSection, _ key: String) -> Secret? {
+    private func usable(
+        _ value: String, _ section: ConfigurationSection, _ key: String, at file: String? = nil
+    ) -> Secret? {
         var value = value[...]
         while value.last?.isNewline == true { value.removeLast() }
         guard !value.isEmpty else {
             section.complain(key, "the secret is empty")
             return nil
         }
-        return Secret(String(value))
+        return Secret(String(value), file: file)
     }
 }

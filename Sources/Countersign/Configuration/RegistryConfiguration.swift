@@ -26,8 +26,10 @@ package struct RegistryConfiguration: Sendable {
 
     package enum Credentials: Sendable, Equatable {
         case anonymous
-        /// Docker's `config.json`; its entry for the registry's name (or dialled host) is used. Credential helpers are not run.
+        /// Docker's `config.json`; its entry for the registry's name is used. Read again whenever it is to be presented anew.
+        /// Credential helpers are not run.
         case dockerConfig(path: String)
+        /// A password from a file is read again likewise.
         case basic(username: String, password: Secret)
     }
 }

@@ -60,15 +60,29 @@ extension RegistryConfiguration {
     }
 
     private func endpoint(as credentials: Credentials) throws(OCIError) -> RegistryEndpoint {
-        let secrets: OCI.Credentials =
-            switch credentials {
-            case .anonymous: .anonymous
-            case .dockerConfig(let path): try DockerConfig(path: path).credentials(for: name)
-            case .basic(let username, let password):
-                .basic(username: username, password: OCI.Credentials.Secret(password.exposed))
+        try RegistryEndpoint(
+            name: name, url: upstream.url, route: upstream.route, credentials: try credentials.source(of: name),
+            allowedTokenRealms: tokenRealms)
+    }
+}
+
+extension RegistryConfiguration.Credentials {
+    /// Files are read again whenever credentials are to be presented anew, and once now: what is wrong with them stops a start.
+    fileprivate func source(of registry: String) throws(OCIError) -> any CredentialSource {
+        switch self {
+        case .anonymous: return OCI.Credentials.anonymous
+        case .dockerConfig(let path):
+            let source = DockerConfigSource(path: path, registry: registry)
+            _ = try source.current()
+            return source
+        case .basic(let username, let password):
+            guard let file = password.file else {
+                return OCI.Credentials.basic(username: username, password: OCI.Credentials.Secret(password.exposed))
             }
-        return try RegistryEndpoint(
-            name: name, url: upstream.url, route: upstream.route, credentials: secrets, allowedTokenRealms: tokenRealms)
+            let source = PasswordFileSource(username: username, path: file)
+            _ = try source.current()
+            return source
+        }
     }
 }
 
