@@ -23,6 +23,9 @@ package struct SignAttestation: Sendable {
 
     /// How long an attestation waits before it looks again whether its artifact is signed; a signature wakes it earlier.
     private static let pause: Duration = .seconds(60)
+    /// Said of what is signed, it leaves it signed (``JobQueue/conclude(jobID:leaseToken:as:_:in:)``).
+    static let supersededCode = "attestation.superseded"
+    static let documentGoneCode = "attestation.document_gone"
     /// What such a wait is called.
     static let waitingCode = "attestation.waiting_for_signature"
 
@@ -41,21 +44,27 @@ package struct SignAttestation: Sendable {
         streamed = StreamedAttestation(journal: journal, signers: signers, subjects: subjects)
     }
 
-    func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+    /// - Parameter recheck: it is signed already; see that it still stands.
+    func callAsFunction(
+        _ target: Target, recheck: Bool, _ claim: Claim, _ trace: AttemptTrace
+    ) async throws -> Outcome {
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
             return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
         }
         guard let registry = registries[target.repository] else {
             return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
         }
-        guard let attestation = try await records.attestation(of: target), let document = attestation.document.id else {
-            return .refused(refusal("attestation.document_gone", "the document is not kept any more; send it again"))
+        guard let attestation = try await records.attestation(of: target) else {
+            return .refused(Self.documentGone)
+        }
+        if recheck, let newer = attestation.supersededBy {
+            return .refused(refusal(Self.supersededCode, "attestation \(newer) took its place"))
         }
         if attestation.supersededBy == nil, attestation.status.signature == nil,
             let newer = try await records.signedReplacement(of: attestation, target)
         {
             return .refused(
-                refusal("attestation.superseded", "attestation \(newer) of the same type is newer and signed"))
+                refusal(Self.supersededCode, "attestation \(newer) of the same type is newer and signed"))
         }
         if let outcome = try await waiting(attestation, target, rule) { return outcome }
 
@@ -63,6 +72,10 @@ package struct SignAttestation: Sendable {
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)
         }
+        if recheck, let record = try await stored(attestation, subject.descriptor, target, rule, claim, place, trace) {
+            return .signed(record)
+        }
+        guard let document = attestation.document.id else { return .refused(Self.documentGone) }
         let superseded = attestation.replaces ? try await records.replaced(by: attestation, target) : []
         let record = try await memory.holding(min(attestation.document.size, inlineLimit) * 4) {
             try await sign(
@@ -108,6 +121,35 @@ package struct SignAttestation: Sendable {
                 observed: "\(target.digest) has no signature of ours yet (\(artifact?.state.rawValue ?? "not pushed"))",
                 fix: "nothing: the document is attached once the artifact is signed"),
             after: Self.pause, counts: false)
+    }
+
+    /// The look back: what our records have of it is verified anew, and put back where the registry does not serve it. The
+    /// document is not needed for that, and nothing is signed.
+    /// - Returns: nil where the rule by now wants a format in which it is not signed.
+    private func stored(
+        _ attestation: AttestationRecord, _ subject: Descriptor, _ target: Target, _ rule: PolicyConfiguration.Rule,
+        _ claim: Claim, _ place: SignaturePlace, _ trace: AttemptTrace
+    ) async throws -> SignedRecord? {
+        let isReferred = attestation.routes.values.contains(.reference)
+        let order = SigningOrder(
+            target: target, subject: subject,
+            content: .attestation(
+                [], legacy: [], predicateType: isReferred ? ReferencePredicate.type : attestation.type.uri),
+            rule: rule, claim: claim, place: place)
+        return try await memory.holding(min(attestation.document.size, inlineLimit) * 4) {
+            let evidence = try await line.journal.liveEvidence(of: target)
+            let published = order.formats.compactMap { evidence[$0] }.filter {
+                $0.format == .bundle ? $0.logged?.bundle != nil : $0.logged != nil
+            }
+            guard published.count == order.formats.count else { return nil }
+            var record: SignedRecord?
+            for evidence in published {
+                let logged = try await line.logged(evidence, order, trace)
+                let manifest = try await publication.publish(logged, order, trace)
+                record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
+            }
+            return record
+        }
     }
 
     private func sign(
@@ -226,6 +268,10 @@ package struct SignAttestation: Sendable {
             DocumentReferrer(document: layer, subject: subject, created: attestation.takenAt), to: place.repository.name
         )
     }
+
+    private static let documentGone = Failure(
+        code: documentGoneCode, stage: SigningStage.authorise.rawValue, observed: "the document is not kept any more",
+        fix: "send it again")
 
     private func refusal(_ code: String, _ observed: String) -> Failure {
         Failure(

@@ -29,8 +29,8 @@ package struct Claim: Sendable {
         /// `recheck`: it is signed already; see that its attachments still stand.
         case sign(Target, recheck: Bool)
         case resolve(Repository, repositoryID: Int32, tag: String, actor: String?)
-        /// The target's purpose names predicate type and document.
-        case attest(Target)
+        /// The target's purpose names predicate type and document. `recheck`: as for a signature.
+        case attest(Target, recheck: Bool)
         /// It is revoked.
         case withdraw(Target)
     }
@@ -47,14 +47,14 @@ package struct Claim: Sendable {
     /// `nil` for a tag that is not resolved yet.
     package var target: Target? {
         switch work {
-        case .sign(let target, _), .attest(let target), .withdraw(let target): target
+        case .sign(let target, _), .attest(let target, _), .withdraw(let target): target
         case .resolve: nil
         }
     }
 
     package var repository: Repository {
         switch work {
-        case .sign(let target, _), .attest(let target), .withdraw(let target): target.repository
+        case .sign(let target, _), .attest(let target, _), .withdraw(let target): target.repository
         case .resolve(let repository, _, _, _): repository
         }
     }

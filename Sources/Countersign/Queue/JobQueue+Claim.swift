@@ -125,12 +125,10 @@ struct ClaimedRow: Sendable {
                 digest: try Digest(try row.decode("digest", as: String.self)), purpose: purpose,
                 generation: try row.decode("generation"))
         }
+        func isSigned() throws -> Bool { try row.decode("state", as: String.self) == TargetState.signed.rawValue }
         switch JobKind(rawValue: try row.decode("kind")) {
-        case .sign:
-            work = .sign(
-                try target(isSignature: true),
-                recheck: try row.decode("state", as: String.self) == TargetState.signed.rawValue)
-        case .attest: work = .attest(try target(isSignature: false))
+        case .sign: work = .sign(try target(isSignature: true), recheck: try isSigned())
+        case .attest: work = .attest(try target(isSignature: false), recheck: try isSigned())
         case .withdraw: work = .withdraw(try target())
         case .resolve:
             work = .resolve(

@@ -151,6 +151,12 @@ extension JobQueue {
         """
     }
 
+    /// What is said before anything was looked at: a signature that is there stands.
+    private static let saidBefore: Set<String> = [
+        "policy.refused", Lineage.supersededCode, Lineage.revokedCode, SignAttestation.supersededCode,
+        SignAttestation.documentGoneCode,
+    ]
+
     /// Ends one job without a signature. A resolve job has no target to show its end: it always leaves a dead letter.
     static func conclude(
         jobID: Int64, leaseToken: Int64, as state: TargetState, _ failure: Failure, in session: Session
@@ -179,9 +185,9 @@ extension JobQueue {
                             WHEN h.pushed_again AND t.state <> 'signed' THEN 'queued'
                             WHEN h.cancel_requested AND t.state <> 'signed' THEN 'cancelled'
                             WHEN h.pushed_again OR h.cancel_requested THEN t.state
-                            -- the signature stands; policy, before anything was looked at, refuses to make another
+                            -- the signature stands; what is refused is to make another
                             WHEN t.state = 'signed' AND \(state.rawValue)::text = 'refused'
-                                AND \(failure.code)::text IN ('policy.refused', \(Lineage.supersededCode)::text, \(Lineage.revokedCode)::text)
+                                AND \(saidBefore.contains(failure.code))
                                 THEN 'signed'
                             ELSE \(state.rawValue)::text END,
                         last_error = \(error)::jsonb, updated_at = now()

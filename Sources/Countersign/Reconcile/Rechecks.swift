@@ -2,7 +2,7 @@ package import Logging
 import Postgres
 import ServiceLifecycle
 
-/// Has every published signature looked at again, round after round: is it listed, are its bytes the ones that we published,
+/// Has every published signature and attestation looked at again, round after round: is it listed, are its bytes the ones that we published,
 /// does it verify under the trust of now? The look itself is a job, the same that a repeated push makes: what is missing is put
 /// back from the records, an image that was deleted is `gone`, and what does not verify raises an alert.
 ///
@@ -187,28 +187,38 @@ package struct Rechecks: Service {
     ) throws -> [(id: Int64, isDue: Bool)] {
         try session.query(
             """
-            SELECT id, coalesce(state = 'signed' AND purpose = \(Purpose.signature.rawValue)::text
-                AND verified_at < now() - \(settings.interval)::interval, false) AS is_due
+            SELECT id, coalesce(state = 'signed' AND verified_at < now() - \(settings.interval)::interval, false) AS is_due
             FROM countersign.target WHERE repository_id = \(repository)::int AND id > \(target)
             ORDER BY id LIMIT \(Int64(limit))
             """
         ).map { (id: try $0.decode("id"), isDue: try $0.decode("is_due")) }
     }
 
-    /// Makes the looks jobs, unless there is one already. Of older generations nothing is asked any more; what was revoked
-    /// since is left alone.
+    /// Makes the looks jobs, unless there is one already. Of older generations, and of attestations that newer ones superseded,
+    /// nothing is asked any more; what was revoked since is left alone. A bundle that was too large to be stored cannot be put
+    /// back from the records.
     private static func queue(_ due: [Int64], _ session: Session) throws -> Int {
         try session.execute(
             """
             WITH due AS MATERIALIZED (
-                SELECT t.id, t.repository_id FROM countersign.target t
+                SELECT t.id, t.repository_id, t.purpose FROM countersign.target t
                 WHERE t.id = ANY(\(due)::bigint[]) AND t.state = 'signed'
                     AND NOT EXISTS (SELECT FROM countersign.target n
                         WHERE n.digest = t.digest AND n.repository_id = t.repository_id AND n.purpose = t.purpose
                             AND n.generation > t.generation)
+                    AND (t.purpose = \(Purpose.signature.rawValue)::text OR (
+                        EXISTS (SELECT FROM countersign.attestation a WHERE a.target_id = t.id AND a.superseded_by IS NULL)
+                        AND NOT EXISTS (SELECT FROM countersign.revocation v
+                            WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL)
+                        AND NOT EXISTS (SELECT FROM countersign.evidence_target l
+                            JOIN countersign.evidence e ON e.id = l.evidence_id
+                            WHERE l.target_id = t.id AND l.live AND e.format = \(SignatureFormat.bundle.rawValue)::text
+                                AND e.bundle IS NULL)))
                 ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED)
             INSERT INTO countersign.job (kind, target_id, repository_id, lane)
-            SELECT \(JobKind.sign.rawValue)::text, id, repository_id, \(Lane.bulk.rawValue)::smallint FROM due ORDER BY id
+            SELECT CASE WHEN purpose = \(Purpose.signature.rawValue)::text THEN \(JobKind.sign.rawValue)::text
+                ELSE \(JobKind.attest.rawValue)::text END, id, repository_id, \(Lane.bulk.rawValue)::smallint
+            FROM due ORDER BY id
             ON CONFLICT (target_id) DO NOTHING
             """)
     }

@@ -64,7 +64,7 @@ package struct Attempt: Sendable {
     private func wake(_ claim: Claim, _ outcome: Outcome) async throws {
         switch (claim.work, outcome) {
         case (.sign(let target, _), _): try await queue.wakeAttestations(of: target)
-        case (.attest(let target), .retry(let failure, _, _)) where failure.code == SignAttestation.waitingCode:
+        case (.attest(let target, _), .retry(let failure, _, _)) where failure.code == SignAttestation.waitingCode:
             if try await attest.isDue(target) { try await queue.wakeAttestation(target) }
         default: break
         }
@@ -74,7 +74,8 @@ package struct Attempt: Sendable {
         do {
             switch claim.work {
             case .sign(let target, _): return try await sign(target, claim, trace)
-            case .attest(let target): return try await attest(target, claim, trace)
+            case .attest(let target, let recheck):
+                return try await attest(target, recheck: recheck, claim, trace)
             case .withdraw(let target): return try await withdraw(target, claim, trace)
             case .resolve(let repository, _, let tag, let actor):
                 return try await resolve(tag, in: repository, actor: actor, trace)

@@ -1,7 +1,7 @@
 import OCI
 import Sigstore
 
-/// A look back at a published signature that finds it broken raises an alert, and one that finds it whole ends it. The state of
+/// A look back at a published signature or attestation that finds it broken raises an alert, and one that finds it whole ends it. The state of
 /// the artifact stays `signed`, beside the error: what was published is not unsaid, and the look is repeated until it holds.
 package struct SignatureAlarm: Sendable {
     private let alerts: Alerts
@@ -12,7 +12,7 @@ package struct SignatureAlarm: Sendable {
 
     /// What an attempt at a signed target failed with.
     func failed(_ error: any Error, _ failure: Failure, _ claim: Claim) async throws(QueueError) {
-        guard case .sign(let target, recheck: true) = claim.work, let code = Self.code(of: error) else { return }
+        guard let target = claim.rechecked, let code = Self.code(of: error) else { return }
         var alert = Alert(
             code, about: "\(target.id)", observed: failure.observed,
             fix: code == .signatureTampered
@@ -26,7 +26,7 @@ package struct SignatureAlarm: Sendable {
 
     /// A look that ended well, or with an image that is not there any more.
     func ended(_ claim: Claim, as outcome: Outcome) async throws(QueueError) {
-        guard case .sign(let target, recheck: true) = claim.work else { return }
+        guard let target = claim.rechecked else { return }
         switch outcome {
         case .signed, .gone: try await alerts.end(Self.codes, about: "\(target.id)")
         default: break
@@ -42,6 +42,16 @@ package struct SignatureAlarm: Sendable {
         case SigningError.readBackDiffers: return .signatureTampered
         case OCIError.digestMismatch, OCIError.manifestMalformed: return stage == .readBack ? .signatureTampered : nil
         default: return nil
+        }
+    }
+}
+
+extension Claim {
+    /// What it looks back at; nil where something is to be signed.
+    fileprivate var rechecked: Target? {
+        switch work {
+        case .sign(let target, recheck: true), .attest(let target, recheck: true): target
+        default: nil
         }
     }
 }

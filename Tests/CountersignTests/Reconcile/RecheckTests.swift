@@ -63,6 +63,71 @@ import Testing
         #expect(line.rekor.requests.count == entries)
     }
 
+    @Test(arguments: FormatTests.combinations)
+    func `an attestation that was deleted is put back, also when its document is not kept any more`(
+        _ formats: [SignatureFormat]
+    ) async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line, formats)
+        let id = try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        let before = try await line.listed(digest)
+        #expect(before.count == 2 * formats.count)
+        _ = try await line.database.pool.query(
+            "UPDATE countersign.attestation SET document_id = NULL WHERE id = \(id)")
+        for referrer in try await line.referrers(of: digest) { try await line.delete(referrer.manifest.digest) }
+        if formats.contains(.legacy) { try await line.delete(tag: SignatureTag.legacy(.attestation, for: digest)) }
+        #expect(try await line.pusher.bundles(line.repository.name, of: digest).bundles.isEmpty)
+        #expect(try await line.pusher.legacyLayers(.attestation, of: digest, in: line.repository.name).isEmpty)
+        let entries = line.rekor.requests.count
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.listed(digest) == before)
+        #expect(line.rekor.requests.count == entries, "the log was not asked")
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed && attestation.status.lastError == nil)
+    }
+
+    @Test func `an attestation that a newer one superseded is not put back`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        let old = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        try await daemon.workOff()
+        let new = try await line.attest(sampleVEX(2), "openvex", about: digest)
+        try await daemon.workOff()
+        let listed = try await line.listed(digest)
+        #expect(listed.count == 2)
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.listed(digest) == listed)
+        // somebody asks for it in the very moment
+        try await line.database.pool.execute(
+            """
+            INSERT INTO countersign.job (kind, target_id, repository_id, lane)
+            SELECT 'attest', t.id, t.repository_id, 1 FROM countersign.target t JOIN countersign.attestation a ON a.target_id = t.id
+            WHERE a.superseded_by IS NOT NULL
+            """)
+        try await daemon.workOff()
+        #expect(try await line.listed(digest) == listed)
+        #expect(try await line.attestation(old).status.state == .signed)
+        #expect(try await line.attestation(old).status.lastError?.code == "attestation.superseded")
+        #expect(try await line.attestation(new).status.lastError == nil)
+    }
+
+    @Test func `an attestation in our records that is not the one we signed raises an alert`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.evidence e SET bundle = convert_to(replace(convert_from(bundle, 'UTF8'), '"payload":"e', '"payload":"f'), 'UTF8')
+            FROM countersign.evidence_target l JOIN countersign.target t ON t.id = l.target_id
+            WHERE l.evidence_id = e.id AND t.purpose LIKE 'attestation %'
+            """)
+        try await line.recheckAll(with: daemon)
+        let alerts = try await line.alerts.alerts(state: .open).items
+        #expect(alerts.map(\.code) == ["signature.rejected"] && alerts.map(\.digest) == [digest])
+    }
+
     @Test func `a worker that dies before it has put a referrer back leaves that to the next`() async throws {
         let line = try await SigningLine()
         let (digest, daemon) = try await signed(line)

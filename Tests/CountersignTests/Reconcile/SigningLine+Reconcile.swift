@@ -80,6 +80,15 @@ extension SigningLine {
             metrics: RecheckMetrics(MetricsRegistry()), logger: SigningDaemon.silence)
     }
 
+    /// Everything that is listed for an image: referrers, and layers under the legacy tags.
+    func listed(_ digest: OCI.Digest) async throws -> Set<OCI.Digest> {
+        var listed = Set(try await referrers(of: digest).map(\.manifest.digest))
+        for kind in LegacyKind.allCases {
+            listed.formUnion(try await pusher.legacyLayers(kind, of: digest, in: repository.name).map(\.digest))
+        }
+        return listed
+    }
+
     /// Has everything published looked at again.
     func recheckAll(with daemon: SigningDaemon) async throws {
         try await grow(older: "2 hours")
