@@ -24,8 +24,9 @@ package struct Outbox: Sendable {
     /// How often a daemon says that it has its receivers.
     package static let renewal: Duration = .seconds(60)
     /// A receiver that no daemon has had for so long is gone, with what was stored for it: nobody would ever send it. Longer
-    /// than a restart, so that daemons of an older and a newer configuration can take turns.
-    package static let absence: Duration = .seconds(600)
+    /// than any restart or cut cable, so that nothing is lost of a receiver whose daemons are away; a removed one costs the
+    /// rows of a day.
+    package static let absence: Duration = .seconds(86_400)
 
     /// Makes the receivers of the configuration known to the triggers, and forgets those that no daemon has any more. Which types
     /// a receiver is told of is what the daemon says that started last.

@@ -231,7 +231,7 @@ import Testing
         try await fixture.pool.execute(
             """
             INSERT INTO countersign.notification_sink (name, types, seen_at)
-            VALUES ('left', ARRAY['t'], now() - interval '1 hour')
+            VALUES ('left', ARRAY['t'], now() - interval '2 days')
             """)
         let group = ServiceGroup(
             configuration: .init(services: [service], logger: SigningDaemon.silence))
@@ -248,9 +248,9 @@ import Testing
     /// Nobody has said anything of that receiver for longer than receivers are kept.
     private func age(_ fixture: QueueFixture, _ sink: String) async throws {
         try await fixture.pool.execute(
-            "UPDATE countersign.notification_sink SET seen_at = now() - interval '1 hour' WHERE name = \(sink)::text")
+            "UPDATE countersign.notification_sink SET seen_at = now() - interval '2 days' WHERE name = \(sink)::text")
         try await fixture.pool.execute(
-            "UPDATE countersign.outbox SET occurred_at = now() - interval '1 hour' WHERE sink = \(sink)::text")
+            "UPDATE countersign.outbox SET occurred_at = now() - interval '2 days' WHERE sink = \(sink)::text")
     }
 
     @Test func `a daemon of an older configuration leaves a newer one's receivers alone`() async throws {
