@@ -55,29 +55,26 @@ struct Ledger: Sendable {
         return try session.query(Query(unsafeSQL: sql)).map { row throws(PostgresError) in try migration(row) }
     }
 
-    /// How often a file waits for its locks, ten seconds each. Daemons run on meanwhile: whoever waits for the lock of a whole
-    /// table, behind a dump perhaps, has everybody else wait behind them.
-    private static let tries = 30
-
     /// Runs one file and records it, both or neither.
-    func apply(_ file: MigrationFile, _ checksum: String, _ session: Session) throws(PostgresError) -> AppliedMigration
-    {
-        for _ in 1..<Self.tries {
-            do { return try applyOnce(file, checksum, session) } catch {
+    func apply(
+        _ file: MigrationFile, _ checksum: String, _ session: Session, _ patience: Migrator.LockPatience
+    ) throws(PostgresError) -> AppliedMigration {
+        for _ in 1..<max(1, patience.tries) {
+            do { return try applyOnce(file, checksum, session, patience) } catch {
                 guard error.lacksLock else { throw error }
-                usleep(2_000_000)
+                usleep(UInt32(patience.pause / .microseconds(1)))
             }
         }
-        return try applyOnce(file, checksum, session)
+        return try applyOnce(file, checksum, session, patience)
     }
 
     private func applyOnce(
-        _ file: MigrationFile, _ checksum: String, _ session: Session
+        _ file: MigrationFile, _ checksum: String, _ session: Session, _ patience: Migrator.LockPatience
     ) throws(PostgresError) -> AppliedMigration {
         let sql = String(decoding: file.sql, as: UTF8.self)
         do {
             return try session.transaction { () throws(PostgresError) in
-                try session.script("SET LOCAL lock_timeout = '10s'")
+                try session.script("SET LOCAL lock_timeout = \(Int(patience.wait / .milliseconds(1)))")
                 try session.script(sql)
                 guard session.isInTransaction else {
                     throw .migration(

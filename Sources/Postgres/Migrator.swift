@@ -6,12 +6,30 @@ public struct Migrator: Sendable {
     private let files: [MigrationFile]
     /// How long all of it may take, the wait for another migrator included.
     private let deadline: Duration
+    private let patience: LockPatience
+
+    /// How a file waits for the locks of its tables. Daemons run on meanwhile: whoever waits for the lock of a whole table,
+    /// behind a dump perhaps, has everybody else wait behind them; so it steps back between its tries.
+    public struct LockPatience: Sendable {
+        /// Of one try, at least a millisecond. Default ten seconds.
+        public var wait = Duration.seconds(10)
+        /// Between two tries. Default two seconds.
+        public var pause = Duration.seconds(2)
+        /// Before it fails with SQLSTATE 55P03. Default 30.
+        public var tries = 30
+
+        /// The defaults.
+        public init() {}
+    }
 
     /// Reads the folder's `NNN_name.up.sql`.
     /// - Throws: ``MigrationFault/malformed(_:)`` or ``MigrationFault/gap(missing:)``.
-    public init(directory: String, deadline: Duration = .seconds(600)) throws(PostgresError) {
+    public init(
+        directory: String, deadline: Duration = .seconds(600), patience: LockPatience = .init()
+    ) throws(PostgresError) {
         files = try MigrationFile.all(in: directory)
         self.deadline = deadline
+        self.patience = patience
     }
 
     /// The number of the newest migration that this program knows.
@@ -28,7 +46,7 @@ public struct Migrator: Sendable {
             let applied = try ledger.read(session)
             let pending = try check(applied, checksums: checksums(session))
             var done: [AppliedMigration] = []
-            for (file, checksum) in pending { done.append(try ledger.apply(file, checksum, session)) }
+            for (file, checksum) in pending { done.append(try ledger.apply(file, checksum, session, patience)) }
             return done
         }
     }

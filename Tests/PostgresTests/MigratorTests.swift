@@ -11,9 +11,11 @@ import Testing
     }
 
     /// A migrator over these files; it has read them before the folder goes away.
-    private func migrator(_ files: [String: String]) throws -> Migrator {
+    private func migrator(
+        _ files: [String: String], patience: Migrator.LockPatience = .init()
+    ) throws -> Migrator {
         let directory = try folder(files)
-        return try withExtendedLifetime(directory) { try Migrator(directory: directory.path) }
+        return try withExtendedLifetime(directory) { try Migrator(directory: directory.path, patience: patience) }
     }
 
     private let three = [
@@ -69,6 +71,47 @@ import Testing
             try await older.migrate(using: configuration)
         }
         #expect(try await !older.status(using: configuration).isCurrent)
+    }
+
+    @Test func `a table that somebody reads is waited for without holding up others`() async throws {
+        let configuration = try await PostgresCluster.database()
+        _ = try await migrator(three).migrate(using: configuration)
+        let more = three.merging(["004_more.up.sql": "ALTER TABLE a ADD COLUMN m int"]) { $1 }
+        var patience = Migrator.LockPatience()
+        (patience.wait, patience.pause, patience.tries) = (.milliseconds(50), .milliseconds(50), 3)
+        let hasty = try migrator(more, patience: patience)
+        patience.tries = 1_000
+        let patient = try migrator(more, patience: patience)
+
+        let (gate, pool) = (ConnectionPool(configuration, size: 1), ConnectionPool(configuration, size: 2))
+        _ = try await gate.query("SELECT pg_advisory_lock(7)")
+        let reading = Task {
+            try await pool.transaction { session in
+                _ = try session.query("SELECT FROM a")
+                _ = try session.query("SELECT pg_advisory_xact_lock(7)")
+            }
+        }
+        try await eventually("somebody reads the table") {
+            try await !gate.query(
+                """
+                SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """
+            ).isEmpty
+        }
+        let error = await #expect(throws: PostgresError.self) { try await hasty.migrate(using: configuration) }
+        guard case .migration(.failed(_, let report, _)) = error else {
+            throw SupportError("\(String(describing: error))")
+        }
+        #expect(report.sqlState == "55P03")
+        let migrating = Task { try await patient.migrate(using: configuration) }
+        for _ in 0..<20 { #expect(try await pool.query("SELECT FROM a").count == 2) }
+        #expect(try await patient.status(using: configuration).pending == ["004_more.up.sql"])
+        _ = try await gate.query("SELECT pg_advisory_unlock(7)")
+        try await reading.value
+        #expect(try await migrating.value.map(\.number) == [4])
+        await pool.close()
+        await gate.close()
     }
 
     @Test func `a newer program's migration that suits this one is left as it is`() async throws {
