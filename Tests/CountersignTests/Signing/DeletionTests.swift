@@ -181,6 +181,52 @@ import Testing
         #expect(try await revoked.served() == [])
     }
 
+    @Test func `what does not verify as of one of our identities is not deleted`() async throws {
+        let revoked = try await Revoked()
+        var setup = SigningLine.Setup()
+        setup.deletion = .basic(username: "remover", password: Secret("nobody asks for it"))
+        setup.subject = "https://kubernetes.io/namespaces/other/serviceaccounts/signer"
+        try await revoked.line.daemon(setup).workOff()
+        #expect(!revoked.line.registry.requests.contains(where: Self.isDeletion))
+        #expect(try await revoked.served() == revoked.referrers)
+        #expect(try await revoked.revocation()?.removalError?.code == "deletion.not_ours")
+    }
+
+    @Test func `a manifest that is also the signature of another repository's image stays, and that is said`()
+        async throws
+    {
+        let (line, other) = (try await SigningLine(), try await SigningLine())
+        let image = try await line.image()
+        try await line.copy(image, to: other)
+        let digest = image.descriptor.digest
+        var setup = SigningLine.Setup()
+        setup.signatureRepository = "\(SigningLine.registryName)/\(line.repository.name)-signatures"
+        setup.deletion = .basic(username: "remover", password: Secret("nobody asks for it"))
+        let daemon = try await line.daemon(setup)
+        // a statement about both, as a batch across repositories makes it, published in the one place of both
+        try await line.queueGroup([(digest, line.repository), (digest, other.repository)])
+        try await daemon.workOffGroups()
+        let place = line.repository.name + "-signatures"
+        let published = try await line.pusher.bundles(place, of: digest).bundles.map(\.manifest.digest)
+        #expect(published.count == 1)
+
+        let revocations = Revocations(queue: line.database.queue)
+        func revoke(in repository: Repository) async throws -> ArtifactHistory.Revocation? {
+            _ = try await revocations.revoke(
+                .init(
+                    repository: repository, digest: digest, reason: "it has a hole",
+                    principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil)), removing: true)
+            try await daemon.workOff()
+            return try await line.database.records.history(of: digest, in: repository).revocation
+        }
+        #expect(try await revoke(in: line.repository)?.removalError?.code == "withdrawal.shared")
+        #expect(try await line.pusher.bundles(place, of: digest).bundles.map(\.manifest.digest) == published)
+        #expect(!line.registry.requests.contains(where: Self.isDeletion))
+        // now it is nobody's signature any more
+        #expect(try await revoke(in: other.repository)?.removal == .deleted)
+        #expect(try await line.pusher.bundles(place, of: digest).bundles.isEmpty)
+    }
+
     @Test func `what our record does not show to be ours is not deleted`() async throws {
         let revoked = try await Revoked()
         // somebody who can write to the table names the image

@@ -24,7 +24,11 @@ extension SigningLine {
     }
 
     func queueGroup(_ digests: [OCI.Digest]) async throws {
-        let requests = digests.map { digest in
+        try await queueGroup(digests.map { ($0, repository) })
+    }
+
+    func queueGroup(_ members: [(digest: OCI.Digest, repository: Repository)]) async throws {
+        let requests = members.map { digest, repository in
             EnqueueRequest(
                 source: "batch", registry: repository.registry, repository: repository.name, digest: digest,
                 lane: .bulk, verdict: .accepted(rule: "all", policyVersion: "v1"), delivery: nil,
