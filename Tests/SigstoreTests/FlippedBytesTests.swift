@@ -7,7 +7,7 @@ import Testing
 /// Every byte of what is verified, changed: refused with a reason that names the step, or one of a short list of fields
 /// that nothing authenticates.
 ///
-/// By default one bit of every third byte; `scripts/flips` changes every bit of every byte (five minutes). The list is that of docs/verification.md.
+/// By default one bit of every third byte; `scripts/flips` changes every bit of every byte (twenty minutes). The list is that of docs/verification.md.
 @Suite struct FlippedBytesTests {
     private static let everything = ProcessInfo.processInfo.environment["COUNTERSIGN_FLIPS"] == "all"
 
