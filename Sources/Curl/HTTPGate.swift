@@ -12,9 +12,14 @@ public protocol HTTPGate: Sendable {
 public struct HTTPPass: Sendable, Equatable {
     /// The gate's own number for it; nil for a request like any other.
     public let number: Int?
+    /// Whether it stood back for others.
+    public let isYielding: Bool
 
     /// A pass with a number that only the gate has a meaning for.
-    public init(number: Int? = nil) { self.number = number }
+    public init(number: Int? = nil, isYielding: Bool = false) {
+        self.number = number
+        self.isYielding = isYielding
+    }
 }
 
 /// How a request ended, as far as its upstream's health is concerned.

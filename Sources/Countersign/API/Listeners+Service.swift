@@ -20,13 +20,17 @@ extension Listeners {
         package var oidc: OIDCAuthenticator?
         /// Shared with the workers: both hold documents.
         package var documentMemory: DocumentMemory
+        /// Told how late a registry's deliveries come.
+        package var heard: Intake.Heard
 
         package init(
             commit: @escaping Intake.Commit, apiPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy,
             metrics: ServiceMetrics, progress: any WorkerProgress, registries: Registries? = nil,
             oidc: OIDCAuthenticator? = nil,
-            documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes)
+            documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes),
+            heard: @escaping Intake.Heard = { _, _ in }
         ) {
+            self.heard = heard
             self.commit = commit
             self.apiPool = apiPool
             self.queue = queue
@@ -50,7 +54,8 @@ extension Listeners {
         metrics.collectAlerts(from: alerts)
 
         let intake = Intake(
-            configuration, policy: dependencies.policy, metrics: metrics, logger: logger, commit: dependencies.commit)
+            configuration, policy: dependencies.policy, metrics: metrics, logger: logger, heard: dependencies.heard,
+            commit: dependencies.commit)
         let authority = Authority(anonymousRead: configuration.api.anonymousRead, refused: metrics.apiRefused) {
             token in
             if let oidc = dependencies.oidc, OIDCAuthenticator.isForm(of: token) {

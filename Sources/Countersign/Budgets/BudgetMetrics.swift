@@ -8,6 +8,8 @@ package struct BudgetMetrics: Sendable {
     let paused: Gauge
     /// Of this daemon.
     let underWay: Gauge
+    /// Of this daemon; absent while the bulk lane has no limit of its own.
+    let bulkLimit: Gauge
     let changes: Counter
     package let withheld: Counter
     /// What budgets cost the database: looks at the table, handfuls of tokens, changes.
@@ -24,6 +26,10 @@ package struct BudgetMetrics: Sendable {
             "countersign_budget_paused_seconds", "How long an upstream still asks to wait.", labels: ["upstream"])
         underWay = registry.gauge(
             "countersign_upstream_requests", "Requests of this daemon under way.", labels: ["upstream"])
+        bulkLimit = registry.gauge(
+            "countersign_bulk_requests_limit",
+            "Requests of the bulk lane that may be under way while a registry's notifications lag.",
+            labels: ["upstream"])
         changes = registry.counter(
             "countersign_breaker_changes_total", "Breakers that this daemon opened or closed.",
             labels: ["upstream", "to"])

@@ -78,6 +78,7 @@ package final class Dependencies: Service {
     /// Figures of the moment; what is unlimited or not paused is absent.
     private func show(_ metrics: BudgetMetrics) {
         metrics.rate.clear()
+        metrics.bulkLimit.clear()
         for gate in board.gates {
             let name = gate.dependency.description
             let state: Double =
@@ -90,6 +91,7 @@ package final class Dependencies: Service {
             metrics.underWay.set(Double(gate.underWay), name)
             metrics.paused.set(gate.pause.map { $0 / .seconds(1) } ?? 0, name)
             if let rate = gate.rate { metrics.rate.set(rate, name) }
+            if let limit = gate.bulkLimit { metrics.bulkLimit.set(Double(limit), name) }
         }
     }
 }

@@ -24,6 +24,7 @@ package final class DependencyGate: HTTPGate {
     /// Whoever takes the next handful of tokens; the others wait for it in turn.
     private let turn = RequestSlots(limit: 1)
     private let state: Mutex<State>
+    private let yield = Mutex(BulkYield())
 
     init(_ dependency: Dependency, _ settings: DependencySettings, charge: Charge, board: DependencyBoard) {
         self.dependency = dependency
@@ -97,11 +98,21 @@ package final class DependencyGate: HTTPGate {
         } catch {
             throw .withheld(error)
         }
-        guard await slots.take() else {
+        let isYielding = dependency.kind == .registry && Lane.ofAttempt == .bulk
+        guard await slots.take(yielding: isYielding) else {
             await admission?.forgo()
             throw .cancelled(url: dependency.name, answerMayBeLost: false)
         }
-        return HTTPPass(number: admission?.trial)
+        return HTTPPass(number: admission?.trial, isYielding: isYielding)
+    }
+
+    /// A notification of this registry was taken, so long after the time that it bears: while they lag, bulk steps back.
+    package func heard(after delay: Duration) {
+        let limit = yield.withLock { yield in
+            yield.heard(after: delay, underWay: slots.taken, at: .now)
+            return yield.limit
+        }
+        slots.limitYielding(to: limit)
     }
 
     /// - Returns: leave for the trial, or for an ordinary use if another daemon's trial has closed the breaker meanwhile.
@@ -212,7 +223,7 @@ package final class DependencyGate: HTTPGate {
     // MARK: After
 
     package func leave(_ end: HTTPRequestEnd, _ pass: HTTPPass) {
-        slots.release()
+        slots.release(yielding: pass.isYielding)
         let verdict = DependencyVerdict(end)
         note(verdict)
         // a request that ended by our own doing was no trial; what another one tries is not its to give up
@@ -292,6 +303,8 @@ package final class DependencyGate: HTTPGate {
     var rate: Double? { state.withLock(\.view.rate) }
     var pause: Duration? { state.withLock { $0.view.pause(at: .now) } }
     var underWay: Int { slots.taken }
+    /// Requests of the bulk lane that may be under way; nil: no limit of their own.
+    var bulkLimit: Int? { yield.withLock(\.limit) }
     var standingInLine: Int { slots.queued }
 
     private func open(for time: Duration) -> Withheld {

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Requests under way at one dependency, at most so many; the rest wait in the order in which they came.
+/// Requests under way at one dependency, at most so many; the rest wait in the order in which they came, those that yield
+/// behind all others.
 final class RequestSlots: Sendable {
     private struct Waiter {
         let id: Int
@@ -9,20 +10,51 @@ final class RequestSlots: Sendable {
 
     private struct State {
         var limit: Int?
+        /// Of requests that yield, while others are under way too.
+        var yieldingLimit: Int?
         var taken = 0
+        var takenYielding = 0
         var nextID = 0
         var waiting: [Waiter] = []
+        var waitingYielding: [Waiter] = []
 
-        var isFree: Bool { limit.map { taken < $0 } ?? true }
+        /// Those that yield never starve: one of them is always under way.
+        func isFree(yielding: Bool) -> Bool {
+            guard limit.map({ taken < $0 }) ?? true else { return false }
+            guard yielding, let yieldingLimit else { return true }
+            return taken < yieldingLimit || takenYielding == 0
+        }
+
+        mutating func take(yielding: Bool) {
+            taken += 1
+            if yielding { takenYielding += 1 }
+        }
+
+        /// Takes a slot if there is one that nobody waits for.
+        mutating func takesAtOnce(yielding: Bool) -> Bool {
+            let isFirst = waiting.isEmpty && (!yielding || waitingYielding.isEmpty)
+            guard isFirst, isFree(yielding: yielding) else { return false }
+            take(yielding: yielding)
+            return true
+        }
 
         /// Who may go on now that there is room.
         mutating func admitted() -> [Waiter] {
             var admitted: [Waiter] = []
-            while !waiting.isEmpty, isFree {
-                taken += 1
+            while !waiting.isEmpty, isFree(yielding: false) {
+                take(yielding: false)
                 admitted.append(waiting.removeFirst())
             }
+            while waiting.isEmpty, !waitingYielding.isEmpty, isFree(yielding: true) {
+                take(yielding: true)
+                admitted.append(waitingYielding.removeFirst())
+            }
             return admitted
+        }
+
+        mutating func withdraw(_ id: Int) -> Waiter? {
+            if let place = waiting.firstIndex(where: { $0.id == id }) { return waiting.remove(at: place) }
+            return waitingYielding.firstIndex { $0.id == id }.map { waitingYielding.remove(at: $0) }
         }
     }
 
@@ -31,24 +63,26 @@ final class RequestSlots: Sendable {
     init(limit: Int? = nil) { state = Mutex(State(limit: limit)) }
 
     var taken: Int { state.withLock(\.taken) }
-    var queued: Int { state.withLock(\.waiting.count) }
+    var queued: Int { state.withLock { $0.waiting.count + $0.waitingYielding.count } }
 
     /// Another limit; those who are over it end as they are.
-    func limit(to limit: Int?) {
+    func limit(to limit: Int?) { change { $0.limit = limit } }
+
+    /// Another limit for those who yield.
+    func limitYielding(to limit: Int?) { change { $0.yieldingLimit = limit } }
+
+    private func change(_ body: @Sendable (inout State) -> Void) {
         let admitted = state.withLock { state in
-            state.limit = limit
+            body(&state)
             return state.admitted()
         }
         for waiter in admitted { waiter.continuation.resume(returning: true) }
     }
 
     /// Waits for a slot; false: cancelled meanwhile, and nothing is held.
-    func take() async -> Bool {
+    func take(yielding: Bool = false) async -> Bool {
         let id: Int? = state.withLock { state in
-            if state.isFree, state.waiting.isEmpty {
-                state.taken += 1
-                return nil
-            }
+            if state.takesAtOnce(yielding: yielding) { return nil }
             state.nextID += 1
             return state.nextID
         }
@@ -58,28 +92,25 @@ final class RequestSlots: Sendable {
                 let isAdmitted: Bool? = state.withLock { state in
                     // looked at under the lock: a cancellation after this finds the waiter
                     if Task.isCancelled { return false }
-                    if state.isFree, state.waiting.isEmpty {
-                        state.taken += 1
-                        return true
-                    }
-                    state.waiting.append(Waiter(id: id, continuation: continuation))
+                    if state.takesAtOnce(yielding: yielding) { return true }
+                    let waiter = Waiter(id: id, continuation: continuation)
+                    if yielding { state.waitingYielding.append(waiter) } else { state.waiting.append(waiter) }
                     return nil
                 }
                 if let isAdmitted { continuation.resume(returning: isAdmitted) }
             }
         } onCancel: {
-            let waiter = state.withLock { state in
-                state.waiting.firstIndex { $0.id == id }.map { state.waiting.remove(at: $0) }
-            }
+            // whoever stood behind it may be the next
+            let (waiter, admitted) = state.withLock { state in (state.withdraw(id), state.admitted()) }
             waiter?.continuation.resume(returning: false)
+            for next in admitted { next.continuation.resume(returning: true) }
         }
     }
 
-    func release() {
-        let admitted = state.withLock { state in
+    func release(yielding: Bool = false) {
+        change { state in
             state.taken -= 1
-            return state.admitted()
+            if yielding { state.takenYielding -= 1 }
         }
-        for waiter in admitted { waiter.continuation.resume(returning: true) }
     }
 }

@@ -1,4 +1,6 @@
+import FoundationEssentials
 import OCI
+import Sigstore
 package import StrictJSON
 
 /// Notifications of CNCF distribution 2.x (`…events.v1+json`) and 3.x (`…events.v2+json`), and of GitLab, which embeds it.
@@ -35,6 +37,7 @@ package struct DistributionDialect: WebhookDialect {
             push.references = references.compactMap { $0["mediaType"]?.text }
         }
         push.actor = event["actor"]?["name"]?.text
+        push.time = event["timestamp"]?.text.flatMap(Date.init(rfc3339:))
         push.userAgent = event["request"]?["useragent"]?.text
         push.record = ScrubbedRecord.render(event)
         return .push(push)

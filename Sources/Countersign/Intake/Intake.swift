@@ -1,3 +1,4 @@
+import FoundationEssentials
 package import Logging
 import OCI
 import OpenSSL
@@ -10,9 +11,13 @@ package struct Intake: Sendable {
     /// Makes requests durable. Several deliveries share one commit behind it.
     package typealias Commit = @Sendable ([EnqueueRequest]) async throws(QueueError) -> EnqueueResult
 
+    /// Told of each delivery by which registry it is, and how long after its last event it came.
+    package typealias Heard = @Sendable (_ registry: String, _ delay: Duration) -> Void
+
     private let endpoints: [String: Endpoint]
     private let policy: SigningPolicy
     let commit: Commit
+    private let heard: Heard
     let metrics: ServiceMetrics
     let logger: Logger
 
@@ -26,8 +31,9 @@ package struct Intake: Sendable {
 
     package init(
         _ configuration: Configuration, policy: SigningPolicy, metrics: ServiceMetrics, logger: Logger,
-        commit: @escaping Commit
+        heard: @escaping Heard = { _, _ in }, commit: @escaping Commit
     ) {
+        self.heard = heard
         self.policy = policy
         self.commit = commit
         self.metrics = metrics
@@ -83,6 +89,11 @@ package struct Intake: Sendable {
         let endpoint = sender.endpoint
         let name = endpoint.configuration.name
         let events = try parse(body, endpoint)
+        if let time = events.compactMap(\.time).max() {
+            let delay = Duration.seconds(Date.now.timeIntervalSince(time))
+            metrics.notificationDelay.observe(max(.zero, delay), name)
+            heard(endpoint.registry.name, delay)
+        }
         let decided = events.map { decide($0, endpoint) }
         let requests = decided.compactMap(\.request)
         var receipt = Receipt()

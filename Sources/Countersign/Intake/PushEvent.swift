@@ -1,3 +1,4 @@
+package import FoundationEssentials
 import OCI
 
 /// One push as a registry told it, in the words of no particular dialect.
@@ -20,6 +21,8 @@ package struct PushEvent: Sendable, Equatable {
     package var references: [String] = []
     package var actor: String?
     package var userAgent: String?
+    /// When it happened, by the sender's clock.
+    package var time: Date?
     /// The event without URLs, tokens and addresses, for the record.
     package var record: [UInt8] = []
 
@@ -57,6 +60,9 @@ package enum ReceivedEvent: Sendable, Equatable {
     case push(PushEvent)
     /// Not a push of a manifest.
     case ignored(IgnoredReason)
+
+    /// When it happened, by the sender's clock; nil where that was not read.
+    var time: Date? { if case .push(let event) = self { event.time } else { nil } }
 }
 
 /// Why an event is not looked at. A closed list: it labels a metric, and nothing of it is written to the database

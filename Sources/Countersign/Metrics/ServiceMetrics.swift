@@ -12,6 +12,8 @@ package struct ServiceMetrics: Sendable {
     package let ignored: Counter
     /// From the head of a delivery to its answer.
     package let deliverySeconds: Histogram
+    /// From the time that an event bears, by the registry's clock, to its delivery.
+    package let notificationDelay: Histogram
     /// Requests to the API that were refused, by code.
     package let apiRefused: Counter
     /// Readers that wait for a final state.
@@ -59,6 +61,9 @@ package struct ServiceMetrics: Sendable {
             labels: ["endpoint", "reason"])
         deliverySeconds = registry.histogram(
             "countersign_delivery_seconds", "From the head of a delivery to its answer.", labels: ["endpoint"])
+        notificationDelay = registry.histogram(
+            "countersign_notification_delay_seconds",
+            "From the time that a registry's event bears, by its clock, to its delivery.", labels: ["endpoint"])
         apiRefused = registry.counter(
             "countersign_api_refused_total", "API requests that were refused, by code.", labels: ["code"])
         apiWaiters = registry.gauge("countersign_api_waiters", "API readers that wait for a final state.")

@@ -7,6 +7,9 @@ package enum Lane: Int16, Sendable, CaseIterable, Codable {
     /// Backfills and campaigns.
     case bulk = 2
 
+    /// Of the attempt that the task works on; nil outside of one.
+    @TaskLocal static var ofAttempt: Lane?
+
     /// The word used in the API, the command line and metric labels.
     package var name: String {
         switch self {

@@ -130,7 +130,7 @@ package struct CountersignService: Sendable {
                 commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
                 queue: apiQueue, policy: policy, metrics: metrics, progress: progress, registries: registries,
                 oidc: configuration.api.oidc.isEmpty ? nil : OIDCAuthenticator(configuration.api.oidc, http: http),
-                documentMemory: memory),
+                documentMemory: memory, heard: { dependencies.gate(.registry, $0).heard(after: $1) }),
             logger: logger)
         let feeder = BatchFeeder(
             queue: workQueue, policy: policy, registries: registries,

@@ -33,9 +33,11 @@ package struct Attempt: Sendable {
     /// Works the claim and settles it. Never throws: every failure becomes an outcome, and an outcome that cannot be
     /// stored is left to the lease.
     func callAsFunction(_ claim: Claim) async {
-        let trace = AttemptTrace(claim, logger: logger, metrics: metrics)
-        guard let outcome = await outcome(of: claim, trace) else { return }
-        await end(claim, as: outcome, trace)
+        await Lane.$ofAttempt.withValue(claim.lane) {
+            let trace = AttemptTrace(claim, logger: logger, metrics: metrics)
+            guard let outcome = await outcome(of: claim, trace) else { return }
+            await end(claim, as: outcome, trace)
+        }
     }
 
     /// Settles, and wakes those who wait for it.

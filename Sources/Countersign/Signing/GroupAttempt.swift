@@ -31,6 +31,10 @@ struct GroupAttempt: Sendable {
     /// Works the claims, which are of one group and held, and whatever else of the group nobody holds. Never throws: each
     /// job is settled, put back or left to its lease, and held no more.
     func callAsFunction(_ claims: [Claim]) async {
+        await Lane.$ofAttempt.withValue(claims.first?.lane) { await work(claims) }
+    }
+
+    private func work(_ claims: [Claim]) async {
         let claims = claims + (await gathered(with: claims))
         let standing: [Int64: EvidenceStanding]
         do { standing = try await journal.standing(of: claims.compactMap(\.target)) } catch {

@@ -2,7 +2,7 @@ import FoundationEssentials
 
 extension Date {
     /// Reads an RFC 3339 §5.6 time with optional fraction, as ProtoJSON writes `Timestamp`; nil if it is anything else.
-    init?(rfc3339 text: String) {
+    package init?(rfc3339 text: String) {
         var rest = Substring(text)
         func number(_ digits: Int, followedBy separators: String) -> Int? {
             let field = rest.prefix(digits)

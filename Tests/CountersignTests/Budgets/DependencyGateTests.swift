@@ -254,6 +254,26 @@ import Testing
         #expect(world.gates[0].underWay == 1 && world.gates[0].standingInLine == 0)
     }
 
+    @Test func `a batch stands back at a registry that tells of pushes late, and a push does not`() async throws {
+        let world = try await World(1)
+        let registry = world.daemons[0].gate(.registry, "registry.example.com")
+        registry.heard(after: .milliseconds(10))
+        for _ in 0..<3 { _ = try await registry.enter() }
+        registry.heard(after: .seconds(30))
+        #expect(registry.bulkLimit == 1)
+        let bulk = Task { try await Lane.$ofAttempt.withValue(.bulk) { try await registry.enter() } }
+        #expect(try await bulk.value.isYielding, "one is always under way")
+        let another = Task { try await Lane.$ofAttempt.withValue(.bulk) { try await registry.enter() } }
+        try await eventually("it stands in line") { registry.standingInLine == 1 }
+        let live = try await Lane.$ofAttempt.withValue(.live) { try await registry.enter() }
+        #expect(!live.isYielding && registry.underWay == 5)
+        another.cancel()
+        await #expect(throws: HTTPError.self) { _ = try await another.value }
+        // a log has no notifications, and nobody yields there
+        let log = try await Lane.$ofAttempt.withValue(.bulk) { try await world.gates[0].enter() }
+        #expect(!log.isYielding)
+    }
+
     @Test func `a registry that is down is left out of claims, and its jobs wait under its name`() async throws {
         let world = try await World()
         let registry = world.daemons[0].gate(.registry, "registry.example")

@@ -4,6 +4,7 @@ import OCI
 import Postgres
 import StrictJSON
 import Support
+import Synchronization
 import Testing
 
 @testable import Countersign
@@ -73,6 +74,26 @@ import Testing
             #expect(try await doors.events() == 0)
             #expect(doors.metrics.deliveries.value("main", "intake.unauthorized") == 2)
         }
+    }
+
+    @Test func `how late a registry tells is noticed, also of what is ignored`() async throws {
+        let told = Mutex<[(registry: String, delay: Duration)]>([])
+        let metrics = ServiceMetrics()
+        let intake = Intake(
+            .doors, policy: SigningPolicy(.doors), metrics: metrics, logger: SigningDaemon.silence,
+            heard: { registry, delay in told.withLock { $0.append((registry, delay)) } }
+        ) { _ throws(QueueError) in throw .unreadable(table: "none", what: "nothing is to be stored") }
+        let sender = try intake.admit(to: "main", authorization: "second-secret")
+        func deliver(_ timestamp: String) async throws {
+            let own = notification(tag: "sha256-\(sampleDigest("image").hex)").replacing(
+                #""action""#, with: #""timestamp": "\#(timestamp)", "action""#)
+            #expect(try await intake.receive(Array(envelope(own).utf8), from: sender).ignored == 1)
+        }
+        try await deliver((Date.now - 90).formatted(.iso8601))
+        try await deliver("yesterday")
+        #expect(told.withLock { $0.map(\.registry) } == ["registry.example.com"])
+        let delay = try #require(told.withLock { $0.first?.delay })
+        #expect(delay > .seconds(89) && delay < .seconds(120))
     }
 
     @Test func `both secrets are good while one replaces the other`() async throws {
