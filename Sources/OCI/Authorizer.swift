@@ -70,7 +70,8 @@ actor Authorizer {
     private func token(for scope: TokenScope?, from realm: TokenRealm) async throws(OCIError) -> AccessToken {
         if let token = usableToken(for: scope) { return token }
         if let flight = flights[scope] { return try await flight.value.get() }
-        let flight = Task { [fetch] in
+        // of nobody's task: others wait for it too, and who asked first may be one that yields to them
+        let flight = Task.detached { [fetch] in
             await Result { () async throws(OCIError) in try await fetch(realm, scope) }
         }
         flights[scope] = flight

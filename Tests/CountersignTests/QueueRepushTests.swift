@@ -95,6 +95,8 @@ import Testing
 
     @Test(arguments: [
         ("policy.refused", "signed"), ("policy.signature_material", "refused"), ("registry.unknown", "refused"),
+        ("attestation.superseded", "signed"), ("attestation.artifact_refused", "signed"),
+        ("attestation.document_gone", "signed"),
     ])
     func `a signed image stays signed only where nothing but policy refuses to sign it today`(
         code: String, state: String

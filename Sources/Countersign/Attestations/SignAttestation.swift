@@ -25,6 +25,7 @@ package struct SignAttestation: Sendable {
     private static let pause: Duration = .seconds(60)
     /// Said of what is signed, it leaves it signed (``JobQueue/conclude(jobID:leaseToken:as:_:in:)``).
     static let supersededCode = "attestation.superseded"
+    static let artifactRefusedCode = "attestation.artifact_refused"
     static let documentGoneCode = "attestation.document_gone"
     /// What such a wait is called.
     static let waitingCode = "attestation.waiting_for_signature"
@@ -44,10 +45,8 @@ package struct SignAttestation: Sendable {
         streamed = StreamedAttestation(journal: journal, signers: signers, subjects: subjects)
     }
 
-    /// - Parameter recheck: it is signed already; see that it still stands.
-    func callAsFunction(
-        _ target: Target, recheck: Bool, _ claim: Claim, _ trace: AttemptTrace
-    ) async throws -> Outcome {
+    /// What is signed already is only looked at: that it still stands.
+    func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
             return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
         }
@@ -57,7 +56,9 @@ package struct SignAttestation: Sendable {
         guard let attestation = try await records.attestation(of: target) else {
             return .refused(Self.documentGone)
         }
-        if recheck, let newer = attestation.supersededBy {
+        // also after a look that failed on the way: what is missing makes the target unsigned until it is put back
+        let isSigned = attestation.status.signature != nil
+        if isSigned, let newer = attestation.supersededBy {
             return .refused(refusal(Self.supersededCode, "attestation \(newer) took its place"))
         }
         if attestation.supersededBy == nil, attestation.status.signature == nil,
@@ -72,7 +73,7 @@ package struct SignAttestation: Sendable {
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)
         }
-        if recheck, let record = try await stored(attestation, subject.descriptor, target, rule, claim, place, trace) {
+        if isSigned, let record = try await stored(attestation, subject.descriptor, target, rule, claim, place, trace) {
             return .signed(record)
         }
         guard let document = attestation.document.id else { return .refused(Self.documentGone) }
@@ -104,11 +105,14 @@ package struct SignAttestation: Sendable {
         switch artifact?.state {
         case .refused, .revoked:
             return .refused(
-                refusal("attestation.artifact_refused", "\(target.digest) is \(artifact?.state.rawValue ?? "refused")"))
+                refusal(Self.artifactRefusedCode, "\(target.digest) is \(artifact?.state.rawValue ?? "refused")"))
         case .signed where rule.formats.allSatisfy({ artifact?.formats.contains($0) ?? false }): return nil
+        // whether it is gone is seen when it is fetched
+        case .gone where attestation.status.signature != nil: return nil
         default: break
         }
-        if Date() > attestation.expiresAt {
+        // an image that is being signed anew, or whose signature is being put back, says nothing against what stands
+        if attestation.status.signature == nil, Date() > attestation.expiresAt {
             return .gone(
                 Failure(
                     code: "attestation.no_artifact", stage: SigningStage.authorise.rawValue,

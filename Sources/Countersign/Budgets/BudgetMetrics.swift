@@ -28,7 +28,7 @@ package struct BudgetMetrics: Sendable {
             "countersign_upstream_requests", "Requests of this daemon under way.", labels: ["upstream"])
         bulkLimit = registry.gauge(
             "countersign_bulk_requests_limit",
-            "Requests of the bulk lane that may be under way while a registry's notifications lag.",
+            "Bulk requests enter while fewer requests than this are under way; absent unless notifications lag.",
             labels: ["upstream"])
         changes = registry.counter(
             "countersign_breaker_changes_total", "Breakers that this daemon opened or closed.",

@@ -6,13 +6,14 @@
 /// so bulk steps back while they lag, and comes forward again when they do not.
 ///
 /// Late is measured from the least delay that was seen, not from zero: clocks differ. A second of that is forgotten in each
-/// minute, so that a clock that was set does not hold bulk back for ever; and of the first delay not more than five seconds are
-/// taken for the clock's: it may be a daemon's first in the midst of a backlog.
+/// minute, so that a clock that was set does not hold bulk back for ever; of the first delay not more than five seconds are
+/// taken for the clock's (it may be a daemon's first in the midst of a backlog); and a time to come is now.
 struct BulkYield: Sendable {
     /// Requests at once; nil: as many as there are.
     private(set) var limit: Int?
     private var least: (delay: Duration, at: ContinuousClock.Instant)?
     private var changedAt: ContinuousClock.Instant?
+    private var lateAt: ContinuousClock.Instant?
 
     /// From here on bulk steps back.
     static let late: Duration = .milliseconds(500)
@@ -30,17 +31,34 @@ struct BulkYield: Sendable {
     ///   - delay: since the time that it bears.
     ///   - underWay: requests at the registry now.
     mutating func heard(after delay: Duration, underWay: Int, at now: ContinuousClock.Instant) {
+        let delay = max(.zero, delay)
         let known = least.map { $0.delay + ($0.at.duration(to: now)) / 60 }
         let clock = min(delay, known ?? Self.difference)
         if clock == delay || known == nil { least = (clock, now) }
         let late = delay - clock
-        let sinceChange = changedAt.map { $0.duration(to: now) } ?? .seconds(3_600)
-        if late > Self.late, sinceChange >= Self.back {
+        if late > Self.late {
+            lateAt = now
+            // one that has nothing to do for us is late for other reasons
+            guard limit != nil || underWay > 1, hasPassed(Self.back, at: now) else { return }
             limit = max(1, (limit ?? min(underWay, Self.free)) / 2)
             changedAt = now
-        } else if late < Self.prompt, let limit, sinceChange >= Self.forward {
-            self.limit = limit + 1 < Self.free ? limit + 1 : nil
-            changedAt = now
+        } else if late < Self.prompt {
+            forward(at: now)
         }
+    }
+
+    /// Called each second: where nothing was late for a while, it comes forward without being told.
+    mutating func ease(at now: ContinuousClock.Instant) {
+        if lateAt.map({ $0.duration(to: now) > Self.forward }) ?? true { forward(at: now) }
+    }
+
+    private mutating func forward(at now: ContinuousClock.Instant) {
+        guard let limit, hasPassed(Self.forward, at: now) else { return }
+        self.limit = limit + 1 < Self.free ? limit + 1 : nil
+        changedAt = now
+    }
+
+    private func hasPassed(_ time: Duration, at now: ContinuousClock.Instant) -> Bool {
+        changedAt.map { $0.duration(to: now) >= time } ?? true
     }
 }

@@ -91,6 +91,7 @@ package final class Dependencies: Service {
             metrics.underWay.set(Double(gate.underWay), name)
             metrics.paused.set(gate.pause.map { $0 / .seconds(1) } ?? 0, name)
             if let rate = gate.rate { metrics.rate.set(rate, name) }
+            gate.easeBulk()
             if let limit = gate.bulkLimit { metrics.bulkLimit.set(Double(limit), name) }
         }
     }

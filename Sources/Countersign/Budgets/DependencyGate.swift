@@ -303,8 +303,18 @@ package final class DependencyGate: HTTPGate {
     var rate: Double? { state.withLock(\.view.rate) }
     var pause: Duration? { state.withLock { $0.view.pause(at: .now) } }
     var underWay: Int { slots.taken }
-    /// Requests of the bulk lane that may be under way; nil: no limit of their own.
+    /// Bulk requests enter while fewer requests than this are under way; nil: no limit of their own.
     var bulkLimit: Int? { yield.withLock(\.limit) }
+
+    /// Bulk comes forward again by and by, also where nothing is told any more.
+    func easeBulk() {
+        let (before, after) = yield.withLock { yield in
+            let before = yield.limit
+            yield.ease(at: .now)
+            return (before, yield.limit)
+        }
+        if before != after { slots.limitYielding(to: after) }
+    }
     var standingInLine: Int { slots.queued }
 
     private func open(for time: Duration) -> Withheld {

@@ -1,8 +1,10 @@
 import Synchronization
 
 /// Requests under way at one dependency, at most so many; the rest wait in the order in which they came, those that yield
-/// behind all others.
+/// behind all others, except that after eight of those it is their turn.
 final class RequestSlots: Sendable {
+    private static let turn = 8
+
     private struct Waiter {
         let id: Int
         let continuation: CheckedContinuation<Bool, Never>
@@ -17,8 +19,10 @@ final class RequestSlots: Sendable {
         var nextID = 0
         var waiting: [Waiter] = []
         var waitingYielding: [Waiter] = []
+        /// Of those that do not yield, let in while others stood behind them.
+        var passed = 0
 
-        /// Those that yield never starve: one of them is always under way.
+        /// Whatever the others do, one of those that yield may be under way.
         func isFree(yielding: Bool) -> Bool {
             guard limit.map({ taken < $0 }) ?? true else { return false }
             guard yielding, let yieldingLimit else { return true }
@@ -41,15 +45,20 @@ final class RequestSlots: Sendable {
         /// Who may go on now that there is room.
         mutating func admitted() -> [Waiter] {
             var admitted: [Waiter] = []
-            while !waiting.isEmpty, isFree(yielding: false) {
-                take(yielding: false)
-                admitted.append(waiting.removeFirst())
+            while true {
+                let isTheirTurn = waiting.isEmpty || passed >= RequestSlots.turn
+                if isTheirTurn, !waitingYielding.isEmpty, isFree(yielding: true) {
+                    take(yielding: true)
+                    passed = 0
+                    admitted.append(waitingYielding.removeFirst())
+                } else if !waiting.isEmpty, isFree(yielding: false) {
+                    take(yielding: false)
+                    passed = waitingYielding.isEmpty ? 0 : passed + 1
+                    admitted.append(waiting.removeFirst())
+                } else {
+                    return admitted
+                }
             }
-            while waiting.isEmpty, !waitingYielding.isEmpty, isFree(yielding: true) {
-                take(yielding: true)
-                admitted.append(waitingYielding.removeFirst())
-            }
-            return admitted
         }
 
         mutating func withdraw(_ id: Int) -> Waiter? {

@@ -109,11 +109,14 @@ package struct Outbox: Sendable {
             """)
     }
 
-    /// What waits, by receiver: how many, and how long the oldest has waited.
+    /// What waits, by receiver that some daemon has now: how many, and how long the oldest has waited.
     package func backlog() async throws(QueueError) -> [(sink: String, events: Int, oldest: Duration)] {
         try await pool.rows(
             """
-            SELECT sink, count(*) AS events, now() - min(occurred_at) AS oldest FROM countersign.outbox GROUP BY sink
+            SELECT o.sink, count(*) AS events, now() - min(o.occurred_at) AS oldest FROM countersign.outbox o
+            WHERE EXISTS (SELECT FROM countersign.notification_sink s
+                WHERE s.name = o.sink AND s.seen_at > now() - \(Self.renewal * 5)::interval)
+            GROUP BY o.sink
             """
         ).values { row in
             (

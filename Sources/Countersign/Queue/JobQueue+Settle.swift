@@ -152,9 +152,9 @@ extension JobQueue {
     }
 
     /// What is said before anything was looked at: a signature that is there stands.
-    private static let saidBefore: Set<String> = [
+    static let saidBefore: Set<String> = [
         "policy.refused", Lineage.supersededCode, Lineage.revokedCode, SignAttestation.supersededCode,
-        SignAttestation.documentGoneCode,
+        SignAttestation.artifactRefusedCode, SignAttestation.documentGoneCode,
     ]
 
     /// Ends one job without a signature. A resolve job has no target to show its end: it always leaves a dead letter.

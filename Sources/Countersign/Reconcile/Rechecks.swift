@@ -187,7 +187,10 @@ package struct Rechecks: Service {
     ) throws -> [(id: Int64, isDue: Bool)] {
         try session.query(
             """
-            SELECT id, coalesce(state = 'signed' AND verified_at < now() - \(settings.interval)::interval, false) AS is_due
+            SELECT id, coalesce(state = 'signed' AND verified_at < now() - \(settings.interval)::interval
+                AND (purpose = \(Purpose.signature.rawValue)::text OR NOT EXISTS (
+                    SELECT FROM countersign.attestation a
+                    WHERE a.target_id = target.id AND a.superseded_by IS NOT NULL)), false) AS is_due
             FROM countersign.target WHERE repository_id = \(repository)::int AND id > \(target)
             ORDER BY id LIMIT \(Int64(limit))
             """

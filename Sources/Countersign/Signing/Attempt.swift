@@ -76,8 +76,7 @@ package struct Attempt: Sendable {
         do {
             switch claim.work {
             case .sign(let target, _): return try await sign(target, claim, trace)
-            case .attest(let target, let recheck):
-                return try await attest(target, recheck: recheck, claim, trace)
+            case .attest(let target, _): return try await attest(target, claim, trace)
             case .withdraw(let target): return try await withdraw(target, claim, trace)
             case .resolve(let repository, _, let tag, let actor):
                 return try await resolve(tag, in: repository, actor: actor, trace)

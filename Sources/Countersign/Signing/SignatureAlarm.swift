@@ -29,6 +29,9 @@ package struct SignatureAlarm: Sendable {
         guard let target = claim.rechecked else { return }
         switch outcome {
         case .signed, .gone: try await alerts.end(Self.codes, about: "\(target.id)")
+        // nobody asks for it any more
+        case .refused(let failure) where failure.code == SignAttestation.supersededCode:
+            try await alerts.end(Self.codes, about: "\(target.id)")
         default: break
         }
     }

@@ -38,8 +38,31 @@ import Testing
         #expect(yield.limit == nil)
     }
 
-    @Test(arguments: [Duration.seconds(-90), .seconds(4)])
-    func `a clock that differs is no delay`(difference: Duration) {
+    @Test func `what is not told any more holds nothing back for long`() {
+        var yield = BulkYield()
+        hear(&yield, after: .milliseconds(20), from: 0, for: 1)
+        hear(&yield, after: .seconds(9), from: 1, for: 10)
+        #expect(yield.limit == 1)
+        for second in 11..<300 { yield.ease(at: start + .seconds(second)) }
+        #expect(yield.limit == nil)
+    }
+
+    @Test func `what comes late while we ask nothing of the registry is not our doing`() {
+        var yield = BulkYield()
+        hear(&yield, after: .milliseconds(20), from: 0, for: 1)
+        hear(&yield, after: .seconds(60), underWay: 0, from: 1, for: 10)
+        #expect(yield.limit == nil)
+    }
+
+    @Test func `a time to come is now, and is not remembered`() {
+        var yield = BulkYield()
+        yield.heard(after: .seconds(-3_600), underWay: 10, at: start)
+        hear(&yield, after: .milliseconds(20), from: 1, for: 30)
+        #expect(yield.limit == nil)
+    }
+
+    @Test func `a clock that differs is no delay`() {
+        let difference = Duration.seconds(4)
         var yield = BulkYield()
         hear(&yield, after: difference + .milliseconds(20), from: 0, for: 30)
         #expect(yield.limit == nil)
@@ -92,6 +115,21 @@ import Testing
         for _ in 0..<4 { #expect(await slots.take()) }
         #expect(await slots.take(yielding: true))
         #expect(slots.taken == 5)
+    }
+
+    @Test func `after eight others it is the turn of one that yields`() async throws {
+        let slots = RequestSlots(limit: 1)
+        #expect(await slots.take())
+        let yielding = isTaken(slots, yielding: true)
+        try await eventually("it waits") { slots.queued == 1 }
+        let others = (0..<10).map { _ in isTaken(slots, yielding: false) }
+        try await eventually("all wait") { slots.queued == 11 }
+        for _ in 0..<9 { slots.release() }
+        #expect(await yielding.value)
+        #expect(slots.queued == 2)
+        slots.release(yielding: true)
+        slots.release()
+        for other in others { #expect(await other.value) }
     }
 
     @Test func `who does not yield goes first`() async throws {

@@ -87,6 +87,34 @@ import Testing
         #expect(attestation.status.state == .signed && attestation.status.lastError == nil)
     }
 
+    @Test func `an attestation stands while its image is signed anew, however long ago it was sent`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        let id = try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        let listed = try await line.listed(digest)
+        try await line.database.pool.execute(
+            "UPDATE countersign.attestation SET document_id = NULL, expires_at = now() - interval '1 hour'")
+        // as while the image's own signature is being put back
+        try await line.database.pool.execute(
+            "UPDATE countersign.target SET state = 'signing' WHERE purpose = 'signature'")
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.attestation(id).status.state == .signed)
+        #expect(try await line.attestation(id).status.lastError?.code == "attestation.waiting_for_signature")
+        try await line.database.pool.execute(
+            "UPDATE countersign.target SET state = 'signed' WHERE purpose = 'signature'")
+        // what is missing is put back at the second try, too
+        for referrer in try await line.referrers(of: digest) { try await line.delete(referrer.manifest.digest) }
+        line.registry.next(.answered(503), times: 2) { $0.method == "PUT" && $0.isReferrer }
+        try await line.database.makeDue()
+        try await daemon.attemptAll()
+        try await line.push(digest)
+        try await daemon.workOff()
+        #expect(try await line.listed(digest) == listed)
+        #expect(try await line.attestation(id).status.state == .signed)
+        #expect(try await line.attestation(id).status.lastError == nil)
+    }
+
     @Test func `an attestation that a newer one superseded is not put back`() async throws {
         let line = try await SigningLine()
         let (digest, daemon) = try await signed(line)

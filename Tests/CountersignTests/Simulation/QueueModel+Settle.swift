@@ -40,8 +40,7 @@ extension QueueModel {
             letters.append(Letter(jobID: job.id, target: job.target, code: failure.code))
         }
         let isKept =
-            before == .signed && state == .refused
-            && ["policy.refused", Lineage.supersededCode, Lineage.revokedCode].contains(failure.code)
+            before == .signed && state == .refused && JobQueue.saidBefore.contains(failure.code)
         targets[job.target]?.state =
             switch (job.isPushedAgain, job.isCancelRequested, before) {
             case (true, _, .signed), (_, true, .signed): .signed
