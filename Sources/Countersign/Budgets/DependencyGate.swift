@@ -19,12 +19,12 @@ package final class DependencyGate: HTTPGate {
     package let dependency: Dependency
     let settings: DependencySettings
     private let charge: Charge
-    private let board: DependencyBoard
-    private let slots = RequestSlots()
+    let board: DependencyBoard
+    let slots = RequestSlots()
     /// Whoever takes the next handful of tokens; the others wait for it in turn.
-    private let turn = RequestSlots(limit: 1)
-    private let state: Mutex<State>
-    private let yield = Mutex(BulkYield())
+    let turn = RequestSlots(limit: 1)
+    let state: Mutex<State>
+    let yield = Mutex(BulkYield())
 
     init(_ dependency: Dependency, _ settings: DependencySettings, charge: Charge, board: DependencyBoard) {
         self.dependency = dependency
@@ -74,7 +74,7 @@ package final class DependencyGate: HTTPGate {
     /// requests get their turns.
     private var patience: Duration { settings.wait * (charge == .requests ? 15 : 1) }
 
-    private func waitOut(_ pause: Duration, by deadline: ContinuousClock.Instant) async throws(Withheld) {
+    func waitOut(_ pause: Duration, by deadline: ContinuousClock.Instant) async throws(Withheld) {
         guard charge == .requests, pause <= settings.wait, .now + pause <= deadline, !Task.isCancelled else {
             throw paused(for: pause)
         }
@@ -104,15 +104,6 @@ package final class DependencyGate: HTTPGate {
             throw .cancelled(url: dependency.name, answerMayBeLost: false)
         }
         return HTTPPass(number: admission?.trial, isYielding: isYielding)
-    }
-
-    /// A notification of this registry was taken, so long after the time that it bears: while they lag, bulk steps back.
-    package func heard(after delay: Duration) {
-        let limit = yield.withLock { yield in
-            yield.heard(after: delay, underWay: slots.taken, at: .now)
-            return yield.limit
-        }
-        slots.limitYielding(to: limit)
     }
 
     /// - Returns: leave for the trial, or for an ordinary use if another daemon's trial has closed the breaker meanwhile.
@@ -153,70 +144,6 @@ package final class DependencyGate: HTTPGate {
         } catch {
             // after `breaker.probe` somebody else gets it all the same
             board.couldNotWrite(dependency, error)
-        }
-    }
-
-    private enum Token { case taken, none, paused(Duration) }
-
-    /// A token of this daemon's handful, or of the next one.
-    private func takeToken(by deadline: ContinuousClock.Instant) async throws(Withheld) {
-        if try await hasToken(by: deadline) { return }
-        guard await turn.take() else { throw exhausted(.zero) }
-        defer { turn.release() }
-        repeat {
-            if try await hasToken(by: deadline) { return }
-            guard let wait = await refill() else { continue }
-            guard ContinuousClock.now + wait <= deadline, !Task.isCancelled else { throw exhausted(wait) }
-            try? await Task.sleep(for: wait)
-        } while ContinuousClock.now <= deadline
-        // others stood before it for all of its time
-        throw exhausted(settings.wait)
-    }
-
-    /// Whether the request may go on: it got a token, or needs none.
-    private func hasToken(by deadline: ContinuousClock.Instant) async throws(Withheld) -> Bool {
-        switch token() {
-        case .taken: return true
-        case .none: return false
-        case .paused(let pause):
-            try await waitOut(pause, by: deadline)
-            return false
-        }
-    }
-
-    private func token() -> Token {
-        let now = ContinuousClock.now
-        return state.withLock { state in
-            if let pause = state.view.pause(at: now) { return .paused(pause) }
-            guard state.view.rate != nil else { return .taken }
-            guard state.tokens > 0, now < state.tokensUntil else { return .none }
-            state.tokens -= 1
-            return .taken
-        }
-    }
-
-    /// The next handful: a tenth of a second's worth. Kept for a second only, so that an idle daemon hoards nothing.
-    /// - Returns: nil if there is one, else how long there will be none.
-    private func refill() async -> Duration? {
-        let limits = settings.bucket
-        let asked = max(1, Int(state.withLock { $0.view.rate ?? 1 } / 10))
-        do {
-            let taken = try await board.ledger.change(dependency) { record, now in
-                record.bucket.take(asked, at: now, limits)
-            }
-            adopt(taken.record, readAt: taken.now)
-            guard case .tokens(let count) = taken.value else {
-                guard case .none(let wait) = taken.value else { return nil }
-                return wait
-            }
-            state.withLock { state in
-                state.tokens = count
-                state.tokensUntil = .now + .seconds(1)
-            }
-            return nil
-        } catch {
-            board.couldNotWrite(dependency, error)
-            return settings.wait
         }
     }
 
@@ -303,18 +230,6 @@ package final class DependencyGate: HTTPGate {
     var rate: Double? { state.withLock(\.view.rate) }
     var pause: Duration? { state.withLock { $0.view.pause(at: .now) } }
     var underWay: Int { slots.taken }
-    /// Bulk requests enter while fewer requests than this are under way; nil: no limit of their own.
-    var bulkLimit: Int? { yield.withLock(\.limit) }
-
-    /// Bulk comes forward again by and by, also where nothing is told any more.
-    func easeBulk() {
-        let (before, after) = yield.withLock { yield in
-            let before = yield.limit
-            yield.ease(at: .now)
-            return (before, yield.limit)
-        }
-        if before != after { slots.limitYielding(to: after) }
-    }
     var standingInLine: Int { slots.queued }
 
     private func open(for time: Duration) -> Withheld {
@@ -354,7 +269,7 @@ package final class DependencyGate: HTTPGate {
     var isCrowded: Bool { rate.map { Double(turn.queued) > max(1, $0 * (settings.wait / .seconds(1))) } ?? false }
 
     /// Those who stand in line go first.
-    private func exhausted(_ wait: Duration) -> Withheld {
+    func exhausted(_ wait: Duration) -> Withheld {
         let wait = wait + .seconds(Double(turn.queued) / max(rate ?? 1, 0.1))
         let rate = rate.map { " of \(($0 * 10).rounded() / 10) a second" } ?? ""
         board.withheld(dependency, "budget.exhausted")

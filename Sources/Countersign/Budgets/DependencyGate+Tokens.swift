@@ -1,0 +1,70 @@
+import Curl
+import FoundationEssentials
+import Synchronization
+
+/// What a use costs of a rate: tokens, which a daemon takes from the row in handfuls.
+extension DependencyGate {
+    private enum Token { case taken, none, paused(Duration) }
+
+    /// A token of this daemon's handful, or of the next one.
+    func takeToken(by deadline: ContinuousClock.Instant) async throws(Withheld) {
+        if try await hasToken(by: deadline) { return }
+        guard await turn.take() else { throw exhausted(.zero) }
+        defer { turn.release() }
+        repeat {
+            if try await hasToken(by: deadline) { return }
+            guard let wait = await refill() else { continue }
+            guard ContinuousClock.now + wait <= deadline, !Task.isCancelled else { throw exhausted(wait) }
+            try? await Task.sleep(for: wait)
+        } while ContinuousClock.now <= deadline
+        // others stood before it for all of its time
+        throw exhausted(settings.wait)
+    }
+
+    /// Whether the request may go on: it got a token, or needs none.
+    private func hasToken(by deadline: ContinuousClock.Instant) async throws(Withheld) -> Bool {
+        switch token() {
+        case .taken: return true
+        case .none: return false
+        case .paused(let pause):
+            try await waitOut(pause, by: deadline)
+            return false
+        }
+    }
+
+    private func token() -> Token {
+        let now = ContinuousClock.now
+        return state.withLock { state in
+            if let pause = state.view.pause(at: now) { return .paused(pause) }
+            guard state.view.rate != nil else { return .taken }
+            guard state.tokens > 0, now < state.tokensUntil else { return .none }
+            state.tokens -= 1
+            return .taken
+        }
+    }
+
+    /// The next handful: a tenth of a second's worth. Kept for a second only, so that an idle daemon hoards nothing.
+    /// - Returns: nil if there is one, else how long there will be none.
+    private func refill() async -> Duration? {
+        let limits = settings.bucket
+        let asked = max(1, Int(state.withLock { $0.view.rate ?? 1 } / 10))
+        do {
+            let taken = try await board.ledger.change(dependency) { record, now in
+                record.bucket.take(asked, at: now, limits)
+            }
+            adopt(taken.record, readAt: taken.now)
+            guard case .tokens(let count) = taken.value else {
+                guard case .none(let wait) = taken.value else { return nil }
+                return wait
+            }
+            state.withLock { state in
+                state.tokens = count
+                state.tokensUntil = .now + .seconds(1)
+            }
+            return nil
+        } catch {
+            board.couldNotWrite(dependency, error)
+            return settings.wait
+        }
+    }
+}
