@@ -71,6 +71,12 @@ struct APIOptions: ParsableArguments {
     }
 }
 
+/// Who is at the command line, for the audit log.
+var unixUser: String {
+    let environment = ProcessInfo.processInfo.environment
+    return environment["SUDO_USER"] ?? environment["USER"] ?? "uid \(getuid())"
+}
+
 /// `30s`, `5m`, `250ms`.
 struct DurationArgument: ExpressibleByArgument {
     let duration: Duration

@@ -126,12 +126,6 @@ struct TokenCommand: AsyncParsableCommand {
 
 extension APITokens.Role: ExpressibleByArgument {}
 
-/// Who is at the command line, for the audit log.
-private var unixUser: String {
-    let environment = ProcessInfo.processInfo.environment
-    return environment["SUDO_USER"] ?? environment["USER"] ?? "uid \(getuid())"
-}
-
 /// Opens the database for one command.
 private func withTokens(_ configuration: ConfigurationOption, _ body: (APITokens) async throws -> Void) async throws {
     let pool = ConnectionPool(

@@ -78,10 +78,21 @@ extension QueueFixture {
         _ = try await work.settle(claim, as: .signed(sampleRecord()))
         #expect(try await fixture.state(sampleDigest("app")) == "signed")
         #expect(try await work.maintain() == 0)
+        let today = try #require(
+            try await fixture.pool.query(
+                """
+                SELECT inhrelid::regclass::text AS name FROM pg_inherits
+                WHERE inhparent = 'countersign.event'::regclass AND inhrelid <> 'countersign.event_default'::regclass LIMIT 1
+                """
+            ).first?.decode("name", as: String.self))
         let token = try await APITokens(pool: pool).create(name: "t", role: .viewer, lifetime: nil)
         #expect(try await APITokens(pool: pool).authenticate(token) != nil)
         for sql in [
             "UPDATE countersign.audit SET action = 'x'", "DELETE FROM countersign.audit",
+            "DELETE FROM countersign.event_default", "UPDATE \(today) SET source = 'x'", "DELETE FROM \(today)",
+            "TRUNCATE \(today)", "DELETE FROM countersign.audit_anchor", "DELETE FROM countersign.revocation",
+            "DELETE FROM countersign.alert", "UPDATE countersign.log_alarm SET cleared_at = now()",
+            "SELECT countersign.clear_log_alarm('https://log.example', 'me')",
             "UPDATE countersign.event SET source = 'x'", "DROP TABLE countersign.target",
             "ALTER TABLE countersign.target DISABLE TRIGGER ALL", "TRUNCATE countersign.audit",
             "INSERT INTO countersign.role_grant (kind, role) VALUES ('work', '\(name)')",
@@ -115,6 +126,37 @@ extension QueueFixture {
         try await fixture.pool.execute(Query(unsafeSQL: "DROP OWNED BY \(name)"))
         try await fixture.pool.execute(Query(unsafeSQL: "DROP ROLE \(name)"))
         #expect(try await roles.grant([]) == 0)
+    }
+
+    @Test func `a grant and a lifted alarm stand in the audit log`() async throws {
+        let fixture = try await QueueFixture()
+        let (name, pool) = try await fixture.role(.read)
+        await pool.close()
+        _ = try await DatabaseRoles(connection: fixture.configuration).grant([])  // as each later migration does
+        try await fixture.pool.execute(
+            """
+            INSERT INTO countersign.log_alarm (log, origin, detail, first_note, second_note)
+            VALUES ('https://log.example', 'log.example', 'two roots', 'a', 'b')
+            """)
+        let records = LogRecords(pool: fixture.pool)
+        #expect(try await records.clear("https://log.example", by: "alice"))
+        #expect(try await !records.clear("https://log.example", by: "alice"))
+        let acts = try await fixture.pool.query("SELECT actor, action, detail FROM countersign.audit ORDER BY position")
+            .map {
+                try [$0.decode("actor"), $0.decode("action"), $0.decode("detail", as: String.self)] as [String]
+            }
+        #expect(
+            acts == [
+                ["command line: unknown", "role.grant", "read to \(name)"],
+                ["database: alice", "log.clear_alarm", "log https://log.example"],
+            ])
+    }
+
+    @Test func `a server that is too old is refused by name`() throws {
+        #expect(throws: PreflightError.databaseTooOld(version: "14.9")) {
+            try Preflight.check(serverVersion: 140_009, "14.9")
+        }
+        try Preflight.check(serverVersion: 150_000, "15.0")
     }
 
     @Test func `behind a pooler nothing is prepared or set for a session, and LISTEN goes past it`() throws {

@@ -30,14 +30,15 @@ struct LogEntriesController: RouteSet {
             return try Response.json(
                 Answer(
                     count: min(count, LogEntryRecords.countLimit), countIsCapped: count > LogEntryRecords.countLimit,
-                    entries: page.items.map { LogEntryAnswer($0) }, next: page.next))
+                    entries: page.items.compactMap { $0.within(principal?.scope).map { LogEntryAnswer($0) } },
+                    next: page.next))
         }
         router.get("/v1/log-entries/{id}") { request, context in
             let principal = try await authority.identify(.viewer, for: request)
             let text = context.parameters.get("id") ?? ""
-            guard let id = Int64(text), let record = try await entries.entry(id),
-                record.subjects.allSatisfy({ principal?.scope?.allows($0.repository) ?? true })
-            else { throw Problem(.notFound, "log_entry.unknown", "there is no log entry \(text.prefix(40))") }
+            guard let id = Int64(text), let record = try await entries.entry(id)?.within(principal?.scope) else {
+                throw Problem(.notFound, "log_entry.unknown", "there is no log entry \(text.prefix(40))")
+            }
             return try Response.json(LogEntryAnswer(record, isWhole: true))
         }
     }

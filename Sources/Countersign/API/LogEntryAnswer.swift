@@ -34,12 +34,15 @@ struct LogEntryAnswer: Encodable {
     let identity: String?
     let issuer: String?
     let subjects: [Subject]
+    /// Of a head of the audit log, which is about no artifact: its position.
+    let auditPosition: Int64?
     /// The entry as the log gave it, with its proof, in the form that it has in a bundle; only where one entry is asked for.
     let entry: EncodableJSON?
 
     enum CodingKeys: String, CodingKey {
         case id, state, reason, format, log, identity, issuer, subjects, entry
         case abandonedAt = "abandoned_at"
+        case auditPosition = "audit_position"
         case logID = "log_id"
         case logIndex = "log_index"
         case logUUID = "log_uuid"
@@ -66,6 +69,7 @@ struct LogEntryAnswer: Encodable {
                 reference: "\(subject.repository)@\(subject.digest)", predicateType: subject.purpose.predicateType,
                 state: subject.state.rawValue, attachment: subject.attachment?.description)
         }
+        auditPosition = record.auditPosition
         entry = isWhole ? (try? JSONValue(parsing: record.entry))?["entry"].map(EncodableJSON.init) : nil
     }
 }

@@ -5,23 +5,29 @@ import ServiceLifecycle
 import Sigstore
 
 /// Signs the head of the audit chain once a day, with the daemon's first identity, and enters it in the first log: whoever
-/// rewrites the chain later contradicts a public log. Every daemon runs one; the first that comes does the day's work.
+/// rewrites the chain later contradicts a public log. Every daemon runs one; the first that comes does the day's work, and
+/// while it has the turn no other sends anything.
 ///
-/// In the line's own order: what becomes public is committed before, and sent again byte for byte after a crash.
+/// In the line's own order: nothing is signed while the log or the authority is not to be had, what becomes public is
+/// committed before, and sent again byte for byte after a crash.
 package struct AuditAnchoring: Service {
     private let anchors: AuditAnchors
     private let signers: Signers
+    private let turns: Turns
     private let interval: Duration
     private let logger: Logger
 
     /// How often it is looked whether the day is over, and after a failure.
     private static let pause: Duration = .seconds(300)
-    /// As for targets: nothing is sent in the last seconds of a certificate.
-    private static let margin: TimeInterval = 10
+    /// The turn's name.
+    private static let turn = "audit_anchor"
 
-    package init(anchors: AuditAnchors, signers: Signers, interval: Duration = .seconds(86_400), logger: Logger) {
+    package init(
+        anchors: AuditAnchors, signers: Signers, turns: Turns, interval: Duration = .seconds(86_400), logger: Logger
+    ) {
         self.anchors = anchors
         self.signers = signers
+        self.turns = turns
         self.interval = interval
         self.logger = logger
     }
@@ -40,19 +46,38 @@ package struct AuditAnchoring: Service {
         }
     }
 
-    /// One look: finishes what was begun, else signs the head if the day is over and something was written since.
+    /// One look: finishes what was begun, else signs the head if the day is over and something was written since. Nothing
+    /// while another daemon is at it.
+    /// - Throws: ``StageFailure`` with a ``Withheld`` while a service is not to be asked; what failed.
     package func anchorIfDue() async throws {
-        let latest = try await anchors.latest()
-        if let latest, latest.bundle == nil { return try await enter(latest) }
-        if let age = try await anchors.age(), age < interval { return }
-        guard let head = try await anchors.head(), head.position > latest?.position ?? 0 else { return }
-        let anchor = try await prepare(AuditHead(position: head.position, hash: head.hash), after: latest?.id)
-        if anchor.bundle == nil { try await enter(anchor) }
+        guard try await turns.take(Self.turn) else { return }
+        do { try await anchor() } catch {
+            // who died, or cannot reach the database, leaves the turn to the next in time
+            try? await turns.release(Self.turn)
+            throw error
+        }
+        try await turns.release(Self.turn)
     }
 
-    private func prepare(_ head: AuditHead, after known: Int64?) async throws -> AuditAnchors.Anchor {
+    private func anchor() async throws {
         let signer = try signers.firstSigner()
+        let latest = try await anchors.latest()
+        if let latest, latest.bundle == nil {
+            return try await signer.services.admitted(toLog: latest.prepared.log) { try await enter(latest, signer) }
+        }
+        if let age = try await anchors.age(), age < interval { return }
+        guard let head = try await anchors.head(), head.position > latest?.position ?? 0 else { return }
         guard let log = signer.services.logs.first?.client else { throw SigningError.noLog(.bundle) }
+        try await signer.services.admitted(signingForLog: log.id) {
+            let head = AuditHead(position: head.position, hash: head.hash)
+            let anchor = try await prepare(head, after: latest?.id, signer, log)
+            if anchor.bundle == nil { try await enter(anchor, signer) }
+        }
+    }
+
+    private func prepare(
+        _ head: AuditHead, after known: Int64?, _ signer: Signer, _ log: any TransparencyLog
+    ) async throws -> AuditAnchors.Anchor {
         let document = SignedDocument(format: .bundle, kind: .attestation, payload: head.statement.encoded())
         let credential = try await signer.identity.credential()
         let signature = try signer.sign(document, with: credential)
@@ -67,8 +92,7 @@ package struct AuditAnchoring: Service {
     }
 
     /// Sends the committed bytes, verifies what comes back, and commits it.
-    private func enter(_ anchor: AuditAnchors.Anchor) async throws {
-        let signer = try signers.firstSigner()
+    private func enter(_ anchor: AuditAnchors.Anchor, _ signer: Signer) async throws {
         guard let log = signer.services.log(id: anchor.prepared.log) else {
             return try await anchors.abandon(anchor, reason: "\(anchor.prepared.log) is not in use any more")
         }
@@ -82,21 +106,36 @@ package struct AuditAnchoring: Service {
             try signer.trust.verifier.verifyBeforeLogging(
                 bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType)
         }
-        let entry: TlogEntry
-        let end = anchor.prepared.certificateNotAfter ?? .distantFuture
-        if !log.datesEntries || Date() < end.addingTimeInterval(-Self.margin) {
-            entry = try await log.submit(anchor.prepared.logRequest)
-        } else if let found = try await log.lookup(anchor.prepared.logRequest) {
-            entry = found
-        } else {
-            return try await anchors.abandon(anchor, reason: "its certificate ended, and the log has no entry")
-        }
+        let entry = try await entry(of: anchor, in: log)
         guard case .bundle(let bundle) = try signer.presented(anchor.prepared, entry, .attestation) else { return }
         let json = try bundle.json()
-        try head.verify(json, by: try signer.identity.expected, signer.trust.verifier)
+        do { try head.verify(json, by: try signer.identity.expected, signer.trust.verifier) } catch {
+            if try signer.isDatedOutside(anchor.prepared, entry) {
+                try await anchors.abandon(anchor, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil))
+            }
+            throw error
+        }
         try await anchors.log(Evidence.Logged(entry, bundle: json), of: anchor)
         logger.notice(
             "the audit log's head is anchored",
             metadata: ["audit.position": "\(anchor.position)", "tlog.index": "\(entry.logIndex)"])
+    }
+
+    /// As for targets (``Submission``): sent only while the certificate holds for a log that dates its entries; afterwards the
+    /// log is asked, and only after two looks, with the settling time between them by the database's clock, the anchor is
+    /// put aside.
+    private func entry(of anchor: AuditAnchors.Anchor, in log: any TransparencyLog) async throws -> TlogEntry {
+        guard log.datesEntries, let end = anchor.prepared.certificateNotAfter,
+            Date() >= end.addingTimeInterval(-Submission.margin)
+        else { return try await log.submit(anchor.prepared.logRequest) }
+        let asked = try await anchors.databaseNow()
+        if let found = try await log.lookup(anchor.prepared.logRequest) { return found }
+        let missed = try await anchors.noteMissing(anchor, asked: asked)
+        let until = max(missed, end).addingTimeInterval(Submission.settling)
+        if asked >= until {
+            try await anchors.abandon(
+                anchor, reason: "its certificate ended; the log was asked twice and has no entry")
+        }
+        throw SigningError.certificateExpired(at: end, until: until)
     }
 }

@@ -13,12 +13,14 @@ package struct AuditAnchors: Sendable {
         package let id: Int64
         package let position: Int64
         package let head: [UInt8]
-        let evidenceID: Int64
+        package let evidenceID: Int64
         /// Without its bundle while the log's answer is not known.
         package let prepared: Evidence.Prepared
         /// The bundle with its log entry.
         package let bundle: [UInt8]?
         package let begunAt: Date
+        /// When the log was first asked for its entry and had none; nil until then.
+        let firstMissedAt: Date?
     }
 
     /// The head of the chain now; nil before the first row.
@@ -54,6 +56,7 @@ package struct AuditAnchors: Sendable {
     package func prepare(
         _ prepared: Evidence.Prepared, position: Int64, head: [UInt8], since known: Int64?
     ) async throws(QueueError) -> Anchor {
+        let signer = prepared.signer
         let stored = try await pool.together { session -> Anchor? in
             _ = try session.query("SELECT pg_advisory_xact_lock(hashtextextended('countersign.audit_anchor', 0))")
             let latest = try session.query("\(unescaped: Self.columns) ORDER BY a.id DESC LIMIT 1").map(Anchor.init)
@@ -63,10 +66,10 @@ package struct AuditAnchors: Sendable {
                 """
                 WITH made AS (
                     INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, certificate_not_after,
-                        timestamp_token, log, log_request)
+                        timestamp_token, log, log_request, identity, issuer)
                     VALUES ('bundle', \(prepared.payload), \(prepared.signature), \(prepared.certificateChain)::bytea[],
                         \(prepared.certificateNotAfter), \(prepared.timestampToken), \(prepared.log)::text,
-                        \(prepared.logRequest))
+                        \(prepared.logRequest), \(signer?.identity)::text, \(signer?.issuer)::text)
                     RETURNING id)
                 INSERT INTO countersign.audit_anchor (position, head, evidence_id)
                 SELECT \(position), \(head), id FROM made
@@ -89,18 +92,47 @@ package struct AuditAnchors: Sendable {
             """)
     }
 
-    /// Puts an anchor aside: the log never took it, and will not any more.
-    package func abandon(_ anchor: Anchor, reason: String) async throws(QueueError) {
+    /// What time it is for every row in these tables.
+    func databaseNow() async throws(QueueError) -> Date {
+        let rows = try await pool.rows("SELECT clock_timestamp() AS now")
+        guard let now = try rows.values({ try $0.decode("now", as: Date.self) }).first else {
+            throw .unreadable(table: "", what: "clock_timestamp()")
+        }
+        return now
+    }
+
+    /// Notes that the log was asked and has no entry.
+    /// - Returns: the database's time before the first look that found none.
+    func noteMissing(_ anchor: Anchor, asked: Date) async throws(QueueError) -> Date {
+        let rows = try await pool.rows(
+            """
+            UPDATE countersign.evidence SET first_missed_at = coalesce(first_missed_at, \(asked))
+            WHERE id = \(anchor.evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL RETURNING first_missed_at
+            """)
+        return try rows.values { try $0.decode("first_missed_at", as: Date.self) }.first ?? asked
+    }
+
+    /// Puts an anchor aside: the log never took it and will not any more, or its entry can never verify.
+    /// - Parameter entry: what the log did take; whoever watches the log finds it explained by this row.
+    package func abandon(
+        _ anchor: Anchor, reason: String, entry: Evidence.Logged? = nil
+    ) async throws(QueueError) {
         _ = try await pool.rows(
             """
-            UPDATE countersign.evidence SET abandoned_at = now(), abandon_reason = \(reason)::text
+            UPDATE countersign.evidence
+            SET abandoned_at = now(), abandon_reason = \(Failure.printable(reason, limit: 2_000))::text,
+                logged_at = CASE WHEN \(entry?.entry)::bytea IS NOT NULL THEN now() END,
+                log_entry = \(entry?.entry)::bytea, log_id = \(entry?.logID)::text,
+                log_index = \(entry?.logIndex)::bigint, log_uuid = \(entry?.logUUID)::text,
+                integrated_at = \(entry?.integratedAt)::timestamptz
             WHERE id = \(anchor.evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL
             """)
     }
 
     private static let columns: StaticString = """
         SELECT a.id, a.position, a.head, a.evidence_id, a.begun_at, e.payload, e.signature, e.certificate_chain,
-            e.certificate_not_after, e.timestamp_token, e.log, e.log_request, e.bundle
+            e.certificate_not_after, e.timestamp_token, e.log, e.log_request, e.bundle,
+            e.first_missed_at
         FROM countersign.audit_anchor a JOIN countersign.evidence e ON e.id = a.evidence_id
         WHERE e.abandoned_at IS NULL
         """
@@ -113,6 +145,7 @@ extension AuditAnchors.Anchor {
         head = try row.decode("head")
         evidenceID = try row.decode("evidence_id")
         begunAt = try row.decode("begun_at")
+        firstMissedAt = try row.decode("first_missed_at")
         bundle = try row.decode("bundle")
         prepared = Evidence.Prepared(
             payload: try row.decode("payload"), signature: try row.decode("signature"),

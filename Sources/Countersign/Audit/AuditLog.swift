@@ -9,7 +9,9 @@ package struct AuditLog: Sendable {
     /// One act.
     package struct Entry: Sendable, Equatable {
         /// Dotted: `artifact.sign`, `attestation.upload`, `job.cancel`, `job.retry`, `dead_letter.redrive`,
-        /// `token.create`, `token.revoke`, `reconcile.request`, `alert.raise` (a daemon by itself), `alert.acknowledge`.
+        /// `token.create`, `token.revoke`, `role.grant`, `log.clear_alarm` (by the database itself), `reconcile.request`,
+        /// `alert.raise` (a daemon by itself), `alert.acknowledge`, `artifact.revoke`, `.release` and `.withdraw`, `batch.sign`,
+        /// `.resign`, `.approve`, `.cancel`, `.resume` and `.retry`.
         package let action: String
         package let tokenID: Int64?
         /// The token's name.

@@ -10,12 +10,21 @@ extension SigningServices {
         _ formats: [SignatureFormat], of rule: PolicyConfiguration.Rule, isUnused: (Value) -> Bool = { _ in false },
         _ make: () async throws -> Value
     ) async throws -> Value {
-        try await askFirst(formats, of: rule)
+        try await admitted(through: try gates(for: formats, of: rule), isUnused: isUnused, make)
+    }
+
+    /// The same for what no rule is about: a bundle with an entry in that log.
+    func admitted<Value>(signingForLog id: String, _ make: () async throws -> Value) async throws -> Value {
+        try await admitted(through: gates(ofLogs: [id]), isUnused: { _ in false }, make)
+    }
+
+    private func admitted<Value>(
+        through gates: [Place], isUnused: (Value) -> Bool, _ make: () async throws -> Value
+    ) async throws -> Value {
+        try await Self.askFirst(gates)
         var admissions: [DependencyGate.Admission] = []
         do {
-            for place in try gates(for: formats, of: rule) {
-                admissions.append(try await place.gate.admit(at: place.stage))
-            }
+            for place in gates { admissions.append(try await place.gate.admit(at: place.stage)) }
             let made = try await make()
             if isUnused(made) { await admissions.forgo() }
             return made
@@ -29,7 +38,11 @@ extension SigningServices {
     /// and before the trial of one of them is begun.
     /// - Throws: ``StageFailure`` as ``admitted(_:of:isUnused:_:)``.
     func askFirst(_ formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) async throws {
-        for (gate, stage) in try gates(for: formats, of: rule) {
+        try await Self.askFirst(try gates(for: formats, of: rule))
+    }
+
+    private static func askFirst(_ gates: [Place]) async throws(StageFailure) {
+        for (gate, stage) in gates {
             do throws(Withheld) { try await gate.askFirst() } catch {
                 throw StageFailure(stage: stage, underlying: error)
             }
@@ -38,10 +51,13 @@ extension SigningServices {
 
     /// One signing event is one use of each, in however many formats: two places that must both be had could never be had
     /// together where the rate is low.
-    private func gates(
-        for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule
-    ) throws -> [(gate: DependencyGate, stage: SigningStage)] {
-        let logs = try Set(formats.map { try log(for: $0, of: rule).id })
+    private func gates(for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) throws -> [Place] {
+        gates(ofLogs: try Set(formats.map { try log(for: $0, of: rule).id }))
+    }
+
+    private typealias Place = (gate: DependencyGate, stage: SigningStage)
+
+    private func gates(ofLogs logs: Set<String>) -> [Place] {
         let places = logs.sorted().compactMap { id in gate(ofLog: id).map { (gate: $0, stage: SigningStage.log) } }
         return places + (timestampGate.map { [(gate: $0, stage: .timestamp)] } ?? [])
     }

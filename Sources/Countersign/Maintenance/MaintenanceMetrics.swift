@@ -8,6 +8,8 @@ package struct MaintenanceMetrics: Sendable {
     let deadRows: Gauge
     /// How long the oldest transaction has kept dead rows from being vacuumed.
     let oldestSnapshot: Gauge
+    /// How long the oldest row of the audit log has waited for a signed head that vouches for it.
+    let unanchored: Gauge
     private let registry: MetricsRegistry
 
     package init(_ registry: MetricsRegistry) {
@@ -20,10 +22,28 @@ package struct MaintenanceMetrics: Sendable {
         oldestSnapshot = registry.gauge(
             "countersign_oldest_snapshot_seconds",
             "How long the oldest transaction has kept dead rows from being vacuumed.")
+        unanchored = registry.gauge(
+            "countersign_audit_unanchored_seconds",
+            "How long the oldest row of the audit log has waited for a signed head in a log.")
     }
 
     /// Asks the database at each scrape. What cannot be asked is absent, not old.
     package func collect(from pool: ConnectionPool) {
+        registry.collect { [unanchored] in
+            unanchored.clear()
+            guard
+                let waiting = try? await pool.rows(
+                    """
+                    SELECT coalesce(clock_timestamp() - (SELECT at FROM countersign.audit
+                        WHERE position > coalesce((SELECT max(a.position) FROM countersign.audit_anchor a
+                            JOIN countersign.evidence e ON e.id = a.evidence_id
+                            WHERE e.bundle IS NOT NULL AND e.abandoned_at IS NULL), 0)
+                        ORDER BY position LIMIT 1), interval '0') AS age
+                    """
+                ).values({ try $0.decode("age", as: Duration.self) }).first
+            else { return }
+            unanchored.set(waiting / .seconds(1))
+        }
         registry.collect { [deadRows, oldestSnapshot] in
             deadRows.clear()
             oldestSnapshot.clear()

@@ -4,7 +4,7 @@ package import Postgres
 
 /// An entry that a log gave us, as our tables have it.
 package struct LogEntryRecord: Sendable {
-    /// What it was signed for: one for a push, several for a group.
+    /// What it was signed for: one for a push, several for a group, none for a head of the audit log.
     package struct Subject: Sendable {
         package let repository: Repository
         package let digest: Digest
@@ -34,6 +34,16 @@ package struct LogEntryRecord: Sendable {
     /// The entry in the form that the `Sigstore` module encodes and decodes.
     package let entry: [UInt8]
     package var subjects: [Subject]
+    /// The position in the audit log whose head was signed; nil for what was signed for artifacts.
+    package let auditPosition: Int64?
+
+    /// What a holder of that scope may see of it; nil if that is nothing. A head of the audit log is about everything.
+    package func within(_ scope: TokenScope?) -> LogEntryRecord? {
+        guard let scope else { return self }
+        var seen = self
+        seen.subjects = subjects.filter { scope.allows($0.repository) }
+        return seen.subjects.isEmpty ? nil : seen
+    }
 }
 
 /// Our entries in the logs, live and put aside: whoever watches a log for our identity finds each of them explained here.
@@ -105,12 +115,13 @@ package struct LogEntryRecords: Sendable {
             WITH found AS (\(ids))
             SELECT e.id, e.format, e.log, e.log_id, e.log_index, e.log_uuid, e.integrated_at, e.logged_at, e.log_entry,
                 coalesce(e.identity, t.identity) AS identity, coalesce(e.issuer, t.issuer) AS issuer, e.abandoned_at,
-                e.abandon_reason, t.digest, t.purpose, t.state, r.registry, r.name, a.digest AS attachment
+                e.abandon_reason, t.digest, t.purpose, t.state, r.registry, r.name, a.digest AS attachment,
+                (SELECT h.position FROM countersign.audit_anchor h WHERE h.evidence_id = e.id) AS audit_position
             FROM found
             JOIN countersign.evidence e ON e.id = found.id
-            JOIN countersign.evidence_target l ON l.evidence_id = e.id
-            JOIN countersign.target t ON t.id = l.target_id
-            JOIN countersign.repository r ON r.id = t.repository_id
+            LEFT JOIN countersign.evidence_target l ON l.evidence_id = e.id
+            LEFT JOIN countersign.target t ON t.id = l.target_id
+            LEFT JOIN countersign.repository r ON r.id = t.repository_id
             LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
             ORDER BY e.id DESC, t.id
             """
@@ -167,11 +178,10 @@ extension LogEntryRecords.Filter {
 
 extension LogEntryRecord {
     fileprivate init(_ row: Row) throws {
-        guard let format = SignatureFormat(rawValue: try row.decode("format")),
-            let state = TargetState(rawValue: try row.decode("state"))
-        else { throw QueueError.unreadable(table: "evidence", what: "format or state") }
+        guard let format = SignatureFormat(rawValue: try row.decode("format")) else {
+            throw QueueError.unreadable(table: "evidence", what: "format")
+        }
         let abandonedAt: Date? = try row.decode("abandoned_at")
-        let attachment: String? = try row.decode("attachment")
         self.init(
             id: try row.decode("id"), format: format, log: try row.decode("log"), logID: try row.decode("log_id"),
             logIndex: try row.decode("log_index"), logUUID: try row.decode("log_uuid"),
@@ -179,12 +189,21 @@ extension LogEntryRecord {
             identity: try row.decode("identity"), issuer: try row.decode("issuer"),
             abandoned: try abandonedAt.map { ($0, try row.decode("abandon_reason")) },
             entry: try row.decode("log_entry"),
-            subjects: [
-                Subject(
-                    repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
-                    digest: try Digest(try row.decode("digest", as: String.self)),
-                    purpose: Purpose(rawValue: try row.decode("purpose")), state: state,
-                    attachment: try attachment.map { try Digest($0) })
-            ])
+            subjects: try Subject(row).map { [$0] } ?? [], auditPosition: try row.decode("audit_position"))
+    }
+}
+
+extension LogEntryRecord.Subject {
+    /// nil where the entry is about no artifact.
+    fileprivate init?(_ row: Row) throws {
+        guard let digest = try row.decode("digest", as: String?.self) else { return nil }
+        guard let state = TargetState(rawValue: try row.decode("state")) else {
+            throw QueueError.unreadable(table: "target", what: "state")
+        }
+        let attachment: String? = try row.decode("attachment")
+        self.init(
+            repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
+            digest: try Digest(digest), purpose: Purpose(rawValue: try row.decode("purpose")), state: state,
+            attachment: try attachment.map { try Digest($0) })
     }
 }

@@ -148,7 +148,11 @@ package struct CountersignService: Sendable {
             queue: workQueue, retention: Retention(pool: pools.work, configuration: configuration.retention),
             metrics: upkeep, logger: logger)
         return [trust, watch, dependencies, notifier, JobListener(pools.listener, signal: signal)]
-            + [AuditAnchoring(anchors: AuditAnchors(pool: pools.work), signers: signers, logger: logger)]
+            + [
+                AuditAnchoring(
+                    anchors: AuditAnchors(pool: pools.work), signers: signers,
+                    turns: Turns(pool: pools.work, holder: workQueue.worker), logger: logger)
+            ]
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger), maintenance]
             + Reconciliation(
                 configuration: configuration, policy: policy, registries: registries, signers: signers,

@@ -16,10 +16,12 @@ package struct DatabaseRoles: Sendable {
     package init(connection: PostgresConfiguration) { self.connection = connection }
 
     /// Remembers these roles, and grants all that are remembered what they need on the tables of now. What the sessions of
-    /// workers and webhooks are set to is put at their roles as well, for connections that a pooler shares.
+    /// workers and webhooks are set to is put at their roles as well, for connections that a pooler shares. Each new grant
+    /// stands in the audit log.
+    /// - Parameter user: who is at the command line.
     /// - Returns: how many roles were granted.
     /// - Throws: ``PostgresError``; ``PostgresError/configuration(_:)`` for a role that does not exist.
-    package func grant(_ roles: [(kind: Kind, role: String)]) async throws -> Int {
+    package func grant(_ roles: [(kind: Kind, role: String)], by user: String = "unknown") async throws -> Int {
         let pool = ConnectionPool(connection, size: 1)
         let settings = JobQueue.sessionSettings.sorted { $0.key < $1.key }
         do {
@@ -41,8 +43,15 @@ package struct DatabaseRoles: Sendable {
                             "SELECT countersign.set_for_role(\(role)::text, \(name)::text, \(value)::text)")
                     }
                 }
-                return try session.query("SELECT countersign.grant_roles() AS granted").first?
+                let granted =
+                    try session.query("SELECT countersign.grant_roles() AS granted").first?
                     .decode("granted", as: Int32.self) ?? 0
+                for (kind, role) in roles {
+                    var act = AuditLog.Entry(action: "role.grant", atCommandLineBy: user)
+                    act.detail = "\(kind.rawValue) to \(role)"
+                    try AuditLog.append(act, in: session)
+                }
+                return granted
             }
             await pool.close()
             return Int(granted)

@@ -8,6 +8,8 @@ package enum PreflightError: Error, Sendable, Equatable {
     /// `fsync` or `synchronous_commit` is off: a 202 would not mean that the push is kept.
     case databaseForgets(setting: String)
     case migrationsPending([String])
+    /// The server is older than what our statements are written for.
+    case databaseTooOld(version: String)
     case migrationFault(String)
     case database(code: String, String)
     /// A fail point is set in production: the process would die or lie at it.
@@ -18,6 +20,7 @@ package enum PreflightError: Error, Sendable, Equatable {
         switch self {
         case .databaseForgets: "database.not_durable"
         case .migrationsPending: "database.migrations_pending"
+        case .databaseTooOld: "database.too_old"
         case .migrationFault: "database.migration_fault"
         case .database(let code, _): code
         case .failPointInProduction: "fail_point.production"
@@ -31,6 +34,7 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .databaseForgets(let setting): "the database runs with \(setting) off: it may forget what it committed"
         case .migrationsPending(let names): "the database lacks \(names.joined(separator: ", "))"
         case .migrationFault(let why): why
+        case .databaseTooOld(let version): "the database is PostgreSQL \(version)"
         case .database(_, let why): why
         case .failPointInProduction: "\(FailPointSetting.variable) is set"
         case .failPoint(let error): "\(FailPointSetting.variable) is set, and \(error)"
@@ -41,6 +45,7 @@ package enum PreflightError: Error, Sendable, Equatable {
         switch self {
         case .databaseForgets(let setting): "turn \(setting) on; or, for trials only, set environment: development"
         case .migrationsPending: "run `countersign migrate`"
+        case .databaseTooOld: "use PostgreSQL \(Preflight.oldestServer) or later"
         case .migrationFault:
             "use the version of countersign that belongs to this database, or restore the migration file"
         case .database: "see that database.url is right and the database is up"
@@ -57,6 +62,34 @@ package struct Preflight: Sendable {
     private let configuration: Configuration
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
+
+    /// The oldest major version of PostgreSQL that our statements are tested with.
+    static let oldestServer = 15
+
+    /// - Parameter number: `server_version_num`: the major version times 10,000.
+    /// - Throws: ``PreflightError/databaseTooOld(version:)``
+    static func check(serverVersion number: Int, _ version: String) throws(PreflightError) {
+        guard number >= oldestServer * 10_000 else { throw .databaseTooOld(version: version) }
+    }
+
+    /// Whether the server is one that our statements work on; before it is migrated, too.
+    /// - Throws: ``PreflightError/databaseTooOld(version:)``, ``PostgresError``
+    package static func server(of connection: PostgresConfiguration) async throws {
+        let pool = ConnectionPool(connection, size: 1)
+        let rows: [Row]
+        do {
+            rows = try await pool.query(
+                """
+                SELECT current_setting('server_version_num')::bigint AS number, current_setting('server_version') AS version
+                """)
+            await pool.close()
+        } catch {
+            await pool.close()
+            throw error
+        }
+        guard let row = rows.first else { return }
+        try check(serverVersion: Int(try row.decode("number", as: Int64.self)), try row.decode("version"))
+    }
 
     /// No core dumps: an ephemeral key must not survive the process on a disk.
     package static func forbidCoreDumps() {
@@ -83,6 +116,7 @@ package struct Preflight: Sendable {
         do {
             let connection = try configuration.database.connection(applicationName: "countersign preflight")
             let migrator = try Migrator(directory: directory)
+            try await Self.server(of: connection)
             let status = try await migrator.status(using: connection)
             if let fault = status.fault { throw PreflightError.migrationFault("\(fault)") }
             guard status.pending.isEmpty else { throw PreflightError.migrationsPending(status.pending) }

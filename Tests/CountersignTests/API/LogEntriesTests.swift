@@ -148,6 +148,62 @@ import Testing
         }
     }
 
+    @Test func `a head of the audit log is one of our entries, and no page ends at it`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            try await Self.log("one", 1, in: doors.queue)
+            let token = try await doors.token(.viewer)  // the audit log's first row
+            let anchors = AuditAnchors(pool: doors.queue.pool)
+            let head = try #require(try await anchors.head())
+            let anchor = try await anchors.prepare(
+                Self.prepared("head"), position: head.position, head: head.hash, since: nil)
+            try await anchors.log(Self.logged(2), of: anchor)
+            try await Self.log("three", 3, in: doors.queue)
+
+            let first = try await doors.get("/v1/log-entries?limit=2", token: token)
+            let page = try Self.page(first)
+            #expect(page.count == "3" && page.indexes == ["3", "2"])
+            let next = try #require(page.next)
+            let rest = try Self.page(try await doors.get("/v1/log-entries?limit=2&before=\(next)", token: token))
+            #expect(rest.indexes == ["1"] && rest.next == nil)
+            guard case .array(let entries)? = try JSONValue(parsing: first.body)["entries"] else {
+                throw SupportError("no entries")
+            }
+            #expect(entries[1]["audit_position"] == .number("\(head.position)"))
+            #expect(entries[1]["subjects"] == .array([]) && entries[1]["identity"]?.text == Self.identity)
+            #expect(entries[0]["audit_position"] == nil)
+            // it is about everything: nothing for a token that is confined
+            let confined = try await APITokens(pool: doors.queue.pool).create(
+                name: "team", role: .viewer, lifetime: nil,
+                scope: TokenScope(repositories: ["registry.example/team/**"], predicateTypes: ["*"]))
+            #expect(
+                try await doors.get("/v1/log-entries/\(anchor.evidenceID)", token: confined).status == 404)
+        }
+    }
+
+    @Test func `of an entry about several repositories a token that is confined sees its own part`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            try await Self.log("one", 11, in: doors.queue)
+            try await Self.log("two", 12, repository: "secret/app", in: doors.queue)
+            let id = try await doors.queue.number("SELECT id FROM countersign.evidence WHERE log_index = 11")
+            try await doors.queue.pool.execute(
+                """
+                INSERT INTO countersign.evidence_target (evidence_id, target_id, format, live)
+                SELECT \(Int64(id)), l.target_id, 'bundle', false FROM countersign.evidence e
+                JOIN countersign.evidence_target l ON l.evidence_id = e.id WHERE e.log_index = 12
+                """)
+            let token = try await APITokens(pool: doors.queue.pool).create(
+                name: "team", role: .viewer, lifetime: nil,
+                scope: TokenScope(repositories: ["registry.example/team/**"], predicateTypes: ["*"]))
+            for path in ["/v1/log-entries?ref=registry.example/team/app", "/v1/log-entries/\(id)"] {
+                let answer = try await doors.get(path, token: token)
+                #expect(answer.status == 200)
+                let text = String(decoding: answer.body, as: UTF8.self)
+                #expect(text.contains("registry.example/team/app@"), "\(path)")
+                #expect(!text.contains("secret"), "\(path)")
+            }
+        }
+    }
+
     @Test func `one entry is given whole, as the log gave it`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             try await Self.log("one", 11, in: doors.queue)

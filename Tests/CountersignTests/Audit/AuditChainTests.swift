@@ -111,7 +111,8 @@ import Testing
 @Suite(.enabled(if: SigningLine.isPossible)) struct AuditAnchorTests {
     private func anchoring(_ line: SigningLine, _ daemon: SigningDaemon, interval: Duration = .zero) -> AuditAnchoring {
         AuditAnchoring(
-            anchors: AuditAnchors(pool: line.database.pool), signers: daemon.signers, interval: interval,
+            anchors: AuditAnchors(pool: line.database.pool), signers: daemon.signers,
+            turns: Turns(pool: line.database.pool, holder: UUID()), interval: interval,
             logger: SigningDaemon.silence)
     }
 
@@ -152,6 +153,74 @@ import Testing
         try await anchoring(line, daemon).anchorIfDue()
         #expect(try await report(line, daemon).anchors == 1)
         #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 1)
+    }
+
+    @Test func `nothing is signed for the audit log while the log is not to be had, and it goes on by itself`()
+        async throws
+    {
+        let line = try await SigningLine()
+        var setup = SigningLine.Setup()
+        setup.budgets = BudgetConfiguration()
+        let daemon = try await line.daemon(setup)
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        line.rekor.next(.answered(429, headers: [("Retry-After", "600")]))
+        try await daemon.attemptAll()
+        #expect(try await line.failure(digest)?.code == "rekor.throttled")
+
+        try await write(line)
+        let asked = (line.fulcio.requests.count, line.rekor.requests.count)
+        await #expect(throws: StageFailure.self) { try await anchoring(line, daemon).anchorIfDue() }
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.audit_anchor") == 0)
+        #expect((line.fulcio.requests.count, line.rekor.requests.count) == asked)
+
+        try await line.database.pool.execute(
+            "UPDATE countersign.upstream SET paused_until = NULL, refilled_at = now(), slowed_rate = NULL, slowed_from = NULL, slowed_at = NULL"
+        )
+        let other = try await line.daemon(setup)
+        try await anchoring(line, other).anchorIfDue()
+        #expect(try await report(line, other).anchors == 1)
+    }
+
+    @Test func `an anchor whose certificate ended is put aside after two looks, and one more is made`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        try await write(line)
+        line.rekor.next(.lost) { $0.method == "POST" }
+        await #expect(throws: SigstoreError.self) { try await anchoring(line, daemon).anchorIfDue() }
+        func age(_ column: String) async throws {
+            try await line.database.pool.execute(
+                Query(unsafeSQL: "UPDATE countersign.evidence SET \(column) = \(column) - interval '1 hour'"))
+        }
+        try await age("certificate_not_after")
+        for _ in 0..<2 {  // the second look comes too soon after the first
+            await #expect(throws: SigningError.self) { try await anchoring(line, daemon).anchorIfDue() }
+        }
+        #expect(
+            try await line.database.number(
+                "SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NULL AND first_missed_at IS NOT NULL")
+                == 1)
+        try await age("first_missed_at")
+        await #expect(throws: SigningError.self) { try await anchoring(line, daemon).anchorIfDue() }
+        #expect(
+            try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NOT NULL")
+                == 1)
+        try await anchoring(line, daemon).anchorIfDue()
+        let report = try await report(line, daemon)
+        #expect(report.anchors == 1 && report.faults.isEmpty)
+    }
+
+    @Test func `a daemon that finds the turn taken sends nothing`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        try await write(line)
+        let other = Turns(pool: line.database.pool, holder: UUID())
+        #expect(try await other.take("audit_anchor"))
+        try await anchoring(line, daemon).anchorIfDue()
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.audit_anchor") == 0)
+        try await other.release("audit_anchor")
+        try await anchoring(line, daemon).anchorIfDue()
+        #expect(try await report(line, daemon).anchors == 1)
     }
 
     @Test func `two daemons make one anchor of one day`() async throws {

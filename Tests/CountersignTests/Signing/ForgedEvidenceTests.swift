@@ -143,7 +143,8 @@ import Testing
         let digest = try await line.image().descriptor.digest
         let daemon = try await line.daemon()
         let anchoring = AuditAnchoring(
-            anchors: AuditAnchors(pool: line.database.pool), signers: daemon.signers, interval: .zero,
+            anchors: AuditAnchors(pool: line.database.pool), signers: daemon.signers,
+            turns: Turns(pool: line.database.pool, holder: UUID()), interval: .zero,
             logger: SigningDaemon.silence)
         try await AuditLog(pool: line.database.pool).append(
             AuditLog.Entry(action: "token.create", atCommandLineBy: "somebody"))

@@ -47,6 +47,7 @@ extension Schema {
         optional: [
             "abandoned_at": time, "reason": string, "log_uuid": string, "integrated_at": time, "identity": string,
             "issuer": string,
+            "audit_position": count.described("Of a head of the audit log, which has no subjects: its position."),
             "entry": anything.described("The entry as the log gave it, in the form that it has in a bundle."),
         ]
     ).named("LogEntry")
