@@ -26,6 +26,10 @@ struct TokenCommand: AsyncParsableCommand {
             help: "Only these: globs over registry/repository, such as 'registry.example.com/team/**'.")
         var repositories: [String] = []
         @Option(
+            help:
+                "Only what this tenant of the configuration has now; may be repeated, and stand beside --repositories.")
+        var tenant: [String] = []
+        @Option(
             parsing: .upToNextOption,
             help: "For an attester: predicate types, by cosign's names (spdxjson, openvex, …) or URIs; '*' for all.")
         var predicateTypes: [String] = []
@@ -42,18 +46,32 @@ struct TokenCommand: AsyncParsableCommand {
 
         func validate() throws {
             let isAttester = role == .attester
-            guard !isAttester || !repositories.isEmpty, isAttester == !predicateTypes.isEmpty else {
+            guard !isAttester || !(repositories + tenant).isEmpty, isAttester == !predicateTypes.isEmpty else {
                 throw ValidationError(
-                    "an attester needs --repositories and --predicate-types; the latter belong to that role alone")
+                    "an attester needs --repositories or --tenant, and --predicate-types; the latter belong to that role alone"
+                )
+            }
+        }
+
+        /// What these tenants have, as the configuration says.
+        private func globs(of names: [String]) throws -> [String] {
+            let tenants = try configuration.load().tenants
+            return try names.flatMap { name in
+                guard let tenant = tenants.first(where: { $0.name == name }) else {
+                    throw ValidationError(
+                        "no tenant '\(name)' in the configuration: \(tenants.map(\.name).joined(separator: ", "))")
+                }
+                return tenant.globs
             }
         }
 
         func run() async throws {
+            let confined = repositories + (tenant.isEmpty ? [] : try globs(of: tenant))
             let scope =
-                repositories.isEmpty
+                confined.isEmpty
                 ? nil
                 : try TokenScope(
-                    repositories: repositories, predicateTypes: role == .attester ? predicateTypes : ["*"])
+                    repositories: confined, predicateTypes: role == .attester ? predicateTypes : ["*"])
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"

@@ -8,7 +8,8 @@ import OpenSSL
 /// another signature. `GET` for what became of them, `…/events` to be told, `…/approve`, `…/cancel`, `…/resume`,
 /// `…/retry-failed`.
 ///
-/// A batch grants nothing: each member gets what the policy grants a push.
+/// A batch grants nothing: each member gets what the policy grants a push. A token that is confined asks for what is within
+/// its scope, and sees and commands what it asked for itself; approving is for those who may everywhere.
 package struct BatchesController: RouteSet {
     private let records: BatchRecords
     private let selection: BatchSelection
@@ -39,15 +40,15 @@ package struct BatchesController: RouteSet {
         router.post("/v1/batches") { request, context in try await take(request, context, isResign: false) }
         router.post("/v1/resign") { request, context in try await take(request, context, isResign: true) }
         router.get("/v1/batches") { request, _ in
-            _ = try await authority.require(.viewer, for: request)
+            let principal = try await authority.identify(.viewer, for: request)
             let before = try request.cursor()
-            let page = try await records.batches(before: before, limit: try Self.limit(request, atMost: 500))
+            let page = try await records.batches(
+                of: Self.owner(principal), before: before, limit: try Self.limit(request, atMost: 500))
             return try Response.json(
                 BatchesAnswer(batches: page.items.map { BatchAnswer($0) }, next: page.next))
         }
         router.get("/v1/batches/:id") { request, context in
-            _ = try await authority.require(.viewer, for: request)
-            let batch = try await batch(context)
+            let batch = try await batch(context, for: try await authority.identify(.viewer, for: request))
             let after = try request.parameter("after", "the 'next' of the page before") { Int32($0) }
             let limit = try Self.limit(request, atMost: 1_000)
             let states = BatchMember.State.allCases.map(\.rawValue).joined(separator: ", ")
@@ -60,11 +61,12 @@ package struct BatchesController: RouteSet {
                     next: members.count < limit ? nil : members.last?.ordinal))
         }
         router.get("/v1/batches/:id/events") { request, context in
-            _ = try await authority.require(.viewer, for: request)
-            return try events.response(of: try await batch(context).id)
+            let batch = try await batch(context, for: try await authority.identify(.viewer, for: request))
+            return try events.response(of: batch.id)
         }
         router.post("/v1/batches/:id/approve") { request, context in
-            try await command(request, context, "approve", records.approve)
+            _ = try await authority.require(.operator, for: request)
+            return try await command(request, context, "approve", records.approve)
         }
         router.post("/v1/batches/:id/cancel") { request, context in
             try await command(request, context, "cancel", records.cancel)
@@ -78,15 +80,13 @@ package struct BatchesController: RouteSet {
     }
 
     private func take(_ request: Request, _ context: ServiceContext, isResign: Bool) async throws -> Response {
-        guard let principal = try await authority.require(.operator, for: request) else {
-            throw Problem(.unauthorized, "api.token_missing", "this needs a token")
-        }
+        let principal = try await authority.actor(.operator, for: request)
         let body = try await request.bodyBytes(
             upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
         let requested = try RequestedBatch(
             body, isResign: isResign, registries: configuration.registries, policyVersion: plan.policy.version)
         if requested.isDryRun {
-            let subjects = try await subjects(of: requested.request)
+            let subjects = try await subjects(of: requested.request, for: principal)
             return try Response.json(
                 DryRunAnswer(
                     try await plan.verdicts(on: subjects, requested.request), policyVersion: plan.policy.version))
@@ -101,7 +101,8 @@ package struct BatchesController: RouteSet {
             storing = earlier
         } else {
             storing = try await records.store(
-                try await subjects(of: requested.request), requested.request, selector: requested.selector,
+                try await subjects(of: requested.request, for: principal), requested.request,
+                selector: requested.selector,
                 needsApproval: configuration.batches.approval.isNeeded(for: requested.request.action), from: origin)
         }
         switch storing {
@@ -128,10 +129,15 @@ package struct BatchesController: RouteSet {
         return response
     }
 
-    private func subjects(of request: BatchRequest) async throws -> [BatchSubject] {
+    private func subjects(
+        of request: BatchRequest, for principal: APITokens.Principal
+    ) async throws -> [BatchSubject] {
         switch request.subjects {
-        case .list(let subjects): return subjects
-        case .selector(let selector):
+        case .list(let subjects):
+            for subject in subjects { try authority.confine(principal, to: subject.repository) }
+            return subjects
+        case .selector(var selector):
+            selector.scope = principal.scope
             let selected =
                 switch selector.source {
                 case .records: try await selection.subjects(selector, signedOnly: request.action != .sign)
@@ -165,10 +171,8 @@ package struct BatchesController: RouteSet {
         _ request: Request, _ context: ServiceContext, _ name: String,
         _ command: (Int64, APITokens.Principal) async throws -> BatchRecords.Command
     ) async throws -> Response {
-        guard let principal = try await authority.require(.operator, for: request) else {
-            throw Problem(.unauthorized, "api.token_missing", "this needs a token")
-        }
-        switch try await command(try Self.id(context), principal) {
+        let principal = try await authority.actor(.operator, for: request)
+        switch try await command(try await batch(context, for: principal).id, principal) {
         case .unknown: throw Self.unknown(context)
         case .impossible(let batch):
             throw Problem(.conflict, "batch.state", "the batch is \(batch.state.rawValue): \(name) does not apply")
@@ -186,9 +190,16 @@ package struct BatchesController: RouteSet {
         }
     }
 
-    private func batch(_ context: ServiceContext) async throws -> Batch {
-        guard let batch = try await records.batch(try Self.id(context)) else { throw Self.unknown(context) }
+    private func batch(_ context: ServiceContext, for principal: APITokens.Principal?) async throws -> Batch {
+        guard let batch = try await records.batch(try Self.id(context), of: Self.owner(principal)) else {
+            throw Self.unknown(context)
+        }
         return batch
+    }
+
+    /// Whose batches somebody sees: his own if he is confined, else everybody's.
+    private static func owner(_ principal: APITokens.Principal?) -> APITokens.Principal? {
+        principal.flatMap { $0.scope == nil ? nil : $0 }
     }
 
     private static func unknown(_ context: ServiceContext) -> Problem {

@@ -17,6 +17,8 @@ package struct AttestationRecord: Sendable {
     package let takenAt: Date
     /// Until when it waits for its artifact to be signed.
     package let expiresAt: Date
+    /// Whether that time was over when this was read, by the database's clock, which set it.
+    package let isExpired: Bool
     /// The name of the token that sent it.
     package let sender: String
     /// How it went into the log, for each format it was published in.
@@ -76,6 +78,7 @@ extension AttestationRecord {
         replaces = try row.decode("replaces")
         takenAt = try row.decode("taken_at")
         expiresAt = try row.decode("expires_at")
+        isExpired = try row.decode("is_expired")
         sender = try row.decode("token_name")
         var routes: [SignatureFormat: Route] = [:]
         for (format, column) in [(SignatureFormat.bundle, "bundle_route"), (.legacy, "legacy_route")] {

@@ -10,8 +10,8 @@ package struct AttestationRecords: Sendable {
 
     private static let columns: StaticString = """
         a.id AS attestation_id, a.predicate_type, a.format, a.facts, a.document_id, a.document_digest, a.document_size,
-        a.replaces, a.taken_at, a.expires_at, a.token_name, a.bundle_route, a.legacy_route, a.superseded_by,
-        a.superseded_at
+        a.replaces, a.taken_at, a.expires_at, a.expires_at <= clock_timestamp() AS is_expired, a.token_name,
+        a.bundle_route, a.legacy_route, a.superseded_by, a.superseded_at
         """
 
     /// Everything that was said about an artifact, newest first, what is superseded among it.

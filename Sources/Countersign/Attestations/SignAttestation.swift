@@ -112,7 +112,7 @@ package struct SignAttestation: Sendable {
         default: break
         }
         // an image that is being signed anew, or whose signature is being put back, says nothing against what stands
-        if attestation.status.signature == nil, Date() > attestation.expiresAt {
+        if attestation.status.signature == nil, attestation.isExpired {
             return .gone(
                 Failure(
                     code: "attestation.no_artifact", stage: SigningStage.authorise.rawValue,

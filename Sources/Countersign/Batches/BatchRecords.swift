@@ -104,8 +104,16 @@ package struct BatchRecords: Sendable {
     }
 
     /// One batch; `nil` if there is none of that id (any more).
-    package func batch(_ id: Int64) async throws(QueueError) -> Batch? {
-        try await pool.together { session in try Self.batch(id, in: session) }
+    /// - Parameter owner: who must have asked for it; nil: whoever did.
+    package func batch(_ id: Int64, of owner: APITokens.Principal? = nil) async throws(QueueError) -> Batch? {
+        try await pool.rows(
+            "SELECT \(unescaped: Self.columns) FROM countersign.batch WHERE id = \(id) AND \(Self.isAsked(by: owner))"
+        ).values(Batch.init).first
+    }
+
+    private static func isAsked(by owner: APITokens.Principal?) -> Query {
+        guard let owner else { return "true" }
+        return "token_id IS NOT DISTINCT FROM \(owner.tokenID)::bigint AND token_name = \(owner.name)::text"
     }
 
     static func batch(_ id: Int64, in session: Session) throws -> Batch? {
@@ -113,12 +121,15 @@ package struct BatchRecords: Sendable {
     }
 
     /// Newest first.
-    package func batches(before: Int64? = nil, limit: Int = 50) async throws(QueueError) -> Page<Batch> {
+    /// - Parameter owner: only what it asked for.
+    package func batches(
+        of owner: APITokens.Principal? = nil, before: Int64? = nil, limit: Int = 50
+    ) async throws(QueueError) -> Page<Batch> {
         let limit = min(max(limit, 1), 500)
         let batches = try await pool.rows(
             """
             SELECT \(unescaped: Self.columns) FROM countersign.batch
-            WHERE id < coalesce(\(before)::bigint, 9223372036854775807)
+            WHERE id < coalesce(\(before)::bigint, 9223372036854775807) AND \(Self.isAsked(by: owner))
             ORDER BY id DESC LIMIT \(limit)::int
             """
         ).values(Batch.init)

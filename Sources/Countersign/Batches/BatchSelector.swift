@@ -29,7 +29,14 @@ package struct BatchSelector: Sendable, Equatable {
     /// Signed, and with this name in the certificate.
     package var identity: String?
 
+    /// What its asker is confined to: nothing else is selected, and nothing else is listed for it.
+    package var scope: TokenScope?
+
     package init() {}
+
+    func allows(_ repository: Repository) -> Bool {
+        (self.repository?.matches(repository.description) ?? true) && scope?.allows(repository) ?? true
+    }
 
     /// Whether only signed artifacts can match.
     var wantsSigned: Bool { signedBefore != nil || identity != nil }
@@ -51,7 +58,7 @@ struct BatchSelection: Sendable {
         repeat {
             let rows = try await page(selector, signedOnly: signedOnly, after: after)
             after = rows.count < Self.page ? -1 : rows.last?.targetID ?? -1
-            for row in rows where selector.repository?.matches(row.repository.description) ?? true {
+            for row in rows where selector.allows(row.repository) {
                 if let tag = selector.tag {
                     for name in row.tags where tag.matches(name) {
                         found.append(BatchSubject(repository: row.repository, tag: name, digest: row.digest))
@@ -135,7 +142,7 @@ struct BatchSelection: Sendable {
                 let repository = try? Repository(
                     registry: try row.decode("registry"), name: try row.decode("repository")),
                 let digest = try? Digest(try row.decode("digest", as: String.self)),
-                selector.repository?.matches(repository.description) ?? true
+                selector.allows(repository)
             else { return nil }
             let tag: String? = try row.decode("tag")
             if let glob = selector.tag {

@@ -54,9 +54,9 @@ struct TagListing: Sendable {
             ORDER BY registry, name
             """
         ).values { try Repository(registry: try $0.decode("registry"), name: try $0.decode("name")) }
-        var matching = known.filter { selector.repository?.matches($0.description) ?? true }
+        var matching = known.filter(selector.allows)
         if let named = selector.repository?.literal(amongst: plan.registries), !matching.contains(named),
-            selector.registry.map({ $0 == named.registry }) ?? true
+            selector.allows(named), selector.registry.map({ $0 == named.registry }) ?? true
         {
             matching.append(named)
         }

@@ -83,7 +83,8 @@ struct ConfigurationReading {
         configuration.budgets = root.section("budgets") { BudgetConfiguration(reading: $0) }
         let endpoints = configuration.endpoints
         configuration.tenants = root.sections("tenants") { tenant($0, endpoints) }
-        configuration.api = root.section("api", api)
+        let tenants = configuration.tenants
+        configuration.api = root.section("api") { api($0, tenants) }
         configuration.batches = root.section("batches") { section in
             var batches = BatchConfiguration()
             section.read("approval", into: &batches.approval)
@@ -269,12 +270,12 @@ struct ConfigurationReading {
         return worker
     }
 
-    private func api(_ section: ConfigurationSection) -> APIConfiguration {
+    private func api(_ section: ConfigurationSection, _ tenants: [TenantConfiguration]) -> APIConfiguration {
         var api = APIConfiguration()
         section.read("anonymous_read", into: &api.anonymousRead)
         section.read("max_wait", into: &api.maxWait)
         section.read("max_waiters", into: &api.maxWaiters)
-        api.oidc = section.sections("oidc", oidc)
+        api.oidc = section.sections("oidc") { oidc($0, tenants) }
         return api
     }
 

@@ -25,6 +25,13 @@ package struct TenantConfiguration: Sendable, Equatable {
         self.endpoints = endpoints
     }
 
+    /// Its repositories as globs over `registry/repository`: what a token for this tenant is confined to. A repository that
+    /// an earlier tenant has too is among them.
+    package var globs: [String] {
+        repositories.map(\.pattern)
+            + endpoints.flatMap { endpoint in endpoint.repositories.map { "\(endpoint.registry)/\($0.pattern)" } }
+    }
+
     func contains(_ repository: Repository) -> Bool {
         repositories.contains { $0.matches(repository.description) }
             || endpoints.contains { endpoint in

@@ -46,17 +46,20 @@ extension JobQueue {
 
     /// Lets what waits for a repository's cap try again: an operator may have raised it.
     package func wakeCapped() async throws(QueueError) {
-        _ = try await pool.together { session in
-            try session.execute(
-                """
-                UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
-                    SELECT id FROM countersign.job
-                    WHERE NOT leased AND last_error ? 'upstream' AND last_error ->> 'code' = \(RepositoryCaps.code)::text
-                        AND run_at > now()
-                    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))
-                """)
-        }
-        notifier.jobsAreDue()
+        var woken = 0
+        repeat {
+            woken = try await pool.together { session in
+                try session.execute(
+                    """
+                    UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
+                        SELECT id FROM countersign.job
+                        WHERE NOT leased AND last_error ? 'upstream' AND last_error ->> 'code' = \(RepositoryCaps.code)::text
+                            AND run_at > now()
+                        ORDER BY id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED))
+                    """)
+            }
+            notifier.jobsAreDue()
+        } while woken == Self.step
     }
 
     /// Puts off the due jobs of a registry that is down, spread over as long again, so that claims need not step over

@@ -112,6 +112,9 @@ package struct FollowedLogs: Sendable {
         }
     }
 
+    /// What becomes an alert in one transaction; the rest at the next look.
+    private static let judgedAtOnce = 500
+
     /// Drops suspicions, and ends alerts, that evidence explains by now; raises an alert for what it did not explain within the
     /// grace.
     /// - Returns: the new alerts.
@@ -133,7 +136,9 @@ package struct FollowedLogs: Sendable {
             let ripe = try session.query(
                 """
                 DELETE FROM countersign.suspected_entry
-                WHERE log = \(log)::text AND seen_at <= now() - \(grace)::interval
+                WHERE log = \(log)::text AND log_index = ANY(ARRAY(SELECT log_index FROM countersign.suspected_entry
+                    WHERE log = \(log)::text AND seen_at <= now() - \(grace)::interval
+                    ORDER BY log_index LIMIT \(Self.judgedAtOnce)::int))
                 RETURNING log_id, log_index, identity, issuer, facts::text AS facts
                 """)
             var raised: [Alert] = []

@@ -42,6 +42,45 @@ import Testing
         }
     }
 
+    @Test func `who is confined asks within its scope, and sees and commands what it asked for itself`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator, of: "registry.example.com/team/**")
+            let neighbour = try await doors.token(.operator, of: "registry.example.com/*/app")
+            let everywhere = try await doors.token(.operator)
+            let foreign = #"{"references":["registry.example.com/else/app@\#(sampleDigest("a"))"]}"#
+            let refused = try await post(doors, "/v1/batches", foreign, token: token)
+            #expect(refused.status == 403 && code(refused) == "api.out_of_scope")
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.batch") == 0)
+
+            #expect(try await post(doors, "/v1/batches", Self.list("a"), token: token).status == 202)
+            #expect(try await post(doors, "/v1/batches", Self.list("b"), token: everywhere).status == 202)
+            let listed = try JSONValue(parsing: try await doors.get("/v1/batches", token: token).body)
+            guard case .array(let own)? = listed["batches"] else { throw SupportError("no batches") }
+            #expect(own.map { $0["id"]?.integer } == [1])
+            #expect(try await doors.get("/v1/batches/1", token: token).status == 200)
+            for path in ["/v1/batches/2", "/v1/batches/2/events"] {
+                #expect(try await doors.get(path, token: token).status == 404, "\(path)")
+            }
+            #expect(try await doors.get("/v1/batches/1", token: neighbour).status == 404)
+            #expect(try await post(doors, "/v1/batches/2/cancel", token: token).status == 404)
+            #expect(try await post(doors, "/v1/batches/1/approve", token: token).status == 403)
+            #expect(try await post(doors, "/v1/batches/1/cancel", token: token).status == 202)
+            #expect(try await doors.get("/v1/batches/1", token: everywhere).status == 200)
+        }
+    }
+
+    @Test func `a selector of who is confined selects within its scope`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            for repository in ["team/app", "else/app"] {
+                try await doors.queue.push(samplePush(sampleDigest(repository), repository: repository))
+            }
+            var selector = BatchSelector()
+            selector.scope = try TokenScope(repositories: ["registry.example/team/**"], predicateTypes: ["*"])
+            let found = try await BatchSelection(pool: doors.queue.pool).subjects(selector, signedOnly: false)
+            #expect(found?.map(\.repository.name) == ["team/app"])
+        }
+    }
+
     @Test func `a batch is stored before it is answered, and shows its members by pages`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.operator)

@@ -41,6 +41,20 @@ import Testing
         }
     }
 
+    @Test func `who is confined revokes within its scope, and lifts nothing`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let inside = try await doors.token(.operator, of: "registry.example.com/team/**")
+            let outside = try await doors.token(.operator, of: "registry.example.com/else/**")
+            #expect(try await post(doors, "/v1/revoke", Self.body, token: outside).status == 403)
+            #expect(try await doors.queue.number("SELECT count(*) FROM countersign.revocation") == 0)
+            #expect(try await post(doors, "/v1/revoke", Self.body, token: inside).status == 200)
+            #expect(try await post(doors, "/v1/revoke/release", Self.body, token: inside).status == 403)
+            #expect(
+                try await doors.queue.number("SELECT count(*) FROM countersign.revocation WHERE released_at IS NULL")
+                    == 1)
+        }
+    }
+
     @Test func `a revoked artifact says so, is not signed by hand, and is released`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.operator)

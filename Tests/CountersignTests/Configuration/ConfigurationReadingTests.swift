@@ -35,6 +35,10 @@ import Testing
         #expect(budgets == BudgetConfiguration())
         var api = configuration.api
         #expect(api.oidc.count == 1)
+        let tenant = try #require(configuration.tenants.first)
+        #expect(tenant.globs.first == "registry.example.com/team/payments/**" && tenant.globs.count > 1)
+        #expect(tenant.globs.allSatisfy { $0.hasPrefix("registry.example.com/") })
+        #expect(api.oidc[0].roles[0].repositories == ["registry.example.com/team/**"] + tenant.globs)
         api.oidc = []
         #expect(api == APIConfiguration())
         #expect(configuration.log == LogConfiguration() && configuration.retention == RetentionConfiguration())
@@ -108,6 +112,11 @@ import Testing
         for source in ["trusted_root: a\n  signing_config: b", "client_trust_config: a"] {
             #expect(problems(in: without.replacing("trusted_root: root.json", with: source)) == [], "\(source)")
         }
+    }
+
+    @Test func `a rule for a tenant that is not configured is refused by name`() throws {
+        let text = try Example.text().replacing("tenants: [payments]", with: "tenants: [paymets]")
+        #expect(problems(in: text).map(\.path) == ["api.oidc[0].roles[0].tenants"])
     }
 
     @Test func `a misspelt key is an error that names its path, line and nearest known key`() {

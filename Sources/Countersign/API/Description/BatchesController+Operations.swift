@@ -20,23 +20,23 @@ extension BatchesController {
     static let operations = [
         Operation(
             .post, "/v1/batches", "signBatch", "Asks for many references at once, by a list or a selector.",
-            access: .role(.operator), reach: .everything, parameters: [key], body: .json(signRequest),
+            access: .role(.operator), reach: .one, parameters: [key], body: .json(signRequest),
             answers: [.json(200, "a dry run", .dryRun), .json(202, "it is stored, or was", .batch)],
             problems: refusals),
         Operation(
             .post, "/v1/resign", "resign", "Asks for another signature of many references that are signed.",
-            access: .role(.operator), reach: .everything, parameters: [key],
+            access: .role(.operator), reach: .one, parameters: [key],
             body: .json(resignRequest),
             answers: [.json(200, "a dry run", .dryRun), .json(202, "it is stored, or was", .batch)],
             problems: refusals),
         Operation(
             .get, "/v1/batches", "batches", "Batches, newest first, without their progress.", access: .role(.viewer),
-            reach: .everything, parameters: [.limit, .before],
+            reach: .own, parameters: [.limit, .before],
             answers: [.json(200, "a page", .object(["batches": .list(of: .batch)], optional: ["next": .id]))],
             problems: [400: ["api.bad_parameter"]]),
         Operation(
             .get, "/v1/batches/{id}", "batch", "One batch with a page of its members.", access: .role(.viewer),
-            reach: .everything,
+            reach: .own,
             parameters: [
                 number, .query("limit", .integer(1...1_000), "rows of a page; 100 if not said"),
                 .query("after", .count, "the 'next' of the page before"),
@@ -49,22 +49,23 @@ extension BatchesController {
             ], problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"]]),
         Operation(
             .get, "/v1/batches/{id}/events", "batchEvents", "Its progress, as server-sent events, until it ends.",
-            access: .role(.viewer), reach: .everything, parameters: [number],
+            access: .role(.viewer), reach: .own, parameters: [number],
             answers: [.bytes(200, "events 'progress' and 'end'; the data is a batch", "text/event-stream")],
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 503: ["api.too_many_waiters"]]),
         command(
             "approve", "approveBatch", "Lets a proposed batch run; by another token than asked for it.",
-            [403: ["batch.own_request", "batch.not_a_person"]]),
+            [403: ["batch.own_request", "batch.not_a_person"]], reach: .everything),
         command("cancel", "cancelBatch", "Takes back what is not signed yet."),
         command("resume", "resumeBatch", "Goes on with what was taken back."),
         command("retry-failed", "retryBatch", "Tries once more what failed, was refused or was gone."),
     ]
 
     private static func command(
-        _ verb: String, _ id: String, _ summary: String, _ more: [Int: [String]] = [:]
+        _ verb: String, _ id: String, _ summary: String, _ more: [Int: [String]] = [:],
+        reach: Operation.Reach = .own
     ) -> Operation {
         Operation(
-            .post, "/v1/batches/{id}/\(verb)", id, summary, access: .role(.operator), reach: .everything,
+            .post, "/v1/batches/{id}/\(verb)", id, summary, access: .role(.operator), reach: reach,
             parameters: [number], answers: [.json(202, "it is so", .batch)],
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 409: ["batch.state"]].merging(more) {
                 $0 + $1

@@ -131,6 +131,7 @@ extension Operation.Reach {
         case .unscoped: "none"
         case .one: "one repository"
         case .filtered: "filtered"
+        case .own: "own requests"
         case .everything: "all repositories"
         }
     }

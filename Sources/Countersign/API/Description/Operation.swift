@@ -34,6 +34,8 @@ package struct Operation: Sendable {
         case one
         /// It lists: what is outside the scope is left out.
         case filtered
+        /// It is about what was asked for over the API: a token with a scope sees and commands what it asked for itself.
+        case own
         /// It is about all repositories: a token with a scope may not.
         case everything
     }

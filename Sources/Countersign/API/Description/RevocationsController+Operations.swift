@@ -18,7 +18,7 @@ extension RevocationsController {
         Operation(
             .post, "/v1/revoke", "revoke",
             "These digests are not signed in their repositories until they are released.",
-            access: .role(.operator), reach: .everything,
+            access: .role(.operator), reach: .one,
             body: .json(.object(["references": references, "reason": reason], optional: ["remove": .boolean])),
             answers: [
                 .json(200, "they are revoked", items(["revoked"])),
