@@ -1,6 +1,7 @@
 import ArgumentParser
 import Countersign
 import FoundationEssentials
+import Glibc
 
 /// How an answer is printed.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Countersign
 import FoundationEssentials
-import Glibc
 import Postgres
 
 struct TokenCommand: AsyncParsableCommand {

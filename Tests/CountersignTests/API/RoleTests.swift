@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import OCI
+import Postgres
 import StrictJSON
 import Support
 import Testing
@@ -23,7 +24,7 @@ import Testing
         case "jobs": ("/v1/jobs", nil)
         case "job": ("/v1/jobs/\(world.job)", nil)
         case "cancelJob": ("/v1/jobs/\(world.job)/cancel", nil)
-        case "retryJob": ("/v1/jobs/\(world.job)/retry", nil)
+        case "retryJob": ("/v1/jobs/\(world.logged)/retry", nil)
         case "deadLetters": ("/v1/dead-letters", nil)
         case "redriveDeadLetter": ("/v1/dead-letters/\(world.letter)/redrive", nil)
         case "redriveDeadLetters": ("/v1/dead-letters/redrive", nil)
@@ -38,7 +39,7 @@ import Testing
             ("/v1/resign", Array("{\"dry_run\": true, \"reason\": \"r\", \"references\": [\"\(reference)\"]}".utf8))
         case "batches": ("/v1/batches", nil)
         case "batch": ("/v1/batches/\(batch)", nil)
-        case "batchEvents": ("/v1/batches/\(caller?.endedBatch ?? world.batch)/events", nil)
+        case "batchEvents": ("/v1/batches/\(caller?.endedBatch ?? world.endedBatch)/events", nil)
         case "approveBatch": ("/v1/batches/\(world.proposal)/approve", nil)
         case "cancelBatch": ("/v1/batches/\(batch)/cancel", nil)
         case "resumeBatch": ("/v1/batches/\(batch)/resume", nil)
@@ -60,12 +61,15 @@ import Testing
 
     private struct World {
         let job: Int64
+        /// Another one, which has a log entry already.
+        let logged: Int64
         let letter: Int64
         let attestation: Int
         let alert: Int64
         let entry: Int64
-        /// Asked for by somebody without a scope, about `team/app`; one that waits for an approval.
+        /// Asked for by somebody without a scope, about `team/app`: one that runs, one that ended, one that waits for an approval.
         let batch: Int64
+        let endedBatch: Int64
         let proposal: Int64
     }
 
@@ -75,23 +79,14 @@ import Testing
         let isInside: Bool?
         let token: String
         /// What it asked for itself: one that runs, one that ended; nil where its role asks for none.
-        var batch: Int64?
-        var endedBatch: Int64?
+        let batch: Int64?
+        let endedBatch: Int64?
     }
 
     @Test func `each operation is for its role and above, within its scope, and for nobody else`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let world = try await world(doors)
-            var callers = try await callers(doors)
-            for index in callers.indices where callers[index].role >= .operator && callers[index].isInside != false {
-                callers[index].batch = try await batch(by: callers[index].token, doors)
-                callers[index].endedBatch = try await batch(by: callers[index].token, doors)
-                try await doors.queue.pool.execute(
-                    """
-                    UPDATE countersign.batch SET state = 'done', ended_at = now()
-                    WHERE id = \(try #require(callers[index].endedBatch))
-                    """)
-            }
+            let callers = try await callers(doors)
             let operations = doors.listeners.operations.filter { if case .role = $0.access { true } else { false } }
             for operation in operations where request(operation.id, world) == nil {
                 Issue.record("\(operation.verb) \(operation.path) has no row in RoleTests.request")
@@ -101,36 +96,45 @@ import Testing
                 guard let request = request(operation.id, world) else { continue }
                 let nobody = try await send(operation, request, nil, doors)
                 #expect(try nobody.status == 401 && code(nobody) == "api.token_missing", "\(operation.id)")
-                for caller in callers {
-                    guard let expected = refusal(operation, caller),
-                        let request = self.request(operation.id, world, caller)
-                    else { continue }
-                    let answer = try await send(operation, request, caller.token, doors)
-                    let what =
-                        "\(operation.id) by \(caller.role.rawValue), inside: \(String(describing: caller.isInside))"
-                    #expect(answer.status == expected.status, "\(what)")
-                    if let code = expected.code { #expect(try self.code(answer) == code, "\(what)") }
-                }
+                for caller in callers { try await expectRefusal(of: operation, to: caller, world, doors) }
             }
             #expect(try await doors.queue.records.job(world.job)?.state == .waiting)
             #expect(try await doors.queue.records.deadLetter(world.letter) != nil)
             // then what is allowed
             for operation in operations {
-                var isDone = false
-                for caller in callers where refusal(operation, caller) == nil {
-                    guard let request = request(operation.id, world, caller) else { continue }
-                    let answer = try await send(operation, request, caller.token, doors)
-                    let what =
-                        "\(operation.id) by \(caller.role.rawValue), inside: \(String(describing: caller.isInside))"
-                    // what is done once is not there, or not so, for the next who asks
-                    let wasDone = isDone && Self.once.contains(operation.id) && [404, 409].contains(answer.status)
-                    #expect(answer.status < 300 || wasDone, "\(what): \(answer.status)")
-                    isDone = true
-                    let text = String(decoding: answer.body, as: UTF8.self)
-                    if caller.isInside == false { #expect(!text.contains("team/app"), "\(what)") }
+                let allowed = callers.filter { refusal(operation, $0) == nil }
+                for (number, caller) in allowed.enumerated() {
+                    try await expectAnswer(of: operation, to: caller, isFirst: number == 0, world, doors)
                 }
             }
         }
+    }
+
+    private func name(_ operation: Countersign.Operation, _ caller: Caller) -> String {
+        "\(operation.id) by \(caller.role.rawValue), inside: \(String(describing: caller.isInside))"
+    }
+
+    private func expectRefusal(
+        of operation: Countersign.Operation, to caller: Caller, _ world: World, _ doors: DoorsFixture
+    ) async throws {
+        guard let expected = refusal(operation, caller), let request = request(operation.id, world, caller) else {
+            return
+        }
+        let answer = try await send(operation, request, caller.token, doors)
+        #expect(answer.status == expected.status, "\(name(operation, caller))")
+        if let code = expected.code { #expect(try self.code(answer) == code, "\(name(operation, caller))") }
+    }
+
+    private func expectAnswer(
+        of operation: Countersign.Operation, to caller: Caller, isFirst: Bool, _ world: World, _ doors: DoorsFixture
+    ) async throws {
+        guard let request = request(operation.id, world, caller) else { return }
+        let answer = try await send(operation, request, caller.token, doors)
+        // what is done once is not there, or not so, for the next who asks
+        let wasDone = !isFirst && Self.once.contains(operation.id) && [404, 409].contains(answer.status)
+        #expect(answer.status < 300 || wasDone, "\(name(operation, caller)): \(answer.status)")
+        let text = String(decoding: answer.body, as: UTF8.self)
+        if caller.isInside == false { #expect(!text.contains("team/app"), "\(name(operation, caller))") }
     }
 
     /// How an operation refuses; nil where it answers.
@@ -153,18 +157,25 @@ import Testing
 
     /// What can be done once in this world.
     private static let once: Set<String> = [
-        "cancelJob", "retryJob", "redriveDeadLetter", "approveBatch", "retryBatch",
+        "cancelJob", "redriveDeadLetter", "approveBatch", "retryBatch",
     ]
 
     private func batch(
-        by token: String, repository: String = "team/app", _ doors: DoorsFixture
+        by token: String, _ doors: DoorsFixture
     ) async throws -> Int64 {
         let answer = try await doors.send(
             .post, .api, "/v1/batches",
             headers: ["Authorization": "Bearer \(token)", "Idempotency-Key": UUID().uuidString],
-            body: Array("{\"references\": [\"registry.example.com/\(repository)@\(sampleDigest("image"))\"]}".utf8))
+            body: Array("{\"references\": [\"registry.example.com/team/app@\(sampleDigest("image"))\"]}".utf8))
         #expect(answer.status == 202)
         return Int64(try #require(try JSONValue(parsing: answer.body)["id"]?.integer))
+    }
+
+    private func endedBatch(by token: String, _ doors: DoorsFixture) async throws -> Int64 {
+        let id = try await batch(by: token, doors)
+        try await doors.queue.pool.execute(
+            "UPDATE countersign.batch SET state = 'done', ended_at = now() WHERE id = \(id)")
+        return id
     }
 
     private func send(
@@ -182,17 +193,25 @@ import Testing
     private func callers(_ doors: DoorsFixture) async throws -> [Caller] {
         var callers: [Caller] = []
         for role in APITokens.Role.allCases {
-            if role != .attester {
-                callers.append(Caller(role: role, isInside: nil, token: try await doors.token(role)))
-            }
+            if role != .attester { callers.append(try await caller(role, nil, try await doors.token(role), doors)) }
             for (isInside, repositories) in [
                 (true, "registry.example.com/team/**"), (false, "registry.example.com/else/**"),
             ] {
-                callers.append(
-                    Caller(role: role, isInside: isInside, token: try await doors.token(role, of: repositories)))
+                let token = try await doors.token(role, of: repositories)
+                callers.append(try await caller(role, isInside, token, doors))
             }
         }
         return callers
+    }
+
+    private func caller(
+        _ role: APITokens.Role, _ isInside: Bool?, _ token: String, _ doors: DoorsFixture
+    ) async throws -> Caller {
+        guard role >= .operator, isInside != false else {
+            return Caller(role: role, isInside: isInside, token: token, batch: nil, endedBatch: nil)
+        }
+        let (running, ended) = (try await batch(by: token, doors), try await endedBatch(by: token, doors))
+        return Caller(role: role, isInside: isInside, token: token, batch: running, endedBatch: ended)
     }
 
     /// A job that waits, a dead letter and an attestation, all of `team/app`.
@@ -216,6 +235,7 @@ import Testing
         let evidence = try await doors.queue.journal.prepare(samplePrepared("logged"), for: logged)
         _ = try await doors.queue.journal.log(
             sampleLogged(7), attachment: sampleAttachment("manifest"), of: evidence, for: logged)
+        _ = try await doors.queue.queue.settle(logged, as: .retry(sampleFailure, after: .seconds(3600), counts: false))
         let alert = try await doors.queue.pool.query(
             """
             INSERT INTO countersign.alert (key, code, observed, fix, facts, repository_id)
@@ -226,7 +246,9 @@ import Testing
         try await doors.queue.pool.execute(
             "UPDATE countersign.batch SET state = 'proposed', needs_approval = true WHERE id = \(proposal)")
         return World(
-            job: job.jobID, letter: letter.jobID, attestation: attestation, alert: try alert[0].decode("id"),
-            entry: evidence.id, batch: try await batch(by: sender, doors), proposal: proposal)
+            job: job.jobID, logged: logged.jobID, letter: letter.jobID, attestation: attestation,
+            alert: try alert[0].decode("id"),
+            entry: evidence.id, batch: try await batch(by: sender, doors),
+            endedBatch: try await endedBatch(by: sender, doors), proposal: proposal)
     }
 }

@@ -1,6 +1,8 @@
+import FoundationEssentials
 import OCI
 import OpenSSL
 import Postgres
+import Sigstore
 import Support
 import Testing
 
