@@ -82,16 +82,18 @@ struct RoleGrant: ExpressibleByArgument {
     }
 }
 
-/// Where `migrations/` is: named, in the environment, beside the program, or in the current folder.
+/// Where `migrations/` is: named, in the environment, in the current folder, beside the program, or in its `share`.
 struct MigrationsOption: ParsableArguments {
     @Option(help: "Folder with the migration files (or COUNTERSIGN_MIGRATIONS).") var migrations: String?
 
     var directory: String {
         get throws {
             let named = migrations ?? ProcessInfo.processInfo.environment["COUNTERSIGN_MIGRATIONS"]
-            let program = URL(fileURLWithPath: ProcessInfo.processInfo.arguments[0]).resolvingSymlinksInPath()
-            let beside = program.deletingLastPathComponent().appending(path: "migrations").path
-            let candidates = named.map { [$0] } ?? ["migrations", beside]
+            let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+            let installed = ["migrations", "../share/countersign/migrations"].map {
+                folder.appending(path: $0).standardizedFileURL.path
+            }
+            let candidates = named.map { [$0] } ?? ["migrations"] + installed
             guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
                 throw CommandFailure(
                     code: "cli.migrations", observed: "no migrations folder at \(candidates.joined(separator: " or "))",

@@ -8,8 +8,8 @@ import StrictJSON
 /// `POST /v1/sign` with `{"references": ["host/repository@digest", …]}`: puts references into the queue by hand.
 ///
 /// An operator may ask for what a push would have been granted, and for nothing else: the registry must be configured, the
-/// repository on the list of one of its endpoints, and the policy must allow it, of a reference without a tag as of a push
-/// without one. What is refused is written down like a push.
+/// repository on the list of one of its endpoints, and the policy must allow it. A rule's `untagged` is about pushes that
+/// nobody asked for: it does not hold here. What is refused is written down like a push.
 package struct SignController: RouteSet {
     private let configuration: Configuration
     private let policy: SigningPolicy
