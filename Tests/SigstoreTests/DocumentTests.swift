@@ -15,7 +15,7 @@ import Testing
         ("spdxjson", "spdx-3.0.json", "SPDX 3.0.1"),
         ("cyclonedx", "cyclonedx-1.2.json", "CycloneDX 1.2"), ("cyclonedx", "cyclonedx-1.4.json", "CycloneDX 1.4"),
         ("cyclonedx", "cyclonedx-1.6.json", "CycloneDX 1.6"),
-        ("cyclonedx", "cyclonedx-vex-1.5.json", "CycloneDX 1.5 with vulnerabilities"),
+        ("cyclonedx", "cyclonedx-vex-1.5.json", "CycloneDX 1.5 VEX"),
         ("openvex", "openvex-0.2.0.json", "OpenVEX 0.2.0"), ("vex", "openvex-0.2.0.json", "OpenVEX 0.2.0"),
         ("csaf", "csaf-vex-2.0.json", "CSAF 2.0 VEX"),
         ("slsaprovenance", "provenance-0.2.json", "SLSA provenance v0.2"),
@@ -32,6 +32,19 @@ import Testing
     }
 
     /// Every kind of document under every other kind's name.
+    @Test(arguments: [
+        ("", "VEX", true), (#""components":[],"services":[],"#, "VEX", true),
+        (#""components":[{"type":"library","name":"a"}],"#, "with vulnerabilities", false),
+        (#""services":[{"name":"a"}],"#, "with vulnerabilities", false),
+    ])
+    func `a bill of materials with vulnerabilities is no VEX`(members: String, facts: String, isVEX: Bool) throws {
+        let document = #"{"bomFormat":"CycloneDX","specVersion":"1.6",\#(members)"vulnerabilities":[{"id":"CVE-1"}]}"#
+        let found = try DocumentFormat.cycloneDX.check(Array(document.utf8))
+        #expect(found == "CycloneDX 1.6 \(facts)")
+        #expect(DocumentFormat.cycloneDX.isVEX(found) == isVEX)
+        #expect(!DocumentFormat.spdxJSON.isVEX("SPDX 2.3") && DocumentFormat.openVEX.isVEX("OpenVEX 0.2.0"))
+    }
+
     @Test(arguments: DocumentFormat.allCases.filter { $0 != .custom && $0 != .object })
     func `a document that is not what it says is refused`(format: DocumentFormat) throws {
         let kinds: [DocumentFormat: String] = [

@@ -56,8 +56,11 @@ public enum DocumentFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether such a document says what is known *now*, so that a newer one takes its place.
-    public var isVEX: Bool { self == .openVEX || self == .csafVEX }
+    /// Whether a document says what is known *now*, so that a newer one takes its place.
+    /// - Parameter facts: what ``check(_:)`` found: a CycloneDX document may be a bill of materials as well.
+    public func isVEX(_ facts: String) -> Bool {
+        self == .openVEX || self == .csafVEX || self == .cycloneDX && facts.hasSuffix(" VEX")
+    }
 
     /// The largest document, in bytes.
     public static let maxBytes = 64 << 20
