@@ -44,6 +44,9 @@ public struct VerificationError: Error, Sendable, Equatable {
         case inclusionProof = "inclusion_proof"
         /// The root is not signed by the log.
         case checkpoint
+
+        /// A stable name: `verify.` and the check.
+        public var code: String { "verify.\(rawValue)" }
     }
 
     /// The check that failed.
@@ -60,8 +63,8 @@ public struct VerificationError: Error, Sendable, Equatable {
     /// The section of the Sigstore client specification that asks for the check.
     public var clause: String { check.clause }
 
-    /// A stable name: `verify.` and the check.
-    public var code: String { "verify.\(check.rawValue)" }
+    /// The check's stable name.
+    public var code: String { check.code }
 
     /// Always `verify`.
     public var stage: String { "verify" }
