@@ -24,6 +24,8 @@ package struct VerificationAnswer: Encodable {
         package let online: [LogConfirmation]
 
         /// One level for readers: where it was found and what was verified.
+        /// Where a newer VEX document of the same signer is; absent if there is none.
+        package let supersededBy: String?
         package func encode(to encoder: any Encoder) throws {
             try location.encode(to: encoder)
             try signer.encode(to: encoder)
@@ -32,7 +34,8 @@ package struct VerificationAnswer: Encodable {
             if !online.isEmpty { try container.encode(online, forKey: .online) }
         }
 
-        private enum Key: String, CodingKey { case document, online }
+            try container.encodeIfPresent(supersededBy, forKey: .supersededBy)
+        private enum Key: String, CodingKey { case document, online, supersededBy }
     }
 
     /// Where a signature was found.
@@ -92,7 +95,7 @@ package struct VerificationAnswer: Encodable {
                     Document(
                         digest: $0.digest.description, size: $0.bytes.count, mediaType: $0.mediaType,
                         repository: $0.repository.description)
-                }, online: signature.confirmations)
+                }, online: signature.confirmations, supersededBy: signature.supersededBy?.description)
         }
         rejected = report.rejected.map {
             Rejected(location: Location($0.location), code: $0.code, observed: $0.observed, fix: $0.fix)
@@ -110,6 +113,9 @@ package struct VerificationAnswer: Encodable {
             lines += signature.signer.lines
             if let document = signature.document {
                 lines.append("  document  \(document.digest), \(document.size) bytes, by reference")
+            if let newer = signature.supersededBy {
+                lines.append("  superseded by a newer document of this signer: \(newer)")
+            }
             }
             lines += signature.online.map { "  online    \($0.line)" }
         }

@@ -95,6 +95,8 @@ package struct VerifyReference: Sendable {
         package let confirmations: [LogConfirmation]
     }
 
+        /// Where a newer VEX document of the same signer and type is. This one is validly signed all the same.
+        package var supersededBy: SignatureLocation?
     /// - Throws: ``OCIError`` when the registry cannot be asked, ``SigstoreError`` when a log cannot, and what reading the
     ///   remembered checkpoints throws: "could not be found out" is neither signed nor unsigned.
     package func verify(_ reference: Reference) async throws -> Report {
@@ -119,7 +121,8 @@ package struct VerifyReference: Sendable {
         }
         return Report(
             reference: reference, digest: subject.descriptor.digest, mediaType: subject.descriptor.mediaType,
-            predicateType: expectation.predicateType, signatures: signatures, rejected: rejected)
+            predicateType: expectation.predicateType,
+            signatures: Self.superseding(signatures, expectation.predicateType), rejected: rejected)
     }
 
     /// - Throws: ``SignatureRejection`` if it does not count; else as ``verify(_:)``.
