@@ -10,6 +10,7 @@ import Testing
     }
 
     @Test(arguments: [
+        ("spdx", "spdx-2.1.spdx", "SPDX 2.1 tag-value"),
         ("spdx", "spdx-2.2.spdx", "SPDX 2.2 tag-value"), ("spdx", "spdx-2.3.spdx", "SPDX 2.3 tag-value"),
         ("spdxjson", "spdx-2.2.json", "SPDX 2.2"), ("spdxjson", "spdx-2.3.json", "SPDX 2.3"),
         ("spdxjson", "spdx-3.0.json", "SPDX 3.0.1"),
@@ -31,7 +32,6 @@ import Testing
         #expect(try PredicateType(type).format.check(document(file)) == facts)
     }
 
-    /// Every kind of document under every other kind's name.
     @Test(arguments: [
         ("", "VEX", true), (#""components":[],"services":[],"#, "VEX", true),
         (#""components":[{"type":"library","name":"a"}],"#, "with vulnerabilities", false),
@@ -45,6 +45,7 @@ import Testing
         #expect(!DocumentFormat.spdxJSON.isVEX("SPDX 2.3") && DocumentFormat.openVEX.isVEX("OpenVEX 0.2.0"))
     }
 
+    /// Every kind of document under every other kind's name.
     @Test(arguments: DocumentFormat.allCases.filter { $0 != .custom && $0 != .object })
     func `a document that is not what it says is refused`(format: DocumentFormat) throws {
         let kinds: [DocumentFormat: String] = [
@@ -104,6 +105,8 @@ import Testing
         ("test-result", "test-result.json", "PASSED", "OK", "result"),
         ("test-result", "test-result.json", #"["build","unit"]"#, #"["build",1]"#, "passedTests[1]"),
         ("link", "link.json", #"["make"]"#, #""make""#, "command"),
+        ("spdx", "spdx-2.3.spdx", "SPDX-2.3", "SPDX-1.2", "SPDXVersion"),
+        ("spdx", "spdx-2.1.spdx", "DocumentNamespace:", "Namespace:", "DocumentNamespace"),
         ("spdx", "spdx-2.3.spdx", "DocumentName:", "Name of it", "line 4"),
         ("spdx", "spdx-2.3.spdx", "\nCreated:", "\nMade:", "Created"),
         ("spdx", "spdx-2.3.spdx", "SPDXID: SPDXRef-DOCUMENT", "SPDXID: SPDXRef-Other", "SPDXID"),

@@ -1,6 +1,6 @@
 /// The kinds of documents that are attested, by the names that cosign's `--type` gives them where it has one.
 public enum DocumentFormat: String, Sendable, CaseIterable {
-    /// SPDX 2.2 or 2.3 as tag-value text (`syft -o spdx`); the predicate is the text, a JSON string.
+    /// SPDX 2.0 to 2.3 as tag-value text (`syft -o spdx`); the predicate is the text, a JSON string.
     case spdxTagValue = "spdx"
     /// SPDX 2.2 or 2.3 JSON, or SPDX 3 JSON-LD.
     case spdxJSON = "spdxjson"
