@@ -24,6 +24,12 @@ package enum PolicyOutput {
                 "revoked_at": .string(revocation.revokedAt),
             ])
         }
+        if let expiry = report.trustExpiry {
+            image["trust_expiry"] = .object([
+                "origin": .string(expiry.origin), "role": .string(expiry.role),
+                "expired_at": .string(expiry.expiredAt.formatted(.iso8601)),
+            ])
+        }
         return JSONValue.object(["image": .object(image)]).encoded() + [0x0A]
     }
 
@@ -64,13 +70,13 @@ package enum PolicyOutput {
         if report.predicateType != Statement.cosignSignPredicateType {
             object["predicate"] = predicate(of: signature) ?? .null
         }
+        if let newer = signature.supersededBy { object["superseded_by"] = .string(newer.description) }
         return .object(object)
     }
 
     /// What is claimed; of an attestation by reference the document itself, as text where it is no JSON.
     static func predicate(of signature: VerifyReference.Signature) -> JSONValue? {
         guard let document = signature.document else { return signature.verified.statement?.predicate }
-        if let newer = signature.supersededBy { object["superseded_by"] = .string(newer.description) }
         let limits = UnverifiedBundle.attestationLimits
         if let value = try? JSONValue(parsing: document.bytes, limits: limits) { return value }
         return .string(String(decoding: document.bytes, as: UTF8.self))

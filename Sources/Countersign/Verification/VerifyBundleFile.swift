@@ -101,6 +101,8 @@ package struct BundleAnswer: Encodable {
     package let code: String?
     package let observed: String?
     package let fix: String?
+    /// Which role of the trust material had expired; absent if none had.
+    package var trustExpiry: TrustExpiry?
 
     package var text: String {
         var lines = [(verified ? "verified" : "NOT VERIFIED") + "  \(bundle)"]
