@@ -47,15 +47,16 @@ struct BundleVerifyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try trust.config.map { try ConfigurationOption.load($0) }
-        let trust = try await trust.read(isOffline: !online.isOnline, acceptsExpired: !online.isOnline).trust
+        let trust = try await trust.verifying(isOnline: online.isOnline)
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
-        let answer = try await online.with(trust.trustedRoot, configuration, http: http) { online in
+        var answer = try await online.with(trust.trustedRoot, configuration, http: http) { online in
             try await VerifyBundleFile(
                 verifier: trust.verifier, by: try identity.signer(), expecting: try predicateType(),
                 demanding: identity.demands, online: online
             ).answer(bundle, of: try artifact.map { .file($0) } ?? .digest(ArtifactDigest(digest ?? "")))
         }
+        answer.trustExpiry = trust.expiry()
         switch output.output {
         case .json: try Console.json(answer)
         case .text: Console.write(Array(answer.text.utf8))

@@ -56,9 +56,10 @@ struct ConformanceVerification: AsyncParsableCommand {
 
     func run() async throws {
         do {
+            let (digest, contents) = try subject()
             let verified = try Verifier(root: trust.root()).verify(
                 UnverifiedBundle(json: ConformanceFile.bytes(bundle), limits: UnverifiedBundle.attestationLimits),
-                artifact: digest(), by: signer())
+                over: contents, artifact: digest, by: signer())
             for step in verified.steps { print("\(step.clause) \(step)") }
             for warning in verified.warnings { Console.error("warning: \(warning)") }
         } catch let error as VerificationError {
@@ -69,15 +70,15 @@ struct ConformanceVerification: AsyncParsableCommand {
         }
     }
 
-    /// A digest if it looks like one and is no file; else the digest of the file (the protocol's rule).
-    private func digest() throws -> ArtifactDigest {
+    /// A digest if it looks like one and is no file; else the file and its digest (the protocol's rule).
+    private func subject() throws -> (ArtifactDigest, [UInt8]?) {
         if artifact.hasPrefix("sha256:"), !FileManager.default.fileExists(atPath: artifact),
             let digest = try? ArtifactDigest(artifact)
         {
-            return digest
+            return (digest, nil)
         }
-        return try ArtifactDigest(
-            algorithm: "sha256", hex: Hex.encode(Hash.sha256(ConformanceFile.bytes(artifact))))
+        let contents = try ConformanceFile.bytes(artifact)
+        return (try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(Hash.sha256(contents))), contents)
     }
 
     private func signer() throws -> Verifier.ExpectedSigner {

@@ -66,6 +66,13 @@ struct TrustOptions: ParsableArguments {
         return (try Trust(documents, origin: origin), documents)
     }
 
+    /// The same to verify with. Offline what was kept will do, also if it expired since: then standard error says so.
+    func verifying(isOnline: Bool) async throws -> Trust {
+        let trust = try await read(isOffline: !isOnline, acceptsExpired: !isOnline).trust
+        if let expiry = trust.expiry() { Console.error(expiry.warning) }
+        return trust
+    }
+
     private func sourceConfiguration() throws -> TrustConfiguration {
         if let config { return try ConfigurationOption.load(config).sigstore.trust }
         if let clientTrustConfig { return .clientTrustConfig(clientTrustConfig) }

@@ -37,7 +37,7 @@ struct VerificationOptions: ParsableArguments {
         expectation.demands = identity.demands
         if !repository.isEmpty { expectation.repositories = repository + [reference.repository.description] }
         let configuration = try trust.config.map { try ConfigurationOption.load($0) }
-        let trust = try await trust.read(isOffline: !online.isOnline, acceptsExpired: !online.isOnline).trust
+        let trust = try await trust.verifying(isOnline: online.isOnline)
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let (client, place) = try places(reference.repository, configuration, http)
@@ -46,6 +46,7 @@ struct VerificationOptions: ParsableArguments {
                 registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online
             ).verify(reference)
         }
+        report.trustExpiry = trust.expiry()
         let approved = try repository.map { try Reference(argument: $0).repository }
         report.revocation = try await withdrawals.revocation(
             of: report.digest, in: [reference.repository] + approved, isSigned: report.isVerified)

@@ -10,12 +10,13 @@ import Testing
     }
 
     @Test(arguments: [
+        ("spdx", "spdx-2.1.spdx", "SPDX 2.1 tag-value"),
         ("spdx", "spdx-2.2.spdx", "SPDX 2.2 tag-value"), ("spdx", "spdx-2.3.spdx", "SPDX 2.3 tag-value"),
         ("spdxjson", "spdx-2.2.json", "SPDX 2.2"), ("spdxjson", "spdx-2.3.json", "SPDX 2.3"),
         ("spdxjson", "spdx-3.0.json", "SPDX 3.0.1"),
         ("cyclonedx", "cyclonedx-1.2.json", "CycloneDX 1.2"), ("cyclonedx", "cyclonedx-1.4.json", "CycloneDX 1.4"),
         ("cyclonedx", "cyclonedx-1.6.json", "CycloneDX 1.6"),
-        ("cyclonedx", "cyclonedx-vex-1.5.json", "CycloneDX 1.5 with vulnerabilities"),
+        ("cyclonedx", "cyclonedx-vex-1.5.json", "CycloneDX 1.5 VEX"),
         ("openvex", "openvex-0.2.0.json", "OpenVEX 0.2.0"), ("vex", "openvex-0.2.0.json", "OpenVEX 0.2.0"),
         ("csaf", "csaf-vex-2.0.json", "CSAF 2.0 VEX"),
         ("slsaprovenance", "provenance-0.2.json", "SLSA provenance v0.2"),
@@ -29,6 +30,19 @@ import Testing
     ])
     func `a document of each kind is taken for what it is`(type: String, file: String, facts: String) throws {
         #expect(try PredicateType(type).format.check(document(file)) == facts)
+    }
+
+    @Test(arguments: [
+        ("", "VEX", true), (#""components":[],"services":[],"#, "VEX", true),
+        (#""components":[{"type":"library","name":"a"}],"#, "with vulnerabilities", false),
+        (#""services":[{"name":"a"}],"#, "with vulnerabilities", false),
+    ])
+    func `a bill of materials with vulnerabilities is no VEX`(members: String, facts: String, isVEX: Bool) throws {
+        let document = #"{"bomFormat":"CycloneDX","specVersion":"1.6",\#(members)"vulnerabilities":[{"id":"CVE-1"}]}"#
+        let found = try DocumentFormat.cycloneDX.check(Array(document.utf8))
+        #expect(found == "CycloneDX 1.6 \(facts)")
+        #expect(DocumentFormat.cycloneDX.isVEX(found) == isVEX)
+        #expect(!DocumentFormat.spdxJSON.isVEX("SPDX 2.3") && DocumentFormat.openVEX.isVEX("OpenVEX 0.2.0"))
     }
 
     /// Every kind of document under every other kind's name.
@@ -91,6 +105,8 @@ import Testing
         ("test-result", "test-result.json", "PASSED", "OK", "result"),
         ("test-result", "test-result.json", #"["build","unit"]"#, #"["build",1]"#, "passedTests[1]"),
         ("link", "link.json", #"["make"]"#, #""make""#, "command"),
+        ("spdx", "spdx-2.3.spdx", "SPDX-2.3", "SPDX-1.2", "SPDXVersion"),
+        ("spdx", "spdx-2.1.spdx", "DocumentNamespace:", "Namespace:", "DocumentNamespace"),
         ("spdx", "spdx-2.3.spdx", "DocumentName:", "Name of it", "line 4"),
         ("spdx", "spdx-2.3.spdx", "\nCreated:", "\nMade:", "Created"),
         ("spdx", "spdx-2.3.spdx", "SPDXID: SPDXRef-DOCUMENT", "SPDXID: SPDXRef-Other", "SPDXID"),

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OpenSSL
 import StrictJSON
 import Testing
 
@@ -63,22 +64,51 @@ import Testing
         try expect(accepted, in: "bundle")
     }
 
-    @Test(arguments: ["legacy-sig", "legacy-att"])
-    func `a byte of an older signature's layer or annotations`(scenario: String) throws {
-        let verifier = Verifier(root: try Fixture.root())
-        let image = try ArtifactDigest(scenario == "legacy-sig" ? Fixture.digest : LegacySignatureTests.attested)
-        let signer = Verifier.ExpectedSigner.certificate(try Fixture.identity())
+    /// A layer of the older format: of which image, and by whom.
+    struct Layer: Sendable {
+        let scenario: String
+        let image: String
+        var issuer = "http://127.0.0.1:47050/k8s"
+        /// The folder of its instance's trusted root.
+        var instance = ""
+        var repositories: [String]?
+    }
+
+    @Test(arguments: [
+        Layer(scenario: "legacy-sig", image: Fixture.digest),
+        Layer(scenario: "legacy-att", image: LegacySignatureTests.attested),
+        // by the daemon, in the lab, with a timestamp; its intermediate stands beside it, and not in the trusted root
+        Layer(
+            scenario: "ours-legacy",
+            image: "sha256:b189a8b422a657da22bacaafc654c92d4f56c51ca5526f6e8f73be73df2a48cf",
+            issuer: "http://127.0.0.1:35677/k8s", instance: "ours-legacy/",
+            repositories: ["registry.example/team-3663eef8/app"]),
+    ])
+    func `a byte of an older signature's layer or annotations`(layer expected: Layer) throws {
+        let scenario = expected.scenario
+        var root = try TrustedRoot(json: Fixture.bytes("\(expected.instance)trusted_root.json"))
+        let image = try ArtifactDigest(expected.image)
+        let signer = Verifier.ExpectedSigner.certificate(try Fixture.identity(issuer: expected.issuer))
         let layer = try JSONValue(parsing: Fixture.bytes("\(scenario)/layer.json"))
         let payload = try Fixture.bytes("\(scenario)/payload.json")
         guard case .object(let object)? = layer["annotations"] else { throw Fixture.Missing(path: "annotations") }
         var annotations: [String: String] = [:]
         for member in object.members { annotations[member.name] = member.value.text }
         func judge(_ payload: [UInt8], _ annotations: [String: String]) throws {
-            _ = try verifier.verify(
+            // anew each time: what is remembered of a certificate must not hide what is wrong beside it
+            _ = try Verifier(root: root).verify(
                 LegacySignature(
                     layerMediaType: layer["mediaType"]?.text ?? "", payload: payload, annotations: annotations),
-                image: image, by: signer)
+                image: image, by: signer, repositories: expected.repositories)
         }
+        if !expected.instance.isEmpty {
+            annotations["dev.sigstore.cosign/chain"] = root.certificateAuthorities[0].intermediates.map(\.pem).joined()
+            root = root.withoutIntermediates
+            #expect(throws: VerificationError.self) {
+                try judge(payload, annotations.filter { !$0.key.hasSuffix("chain") })
+            }
+        }
+        #expect(throws: Never.self) { try judge(payload, annotations) }
         try expect(survivors(of: payload) { try judge($0, annotations) }, in: "layer")
         for (name, text) in annotations where !text.isEmpty {
             let unnoticed = survivors(of: Array(text.utf8), map: nil) { changed in
@@ -113,5 +143,18 @@ import Testing
             _ = try Verifier(root: TrustedRoot(json: bytes)).verify(bundle, artifact: artifact, identity: identity)
         }
         try expect(accepted, in: "trusted root")
+    }
+}
+
+extension TrustedRoot {
+    /// The same with the roots alone: who signs has to bring what is between.
+    fileprivate var withoutIntermediates: TrustedRoot {
+        TrustedRoot(
+            tlogs: tlogs, ctLogs: ctLogs,
+            certificateAuthorities: certificateAuthorities.map {
+                TrustedAuthority(
+                    uri: $0.uri, organization: $0.organization, commonName: $0.commonName, intermediates: [],
+                    root: $0.root, validity: $0.validity)
+            }, timestampAuthorities: timestampAuthorities)
     }
 }

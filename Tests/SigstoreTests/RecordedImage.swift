@@ -5,30 +5,41 @@ import Support
 
 @testable import Sigstore
 
-/// One scenario of the recorded registry contents: what lies beside an image, and the trusted root of the instance.
+/// One scenario of the recordings: what lies beside an image or in a file, and the trusted root of the instance.
 struct RecordedImage {
     let name: String
     let folder: String
 
-    /// Every scenario that recorded a registry, in order.
+    /// Every scenario, in order.
     static let all: [RecordedImage] = {
         guard let vectors = sharedMaterial("vectors"),
             let names = try? FileManager.default.contentsOfDirectory(atPath: vectors)
         else { return [] }
         return names.sorted().map { RecordedImage(name: $0, folder: "\(vectors)/\($0)") }
-            .filter { FileManager.default.fileExists(atPath: $0.folder + "/oci") }
+            .filter {
+                var isFolder = false
+                return FileManager.default.fileExists(atPath: $0.folder, isDirectory: &isFolder) && isFolder
+            }
     }()
 
     static func named(_ name: String) -> RecordedImage? { all.first { $0.name == name } }
 
-    var hasTrustedRoot: Bool { FileManager.default.fileExists(atPath: folder + "/trust/trusted_root.json") }
+    private func has(_ file: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(file)") }
 
+    /// The scenario's own, or a sibling's: all were recorded at one instance, and cosign was given this very root.
     func trustedRoot() throws -> TrustedRoot {
-        try TrustedRoot(json: Fixture.file("\(folder)/trust/trusted_root.json"))
+        let own = has("trust/trusted_root.json") ? folder : "\(folder)/../keyless-new-rekor2-tsa"
+        return try TrustedRoot(json: Fixture.file("\(own)/trust/trusted_root.json"))
+    }
+
+    /// The trusted root's bytes, where the scenario has one of its own.
+    func ownTrustedRoot() throws -> [UInt8]? {
+        has("trust/trusted_root.json") ? try Fixture.file("\(folder)/trust/trusted_root.json") : nil
     }
 
     /// The key that the scenario signed with, if it was no certificate.
     func key() throws -> PublicKey? {
+        guard has("trust") else { return nil }
         let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/trust")
         guard let file = files.sorted().first(where: { $0.hasPrefix("cosign") && $0.hasSuffix(".pub") }) else {
             return nil
@@ -36,7 +47,7 @@ struct RecordedImage {
         return try PublicKey(pem: String(decoding: Fixture.file("\(folder)/trust/\(file)"), as: UTF8.self))
     }
 
-    /// One signature as the registry kept it, and the image that it stands beside.
+    /// One signature as the registry or a file kept it, and the artifact that it is about.
     struct Found {
         enum Form {
             case bundle([UInt8])
@@ -47,8 +58,23 @@ struct RecordedImage {
         let tag: String
     }
 
-    /// Every bundle and every layer of a `.sig` or `.att` manifest.
+    /// Every bundle and every layer of a `.sig` or `.att` manifest, and the bundles in files.
     func signatures() throws -> [Found] {
+        try inFiles() + (has("oci") ? inRegistry() : [])
+    }
+
+    /// Bundles of the blob beside them, or of the image that the scenarios without one signed.
+    private func inFiles() throws -> [Found] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+        let artifact =
+            has("blob.txt")
+            ? "sha256:" + Hex.encode(Hash.sha256(try Fixture.file("\(folder)/blob.txt"))) : Fixture.digest
+        return try names.filter { $0.hasSuffix(".sigstore.json") }.map {
+            Found(form: .bundle(try Fixture.file("\(folder)/\($0)")), image: artifact, tag: $0)
+        }
+    }
+
+    private func inRegistry() throws -> [Found] {
         let files = FileManager.default
         var found: [Found] = []
         for layout in try files.contentsOfDirectory(atPath: folder + "/oci").sorted() {

@@ -28,7 +28,8 @@ struct AttestationIntake: Sendable {
     private struct Wish {
         let reference: RequestedReference
         let type: PredicateType
-        let replaces: Bool
+        /// Nil: as the document turns out to be.
+        let replaces: Bool?
     }
 
     func take(
@@ -82,7 +83,8 @@ struct AttestationIntake: Sendable {
                 let taken = try await records.take(
                     AttestationRecords.Submission(
                         digest: digest, repository: wish.reference.repository, type: wish.type, facts: facts,
-                        document: received, replaces: wish.replaces, wait: configuration.attestations.wait, rule: rule,
+                        document: received, replaces: wish.replaces ?? wish.type.format.isVEX(facts),
+                        wait: configuration.attestations.wait, rule: rule,
                         policyVersion: policy.version, audit: entry))
                 queue.notifier.jobsAreDue()
                 context.logger.notice(
@@ -115,7 +117,7 @@ struct AttestationIntake: Sendable {
         let replaces = try request.parameter("replace", "true or false") { ["true": true, "false": false][$0] }
         return Wish(
             reference: try RequestedReference(text, registries: configuration.registries), type: type,
-            replaces: replaces ?? type.format.isVEX)
+            replaces: replaces)
     }
 
     /// - Returns: the policy rule that allows it.

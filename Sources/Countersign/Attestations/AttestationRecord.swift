@@ -26,6 +26,9 @@ package struct AttestationRecord: Sendable {
     package let supersededBy: Int64?
     package let supersededAt: Date?
 
+    /// Whether it says what is known *now*.
+    var isVEX: Bool { type.format.isVEX(facts) }
+
     /// The bytes that were sent.
     package struct Document: Sendable, Equatable {
         /// Where they are kept; nil once they are not.

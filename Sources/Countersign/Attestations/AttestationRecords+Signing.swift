@@ -33,6 +33,17 @@ extension AttestationRecords {
         }.first
     }
 
+    /// What may take an attestation's place: the same predicate type, and of CycloneDX, where both have one, a VEX for a VEX
+    /// and a bill of materials for a bill of materials. As ``DocumentFormat/isVEX(_:)`` tells them apart.
+    private static func takesPlaceOf(_ attestation: AttestationRecord) -> Query {
+        let isCycloneDXVEX = attestation.type.format == .cycloneDX && attestation.isVEX
+        return """
+            a.predicate_type = \(attestation.type.uri)::text
+                AND (a.format = \(DocumentFormat.cycloneDX.rawValue)::text AND a.facts LIKE '% VEX')
+                    = \(isCycloneDXVEX)::boolean
+            """
+    }
+
     /// A newer attestation of the same type that is signed and replaces older ones: this one comes too late.
     func signedReplacement(
         of attestation: AttestationRecord, _ target: Target
@@ -41,7 +52,7 @@ extension AttestationRecords {
             """
             SELECT a.id FROM countersign.target t JOIN countersign.attestation a ON a.target_id = t.id
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
-                AND a.predicate_type = \(attestation.type.uri)::text AND a.id > \(attestation.id) AND a.replaces
+                AND \(Self.takesPlaceOf(attestation)) AND a.id > \(attestation.id) AND a.replaces
                 AND t.state = 'signed'
             ORDER BY a.id DESC LIMIT 1
             """
@@ -58,7 +69,7 @@ extension AttestationRecords {
             JOIN countersign.attestation a ON a.target_id = t.id
             JOIN countersign.attachment p ON p.target_id = t.id
             WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
-                AND a.predicate_type = \(attestation.type.uri)::text AND a.id < \(attestation.id)
+                AND \(Self.takesPlaceOf(attestation)) AND a.id < \(attestation.id)
             """
         ).values { try Digest(try $0.decode("digest", as: String.self)) }
         return Set(digests)
@@ -71,7 +82,7 @@ extension AttestationRecords {
             UPDATE countersign.attestation a SET superseded_by = \(attestation.id), superseded_at = now()
             FROM countersign.target t
             WHERE t.id = a.target_id AND t.digest = \(target.digest.description)::text
-                AND t.repository_id = \(target.repositoryID)::int AND a.predicate_type = \(attestation.type.uri)::text
+                AND t.repository_id = \(target.repositoryID)::int AND \(Self.takesPlaceOf(attestation))
                 AND a.id < \(attestation.id) AND a.superseded_by IS NULL
             """)
     }

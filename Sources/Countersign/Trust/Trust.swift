@@ -43,6 +43,11 @@ package struct Trust: Sendable {
 
     /// The role whose word ends first: after it nothing new is signed. nil for files, which never expire.
     package var firstToExpire: TrustRole? { roles.min { $0.expires < $1.expires } }
+
+    /// The role whose word has ended first; nil while all vouch. Verifying offline goes on with what was kept, and says so.
+    package func expiry(at now: Date = Date()) -> TrustExpiry? {
+        firstToExpire.flatMap { $0.expires <= now ? TrustExpiry(origin: origin, $0) : nil }
+    }
 }
 
 /// A TUF role as it was verified.
@@ -60,6 +65,28 @@ package struct TrustRole: Sendable, Equatable {
         self.expires = expires
         self.threshold = threshold
         self.keyIDs = keyIDs
+    }
+}
+
+/// Kept metadata that nobody vouches for any more: there may be a newer one, with keys revoked.
+package struct TrustExpiry: Sendable, Equatable, Encodable {
+    /// Where the material came from.
+    package let origin: String
+    /// The TUF role that ended first.
+    package let role: String
+    package let expiredAt: Date
+
+    package init(origin: String, _ role: TrustRole) {
+        self.origin = origin
+        self.role = role.name
+        expiredAt = role.expires
+    }
+
+    /// What people are told.
+    package var warning: String {
+        "warning: the trust material of \(origin) is out of date: its role \(role) expired at "
+            + "\(expiredAt.formatted(.iso8601)). Keys that were revoked since still count here; "
+            + "`countersign trust update`, or --online, reads it anew"
     }
 }
 

@@ -13,7 +13,7 @@ import StrictJSON
 package enum PolicyOutput {
     /// One JSON document and a newline.
     package static func document(_ report: VerifyReference.Report) throws -> [UInt8] {
-        let signatures = try report.isVerified ? report.signatures.map { try signature($0, report) } : []
+        let signatures = try report.isVerified ? report.currentFirst.map { try signature($0, report) } : []
         var image: JSONObject = [
             "name": .string(report.reference.description), "digest": .string(report.digest.description),
             "media_type": .string(report.mediaType), "signatures": .array(signatures),
@@ -22,6 +22,12 @@ package enum PolicyOutput {
             image["revocation"] = .object([
                 "reason": .string(revocation.reason), "revoked_by": .string(revocation.revokedBy),
                 "revoked_at": .string(revocation.revokedAt),
+            ])
+        }
+        if let expiry = report.trustExpiry {
+            image["trust_expiry"] = .object([
+                "origin": .string(expiry.origin), "role": .string(expiry.role),
+                "expired_at": .string(expiry.expiredAt.formatted(.iso8601)),
             ])
         }
         return JSONValue.object(["image": .object(image)]).encoded() + [0x0A]
@@ -62,14 +68,15 @@ package enum PolicyOutput {
             JSONObject(
                 verified.annotations.sorted { $0.key < $1.key }.map { JSONObject.Member($0.key, .string($0.value)) }))
         if report.predicateType != Statement.cosignSignPredicateType {
-            object["predicate"] = try predicate(of: signature)
+            object["predicate"] = predicate(of: signature) ?? .null
         }
+        if let newer = signature.supersededBy { object["superseded_by"] = .string(newer.description) }
         return .object(object)
     }
 
     /// What is claimed; of an attestation by reference the document itself, as text where it is no JSON.
-    private static func predicate(of signature: VerifyReference.Signature) throws -> JSONValue {
-        guard let document = signature.document else { return signature.verified.statement?.predicate ?? .null }
+    static func predicate(of signature: VerifyReference.Signature) -> JSONValue? {
+        guard let document = signature.document else { return signature.verified.statement?.predicate }
         let limits = UnverifiedBundle.attestationLimits
         if let value = try? JSONValue(parsing: document.bytes, limits: limits) { return value }
         return .string(String(decoding: document.bytes, as: UTF8.self))

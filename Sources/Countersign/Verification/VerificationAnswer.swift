@@ -15,6 +15,8 @@ package struct VerificationAnswer: Encodable {
     package let rejected: [Rejected]
     /// Who withdrew the artifact; absent if nobody did, or no daemon was asked.
     package let revocation: VerifyReference.Revocation?
+    /// Which role of the trust material had expired; absent if none had.
+    package let trustExpiry: TrustExpiry?
 
     package struct Signature: Encodable {
         package let location: Location
@@ -22,6 +24,8 @@ package struct VerificationAnswer: Encodable {
         package let document: Document?
         /// What the logs said, if they were asked (`--online`).
         package let online: [LogConfirmation]
+        /// Where a newer VEX document of the same signer is; absent if there is none.
+        package let supersededBy: String?
 
         /// One level for readers: where it was found and what was verified.
         package func encode(to encoder: any Encoder) throws {
@@ -30,9 +34,10 @@ package struct VerificationAnswer: Encodable {
             var container = encoder.container(keyedBy: Key.self)
             try container.encodeIfPresent(document, forKey: .document)
             if !online.isEmpty { try container.encode(online, forKey: .online) }
+            try container.encodeIfPresent(supersededBy, forKey: .supersededBy)
         }
 
-        private enum Key: String, CodingKey { case document, online }
+        private enum Key: String, CodingKey { case document, online, supersededBy }
     }
 
     /// Where a signature was found.
@@ -85,14 +90,15 @@ package struct VerificationAnswer: Encodable {
         predicateType = report.predicateType
         verified = report.isVerified
         revocation = report.revocation
-        signatures = report.signatures.map { signature in
+        trustExpiry = report.trustExpiry
+        signatures = report.currentFirst.map { signature in
             Signature(
                 location: Location(signature.location), signer: Signed(signature.verified),
                 document: signature.document.map {
                     Document(
                         digest: $0.digest.description, size: $0.bytes.count, mediaType: $0.mediaType,
                         repository: $0.repository.description)
-                }, online: signature.confirmations)
+                }, online: signature.confirmations, supersededBy: signature.supersededBy?.description)
         }
         rejected = report.rejected.map {
             Rejected(location: Location($0.location), code: $0.code, observed: $0.observed, fix: $0.fix)
@@ -107,6 +113,9 @@ package struct VerificationAnswer: Encodable {
         }
         for signature in signatures {
             lines.append("  found     \(signature.location.words)")
+            if let newer = signature.supersededBy {
+                lines.append("  superseded by a newer document of this signer: \(newer)")
+            }
             lines += signature.signer.lines
             if let document = signature.document {
                 lines.append("  document  \(document.digest), \(document.size) bytes, by reference")

@@ -1,4 +1,3 @@
-import FoundationEssentials
 import OpenSSL
 package import Sigstore
 import StrictJSON
@@ -37,47 +36,46 @@ package struct VerifyBundleFile: Sendable {
     ) async throws -> (verified: VerifiedSignature, confirmations: [LogConfirmation]) {
         let limits = UnverifiedBundle.attestationLimits
         let bundle = try UnverifiedBundle(
-            json: try Self.contents(path, atMost: limits.maxBytes), limits: limits)
-        let artifact = try Self.artifact(subject, bundle)
-        let verified = try verify(bundle, artifact)
+            json: try ArtifactFile(path: path).contents(atMost: limits.maxBytes), limits: limits)
+        let (artifact, contents) = try artifact(subject, bundle)
+        let verified = try verify(bundle, artifact, contents)
         let confirmations = try await online?.confirm(verified) { entries in
             _ = try verify(
-                UnverifiedBundle(bundle.content, bundle.material, entries, timestamps: bundle.timestamps), artifact)
+                UnverifiedBundle(bundle.content, bundle.material, entries, timestamps: bundle.timestamps), artifact,
+                contents)
         }
         return (verified, confirmations ?? [])
     }
 
     private func verify(
-        _ bundle: UnverifiedBundle, _ artifact: ArtifactDigest
+        _ bundle: UnverifiedBundle, _ artifact: ArtifactDigest, _ contents: [UInt8]?
     ) throws(VerificationError) -> VerifiedSignature {
         try verifier.verify(
-            bundle, artifact: artifact, by: signer, expecting: predicateType, demanding: demands)
+            bundle, over: contents, artifact: artifact, by: signer, expecting: predicateType, demanding: demands)
     }
 
-    private static func artifact(_ subject: Subject, _ bundle: UnverifiedBundle) throws -> ArtifactDigest {
+    /// The digest that was signed, and of a file the bytes where the signature is over them.
+    private func artifact(
+        _ subject: Subject, _ bundle: UnverifiedBundle
+    ) throws -> (digest: ArtifactDigest, contents: [UInt8]?) {
         switch subject {
-        case .digest(let digest): return digest
+        case .digest(let digest): return (digest, nil)
         case .file(let path):
-            // the digest that was signed: SHA-256, unless the signer says that it was another
-            var algorithm = "sha256"
+            let file = ArtifactFile(path: path)
+            // SHA-256, unless the signer says that it was another
+            var algorithm = DigestAlgorithm.sha256
             if case .messageSignature(let named?, _, _) = bundle.content {
-                algorithm = ["SHA2_384": "sha384", "SHA2_512": "sha512"][named] ?? "sha256"
+                algorithm = ["SHA2_384": .sha384, "SHA2_512": .sha512][named] ?? .sha256
             }
-            let bytes = try contents(path, atMost: .max)
-            let hash =
-                switch algorithm {
-                case "sha384": Hash.digest(.sha384, bytes)
-                case "sha512": Hash.digest(.sha512, bytes)
-                default: Hash.sha256(bytes)
-                }
-            return try ArtifactDigest(algorithm: algorithm, hex: Hex.encode(hash))
+            let isOverBytes = bundle.isOverBytes(by: signer)
+            guard isOverBytes || algorithm != .sha256 else {
+                return (try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(try file.sha256())), nil)
+            }
+            let contents = try file.contents(atMost: ArtifactFile.heldLimit)
+            let digest = try ArtifactDigest(
+                algorithm: algorithm.rawValue, hex: Hex.encode(Hash.digest(algorithm, contents)))
+            return (digest, isOverBytes ? contents : nil)
         }
-    }
-
-    private static func contents(_ path: String, atMost limit: Int) throws(BundleFileError) -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else { throw BundleFileError(path: path) }
-        guard data.count <= limit else { throw BundleFileError(path: path, why: "more than \(limit) bytes") }
-        return [UInt8](data)
     }
 }
 
@@ -103,6 +101,8 @@ package struct BundleAnswer: Encodable {
     package let code: String?
     package let observed: String?
     package let fix: String?
+    /// Which role of the trust material had expired; absent if none had.
+    package var trustExpiry: TrustExpiry?
 
     package var text: String {
         var lines = [(verified ? "verified" : "NOT VERIFIED") + "  \(bundle)"]

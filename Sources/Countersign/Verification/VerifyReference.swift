@@ -67,6 +67,8 @@ package struct VerifyReference: Sendable {
         package let rejected: [SignatureRejection]
         /// Who withdrew the artifact, if a daemon that was asked says so: then nothing about it counts, whatever verifies.
         package var revocation: Revocation?
+        /// Set if the trust material it was judged by is out of date.
+        package var trustExpiry: TrustExpiry?
         /// Whether at least one signature as expected verifies, and nobody withdrew the artifact.
         package var isVerified: Bool { !signatures.isEmpty && revocation == nil }
     }
@@ -93,6 +95,8 @@ package struct VerifyReference: Sendable {
         package let document: ReferencedDocument?
         /// What the logs said, if they were asked.
         package let confirmations: [LogConfirmation]
+        /// Where a newer VEX document of the same signer and type is. This one is validly signed all the same.
+        package var supersededBy: SignatureLocation?
     }
 
     /// - Throws: ``OCIError`` when the registry cannot be asked, ``SigstoreError`` when a log cannot, and what reading the
@@ -119,7 +123,8 @@ package struct VerifyReference: Sendable {
         }
         return Report(
             reference: reference, digest: subject.descriptor.digest, mediaType: subject.descriptor.mediaType,
-            predicateType: expectation.predicateType, signatures: signatures, rejected: rejected)
+            predicateType: expectation.predicateType,
+            signatures: Self.superseding(signatures, expectation.predicateType), rejected: rejected)
     }
 
     /// - Throws: ``SignatureRejection`` if it does not count; else as ``verify(_:)``.

@@ -1,6 +1,6 @@
 /// The kinds of documents that are attested, by the names that cosign's `--type` gives them where it has one.
 public enum DocumentFormat: String, Sendable, CaseIterable {
-    /// SPDX 2.2 or 2.3 as tag-value text (`syft -o spdx`); the predicate is the text, a JSON string.
+    /// SPDX 2.0 to 2.3 as tag-value text (`syft -o spdx`); the predicate is the text, a JSON string.
     case spdxTagValue = "spdx"
     /// SPDX 2.2 or 2.3 JSON, or SPDX 3 JSON-LD.
     case spdxJSON = "spdxjson"
@@ -56,8 +56,11 @@ public enum DocumentFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// Whether such a document says what is known *now*, so that a newer one takes its place.
-    public var isVEX: Bool { self == .openVEX || self == .csafVEX }
+    /// Whether a document says what is known *now*, so that a newer one takes its place.
+    /// - Parameter facts: what ``check(_:)`` found: a CycloneDX document may be a bill of materials as well.
+    public func isVEX(_ facts: String) -> Bool {
+        self == .openVEX || self == .csafVEX || self == .cycloneDX && facts.hasSuffix(" VEX")
+    }
 
     /// The largest document, in bytes.
     public static let maxBytes = 64 << 20

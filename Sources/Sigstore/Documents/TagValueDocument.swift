@@ -1,9 +1,13 @@
 import FoundationEssentials
 
-/// SPDX 2.2 and 2.3 tag-value text: `Tag: value` lines, `#` comments, and values between `<text>` and `</text>` that may
+/// SPDX 2.0 to 2.3 tag-value text: `Tag: value` lines, `#` comments, and values between `<text>` and `</text>` that may
 /// run over many lines (SPDX 2.3, §6 and annex C).
 enum TagValueDocument {
-    /// Tags that a document must have, once each, in its creation section.
+    /// Only text knows all of them; JSON begins with 2.2.
+    private static let versions = ["SPDX-2.0", "SPDX-2.1", "SPDX-2.2", "SPDX-2.3"]
+
+    /// Tags that a document must have, once each, in its creation section: the same in all versions (§2 in 2.0 and 2.1, §6
+    /// in 2.3).
     private static let required = [
         "SPDXVersion", "DataLicense", "SPDXID", "DocumentName", "DocumentNamespace", "Creator", "Created",
     ]
@@ -63,8 +67,9 @@ enum TagValueDocument {
 
     private static func facts(_ seen: [String: String]) throws(DocumentError) -> String {
         let version = seen["SPDXVersion", default: ""]
-        guard ["SPDX-2.2", "SPDX-2.3"].contains(version) else {
-            throw refusal("SPDXVersion", "\"\(printable(version, limit: 40))\" is none of SPDX-2.2, SPDX-2.3")
+        guard versions.contains(version) else {
+            let known = versions.joined(separator: ", ")
+            throw refusal("SPDXVersion", "\"\(printable(version, limit: 40))\" is none of \(known)")
         }
         guard seen["SPDXID"] == "SPDXRef-DOCUMENT" else {
             throw refusal("SPDXID", "the first is not SPDXRef-DOCUMENT")

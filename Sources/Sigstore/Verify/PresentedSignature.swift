@@ -13,13 +13,14 @@ struct PresentedSignature {
     /// What the timestamps are made over.
     let stamped: [UInt8]
 
-    init(_ bundle: UnverifiedBundle, _ artifact: ArtifactDigest) {
+    /// - Parameter contents: the artifact's bytes, where they are at hand.
+    init(_ bundle: UnverifiedBundle, _ artifact: ArtifactDigest, contents: [UInt8]? = nil) {
         source = .bundle(bundle)
         material = bundle.material
         intermediates = []
         switch bundle.content {
         case .envelope(let envelope): content = .envelope(envelope)
-        case .messageSignature: content = .artifact(artifact)
+        case .messageSignature: content = .artifact(artifact, contents)
         }
         signature = bundle.content.signature
         entries = bundle.tlogEntries
@@ -46,14 +47,14 @@ struct PresentedSignature {
 enum SignedContent {
     /// The pre-authentication encoding of an envelope.
     case envelope(Envelope)
-    /// An artifact of which the digest is known.
-    case artifact(ArtifactDigest)
+    /// An artifact of which the digest is known, and the bytes where somebody has them.
+    case artifact(ArtifactDigest, [UInt8]?)
     /// These bytes.
     case message([UInt8])
 
     /// The digest of what is signed, in the algorithm of that name; nil if it cannot be known.
     func digest(_ algorithm: String) -> [UInt8]? {
-        if case .artifact(let artifact) = self { return artifact.algorithm == algorithm ? artifact.bytes : nil }
+        if case .artifact(let artifact, _) = self { return artifact.algorithm == algorithm ? artifact.bytes : nil }
         guard let algorithm = DigestAlgorithm(rawValue: algorithm), algorithm != .sha1 else { return nil }
         switch self {
         case .envelope(let envelope): return Hash.digest(algorithm, envelope.preAuthenticationEncoding)
@@ -75,7 +76,8 @@ extension PublicKey {
                 switch content {
                 case .envelope(let envelope): try verify(signature, of: envelope.preAuthenticationEncoding, scheme)
                 case .message(let bytes): try verify(signature, of: bytes, scheme)
-                case .artifact(let artifact): try verify(signature, prehashed: artifact.bytes, scheme)
+                case .artifact(_, let contents?) where scheme == .ed25519: try verify(signature, of: contents, scheme)
+                case .artifact(let artifact, _): try verify(signature, prehashed: artifact.bytes, scheme)
                 }
                 return scheme
             } catch {
@@ -86,13 +88,13 @@ extension PublicKey {
     }
 
     private func schemes(for content: SignedContent) -> [SignatureScheme] {
-        if case .artifact(let artifact) = content {
+        if case .artifact(let artifact, let contents) = content {
             guard let digest = DigestAlgorithm(rawValue: artifact.algorithm), digest != .sha1 else { return [] }
             switch algorithm {
             case .ecdsaP256, .ecdsaP384, .ecdsaP521: return [.ecdsa(digest)]
             case .rsa: return [.rsaPKCS1(digest), .rsaPSS(digest)]
             // pure Ed25519 is over the bytes themselves
-            case .ed25519: return []
+            case .ed25519: return contents == nil ? [] : [.ed25519]
             }
         }
         switch algorithm {

@@ -44,6 +44,9 @@ public struct VerificationError: Error, Sendable, Equatable {
         case inclusionProof = "inclusion_proof"
         /// The root is not signed by the log.
         case checkpoint
+
+        /// A stable name: `verify.` and the check.
+        public var code: String { "verify.\(rawValue)" }
     }
 
     /// The check that failed.
@@ -51,17 +54,21 @@ public struct VerificationError: Error, Sendable, Equatable {
     /// What was seen, in one line; text from outside is cut and cleaned.
     public let observed: String
 
+    /// What to do, where it is something else than the check's usual.
+    private let remedy: String?
+
     /// A failed check.
-    public init(_ check: Check, _ observed: String) {
+    public init(_ check: Check, _ observed: String, fix: String? = nil) {
         self.check = check
         self.observed = printable(observed)
+        remedy = fix
     }
 
     /// The section of the Sigstore client specification that asks for the check.
     public var clause: String { check.clause }
 
-    /// A stable name: `verify.` and the check.
-    public var code: String { "verify.\(check.rawValue)" }
+    /// The check's stable name.
+    public var code: String { check.code }
 
     /// Always `verify`.
     public var stage: String { "verify" }
@@ -70,8 +77,13 @@ public struct VerificationError: Error, Sendable, Equatable {
     public var isTransient: Bool { false }
 
     /// What an operator can do about it.
-    public var fix: String {
-        switch check {
+    public var fix: String { remedy ?? check.fix }
+}
+
+extension VerificationError.Check {
+    /// What an operator can do where this check fails.
+    fileprivate var fix: String {
+        switch self {
         case .identity, .issuer, .certificateExtension:
             "compare the expected identity and issuer with those seen; if they are right, so is the refusal"
         case .log, .certificateTimestamp, .chain, .timestamp:

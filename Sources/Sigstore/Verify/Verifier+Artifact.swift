@@ -9,19 +9,37 @@ extension Verifier {
             switch presented.content {
             case .envelope: "the DSSE envelope"
             case .message: "the simple signing document"
-            case .artifact(let artifact): "the artifact \(artifact)"
+            case .artifact(let artifact, _): "the artifact \(artifact)"
             }
         let whose =
             switch material {
             case .certificate: "the certificate's key"
             case .publicKey: "the given key"
             }
+        if case .artifact(let artifact, let contents) = presented.content {
+            try verifyContents(contents, of: artifact, by: material.key)
+        }
         do throws(CryptoError) {
             let scheme = try material.key.verify(presented.signature, over: presented.content)
             steps.append(.init(.signature, "\(scheme.name) over \(what)", against: whose))
         } catch {
             throw .init(.signature, "\(error)")
         }
+    }
+
+    /// (4.5) The bytes are the artifact's, and are there where its digest is not enough.
+    private func verifyContents(
+        _ contents: [UInt8]?, of artifact: ArtifactDigest, by key: PublicKey
+    ) throws(VerificationError) {
+        guard let contents else {
+            guard key.algorithm == .ed25519 else { return }
+            throw .init(
+                .signature, "Ed25519 signs the artifact's bytes, and only its digest \(artifact) is known",
+                fix: "give the file that was signed (bundle verify --artifact FILE)")
+        }
+        guard let algorithm = DigestAlgorithm(rawValue: artifact.algorithm),
+            Hash.digest(algorithm, contents) == artifact.bytes
+        else { throw .init(.subject, "the bytes are not those of \(artifact)") }
     }
 
     /// (4.5) What was signed is the artifact, and says what was asked for.

@@ -59,7 +59,19 @@ public struct Verifier: Sendable {
         _ bundle: UnverifiedBundle, artifact: ArtifactDigest, by signer: ExpectedSigner,
         expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
     ) throws(VerificationError) -> VerifiedSignature {
-        try verify(PresentedSignature(bundle, artifact), of: artifact, by: signer, demands) {
+        try verify(
+            bundle, over: nil, artifact: artifact, by: signer, expecting: predicateType, repositories: repositories,
+            demanding: demands)
+    }
+
+    /// The same where the artifact's bytes are at hand: for a signature over the artifact itself by an Ed25519 key its
+    /// digest is not enough (``UnverifiedBundle/isOverBytes(by:)``).
+    /// - Parameter contents: the bytes; they must have the digest.
+    public func verify(
+        _ bundle: UnverifiedBundle, over contents: [UInt8]?, artifact: ArtifactDigest, by signer: ExpectedSigner,
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+    ) throws(VerificationError) -> VerifiedSignature {
+        try verify(PresentedSignature(bundle, artifact, contents: contents), of: artifact, by: signer, demands) {
             (steps) throws(VerificationError) in
             try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &steps)
         }
@@ -111,6 +123,18 @@ public struct Verifier: Sendable {
             warnings.append("certificates are accepted without transparency")
         }
         return warnings
+    }
+}
+
+extension UnverifiedBundle {
+    /// Whether the digest of the artifact is not enough to verify the signature: pure Ed25519 is over the bytes themselves.
+    public func isOverBytes(by signer: Verifier.ExpectedSigner) -> Bool {
+        guard case .messageSignature = content else { return false }
+        switch (material, signer) {
+        case (.certificate(let der), _): return (try? Certificate(der: der))?.publicKey.algorithm == .ed25519
+        case (.publicKey, .publicKey(let key)): return key.algorithm == .ed25519
+        case (.publicKey, .certificate): return false
+        }
     }
 }
 

@@ -28,10 +28,11 @@ extension SigningLine {
         if token == nil {
             _ = try await APITokens(pool: database.pool).create(name: "ci", role: .operator, lifetime: nil)
         }
+        let facts = try type.format.check(document)
         return try await AttestationRecords(pool: database.pool).take(
             AttestationRecords.Submission(
-                digest: digest, repository: repository, type: type, facts: try type.format.check(document),
-                document: received, replaces: replaces ?? type.format.isVEX, wait: wait, rule: "all",
+                digest: digest, repository: repository, type: type, facts: facts,
+                document: received, replaces: replaces ?? type.format.isVEX(facts), wait: wait, rule: "all",
                 policyVersion: "v1", audit: audit)
         ).id
     }
@@ -59,6 +60,15 @@ func sampleVEX(_ version: Int) -> [UInt8] {
         #"""
         {"@context":"https://openvex.dev/ns/v0.2.0","@id":"https://example.com/vex","author":"a","timestamp":"2026-11-24T00:00:00Z",
          "version":\#(version),"statements":[{"vulnerability":{"name":"CVE-1"},"status":"fixed"}]}
+        """#.utf8)
+}
+
+/// CycloneDX of one predicate type: VEX, or a bill of materials that has vulnerabilities embedded.
+func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
+    let components = isVEX ? "" : #""components":[{"type":"library","name":"a"}],"#
+    return Array(
+        #"""
+        {"bomFormat":"CycloneDX","specVersion":"1.5","version":\#(version),\#(components)"vulnerabilities":[{"id":"CVE-1"}]}
         """#.utf8)
 }
 
@@ -191,6 +201,41 @@ func sampleVEX(_ version: Int) -> [UInt8] {
         try await daemon.workOff()
         #expect(try await line.attestation(new).supersededBy == again)
         #expect(try await line.attestation(again).status.state == .signed)
+    }
+
+    @Test func `of CycloneDX a VEX takes the place of VEX alone, and a bill of materials that of bills alone`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon(.formats([.bundle, .legacy]))
+        let digest = try await line.image().descriptor.digest
+        // both before the image: whichever is signed first, the other does not come too late
+        let bill = try await line.attest(sampleCycloneDX(1, isVEX: false), "cyclonedx", about: digest, replaces: true)
+        let vex = try await line.attest(sampleCycloneDX(2, isVEX: true), "cyclonedx", about: digest)
+        try await line.push(digest)
+        try await daemon.workOff()
+        for id in [bill, vex] {
+            let attestation = try await line.attestation(id)
+            #expect(attestation.status.state == .signed && attestation.supersededBy == nil)
+        }
+        #expect(try await line.attestation(vex).replaces)
+
+        let newVEX = try await line.attest(sampleCycloneDX(3, isVEX: true), "cyclonedx", about: digest)
+        try await daemon.workOff()
+        #expect(try await line.attestation(vex).supersededBy == newVEX)
+        #expect(try await line.attestation(bill).supersededBy == nil)
+
+        let newBill = try await line.attest(
+            sampleCycloneDX(4, isVEX: false), "cyclonedx", about: digest, replaces: true)
+        try await daemon.workOff()
+        #expect(try await line.attestation(bill).supersededBy == newBill)
+        #expect(try await line.attestation(newVEX).supersededBy == nil)
+
+        // what the registry lists, in both formats: the two that count
+        let listed = try await line.statements(of: digest).filter { $0.type == "https://cyclonedx.org/bom" }
+        let versions = try listed.map { try Statement(json: $0.payload).predicate["version"] }
+        #expect(versions.count == 2 && versions.contains(.integer(3)) && versions.contains(.integer(4)))
+        #expect(try await line.pusher.legacyLayers(.attestation, of: digest, in: line.repository.name).count == 2)
     }
 
     @Test func `under the legacy tag the timestamp is over the whole layer, as cosign compares it`() async throws {

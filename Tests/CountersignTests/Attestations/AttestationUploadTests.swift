@@ -71,6 +71,24 @@ import Testing
         }
     }
 
+    @Test func `a VEX supersedes unless it is told not to, others do not unless they are told to`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await attester(doors, ["registry.example.com/team/**"], ["vex", "cyclonedx"])
+            let cases: [(type: String, more: String, document: [UInt8], replaces: Bool)] = [
+                ("openvex", "", sampleVEX(1), true), ("openvex", "&replace=false", sampleVEX(2), false),
+                ("cyclonedx", "", sampleCycloneDX(1, isVEX: true), true),
+                ("cyclonedx", "&replace=false", sampleCycloneDX(2, isVEX: true), false),
+                ("cyclonedx", "", sampleCycloneDX(3, isVEX: false), false),
+                ("cyclonedx", "&replace=true", sampleCycloneDX(4, isVEX: false), true),
+            ]
+            for (type, more, document, replaces) in cases {
+                let taken = try await put(doors, token, type: type, more: more, document)
+                #expect(taken.status == 202, "\(taken.json)")
+                #expect(taken.json["replaces"] == .bool(replaces), "\(taken.json)")
+            }
+        }
+    }
+
     @Test func `who may not, or what is not allowed, is refused with a row in the audit log, and nothing is kept`()
         async throws
     {

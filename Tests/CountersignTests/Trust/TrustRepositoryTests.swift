@@ -63,6 +63,22 @@ import Testing
         withExtendedLifetime(folder) {}
     }
 
+    @Test func `of what was kept and has expired the role and its end are told`() async throws {
+        try await Self.withInstance { instance in
+            let source = instance.source()
+            _ = try await source.documents()
+            let trust = try Trust(try await source.keptDocuments(acceptsExpired: true), origin: source.origin)
+            #expect(trust.expiry() == nil)
+            let first = try #require(trust.roles.min { $0.expires < $1.expires })
+            #expect(trust.expiry(at: first.expires.addingTimeInterval(-1)) == nil)
+            let expiry = try #require(trust.expiry(at: first.expires))
+            #expect(expiry.role == first.name && expiry.expiredAt == first.expires && expiry.origin == source.origin)
+            #expect(expiry.warning.contains("its role \(first.name) expired at \(first.expires.formatted(.iso8601))"))
+        }
+        // files never expire
+        #expect(Trust(verifier: Verifier(root: try RecordedReference.trustedRoot()), origin: "f").expiry() == nil)
+    }
+
     @Test func `rotations of keys and services are followed without a restart`() async throws {
         try await Self.withInstance { instance in
             let metrics = TrustMetrics(MetricsRegistry())

@@ -43,6 +43,29 @@ import Testing
                 == #"[{"critical":null,"optional":{"a":"line \u2028 end","z":"\u003ca \u0026 b\u003e"}}]"#)
     }
 
+    @Test func `trust material that had expired is told in the machines' forms, and else not`() async throws {
+        var report = try await RecordedReference("keyless-old-rekor1").report()
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.dateEncodingStrategy = .iso8601
+        func told() throws -> [JSONValue?] {
+            [
+                try JSONValue(parsing: Array(encoder.encode(VerificationAnswer(report))))["trust_expiry"],
+                try JSONValue(parsing: PolicyOutput.document(report))["image"]?["trust_expiry"],
+            ]
+        }
+        #expect(try told() == [nil, nil])
+        let role = TrustRole(
+            name: "timestamp", version: 3, expires: Date(timeIntervalSince1970: 1_795_461_613), threshold: 1, keyIDs: []
+        )
+        report.trustExpiry = TrustExpiry(origin: "https://tuf.example", role)
+        for expiry in try told() {
+            #expect(expiry?["origin"]?.text == "https://tuf.example")
+            #expect(expiry?["role"]?.text == "timestamp" && expiry?["expired_at"]?.text == "2026-11-23T19:20:13Z")
+        }
+        #expect(report.isVerified)
+    }
+
     @Test func `a policy finds image, signer, issuer and log index where it looks for them`() async throws {
         let report = try await RecordedReference("keyless-old-rekor1").report()
         let input = try JSONValue(parsing: PolicyOutput.document(report))

@@ -77,6 +77,85 @@ extension SigningLine {
         #expect(try await !line.report("openvex", of: digest).isVerified)
     }
 
+    /// What a registry with a referrers API does: it goes on listing what we superseded.
+    private static func relist(_ bundle: [UInt8], _ image: Manifest, _ type: String, in line: SigningLine) async throws
+    {
+        let referrer = BundleReferrer.render(
+            bundle: bundle, subject: image.descriptor, predicateType: try PredicateType(type).uri,
+            created: Date(timeIntervalSince1970: 0))
+        _ = try await line.pusher.attach(referrer, bundle: bundle, to: line.repository.name)
+    }
+
+    @Test(arguments: ["openvex", "cyclonedx"])
+    func `of several VEX documents the newest is told first, and the older ones are told to be superseded`(
+        type: String
+    ) async throws {
+        let (line, image, digest) = try await Self.signed(.formats([.bundle, .legacy]))
+        let daemon = try await line.daemon(.formats([.bundle, .legacy]))
+        let vex: (Int) -> [UInt8] = { type == "openvex" ? sampleVEX($0) : sampleCycloneDX($0, isVEX: true) }
+        if type == "cyclonedx" {
+            try await line.attest(sampleCycloneDX(9, isVEX: false), type, about: digest)
+            try await daemon.workOff()
+        }
+        let others = Set(try await line.referrers(of: digest).map(\.bytes))
+        try await line.attest(vex(1), type, about: digest)
+        try await daemon.workOff()
+        let old = try #require(try await line.referrers(of: digest).map(\.bytes).first { !others.contains($0) })
+        try await line.attest(vex(2), type, about: digest)
+        try await daemon.workOff()
+        try await Self.relist(old, image, type, in: line)
+
+        let report = try await line.report(type, of: digest)
+        #expect(report.isVerified)
+        let superseded = report.signatures.filter { $0.supersededBy != nil }
+        #expect(try superseded.map { try #require($0.verified.statement).predicate["version"] } == [.integer(1)])
+        // the newest in both formats, and the bill of materials in both, count
+        #expect(report.signatures.count == (type == "openvex" ? 3 : 5))
+        let newest = try #require(superseded.first?.supersededBy)
+        let named = try #require(report.signatures.first { $0.location == newest })
+        #expect(named.verified.statement?.predicate["version"] == .integer(2))
+
+        let answer = VerificationAnswer(report)
+        #expect(answer.verified && answer.signatures.last?.supersededBy == newest.description)
+        #expect(answer.signatures.dropLast().allSatisfy { $0.supersededBy == nil })
+        #expect(answer.text.contains("superseded by a newer document of this signer: \(newest)"))
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        let json = try JSONValue(parsing: Array(try encoder.encode(answer)))
+        guard case .array(let told)? = json["signatures"] else { return #expect(Bool(false), "no signatures") }
+        #expect(told.map { $0["superseded_by"]?.text } == answer.signatures.map(\.supersededBy))
+        let policy = try JSONValue(parsing: try PolicyOutput.document(report).dropLast())
+        guard case .array(let inputs)? = policy["image"]?["signatures"] else { return #expect(Bool(false), "no input") }
+        #expect(inputs.map { $0["superseded_by"]?.text } == answer.signatures.map(\.supersededBy))
+    }
+
+    @Test func `a VEX that is signed again is the newest again, and bills of materials supersede nothing`() async throws
+    {
+        let (line, image, digest) = try await Self.signed()
+        let daemon = try await line.daemon()
+        var bundles: [[UInt8]] = []
+        for version in [1, 2, 1] {
+            let others = try await line.referrers(of: digest).map(\.bytes)
+            try await line.attest(sampleVEX(version), "openvex", about: digest)
+            try await daemon.workOff()
+            bundles += try await line.referrers(of: digest).map(\.bytes).filter { !others.contains($0) }
+        }
+        #expect(bundles.count == 3)
+        for bundle in bundles.prefix(2) { try await Self.relist(bundle, image, "openvex", in: line) }
+        let report = try await line.report("openvex", of: digest)
+        let current = report.signatures.filter { $0.supersededBy == nil }
+        #expect(report.signatures.count == 3)
+        #expect(
+            try current.map { try #require($0.verified.statement).predicate["version"] } == [.integer(1), .integer(1)])
+
+        for file in ["spdx-2.2.json", "spdx-2.3.json"] {
+            try await line.attest(try sampleDocument(file), "spdxjson", about: digest)
+            try await daemon.workOff()
+        }
+        let bills = try await line.report("spdxjson", of: digest).signatures
+        #expect(bills.count == 2 && bills.allSatisfy { $0.supersededBy == nil })
+    }
+
     @Test func `attestations in the older format are found under their tag`() async throws {
         let (line, _, digest) = try await Self.signed(.formats([.legacy]))
         try await line.attest(try sampleDocument("openvex-0.2.0.json"), "openvex", about: digest)

@@ -1,0 +1,45 @@
+import Glibc
+import OpenSSL
+
+/// A file that is judged: read in pieces, and held whole only as far as somebody said.
+struct ArtifactFile {
+    let path: String
+
+    /// The most bytes of an artifact that are held at once, where hashing it in pieces will not do.
+    static let heldLimit = 256 << 20
+
+    /// SHA-256 of a file of any size.
+    func sha256() throws(BundleFileError) -> [UInt8] {
+        var stream = SHA256Stream()
+        try read { part in
+            stream.update(part)
+            return true
+        }
+        return stream.finish()
+    }
+
+    /// All of it.
+    /// - Throws: also for a larger file, of which no more is read than it takes to see that.
+    func contents(atMost limit: Int) throws(BundleFileError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        try read { part in
+            bytes += part
+            return bytes.count <= limit
+        }
+        guard bytes.count <= limit else { throw BundleFileError(path: path, why: "more than \(limit) bytes") }
+        return bytes
+    }
+
+    /// - Parameter take: whether the rest is wanted.
+    private func read(_ take: ([UInt8]) -> Bool) throws(BundleFileError) {
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw BundleFileError(path: path) }
+        defer { _ = Glibc.close(descriptor) }
+        var part = [UInt8](repeating: 0, count: 1 << 20)
+        while true {
+            let count = Glibc.read(descriptor, &part, part.count)
+            guard count >= 0 else { throw BundleFileError(path: path) }
+            guard count > 0, take(count == part.count ? part : Array(part.prefix(count))) else { return }
+        }
+    }
+}
