@@ -9,6 +9,7 @@ DEMO := .demo
 RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -batch -faults
 STACKS := -rekor2/stack -big-document/stack -interop2/stack -matrix/stamped/stack -matrix/plain/stack -matrix/real/stack \
     -rotation/v1/stack -rotation/v2/stack
+CONFORMANCE ?= ../shared/conformance
 # tests at once: all of them at once starve each other's servers until their timeouts end, on a small or busy machine
 TEST_WIDTH ?= 8
 
@@ -116,6 +117,11 @@ sanitize: deps ## The test suite under the address sanitizer, then under the thr
 .PHONY: tuf-conformance
 tuf-conformance: release ## The TUF project's conformance suite against our client: SUITE=its checkout
 	@scripts/tuf-conformance "$(SUITE)" .build/release/countersign
+
+.PHONY: conformance
+conformance: release ## The 140 offline cases of sigstore-conformance: CONFORMANCE=the folder of its data and runner
+	@if [ -f "$(CONFORMANCE)/run.py" ]; then python3 "$(CONFORMANCE)/run.py" "$(RELEASE) conformance"; \
+	else echo "conformance: NOT RUN: there is no $(CONFORMANCE)/run.py"; fi
 
 .PHONY: rotation
 rotation: release ## Every key of the instance and of its TUF repository is rotated under a running daemon
