@@ -9,6 +9,10 @@ DEMO := .demo
 RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -batch -faults
 STACKS := -rekor2/stack -big-document/stack -interop2/stack -matrix/stamped/stack -matrix/plain/stack -matrix/real/stack \
     -rotation/v1/stack -rotation/v2/stack
+# everything of the long chaos lies on tmpfs where there is one: a disk is not what it tests
+CHAOS_LONG := $(if $(wildcard /dev/shm/.),/dev/shm/countersign-chaos,$(DEMO)-chaos)
+CHAOS_LONG_DATABASE := $(if $(wildcard /dev/shm/.),TMPDIR=/dev/shm)
+CONFORMANCE ?= ../shared/conformance
 # tests at once: all of them at once starve each other's servers until their timeouts end, on a small or busy machine
 TEST_WIDTH ?= 8
 
@@ -84,8 +88,8 @@ chaos: release ## Three daemons killed, frozen and cut off while 2,000 images ar
 	@scripts/chaos $(DEMO)-chaos
 
 .PHONY: chaos-long
-chaos-long: release ## The same for an hour or two: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL
-	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 scripts/chaos $(DEMO)-chaos
+chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL, a full disk
+	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 FULL_DISK=$${FULL_DISK:-1} $(CHAOS_LONG_DATABASE) scripts/chaos $(CHAOS_LONG)
 
 .PHONY: fail-points
 fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 312 cells, resumable
@@ -117,6 +121,11 @@ sanitize: deps ## The test suite under the address sanitizer, then under the thr
 tuf-conformance: release ## The TUF project's conformance suite against our client: SUITE=its checkout
 	@scripts/tuf-conformance "$(SUITE)" .build/release/countersign
 
+.PHONY: conformance
+conformance: release ## The 140 offline cases of sigstore-conformance: CONFORMANCE=the folder of its data and runner
+	@if [ -f "$(CONFORMANCE)/run.py" ]; then python3 "$(CONFORMANCE)/run.py" "$(RELEASE) conformance"; \
+	else echo "conformance: NOT RUN: there is no $(CONFORMANCE)/run.py"; fi
+
 .PHONY: rotation
 rotation: release ## Every key of the instance and of its TUF repository is rotated under a running daemon
 	@scripts/rotation $(DEMO)-rotation/v1
@@ -136,6 +145,6 @@ deps: ## System packages for building, testing and the demo (apt; asks nothing)
 
 .PHONY: clean
 clean: ## Stop demos, remove what they and the builds left
-	@for d in $(DEMO) $(RUNS:%=$(DEMO)%) $(STACKS:%=$(DEMO)%); do scripts/stack down $$d; rm -rf $$d; done
+	@for d in $(DEMO) $(CHAOS_LONG) $(RUNS:%=$(DEMO)%) $(STACKS:%=$(DEMO)%); do scripts/stack down $$d; rm -rf $$d; done
 	@for d in $(DEMO)-interop2 $(DEMO)-rekor2 $(DEMO)-matrix/real; do [ ! -d $$d/real ] || scripts/real-logs-run . $$d/real stop; done
 	rm -rf $(DEMO)-interop2 $(DEMO)-matrix $(DEMO)-rekor2 $(DEMO)-big-document $(DEMO)-rotation .build .build-asan .build-tsan

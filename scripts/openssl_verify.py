@@ -1,9 +1,13 @@
-"""Verifies a signature bundle with the openssl program and arithmetic of its own: no line of the daemon's code.
+"""Verifies signatures with the openssl program and arithmetic of its own: no line of the daemon's code.
 
-Signature over the envelope, certificate chain at the time of the log entry, identity and issuer, the log entry being of this
-very signature, inclusion proof, checkpoint, signed entry timestamp. Certificates and checkpoints recur, so they are judged once.
+Bundles over Rekor v1 and v2, and layers in cosign's older form: the signature, the certificate chain at each time that is known
+of it (the log's, the timestamp authority's; one there must be), identity and issuer, the timestamp being of this signature, the
+log entry being of this very signature, inclusion proof, checkpoint, signed entry timestamp. Certificates and checkpoints recur,
+so they are judged once. Not judged: the certificate's promise of a CT log.
 """
-import base64, datetime, functools, hashlib, json, os, subprocess, tempfile
+import base64, datetime, functools, hashlib, json, os, re, subprocess, tempfile
+
+ED25519 = bytes.fromhex("2b6570")  # its OID, near the beginning of such a key
 
 
 class Unverifiable(Exception):
@@ -39,8 +43,13 @@ def openssl(*arguments):
 
 
 def verify_signature(key_pem, signature, message, what):
+    if isinstance(key_pem, str):
+        key_pem = key_pem.encode()
+    is_ed25519 = ED25519 in b64(b"".join(key_pem.split(b"\n")[1:2]))[:16]
     with Files() as file:
-        run = openssl("dgst", "-sha256", "-verify", file(key_pem), "-signature", file(signature), file(message))
+        key, signed, text = file(key_pem), file(signature), file(message)
+        run = (openssl("pkeyutl", "-verify", "-pubin", "-inkey", key, "-rawin", "-in", text, "-sigfile", signed) if is_ed25519 else
+               openssl("dgst", "-sha256", "-verify", key, "-signature", signed, text))
     if run.returncode != 0:
         raise Unverifiable(f"{what}: the signature does not verify")
 
@@ -52,8 +61,10 @@ class Anchors:
         self.logs = {b64(log["logId"]["keyId"]): pem("PUBLIC KEY", b64(log["publicKey"]["rawBytes"])) for log in root["tlogs"]}
         self.authorities = [[pem("CERTIFICATE", b64(c["rawBytes"])) for c in ca["certChain"]["certificates"]]
                             for ca in root["certificateAuthorities"]]
+        self.clocks = [[pem("CERTIFICATE", b64(c["rawBytes"])) for c in tsa["certChain"]["certificates"]]
+                       for tsa in root.get("timestampAuthorities", [])]
 
-    @functools.lru_cache(maxsize=4096)
+    @functools.lru_cache(maxsize=65536)
     def key_of(self, der):
         """The certificate's key, once it names the expected signer."""
         with Files() as file:
@@ -80,12 +91,41 @@ class Anchors:
             said = run.stderr.decode().strip()
         raise Unverifiable(f"the certificate does not chain at {datetime.datetime.fromtimestamp(at, datetime.UTC)}: {said}")
 
+    def is_signer(self, certificate_pem):
+        """Whether a certificate (PEM) is for the expected signer, whoever issued it."""
+        with Files() as file:
+            der = openssl("x509", "-in", file(certificate_pem), "-outform", "DER").stdout
+        try:
+            return bool(der) and bool(self.key_of(der))
+        except Unverifiable:
+            return False
+
+    def time_of(self, token, signature):
+        """When an authority of the trusted root saw this signature."""
+        with Files() as file:
+            answer, data = file(token), file(signature)
+            text = openssl("ts", "-reply", "-in", answer, "-text").stdout.decode(errors="replace")
+            stamped = re.search(r"Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d+) GMT", text)
+            if not stamped:
+                raise Unverifiable("a timestamp that cannot be read")
+            at = datetime.datetime.strptime(" ".join(stamped.groups()), "%b %d %H:%M:%S %Y").replace(tzinfo=datetime.UTC)
+            said = "no timestamp authority is trusted"
+            for chain in self.clocks:
+                run = openssl("ts", "-verify", "-attime", str(int(at.timestamp())), "-data", data, "-in", answer, "-CAfile", file(chain[-1]),
+                              "-untrusted", file("".join(chain)))
+                if run.returncode == 0:
+                    return int(at.timestamp())
+                said = run.stderr.decode().strip()
+        raise Unverifiable(f"the timestamp does not verify: {said}")
+
     @functools.lru_cache(maxsize=65536)
     def checkpoint(self, note, log):
         """Size and root that the log signed."""
         text, _, signatures = note.rpartition("\n\n")
         origin, size, root = text.split("\n")[:3]
         for line in signatures.strip().split("\n"):
+            if line.split(" ")[1] != origin.split(" ")[0]:
+                continue  # a witness
             raw = b64(line.split(" ")[2])[4:]
             try:
                 verify_signature(self.logs[log], raw, text + "\n", f"checkpoint of {origin}")
@@ -113,34 +153,79 @@ def root_of(leaf, index, size, path):
     return node
 
 
-def is_of(body, envelope, certificate, payload):
-    """Rekor v1's `dsse`: the entry names this signature, this certificate and this payload."""
-    spec = json.loads(body)["spec"]
-    [signed] = spec["signatures"]
-    same_key = b64(signed["verifier"]).decode().replace("\n", "") == pem("CERTIFICATE", certificate).replace("\n", "")
-    return (signed["signature"] == envelope["signatures"][0]["sig"] and same_key
-            and spec["payloadHash"]["value"] == hashlib.sha256(payload).hexdigest())
+def is_of(body, signature, certificate, payload, message):
+    """The entry (one of `dsse` and `hashedrekord` of Rekor v1, `hashedrekord` of v2) names this signature, certificate and content."""
+    document = json.loads(body)
+    kind, spec = f"{document['kind']}/{document['apiVersion']}", document["spec"]
+    flat = lambda text: text.replace("\n", "")
+    named = flat(pem("CERTIFICATE", certificate))
+    if kind == "dsse/0.0.1":
+        [signed] = spec["signatures"]
+        return (b64(signed["signature"]) == signature and flat(b64(signed["verifier"]).decode()) == named
+                and spec["payloadHash"]["value"] == hashlib.sha256(payload).hexdigest())
+    if kind == "hashedrekord/0.0.1":
+        signed = spec["signature"]
+        return (b64(signed["content"]) == signature and flat(b64(signed["publicKey"]["content"]).decode()) == named
+                and spec["data"]["hash"] == {"algorithm": "sha256", "value": hashlib.sha256(message).hexdigest()})
+    record = spec["hashedRekordV002"]
+    return (kind == "hashedrekord/0.0.2" and b64(record["signature"]["content"]) == signature
+            and b64(record["signature"]["verifier"]["x509Certificate"]["rawBytes"]) == certificate
+            and b64(record["data"]["digest"]) == hashlib.sha256(message).digest())
+
+
+def verify_promise(body, time, log, index, promise, anchors):
+    """Rekor v1's signed entry timestamp."""
+    if log not in anchors.logs:
+        raise Unverifiable("an entry of a log that nobody trusts")
+    promised = json.dumps({"body": body, "integratedTime": time, "logID": log.hex(), "logIndex": index}, separators=(",", ":"), sort_keys=True)
+    verify_signature(anchors.logs[log], b64(promise), promised, "signed entry timestamp")
 
 
 def verify(bundle, anchors):
-    """Raises Unverifiable, with what does not hold, unless all of it does. For bundles over Rekor v1."""
+    """Raises Unverifiable, with what does not hold, unless all of it does."""
     material, envelope = bundle["verificationMaterial"], bundle["dsseEnvelope"]
     certificate, payload = b64(material["certificate"]["rawBytes"]), b64(envelope["payload"])
+    [signature] = [b64(one["sig"]) for one in envelope["signatures"]]
     kind = envelope["payloadType"].encode()
     message = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
-    verify_signature(anchors.key_of(certificate), b64(envelope["signatures"][0]["sig"]), message, "envelope")
+    verify_signature(anchors.key_of(certificate), signature, message, "envelope")
+    stamps = (material.get("timestampVerificationData") or {}).get("rfc3161Timestamps") or []
+    times = [anchors.time_of(b64(one["signedTimestamp"]), signature) for one in stamps]
+    if not material["tlogEntries"]:
+        raise Unverifiable("no log entry")
     for entry in material["tlogEntries"]:
-        log, body, time = b64(entry["logId"]["keyId"]), b64(entry["canonicalizedBody"]), int(entry.get("integratedTime", 0))
+        log, body, index = b64(entry["logId"]["keyId"]), b64(entry["canonicalizedBody"]), int(entry.get("logIndex", 0))
         if log not in anchors.logs:
             raise Unverifiable("an entry of a log that nobody trusts")
-        anchors.chain(certificate, time)
-        if not is_of(body, envelope, certificate, payload):
+        if not is_of(body, signature, certificate, payload, message):
             raise Unverifiable("the log entry is of another signature")
-        promised = json.dumps({"body": entry["canonicalizedBody"], "integratedTime": time, "logID": log.hex(),
-                               "logIndex": int(entry.get("logIndex", 0))}, separators=(",", ":"), sort_keys=True)
-        verify_signature(anchors.logs[log], b64(entry["inclusionPromise"]["signedEntryTimestamp"]), promised, "signed entry timestamp")
+        if entry["kindVersion"]["version"] == "0.0.1":
+            times.append(int(entry["integratedTime"]))
+            verify_promise(entry["canonicalizedBody"], times[-1], log, index, entry["inclusionPromise"]["signedEntryTimestamp"], anchors)
         proof = entry["inclusionProof"]
         size, root = anchors.checkpoint(proof["checkpoint"]["envelope"], log)
         if size != int(proof["treeSize"]) or root_of(hashlib.sha256(b"\0" + body).digest(), int(proof.get("logIndex", 0)), size,
                                                      map(b64, proof.get("hashes", []))) != root:
             raise Unverifiable("the inclusion proof does not lead to the checkpoint's root")
+    if not times:
+        raise Unverifiable("nobody says when it was signed")
+    for time in times:
+        anchors.chain(certificate, time)
+
+
+def verify_legacy(payload, annotations, anchors):
+    """A layer in cosign's older form, over Rekor v1. That its entry is in the log it does not prove: the caller looks there."""
+    certificate_pem = annotations["dev.sigstore.cosign/certificate"]
+    certificate = b64("".join(line for line in certificate_pem.splitlines() if "-----" not in line))
+    signature = b64(annotations["dev.cosignproject.cosign/signature"])
+    verify_signature(anchors.key_of(certificate), signature, payload, "layer")
+    logged = json.loads(annotations["dev.sigstore.cosign/bundle"])
+    entry = logged["Payload"]
+    if not is_of(b64(entry["body"]), signature, certificate, payload, payload):
+        raise Unverifiable("the log entry is of another signature")
+    verify_promise(entry["body"], entry["integratedTime"], bytes.fromhex(entry["logID"]), entry["logIndex"], logged["SignedEntryTimestamp"], anchors)
+    times = [entry["integratedTime"]]
+    if stamp := annotations.get("dev.sigstore.cosign/rfc3161timestamp"):
+        times.append(anchors.time_of(b64(json.loads(stamp)["SignedRFC3161Timestamp"]), signature))
+    for time in times:
+        anchors.chain(certificate, time)
