@@ -36,7 +36,8 @@ package struct Doctor: Sendable {
         let trust: Result<TrustKeeper, any Error>
         do {
             trust = .success(
-                try await TrustKeeper(configuration, http: http, pool: nil, logger: Logger(label: "doctor")))
+                try await TrustKeeper(
+                    configuration, http: http, pool: nil, checksPolicy: false, logger: Logger(label: "doctor")))
         } catch {
             trust = .failure(error)
         }
@@ -44,6 +45,7 @@ package struct Doctor: Sendable {
         let services = Result { try trust.get().services() }
         findings += await identityFindings(services, trust)
         findings += await serviceFindings(services, trust)
+        findings += await policyFindings(services, trust)
         findings += await clockFindings(services)
         for registry in configuration.registries { findings += await registryFindings(registry) }
         findings += await databaseFindings()

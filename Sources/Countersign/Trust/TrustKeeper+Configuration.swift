@@ -7,9 +7,11 @@ package import TUF
 
 extension TrustKeeper {
     /// The keeper of the configured source. A lab's root is refused in production, now and at every rotation.
-    /// - Parameter pool: where the metadata of a TUF repository is kept for all daemons; nil keeps it in memory.
+    /// - Parameters:
+    ///   - pool: where the metadata of a TUF repository is kept for all daemons; nil keeps it in memory.
+    ///   - checksPolicy: whether the services must do for every rule of the policy: for whoever signs.
     package convenience init(
-        _ configuration: Configuration, http: HTTPClient, pool: ConnectionPool?,
+        _ configuration: Configuration, http: HTTPClient, pool: ConnectionPool?, checksPolicy: Bool,
         metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
     ) async throws(TrustError) {
         let sigstore = configuration.sigstore
@@ -18,8 +20,10 @@ extension TrustKeeper {
                 if let pool { TUFDatabaseCache(pool: pool, repository: repository) } else { TUFMemoryCache() }
             },
             allowsLab: configuration.environment == .development,
-            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) }, metrics: metrics,
-            logger: logger)
+            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) },
+            check: { config, services, now throws(TrustError) in
+                if checksPolicy { try configuration.check(services, of: config, at: now) }
+            }, metrics: metrics, logger: logger)
     }
 }
 

@@ -1,0 +1,45 @@
+import Curl
+import FoundationEssentials
+import OCI
+import Sigstore
+import SigstoreLab
+import Support
+import Synchronization
+import Testing
+
+@testable import Countersign
+
+/// What the policy asks for, and what doctor does only when it is asked to or finds a daemon.
+@Suite(.enabled(if: SigningLine.isPossible)) struct DoctorPolicyTests {
+    @Test func `a rule that the services of now cannot sign fails by its name, and the rest is looked at`() async throws
+    {
+        var patient = try await DoctorPatient()
+        patient.configuration.policy.rules = [
+            SigningLine.Setup.rule("plain"), SigningLine.Setup.rule("old", formats: [.bundle, .legacy]),
+        ]
+        #expect(try await patient.finding("rule old").verdict == .ok)
+        guard case .files(let root, _) = patient.configuration.sigstore.trust else { return }
+        func services(_ selector: String) async throws {
+            let urls = try await [patient.line.lab.endpoints.rekor2, patient.line.rekor.url]
+            let services = urls.enumerated().map { position, url in
+                """
+                {"url":"\(url)","majorApiVersion":2,"operator":"\(position)","validFor":{"start":"2020-01-01T00:00:00Z"}}
+                """
+            }
+            let config = try patient.folder.write(
+                """
+                {"mediaType":"application/vnd.dev.sigstore.signingconfig.v0.2+json",\
+                "rekorTlogUrls":[\(services.joined(separator: ","))],"rekorTlogConfig":{"selector":"\(selector)"}}
+                """, to: "signing_config.json")
+            patient.configuration.sigstore.trust = .files(trustedRoot: root, signingConfig: config)
+        }
+        patient.configuration.sigstore.rekor = nil
+        patient.configuration.sigstore.upstreams = try #require(patient.configuration.sigstore.timestampAuthority)
+        try await services("ANY")
+        let findings = await patient.findings()
+        func finding(_ check: String) throws -> DoctorFinding { try #require(findings.first { $0.check == check }) }
+        #expect(try finding("rule plain").verdict == .ok)
+        #expect(try finding("rule old").code == "trust.rule_unsignable" && finding("rule old").fix?.isEmpty == false)
+        #expect(try finding("identity name").verdict == .ok)
+    }
+}
