@@ -38,8 +38,12 @@ import Testing
         try await services("ANY")
         let findings = await patient.findings()
         func finding(_ check: String) throws -> DoctorFinding { try #require(findings.first { $0.check == check }) }
-        #expect(try finding("rule plain").verdict == .ok)
+        #expect(try finding("rule plain").verdict == .ok && finding("service selection").verdict == .ok)
         #expect(try finding("rule old").code == "trust.rule_unsignable" && finding("rule old").fix?.isEmpty == false)
         #expect(try finding("identity name").verdict == .ok)
+
+        try await services("ALL")
+        let several = try await patient.finding("service selection")
+        #expect(several.code == "trust.several_services" && several.observed.contains("wants 2 log entries"))
     }
 }

@@ -9,6 +9,13 @@ extension Doctor {
         guard let services = try? services.get() else { return [] }
         let sigstore = configuration.sigstore
         var findings: [DoctorFinding] = []
+        if let config = try? trust.get().current.signingConfig {
+            findings.append(
+                await look("service selection", fix: "see the instance's signing configuration") {
+                    try sigstore.checkSelection(of: config, at: Date())
+                    return .good("the signing configuration wants one log entry, and one timestamp at most")
+                })
+        }
         for rule in configuration.policy.rules where rule.effect == .sign {
             findings.append(
                 await look("rule \(rule.name)", fix: "see the rule's formats, identity and log") {

@@ -4,15 +4,30 @@ import Sigstore
 /// Whether the services of a moment do for everything that the policy may ask of them. What the configuration names itself
 /// is judged when it is read; what a signing configuration names is known, and changes, only while we run.
 extension Configuration {
-    /// - Throws: ``TrustError/unsignable(rule:_:)`` of the first rule.
+    /// - Throws: ``TrustError/several(_:wanted:)``, ``TrustError/unsignable(rule:_:)`` of the first rule.
     func check(
         _ services: InstanceServices, of signingConfig: SigningConfig?, at now: Date
     ) throws(TrustError) {
+        if let signingConfig { try sigstore.checkSelection(of: signingConfig, at: now) }
         for rule in policy.rules where rule.effect == .sign { try sigstore.check(rule, services) }
     }
 }
 
 extension SigstoreConfiguration {
+    /// Of what is left to the signing configuration it may want one for each signature: an evidence has one log entry and
+    /// one timestamp. Fewer than are wanted would be less than verifiers of that instance may ask for.
+    func checkSelection(of signingConfig: SigningConfig, at now: Date) throws(TrustError) {
+        let (logs, authorities): (Int, Int)
+        do throws(SigstoreError) {
+            logs = try namedLogs.isEmpty ? signingConfig.logs(at: now).count : 1
+            authorities = try timestampAuthority == nil ? signingConfig.authorities(at: now).count : 1
+        } catch {
+            throw .noService(error.observed)
+        }
+        guard logs <= 1 else { throw .several("log entries", wanted: logs) }
+        guard authorities <= 1 else { throw .several("timestamps", wanted: authorities) }
+    }
+
     /// Whether a rule can be signed as it says: its identity, its log, each of its formats.
     func check(_ rule: PolicyConfiguration.Rule, _ services: InstanceServices) throws(TrustError) {
         func refuse(_ why: String) -> TrustError { .unsignable(rule: rule.name, why) }

@@ -72,6 +72,19 @@ import Testing
             [.bundle], "log1a.example", Services(logs: [(1, "b")]), "trust.rule_unsignable",
             "names the log 'log1a.example'; in use are: log1b.example"
         ),
+        (
+            [.bundle], nil, Services(logs: [(1, "a"), (2, "b")], logSelector: #"{"selector":"ALL"}"#),
+            "trust.several_services", "wants 2 log entries for each signature; this daemon makes one"
+        ),
+        (
+            [.bundle], nil, Services(logs: [(1, "a"), (2, "b")], logSelector: #"{"selector":"EXACT","count":2}"#),
+            "trust.several_services", "wants 2 log entries"
+        ),
+        (
+            [.bundle], nil,
+            Services(authorities: ["a", "b", "c"], authoritySelector: #"{"selector":"EXACT","count":2}"#),
+            "trust.several_services", "wants 2 timestamps"
+        ),
     ]
 
     @Test(arguments: faults.indices)
@@ -112,5 +125,22 @@ import Testing
         try bare.check(services, of: nil, at: Date())
         configuration.policy.rules[0].effect = .refuse
         try configuration.check(services, of: nil, at: Date())
+    }
+
+    @Test func `what the configuration names is taken however many the instance wants`() throws {
+        var configuration = try Self.configuration()
+        configuration.sigstore.rekor = UpstreamConfiguration(url: "https://rekor.example")
+        configuration.sigstore.timestampAuthority = UpstreamConfiguration(url: "https://tsa.example")
+        let wanting = try SigningConfig(
+            json: Services(
+                logs: [(1, "a"), (2, "b")], logSelector: #"{"selector":"ALL"}"#, authorities: ["a", "b"],
+                authoritySelector: #"{"selector":"ALL"}"#
+            ).json)
+        let services = try configuration.sigstore.services(wanting, at: Date())
+        try configuration.check(services, of: wanting, at: Date())
+        // and both are one where one is all there is
+        let one = try SigningConfig(json: Services(logSelector: #"{"selector":"ALL"}"#).json)
+        let left = try Self.configuration()
+        try left.check(try left.sigstore.services(one, at: Date()), of: one, at: Date())
     }
 }
