@@ -46,4 +46,21 @@ import Testing
         let several = try await patient.finding("service selection")
         #expect(several.code == "trust.several_services" && several.observed.contains("wants 2 log entries"))
     }
+
+    @Test func `a Fulcio without a CT log is found by its certificate, and accepted where that is meant`() async throws
+    {
+        try await SigningLine.withAnotherLab { lab in
+            lab.faults.set(Fault(.distort(.noSCT)), for: .fulcio)
+            var patient = try await DoctorPatient(lab: lab)
+            func finding(_ check: String) async -> DoctorFinding? {
+                await patient.findings { $0.issuesCertificate = true }.first { $0.check == check }
+            }
+            let refused = await finding("certificate")
+            #expect(refused?.verdict == .failed && refused?.code == "verify.sct")
+            #expect(await finding("certificate transparency") == nil)
+            patient.configuration.sigstore.certificateTransparency = .none
+            #expect(await finding("certificate")?.verdict == .ok)
+            #expect(await finding("certificate transparency")?.verdict == .warning)
+        }
+    }
 }

@@ -169,6 +169,13 @@ extension Doctor {
                 )
             }
             let stamps = try certificate.leaf.signedCertificateTimestamps().count
+            guard stamps > 0 || configuration.sigstore.certificateTransparency == .none else {
+                return .bad(
+                    "\(upstream.url) issues certificates without the promise of a CT log, and nothing verifies with them",
+                    code: "verify.sct",
+                    fix: "give Fulcio a CT log; or, if it shall have none, set sigstore.certificate_transparency: none",
+                    facts: facts)
+            }
             return .good(
                 "verifiers pin identity \(certificate.identity), issuer \(certificate.issuer); valid until "
                     + "\(certificate.notAfter.formatted(.iso8601)), \(stamps) SCTs, chain in the trust material",

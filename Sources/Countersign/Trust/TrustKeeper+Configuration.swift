@@ -3,6 +3,7 @@ import FoundationEssentials
 package import Logging
 import OpenSSL
 package import Postgres
+import Sigstore
 package import TUF
 
 extension TrustKeeper {
@@ -19,11 +20,20 @@ extension TrustKeeper {
             try sigstore.trust.source(http: http) { repository in
                 if let pool { TUFDatabaseCache(pool: pool, repository: repository) } else { TUFMemoryCache() }
             },
-            allowsLab: configuration.environment == .development,
+            allowsLab: configuration.environment == .development, demanding: sigstore.demands,
             services: { config, now throws(TrustError) in try sigstore.services(config, at: now) },
             check: { config, services, now throws(TrustError) in
                 if checksPolicy { try configuration.check(services, of: config, at: now) }
             }, metrics: metrics, logger: logger)
+    }
+}
+
+extension SigstoreConfiguration {
+    /// What our own signatures, and all that we verify, must bring.
+    var demands: Verifier.Demands {
+        var demands = Verifier.Demands.standard
+        demands.acceptsUntransparentCertificates = certificateTransparency == .none
+        return demands
     }
 }
 

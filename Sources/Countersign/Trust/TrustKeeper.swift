@@ -26,6 +26,7 @@ package final class TrustKeeper: Sendable {
     private let state: Mutex<State>
     private let source: (any TrustSource)?
     private let allowsLab: Bool
+    private let demands: Verifier.Demands
     private let serviceRule: ServiceRule
     private let serviceCheck: ServiceCheck
     private let metrics: TrustMetrics
@@ -36,10 +37,11 @@ package final class TrustKeeper: Sendable {
     /// is still valid will do.
     /// - Parameters:
     ///   - allowsLab: whether a lab's root may be used: in development only.
+    ///   - demands: of every signature that is verified.
     ///   - services: what of the documents must make sense for us, besides the root itself.
     ///   - check: what these services must do for. What is in use and fails it later stays in use, and is told.
     package init(
-        _ source: any TrustSource, allowsLab: Bool,
+        _ source: any TrustSource, allowsLab: Bool, demanding demands: Verifier.Demands = .standard,
         services: @escaping ServiceRule = TrustKeeper.noServices,
         check: @escaping ServiceCheck = { _, _, _ throws(TrustError) in },
         metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
@@ -53,12 +55,13 @@ package final class TrustKeeper: Sendable {
             documents = kept
             failure = error
         }
-        let trust = try Self.trust(documents, origin: source.origin, allowsLab: allowsLab)
+        let trust = try Self.trust(documents, origin: source.origin, allowsLab: allowsLab, demands)
         let now = Date()
         try check(trust.signingConfig, try services(trust.signingConfig, now), now)
         state = Mutex(State(current: trust, documents: documents, failure: failure))
         self.source = source
         self.allowsLab = allowsLab
+        self.demands = demands
         self.metrics = metrics
         self.logger = logger
         serviceRule = services
@@ -74,6 +77,7 @@ package final class TrustKeeper: Sendable {
         state = Mutex(State(current: Trust(verifier: verifier, signingConfig: signingConfig, origin: "fixed")))
         source = nil
         allowsLab = true
+        demands = verifier.demands
         metrics = TrustMetrics(MetricsRegistry())
         logger = Logger(label: "trust") { _ in SwiftLogNoOpLogHandler() }
         serviceRule = services
@@ -160,7 +164,7 @@ package final class TrustKeeper: Sendable {
             try judge(current)
             return false
         }
-        let trust = try Self.trust(documents, origin: origin, allowsLab: allowsLab)
+        let trust = try Self.trust(documents, origin: origin, allowsLab: allowsLab, demands)
         try judge(trust)
         state.withLock { state in
             state.documents = documents
@@ -177,9 +181,9 @@ package final class TrustKeeper: Sendable {
     }
 
     private static func trust(
-        _ documents: TrustDocuments, origin: String, allowsLab: Bool
+        _ documents: TrustDocuments, origin: String, allowsLab: Bool, _ demands: Verifier.Demands
     ) throws(TrustError) -> Trust {
-        let trust = try Trust(documents, origin: origin)
+        let trust = try Trust(documents, origin: origin, demanding: demands)
         guard !trust.trustedRoot.isLab || allowsLab else { throw .lab(origin: origin) }
         return trust
     }

@@ -69,6 +69,8 @@ struct SigningLine: Sendable {
         var subject = "https://kubernetes.io/namespaces/ci/serviceaccounts/signer"
         var audience = "sigstore"
         var trustedRoot: [UInt8]?
+        /// Of every signature that it verifies, its own among them.
+        var demands = Verifier.Demands.standard
         var settings = JobQueue.Settings()
         var isTimestamped = true
         var signatureRepository: String?
@@ -136,7 +138,8 @@ struct SigningLine: Sendable {
                     url: tsa.url + "/api/v1/timestamp", http: Self.http(dependencies?.gate(.tsa, tsa.url)),
                     route: Self.route) : nil, timestampGate: dependencies?.gate(.tsa, tsa.url))
         let signers = Signers(
-            identities: [identity], trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
+            identities: [identity],
+            trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root), demanding: setup.demands)),
             caps: setup.budgets.map { RepositoryCaps($0.repositories, pool: database.pool) }, services: { services })
         var configured = Self.registry(at: registry.url, signatures: setup.signatureRepository)
         configured.deletion = setup.deletion
