@@ -47,6 +47,22 @@ import Testing
         #expect(several.code == "trust.several_services" && several.observed.contains("wants 2 log entries"))
     }
 
+    @Test func `every identity that a rule can name is looked at`() async throws {
+        var patient = try await DoctorPatient()
+        var other = patient.configuration.sigstore.identity
+        other.proof = .token(.file("/nonexistent/token"))
+        patient.configuration.sigstore.identities = [
+            .init(name: "nightly", identity: patient.configuration.sigstore.identity),
+            .init(name: "releases", identity: other),
+        ]
+        let findings = await patient.findings { $0.issuesCertificate = true }
+        let failed = findings.filter { $0.verdict == .failed }
+        #expect(failed.map(\.check) == ["identity token releases"] && failed.first?.code == "identity.token_missing")
+        let checks = Set(findings.map(\.check))
+        #expect(
+            checks.isSuperset(of: ["identity token", "identity token nightly", "certificate", "certificate nightly"]))
+    }
+
     @Test func `a Fulcio without a CT log is found by its certificate, and accepted where that is meant`() async throws
     {
         try await SigningLine.withAnotherLab { lab in

@@ -8,8 +8,9 @@ extension Doctor {
         _ services: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
     ) async -> [DoctorFinding] {
         var findings: [DoctorFinding] = []
-        for (name, identity) in [("", configuration.sigstore.identity)] {
-            let suffix = name.isEmpty ? "" : " \(name)"
+        for (position, named) in configuration.sigstore.allIdentities.enumerated() {
+            // rules call the others by name
+            let (suffix, identity) = (position == 0 ? "" : " \(named.name)", named.identity)
             switch identity.proof {
             case .key(let key): findings.append(await keyFinding("key" + suffix, key))
             case .token(let source):
