@@ -79,4 +79,31 @@ import Testing
             #expect(await finding("certificate transparency")?.verdict == .warning)
         }
     }
+
+    @Test func `a daemon that listens is sent a delivery without events, and one that does not is not missed`()
+        async throws
+    {
+        try await DoorsFixture.withDoors { doors in
+            var configuration = Configuration.doors
+            func finding(_ change: (inout Configuration) -> Void = { _ in }) async throws -> DoctorFinding {
+                var changed = configuration
+                change(&changed)
+                let doctor = Doctor(changed, .init(migrations: packageRoot + "/migrations"), http: SigningLine.http)
+                return try #require(await doctor.intakeFindings().first { $0.check == "delivery main" })
+            }
+            #expect(try await finding().observed.contains("not tried"))
+            let port = try #require(doors.ports[.webhooks])
+            configuration.listeners.webhooks = ListenAddress(host: "0.0.0.0", port: port)
+            let taken = try await finding()
+            #expect(taken.verdict == .ok && taken.observed.contains("took a delivery"), "\(taken)")
+            #expect(try await doors.events() == 0)
+            #expect(doors.metrics.deliveries.value("main", "ignored") == 1)
+            #expect(doors.metrics.deliveries.value("main", "intake.unauthorized") == 0)
+
+            let other = try await finding { $0.endpoints[0].secrets = [Secret("Bearer another-secret")] }
+            #expect(other.verdict == .failed && other.code == "intake.unauthorized")
+            configuration.listeners.webhooks = ListenAddress(host: "127.0.0.1", port: 1)
+            #expect(try await finding().observed.contains("nothing listens"))
+        }
+    }
 }

@@ -7,7 +7,8 @@ import Sigstore
 /// Proves before the first push that everything a signature needs is there: one finding a part, each with its fix.
 ///
 /// It needs no running daemon. It writes nothing: an upload session is opened and cancelled where push is tried, one timestamp
-/// is taken, and a certificate (which a public CT log shows for ever) only if that is asked for.
+/// is taken, a daemon that listens gets a delivery without events; a certificate (which a public CT log shows for ever) is
+/// taken only if that is asked for.
 package struct Doctor: Sendable {
     /// What may be tried beyond looking.
     package struct Options: Sendable {
@@ -49,7 +50,7 @@ package struct Doctor: Sendable {
         findings += await clockFindings(services)
         for registry in configuration.registries { findings += await registryFindings(registry) }
         findings += await databaseFindings()
-        findings += intakeFindings()
+        findings += await intakeFindings()
         return findings
     }
 
