@@ -80,6 +80,48 @@ import Testing
         }
     }
 
+    @Test func `a scratch tag is put only when that is asked for, and says what stays`() async throws {
+        var patient = try await DoctorPatient()
+        let name = "\(SigningLine.registryName)/\(patient.line.repository.name)"
+        #expect(await !patient.findings().contains { $0.check.hasPrefix("tags") })
+        #expect(!patient.line.registry.requests.contains { $0.isFallbackIndex })
+        func finding() async throws -> DoctorFinding {
+            try #require(await patient.findings { $0.writes = true }.first { $0.check == "tags \(name)" })
+        }
+        func served(_ digest: String) async throws -> Bool {
+            try await patient.line.pusher.serves(patient.line.repository.name, try Digest(digest))
+        }
+        let left = try await finding()
+        #expect(left.verdict == .ok, "\(left)")
+        let digests = try #require(left.facts["left"]).split(separator: " ").map(String.init)
+        #expect(digests.count == 2)
+        for digest in digests {
+            let isServed = try await served(digest)
+            #expect(isServed)
+        }
+
+        // with the right to delete nothing stays
+        patient.configuration.registries[0].deletion = .basic(username: "remover", password: Secret("long enough"))
+        let tidy = try await finding()
+        #expect(tidy.verdict == .ok && tidy.facts["left"] == nil, "\(tidy)")
+        for digest in digests {
+            let isServed = try await served(digest)
+            #expect(!isServed)
+        }
+
+        // immutable tags: the second write is refused, which matters where there is no referrers API
+        let seen = Mutex(0)
+        patient.line.registry.next(.answered(409, body: #"{"errors":[{"code":"TAG_IMMUTABLE"}]}"#)) { request in
+            request.isFallbackIndex
+                && seen.withLock {
+                    $0 += 1; return $0 == 2
+                }
+        }
+        let immutable = try await finding()
+        #expect(immutable.verdict == .failed && immutable.code == "registry.tag_immutable", "\(immutable)")
+        #expect(immutable.fix?.contains("sha256-*") == true)
+    }
+
     @Test func `a daemon that listens is sent a delivery without events, and one that does not is not missed`()
         async throws
     {

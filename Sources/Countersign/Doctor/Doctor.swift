@@ -8,12 +8,14 @@ import Sigstore
 ///
 /// It needs no running daemon. It writes nothing: an upload session is opened and cancelled where push is tried, one timestamp
 /// is taken, a daemon that listens gets a delivery without events; a certificate (which a public CT log shows for ever) is
-/// taken only if that is asked for.
+/// taken, and a scratch tag written, only if that is asked for.
 package struct Doctor: Sendable {
     /// What may be tried beyond looking.
     package struct Options: Sendable {
         /// Take one certificate for each identity that has tokens.
         package var issuesCertificate = false
+        /// Put a scratch tag in each repository that push is tried in, and replace it.
+        package var writes = false
         /// Repositories to try a push in, `registry/repository`; besides those that the configuration names without a glob.
         package var repositories: [String] = []
         /// Folder of the migrations.
