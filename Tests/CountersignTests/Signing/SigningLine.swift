@@ -150,6 +150,15 @@ struct SigningLine: Sendable {
             database: database, dependencies: dependencies, settings: setup.settings)
     }
 
+    /// A daemon whose trust and services are those of `trust`: as `serve` puts it together.
+    func daemon(following trust: TrustKeeper, _ sigstore: SigstoreConfiguration) throws -> SigningDaemon {
+        try SigningDaemon(
+            signers: Signers(sigstore, trust: trust, http: Self.http),
+            policy: SigningPolicy(rules: Setup().rules, registries: [Self.registryName]),
+            registries: Registries([Self.registry(at: registry.url)], http: Self.http, dependencies: nil),
+            database: database, dependencies: nil, settings: JobQueue.Settings(), trust: trust)
+    }
+
     private func rekorV1(_ gate: DependencyGate?) -> any TransparencyLog {
         RekorV1(url: rekor.url, http: Self.http(gate), route: Self.route)
     }
@@ -202,9 +211,12 @@ struct SigningLine: Sendable {
     }
 
     /// Another Sigstore, with keys of its own, for the length of `body`.
-    static func withAnotherLab<R: Sendable>(_ body: @escaping @Sendable (Lab) async throws -> R) async throws -> R {
+    static func withAnotherLab<R: Sendable>(
+        logs: LogChoice = .v1, _ body: @escaping @Sendable (Lab) async throws -> R
+    ) async throws -> R {
         let folder = try TemporaryDirectory()
-        let configuration = LabConfiguration(directory: folder.path + "/lab")
+        var configuration = LabConfiguration(directory: folder.path + "/lab")
+        (configuration.logs, configuration.checkpointInterval) = (logs, .zero)
         let result = try await Lab.withRunning(configuration, logger: SigningDaemon.silence, body)
         withExtendedLifetime(folder) {}
         return result
@@ -238,7 +250,7 @@ struct SigningDaemon: Sendable {
 
     init(
         signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
-        dependencies: Dependencies?, settings: JobQueue.Settings
+        dependencies: Dependencies?, settings: JobQueue.Settings, trust: TrustKeeper? = nil
     ) throws {
         self.signers = signers
         self.dependencies = dependencies
@@ -253,7 +265,7 @@ struct SigningDaemon: Sendable {
                 subjects: SubjectTurns(pool: database.pool), records: AttestationRecords(pool: database.pool),
                 documents: DocumentStore(pool: database.pool), memory: DocumentMemory(capacity: 64 << 20),
                 inlineLimit: 1 << 20),
-            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(),
+            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), trust: trust,
             alarm: SignatureAlarm(alerts: Alerts(pool: database.pool, logger: Self.silence)), logger: Self.silence)
     }
 
