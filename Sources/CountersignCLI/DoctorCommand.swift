@@ -6,7 +6,7 @@ struct DoctorCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Prove before the first push that everything a signature needs is there.",
         discussion: """
-            Needs no running daemon and leaves nothing behind. Looks at trust material, token (and never prints it), Fulcio's \
+            Needs no running daemon and, without --issue and --write, leaves nothing behind. Looks at trust material, token (and never prints it), Fulcio's \
             rules for it, timestamp authority, logs, clocks, registries, database and webhook secrets. Exit status 0 if all is \
             well or only worth a warning, 1 if something failed.
             """)
@@ -15,6 +15,8 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var migrations: MigrationsOption
     @OptionGroup var output: OutputOption
     @Flag(help: "Also take one certificate; a public instance shows it for ever.") var issue = false
+    @Flag(help: "Also put a scratch tag in each repository that push is tried in, and replace it; says what stays.")
+    var write = false
     @Option(help: "Also try push in this repository, as registry/repository; may be repeated.")
     var repository: [String] = []
 
@@ -23,6 +25,7 @@ struct DoctorCommand: AsyncParsableCommand {
         defer { http.shutdown() }
         var options = Doctor.Options(migrations: try migrations.directory)
         options.issuesCertificate = issue
+        options.writes = write
         options.repositories = repository
         let findings = await Doctor(try configuration.load(), options, http: http).findings()
         switch output.output {

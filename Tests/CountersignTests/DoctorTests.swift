@@ -12,57 +12,8 @@ import Testing
 
 /// The doctor on real parts: a Sigstore, a registry and a database, with no daemon running.
 @Suite(.enabled(if: SigningLine.isPossible)) struct DoctorTests {
-    private struct Patient {
-        let line: SigningLine
-        var configuration: Configuration
-        let folder: TemporaryDirectory
-
-        init() async throws {
-            line = try await SigningLine()
-            folder = try TemporaryDirectory()
-            let root = String(decoding: try await line.lab.trustedRootJSON, as: UTF8.self)
-            func upstream(_ url: String) -> UpstreamConfiguration {
-                var upstream = UpstreamConfiguration(url: url)
-                (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
-                return upstream
-            }
-            let sigstore = SigstoreConfiguration(
-                trust: .files(trustedRoot: try folder.write(root, to: "root.json"), signingConfig: nil),
-                fulcio: upstream(line.fulcio.url), timestampAuthority: upstream(line.tsa.url + "/api/v1/timestamp"),
-                rekor: upstream(line.rekor.url),
-                identity: IdentityConfiguration(
-                    token: .file(line.tokenFile),
-                    subjectAlternativeName: "https://kubernetes.io/namespaces/ci/serviceaccounts/signer",
-                    issuer: try await line.lab.endpoints.issuer(.kubernetes)))
-            let port = try await PostgresCluster.shared().port
-            let database = line.database.configuration.database ?? ""
-            configuration = Configuration(
-                database: DatabaseConfiguration(
-                    url: Secret("postgresql://postgres@127.0.0.1:\(port)/\(database)?sslmode=disable")),
-                sigstore: sigstore)
-            configuration.environment = .development
-            configuration.registries = [.init(name: SigningLine.registryName, upstream: upstream(line.registry.url))]
-            var endpoint = EndpointConfiguration(
-                name: "main", registry: SigningLine.registryName,
-                secrets: [Secret("Bearer 0123456789abcdef0123456789abcdef")])
-            endpoint.repositories = [try Glob(line.repository.name)]
-            configuration.endpoints = [endpoint]
-        }
-
-        func findings(_ change: (inout Doctor.Options) -> Void = { _ in }) async -> [DoctorFinding] {
-            var options = Doctor.Options(migrations: packageRoot + "/migrations")
-            change(&options)
-            return await Doctor(configuration, options, http: SigningLine.http).findings()
-        }
-
-        func finding(_ check: String) async throws -> DoctorFinding {
-            let findings = await findings()
-            return try #require(findings.first { $0.check.hasPrefix(check) }, "\(findings.map(\.check))")
-        }
-    }
-
     @Test func `with everything in place nothing fails, and whom to pin is said`() async throws {
-        let patient = try await Patient()
+        let patient = try await DoctorPatient()
         let findings = await patient.findings { $0.issuesCertificate = true }
         #expect(findings.filter { $0.verdict == .failed }.map(\.observed) == [])
         let checks = Set(findings.map(\.check))
@@ -87,14 +38,14 @@ import Testing
     }
 
     @Test func `without being asked no certificate is taken`() async throws {
-        let patient = try await Patient()
+        let patient = try await DoctorPatient()
         let findings = await patient.findings()
         #expect(!findings.contains { $0.check == "certificate" })
         #expect(findings.allSatisfy { $0.verdict != .failed })
     }
 
     @Test func `each fault has a name, a check and a fix`() async throws {
-        var patient = try await Patient()
+        var patient = try await DoctorPatient()
         let good = patient.configuration
         func expect(_ code: String, at check: String, _ change: (inout Configuration) throws -> Void) async throws {
             patient.configuration = good
@@ -133,7 +84,7 @@ import Testing
     }
 
     @Test func `the right to delete is tried on a digest that nothing has`() async throws {
-        var patient = try await Patient()
+        var patient = try await DoctorPatient()
         #expect(await !patient.findings().contains { $0.check.hasPrefix("deletion") })
         #expect(!patient.line.registry.requests.contains { $0.method == "DELETE" && $0.path.contains("/manifests/") })
         patient.configuration.registries[0].deletion = .basic(username: "remover", password: Secret("long enough"))
@@ -146,7 +97,7 @@ import Testing
     }
 
     @Test func `trust material of another instance is noticed at its log and its timestamps`() async throws {
-        var patient = try await Patient()
+        var patient = try await DoctorPatient()
         let other = packageRoot + "/Tests/SigstoreTests/Fixtures/recorded/trusted_root.json"
         patient.configuration.sigstore.trust = .files(trustedRoot: other, signingConfig: nil)
         let findings = await patient.findings { $0.issuesCertificate = true }
@@ -155,7 +106,7 @@ import Testing
     }
 
     @Test func `a log of tiles that a signing configuration names is read, and its checkpoint verified`() async throws {
-        var patient = try await Patient()
+        var patient = try await DoctorPatient()
         let url = try await patient.line.lab.endpoints.rekor2
         func signingConfig(_ url: String) throws -> String {
             try patient.folder.write(
@@ -180,7 +131,7 @@ import Testing
     }
 
     @Test func `a managed key is shown with its hint and what clients make of it`() async throws {
-        var patient = try await Patient()
+        var patient = try await DoctorPatient()
         let keys = packageRoot + "/Tests/SigstoreTests/Fixtures/keys/"
         patient.configuration.sigstore.identity.proof = .key(
             .init(file: keys + "cosign.key", password: Secret("correct horse")))
@@ -191,7 +142,7 @@ import Testing
     }
 
     @Test func `webhook secrets are judged`() async throws {
-        var patient = try await Patient()
+        var patient = try await DoctorPatient()
         func verdict(_ change: (inout EndpointConfiguration) -> Void) async throws -> DoctorFinding.Verdict {
             let before = patient.configuration.endpoints[0]
             defer { patient.configuration.endpoints[0] = before }

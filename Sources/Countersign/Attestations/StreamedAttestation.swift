@@ -128,13 +128,7 @@ struct StreamedAttestation: Sendable {
         }
         return try await trace.stage(.verify) {
             let (bundle, verified) = try verify(prepared.prepared, entry, digest, signer)
-            var hash = SHA256Stream()
-            var size = 0
-            try await statement.bundle(bundle) { part in
-                hash.update(part)
-                size += part.count
-            }
-            let blob = try Digest("sha256:\(Hex.encode(hash.finish()))")
+            let (blob, size) = try await statement.blob(of: bundle)
             let referrer: BundleReferrer
             var evidence = prepared
             if let kept = prepared.attachment {
@@ -185,7 +179,7 @@ struct StreamedAttestation: Sendable {
 
     /// The complete verification of signature, time, identity and log entry, over the digest of the message.
     /// - Returns: the bundle to be published, its payload left out.
-    private func verify(
+    func verify(
         _ prepared: Evidence.Prepared, _ entry: TlogEntry, _ digest: [UInt8], _ signer: Signer
     ) throws -> (UnverifiedBundle, VerifiedSignature) {
         let material: UnverifiedBundle.Material

@@ -63,4 +63,15 @@ struct StreamedStatement: Sendable {
         }
         try await part(Array(Base64.encode(rest).utf8) + json[(start + mark.count)...])
     }
+
+    /// The digest and the size of that bundle.
+    func blob(of bundle: UnverifiedBundle) async throws -> (digest: Digest, size: Int) {
+        var hash = SHA256Stream()
+        var size = 0
+        try await self.bundle(bundle) { part in
+            hash.update(part)
+            size += part.count
+        }
+        return (try Digest("sha256:\(Hex.encode(hash.finish()))"), size)
+    }
 }

@@ -164,6 +164,7 @@ struct ConfigurationReading {
         }
         section.section("log_watch") { $0.read("interval", into: &sigstore.logWatchInterval) }
         section.read("public_log", into: &sigstore.publicLog)
+        section.read("certificate_transparency", into: &sigstore.certificateTransparency)
         return sigstore
     }
 

@@ -24,6 +24,11 @@ package struct SigstoreConfiguration: Sendable {
     /// Default `unacknowledged`: a log of the public good instance is then refused.
     package var publicLog: PublicLog = .unacknowledged
 
+    /// Whether certificates must be promised to a certificate transparency log. Default `required`, as stock clients demand
+    /// it. `none` is for a Fulcio without such a log: a promise that is there is verified all the same, and whoever verifies
+    /// has to be told (`--insecure-ignore-sct`).
+    package var certificateTransparency: CertificateTransparency = .required
+
     package init(
         trust: TrustConfiguration, fulcio: UpstreamConfiguration?, timestampAuthority: UpstreamConfiguration?,
         rekor: UpstreamConfiguration?, identity: IdentityConfiguration
@@ -55,6 +60,8 @@ package struct SigstoreConfiguration: Sendable {
     package var namedLogs: [InstanceServices.Log] {
         (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs
     }
+
+    package enum CertificateTransparency: String, Sendable, CaseIterable { case required, none }
 
     package enum PublicLog: String, Sendable, CaseIterable { case unacknowledged, acknowledged }
 }

@@ -8,8 +8,9 @@ extension Doctor {
         _ services: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
     ) async -> [DoctorFinding] {
         var findings: [DoctorFinding] = []
-        for (name, identity) in [("", configuration.sigstore.identity)] {
-            let suffix = name.isEmpty ? "" : " \(name)"
+        for (position, named) in configuration.sigstore.allIdentities.enumerated() {
+            // rules call the others by name
+            let (suffix, identity) = (position == 0 ? "" : " \(named.name)", named.identity)
             switch identity.proof {
             case .key(let key): findings.append(await keyFinding("key" + suffix, key))
             case .token(let source):
@@ -169,6 +170,13 @@ extension Doctor {
                 )
             }
             let stamps = try certificate.leaf.signedCertificateTimestamps().count
+            guard stamps > 0 || configuration.sigstore.certificateTransparency == .none else {
+                return .bad(
+                    "\(upstream.url) issues certificates without the promise of a CT log, and nothing verifies with them",
+                    code: "verify.sct",
+                    fix: "give Fulcio a CT log; or, if it shall have none, set sigstore.certificate_transparency: none",
+                    facts: facts)
+            }
             return .good(
                 "verifiers pin identity \(certificate.identity), issuer \(certificate.issuer); valid until "
                     + "\(certificate.notAfter.formatted(.iso8601)), \(stamps) SCTs, chain in the trust material",

@@ -1,8 +1,68 @@
+import Curl
+import FoundationEssentials
+import StrictJSON
+
 extension Doctor {
-    /// Each webhook's secret: there, long enough, its own; a rotation that is still open.
-    func intakeFindings() -> [DoctorFinding] {
-        configuration.endpoints.map { endpoint in
-            DoctorFinding("webhook \(endpoint.name)", secretSeen(endpoint))
+    /// Each webhook's secret: there, long enough, its own; a rotation that is still open; and whether the daemon that listens,
+    /// if one does, takes it.
+    func intakeFindings() async -> [DoctorFinding] {
+        var findings: [DoctorFinding] = []
+        for endpoint in configuration.endpoints {
+            findings.append(DoctorFinding("webhook \(endpoint.name)", secretSeen(endpoint)))
+            findings.append(await deliveryFinding(endpoint))
+        }
+        return findings
+    }
+
+    /// A delivery without events, as the registry would send it: nothing is stored of it.
+    ///
+    /// A wrong secret is not tried. A refused delivery is counted as one (`intake.unauthorized`), which is what the alert for
+    /// a registry that is stuck looks at; and a way to refuse one uncounted would be a way to guess unseen.
+    private func deliveryFinding(_ endpoint: EndpointConfiguration) async -> DoctorFinding {
+        await look("delivery \(endpoint.name)", fix: "see what listens at listeners.webhooks") {
+            let address = configuration.listeners.webhooks
+            guard let secret = endpoint.secrets.first, address.port != 0 else {
+                return .good("not tried: the port is chosen when the daemon starts, or there is no secret")
+            }
+            var route = HTTPRoute()
+            (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+            (route.connectTimeout, route.totalTimeout) = (.seconds(2), .seconds(5))
+            let answer: HTTPResponse
+            do throws(HTTPError) {
+                answer = try await http.send(
+                    HTTPRequest(
+                        .post, "http://\(address.reachable)/webhooks/\(endpoint.name)",
+                        headers: ["Authorization": secret.exposed, "Content-Type": "application/json"],
+                        body: Array(#"{"events":[]}"#.utf8), route: route))
+            } catch .unreachable {
+                return .good("not tried: nothing listens at \(address)")
+            }
+            return delivered(answer, address)
+        }
+    }
+
+    private func delivered(_ answer: HTTPResponse, _ address: ListenAddress) -> DoctorFinding.Seen {
+        let restart = "restart the daemon, so that it has this configuration; then give the registry the same secret"
+        switch answer.status {
+        case 202 where (try? JSONValue(parsing: answer.body))?["accepted"] != nil:
+            return .good(
+                "the daemon at \(address) took a delivery without events; a wrong secret is not tried, it would count as a "
+                    + "registry that is stuck")
+        case 401:
+            return .bad(
+                "the daemon at \(address) does not take this secret", code: IntakeError.unauthorized.code, fix: restart)
+        case 404:
+            return .bad(
+                "the daemon at \(address) does not know the endpoint", code: IntakeError.unknownEndpoint.code,
+                fix: restart)
+        case 503:
+            return .bad(
+                "the daemon at \(address) cannot store deliveries now", code: "intake.unavailable",
+                fix: "see its log and its database")
+        default:
+            return .bad(
+                "\(address) answers \(answer.status) to a delivery without events, which no daemon does",
+                code: "intake.not_a_daemon", fix: "see what listens there, or correct listeners.webhooks")
         }
     }
 
@@ -33,5 +93,16 @@ extension Doctor {
                 fix: "set trust_host: true unless a proxy rewrites the host")
         }
         return .good(text)
+    }
+}
+
+extension ListenAddress {
+    /// Where one dials what listens here: a listener on every address is also on loopback.
+    fileprivate var reachable: ListenAddress {
+        switch host {
+        case "0.0.0.0": ListenAddress(host: "127.0.0.1", port: port)
+        case "::": ListenAddress(host: "::1", port: port)
+        default: self
+        }
     }
 }

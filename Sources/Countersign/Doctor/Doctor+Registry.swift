@@ -20,6 +20,9 @@ extension Doctor {
         for repository in repositories {
             findings.append(await pushFinding(client, "\(registry.name)/\(repository)", repository))
             findings.append(await referrersFinding(client, "\(registry.name)/\(repository)", repository))
+            if options.writes {
+                findings.append(await tagFinding(client, registry, "\(registry.name)/\(repository)", repository))
+            }
             if registry.deletion != nil {
                 findings.append(await deletionFinding(registry, "\(registry.name)/\(repository)", repository))
             }
@@ -70,7 +73,8 @@ extension Doctor {
             case .fallback:
                 return .good(
                     "no referrers API: signatures are listed under the tag sha256-<hex>, which is rewritten for each one. "
-                        + "If tags are immutable there, exempt sha256-*", facts: ["referrers": "fallback"])
+                        + "If tags are immutable there, exempt sha256-*; `doctor --write` tries it",
+                    facts: ["referrers": "fallback"])
             }
         }
     }

@@ -16,6 +16,7 @@ extension Doctor {
         for authority in services.timestampAuthorities { findings.append(await timestampFinding(authority, trust)) }
         for log in services.logs { findings.append(await logFinding(log, trust)) }
         findings.append(publicityFinding(services))
+        if let finding = transparencyFinding() { findings.append(finding) }
         return findings
     }
 
@@ -91,6 +92,21 @@ extension Doctor {
                 answerMayBeLost: false)
         }
         return String(decoding: response.body, as: UTF8.self)
+    }
+
+    /// Nothing, unless less is demanded of certificates than stock clients do.
+    private func transparencyFinding() -> DoctorFinding? {
+        guard configuration.sigstore.certificateTransparency == .none,
+            configuration.sigstore.allIdentities.contains(where: { $0.identity.token != nil })
+        else { return nil }
+        return DoctorFinding(
+            "certificate transparency",
+            .doubtful(
+                "not demanded: stock clients refuse what is signed with a certificate that no CT log promises to know, "
+                    + "unless they are told (--insecure-ignore-sct)",
+                fix:
+                    "give Fulcio a CT log, put the log into the trusted root, and set certificate_transparency: required"
+            ))
     }
 
     private func publicityFinding(_ services: InstanceServices) -> DoctorFinding {

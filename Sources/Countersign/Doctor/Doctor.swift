@@ -7,12 +7,15 @@ import Sigstore
 /// Proves before the first push that everything a signature needs is there: one finding a part, each with its fix.
 ///
 /// It needs no running daemon. It writes nothing: an upload session is opened and cancelled where push is tried, one timestamp
-/// is taken, and a certificate (which a public CT log shows for ever) only if that is asked for.
+/// is taken, a daemon that listens gets a delivery without events; a certificate (which a public CT log shows for ever) is
+/// taken, and a scratch tag written, only if that is asked for.
 package struct Doctor: Sendable {
     /// What may be tried beyond looking.
     package struct Options: Sendable {
         /// Take one certificate for each identity that has tokens.
         package var issuesCertificate = false
+        /// Put a scratch tag in each repository that push is tried in, and replace it.
+        package var writes = false
         /// Repositories to try a push in, `registry/repository`; besides those that the configuration names without a glob.
         package var repositories: [String] = []
         /// Folder of the migrations.
@@ -36,7 +39,8 @@ package struct Doctor: Sendable {
         let trust: Result<TrustKeeper, any Error>
         do {
             trust = .success(
-                try await TrustKeeper(configuration, http: http, pool: nil, logger: Logger(label: "doctor")))
+                try await TrustKeeper(
+                    configuration, http: http, pool: nil, checksPolicy: false, logger: Logger(label: "doctor")))
         } catch {
             trust = .failure(error)
         }
@@ -44,10 +48,11 @@ package struct Doctor: Sendable {
         let services = Result { try trust.get().services() }
         findings += await identityFindings(services, trust)
         findings += await serviceFindings(services, trust)
+        findings += await policyFindings(services, trust)
         findings += await clockFindings(services)
         for registry in configuration.registries { findings += await registryFindings(registry) }
         findings += await databaseFindings()
-        findings += intakeFindings()
+        findings += await intakeFindings()
         return findings
     }
 

@@ -54,7 +54,8 @@ package struct CountersignService: Sendable {
     ) async throws {
         let metrics = ServiceMetrics()
         let trust = try await TrustKeeper(
-            configuration, http: http, pool: pools.work, metrics: TrustMetrics(metrics.registry), logger: logger)
+            configuration, http: http, pool: pools.work, checksPolicy: true, metrics: TrustMetrics(metrics.registry),
+            logger: logger)
         let services = try services(trust: trust, metrics: metrics, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
         var shape = ServiceGroupConfiguration(

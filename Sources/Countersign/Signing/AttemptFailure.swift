@@ -79,7 +79,7 @@ struct AttemptFailure: Sendable {
     private static func verdict(_ error: TrustError) -> Verdict {
         switch error {
         case .repository, .expired: .retry(.dependency, after: nil)
-        case .unreadable, .lab, .noService, .publicLog: .retry(.identity, after: nil)
+        case .unreadable, .lab, .noService, .unsignable, .several, .publicLog: .retry(.identity, after: nil)
         }
     }
 

@@ -1,5 +1,4 @@
 import OCI
-import Sigstore
 
 /// Takes what we published out of what a registry lists: referrers out of the fallback index, layers out of the legacy tags.
 ///
@@ -9,13 +8,14 @@ import Sigstore
 struct Withdrawal: Sendable {
     let journal: Journal
     let subjects: SubjectTurns
-    /// Whose signatures may be deleted.
-    let signers: Signers
+    /// What may be deleted.
+    private let proof: DeletionProof
 
     init(journal: Journal, subjects: SubjectTurns, signers: Signers) {
         self.journal = journal
         self.subjects = subjects
-        self.signers = signers
+        proof = DeletionProof(
+            signers: signers, streamed: StreamedAttestation(journal: journal, signers: signers, subjects: subjects))
     }
 
     /// The signatures of earlier generations, once the newest one stands. They are never deleted.
@@ -45,17 +45,14 @@ struct Withdrawal: Sendable {
             guard let deletion = place.deletion else {
                 return .withdrawn(isUnlisted: isUnlisted && shared == nil, undeleted: shared)
             }
-            let bundles = published.filter { $0.format == .bundle }
-            if let stranger = bundles.first(where: { !isOurs($0, on: target) }) {
-                return .withdrawn(isUnlisted: isUnlisted, undeleted: stranger.isNotOurs(target))
-            }
-            do { try await delete(bundles, place, deletion) } catch let error as OCIError {
+            let (ours, left) = try await proof.sorted(published.filter { $0.format == .bundle }, on: target)
+            do { try await delete(ours, place, deletion) } catch let error as OCIError {
                 guard case .deletionUnsupported = error else { throw error }
                 let failed = AttemptFailure(StageFailure(stage: .publish, underlying: error))
-                return .withdrawn(isUnlisted: isUnlisted, undeleted: failed.failure)
+                return .withdrawn(isUnlisted: isUnlisted, undeleted: left ?? failed.failure)
             }
-            try await journal.removed(bundles, deleted: true, for: claim)
-            return .withdrawn(isUnlisted: shared == nil, undeleted: shared)
+            try await journal.removed(ours, deleted: true, for: claim)
+            return .withdrawn(isUnlisted: (left == nil || isUnlisted) && shared == nil, undeleted: left ?? shared)
         }
     }
 
@@ -89,25 +86,6 @@ struct Withdrawal: Sendable {
 }
 
 extension Withdrawal {
-    /// Whether it is a signature of ours on this artifact. A record is not believed, whoever wrote it there: the manifest has
-    /// this digest and carries the bundle of the record, and that verifies as of one of our identities.
-    private func isOurs(_ attachment: PublishedAttachment, on target: Target) -> Bool {
-        guard attachment.format == .bundle, attachment.digest.matches(attachment.manifest),
-            let json = attachment.bundle,
-            let referrer = try? BundleReferrer(manifest: attachment.manifest, bundle: json),
-            (try? referrer.belongs(to: target.digest)) != nil,
-            let bundle = try? UnverifiedBundle(json: json, limits: UnverifiedBundle.attestationLimits),
-            let artifact = try? ArtifactDigest(target.digest.description)
-        else { return false }
-        let verifier = signers.trust.current.verifier
-        return signers.identities.contains { identity in
-            guard let expected = try? identity.expected else { return false }
-            let verified = try? verifier.verify(
-                bundle, artifact: artifact, by: expected, repositories: [target.repository.description])
-            return verified != nil
-        }
-    }
-
     private static func shared(_ target: Target, _ place: SignaturePlace) -> Failure {
         Failure(
             code: "withdrawal.shared", stage: SigningStage.publish.rawValue,
@@ -121,12 +99,5 @@ extension PublishedAttachment {
     /// Whether another repository has its signature in the very same manifest.
     fileprivate func isShared(at place: SignaturePlace, _ target: Target) -> Bool {
         isOfOthers && place.repository != target.repository
-    }
-
-    fileprivate func isNotOurs(_ target: Target) -> Failure {
-        Failure(
-            code: "deletion.not_ours", stage: SigningStage.publish.rawValue,
-            observed: "our record of \(digest) is not a manifest of ours on \(target.digest); nothing was deleted",
-            fix: "somebody changed the table attachment: look who can write to the database")
     }
 }

@@ -26,13 +26,16 @@ package struct Trust: Sendable {
     }
 
     /// Reads documents; whether they may be used is another question.
-    package init(_ documents: TrustDocuments, origin: String) throws(TrustError) {
+    /// - Parameter demands: of every signature that is verified with them.
+    package init(
+        _ documents: TrustDocuments, origin: String, demanding demands: Verifier.Demands = .standard
+    ) throws(TrustError) {
         do throws(SigstoreError) {
             let config: SigningConfig? =
                 if let bytes = documents.signingConfig { try SigningConfig(json: bytes) } else { nil }
             self.init(
-                verifier: Verifier(root: try TrustedRoot(json: documents.trustedRoot)), signingConfig: config,
-                origin: origin, roles: documents.roles)
+                verifier: Verifier(root: try TrustedRoot(json: documents.trustedRoot), demanding: demands),
+                signingConfig: config, origin: origin, roles: documents.roles)
         } catch {
             throw .unreadable(origin: origin, error.observed)
         }

@@ -13,6 +13,10 @@ package enum TrustError: Error, Sendable, Equatable {
     case expired(origin: String, role: String, at: Date)
     /// The signing configuration names no service that we could use.
     case noService(String)
+    /// A rule of the policy cannot be signed with the services there are.
+    case unsignable(rule: String, String)
+    /// The signing configuration wants several of a kind for each signature.
+    case several(String, wanted: Int)
     /// A service of the signing configuration writes to a public log.
     case publicLog(String)
 
@@ -24,6 +28,8 @@ package enum TrustError: Error, Sendable, Equatable {
         case .repository(_, let error): error.code
         case .expired: "trust.expired"
         case .noService: "trust.no_service"
+        case .unsignable: "trust.rule_unsignable"
+        case .several: "trust.several_services"
         case .publicLog: "trust.public_log"
         }
     }
@@ -36,6 +42,9 @@ package enum TrustError: Error, Sendable, Equatable {
         case .expired(let origin, let role, let end):
             "\(origin): \(role) expired at \(end.formatted(.iso8601)) and no newer one could be had"
         case .noService(let why): why
+        case .unsignable(let rule, let why): "the policy's rule '\(rule)' \(why)"
+        case .several(let kind, let wanted):
+            "the signing configuration wants \(wanted) \(kind) for each signature; this daemon makes one"
         case .publicLog(let host):
             "\(host), which the signing configuration names, writes to a public log: names of repositories and identities "
                 + "become public for ever"
@@ -49,6 +58,9 @@ package enum TrustError: Error, Sendable, Equatable {
         case .repository(_, let error): error.fix
         case .expired: "see that the TUF repository can be reached, and this machine's clock"
         case .noService: "name the service under sigstore, or use the instance's current signing configuration"
+        case .unsignable: "name the service under sigstore, or change the rule"
+        case .several:
+            "name the one that is to be used under sigstore (logs, timestamp_authority), or have the instance select ANY"
         case .publicLog: "set sigstore.public_log: acknowledged if that is meant"
         }
     }

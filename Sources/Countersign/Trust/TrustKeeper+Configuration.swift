@@ -3,13 +3,16 @@ import FoundationEssentials
 package import Logging
 import OpenSSL
 package import Postgres
+import Sigstore
 package import TUF
 
 extension TrustKeeper {
     /// The keeper of the configured source. A lab's root is refused in production, now and at every rotation.
-    /// - Parameter pool: where the metadata of a TUF repository is kept for all daemons; nil keeps it in memory.
+    /// - Parameters:
+    ///   - pool: where the metadata of a TUF repository is kept for all daemons; nil keeps it in memory.
+    ///   - checksPolicy: whether the services must do for every rule of the policy: for whoever signs.
     package convenience init(
-        _ configuration: Configuration, http: HTTPClient, pool: ConnectionPool?,
+        _ configuration: Configuration, http: HTTPClient, pool: ConnectionPool?, checksPolicy: Bool,
         metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
     ) async throws(TrustError) {
         let sigstore = configuration.sigstore
@@ -17,9 +20,20 @@ extension TrustKeeper {
             try sigstore.trust.source(http: http) { repository in
                 if let pool { TUFDatabaseCache(pool: pool, repository: repository) } else { TUFMemoryCache() }
             },
-            allowsLab: configuration.environment == .development,
-            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) }, metrics: metrics,
-            logger: logger)
+            allowsLab: configuration.environment == .development, demanding: sigstore.demands,
+            services: { config, now throws(TrustError) in try sigstore.services(config, at: now) },
+            check: { config, services, now throws(TrustError) in
+                if checksPolicy { try configuration.check(services, of: config, at: now) }
+            }, metrics: metrics, logger: logger)
+    }
+}
+
+extension SigstoreConfiguration {
+    /// What our own signatures, and all that we verify, must bring.
+    var demands: Verifier.Demands {
+        var demands = Verifier.Demands.standard
+        demands.acceptsUntransparentCertificates = certificateTransparency == .none
+        return demands
     }
 }
 

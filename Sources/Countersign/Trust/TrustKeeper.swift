@@ -20,10 +20,15 @@ package final class TrustKeeper: Sendable {
     /// The services of that moment, out of a signing configuration or the daemon's own.
     package typealias ServiceRule = @Sendable (SigningConfig?, Date) throws(TrustError) -> InstanceServices
 
+    /// What services must do for, besides being there; asked when documents are taken, not at each use.
+    package typealias ServiceCheck = @Sendable (SigningConfig?, InstanceServices, Date) throws(TrustError) -> Void
+
     private let state: Mutex<State>
     private let source: (any TrustSource)?
     private let allowsLab: Bool
+    private let demands: Verifier.Demands
     private let serviceRule: ServiceRule
+    private let serviceCheck: ServiceCheck
     private let metrics: TrustMetrics
     private let logger: Logger
     private let nudged = JobSignal()
@@ -32,9 +37,13 @@ package final class TrustKeeper: Sendable {
     /// is still valid will do.
     /// - Parameters:
     ///   - allowsLab: whether a lab's root may be used: in development only.
+    ///   - demands: of every signature that is verified.
     ///   - services: what of the documents must make sense for us, besides the root itself.
+    ///   - check: what these services must do for. What is in use and fails it later stays in use, and is told.
     package init(
-        _ source: any TrustSource, allowsLab: Bool, services: @escaping ServiceRule = TrustKeeper.noServices,
+        _ source: any TrustSource, allowsLab: Bool, demanding demands: Verifier.Demands = .standard,
+        services: @escaping ServiceRule = TrustKeeper.noServices,
+        check: @escaping ServiceCheck = { _, _, _ throws(TrustError) in },
         metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
     ) async throws(TrustError) {
         var documents: TrustDocuments
@@ -46,14 +55,17 @@ package final class TrustKeeper: Sendable {
             documents = kept
             failure = error
         }
-        let trust = try Self.trust(documents, origin: source.origin, allowsLab: allowsLab)
-        _ = try services(trust.signingConfig, Date())
+        let trust = try Self.trust(documents, origin: source.origin, allowsLab: allowsLab, demands)
+        let now = Date()
+        try check(trust.signingConfig, try services(trust.signingConfig, now), now)
         state = Mutex(State(current: trust, documents: documents, failure: failure))
         self.source = source
         self.allowsLab = allowsLab
+        self.demands = demands
         self.metrics = metrics
         self.logger = logger
         serviceRule = services
+        serviceCheck = check
         if let failure { report(failure) } else { metrics.succeeded(trust) }
     }
 
@@ -65,9 +77,11 @@ package final class TrustKeeper: Sendable {
         state = Mutex(State(current: Trust(verifier: verifier, signingConfig: signingConfig, origin: "fixed")))
         source = nil
         allowsLab = true
+        demands = verifier.demands
         metrics = TrustMetrics(MetricsRegistry())
         logger = Logger(label: "trust") { _ in SwiftLogNoOpLogHandler() }
         serviceRule = services
+        serviceCheck = { _, _, _ throws(TrustError) in }
     }
 
     /// For those who only verify.
@@ -146,10 +160,12 @@ package final class TrustKeeper: Sendable {
                     verifier: current.verifier, signingConfig: current.signingConfig, origin: current.origin,
                     readAt: current.readAt, roles: documents.roles)
             }
+            // time alone ends services, and begins others
+            try judge(current)
             return false
         }
-        let trust = try Self.trust(documents, origin: origin, allowsLab: allowsLab)
-        _ = try serviceRule(trust.signingConfig, Date())
+        let trust = try Self.trust(documents, origin: origin, allowsLab: allowsLab, demands)
+        try judge(trust)
         state.withLock { state in
             state.documents = documents
             state.current = trust
@@ -159,10 +175,15 @@ package final class TrustKeeper: Sendable {
         return true
     }
 
+    private func judge(_ trust: Trust) throws(TrustError) {
+        let now = Date()
+        try serviceCheck(trust.signingConfig, try serviceRule(trust.signingConfig, now), now)
+    }
+
     private static func trust(
-        _ documents: TrustDocuments, origin: String, allowsLab: Bool
+        _ documents: TrustDocuments, origin: String, allowsLab: Bool, _ demands: Verifier.Demands
     ) throws(TrustError) -> Trust {
-        let trust = try Trust(documents, origin: origin)
+        let trust = try Trust(documents, origin: origin, demanding: demands)
         guard !trust.trustedRoot.isLab || allowsLab else { throw .lab(origin: origin) }
         return trust
     }

@@ -13,9 +13,10 @@ extension Verifier {
     ///   - repositories: as for a bundle.
     public func verify(
         _ legacy: LegacySignature, image: ArtifactDigest, by signer: ExpectedSigner,
-        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands? = nil
     ) throws(VerificationError) -> VerifiedSignature {
-        try verify(PresentedSignature(legacy), of: image, by: signer, demands) { (steps) throws(VerificationError) in
+        try verify(PresentedSignature(legacy), of: image, by: signer, demands ?? self.demands) {
+            (steps) throws(VerificationError) in
             try verifyLegacyClaim(legacy, image, expecting: predicateType, repositories, &steps)
         }
     }

@@ -99,7 +99,8 @@ public final class FulcioClient: Sendable {
         let answer: JSONField
         do throws(SigstoreError) {
             answer = try JSONField(document: "Fulcio's answer", parsing: body)
-            // with a certificate transparency log the SCT is inside the certificate, without one beside it (and empty)
+            // with a certificate transparency log the SCT is inside the certificate, without one beside it and empty. One
+            // that is really beside it is of no use: no form of a signature carries it to those who verify
             let detached = try answer.optional("signedCertificateDetachedSct")
             guard let signed = try answer.optional("signedCertificateEmbeddedSct") ?? detached else {
                 throw answer.malformed("neither signedCertificateEmbeddedSct nor signedCertificateDetachedSct")
@@ -113,8 +114,7 @@ public final class FulcioClient: Sendable {
                     throw field.malformed("\(error)")
                 }
             }
-            let timestamp = try detached?.optional("signedCertificateTimestamp")?.bytes() ?? []
-            return try SigningCertificate(chain: chain, detachedSCT: timestamp.isEmpty ? nil : timestamp)
+            return try SigningCertificate(chain: chain)
         } catch {
             throw .badAnswer(.fulcio, detail: error.observed, answerMayBeLost: false)
         }

@@ -11,19 +11,16 @@ public struct SigningCertificate: Sendable {
     public let identity: String
     /// The OIDC issuer, from the extension.
     public let issuer: String
-    /// A signed certificate timestamp delivered beside the certificate, by a Fulcio that does not embed it.
-    public let detachedSCT: [UInt8]?
 
     /// The certificate's end.
     public var notAfter: Date { leaf.notAfter }
 
     /// A certificate with its chain, leaf first.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` if it names no identity or no issuer.
-    public init(chain: [Certificate], detachedSCT: [UInt8]? = nil) throws(SigstoreError) {
+    public init(chain: [Certificate]) throws(SigstoreError) {
         guard let leaf = chain.first else { throw .malformed("signing certificate", "an empty chain") }
         self.leaf = leaf
         self.chain = Array(chain.dropFirst())
-        self.detachedSCT = detachedSCT
         identity = try leaf.signerIdentity()
         issuer = try leaf.signerIssuer()
     }

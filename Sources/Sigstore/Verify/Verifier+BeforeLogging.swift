@@ -9,9 +9,9 @@ extension Verifier {
     /// - Parameter bundle: without log entries.
     public func verifyBeforeLogging(
         _ bundle: UnverifiedBundle, artifact: ArtifactDigest, by signer: ExpectedSigner,
-        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands? = nil
     ) throws(VerificationError) {
-        try verifyBeforeLogging(PresentedSignature(bundle, artifact), by: signer, demands) {
+        try verifyBeforeLogging(PresentedSignature(bundle, artifact), by: signer, demands ?? self.demands) {
             (steps) throws(VerificationError) in
             try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &steps)
         }
@@ -20,9 +20,10 @@ extension Verifier {
     /// The same for a signature in the older format, without its log entry.
     public func verifyBeforeLogging(
         _ legacy: LegacySignature, image: ArtifactDigest, by signer: ExpectedSigner,
-        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands? = nil
     ) throws(VerificationError) {
-        try verifyBeforeLogging(PresentedSignature(legacy), by: signer, demands) { (steps) throws(VerificationError) in
+        try verifyBeforeLogging(PresentedSignature(legacy), by: signer, demands ?? self.demands) {
+            (steps) throws(VerificationError) in
             try verifyLegacyClaim(legacy, image, expecting: predicateType, repositories, &steps)
         }
     }

@@ -22,7 +22,7 @@ extension Verifier {
         _ bundle: UnverifiedBundle, members: [Member], by signer: ExpectedSigner, expecting predicateType: String
     ) throws(VerificationError) -> [VerifiedSignature] {
         guard let first = members.first else { return [] }
-        let one = try verify(PresentedSignature(bundle, first.artifact), of: first.artifact, by: signer, .standard) {
+        let one = try verify(PresentedSignature(bundle, first.artifact), of: first.artifact, by: signer, demands) {
             (steps) throws(VerificationError) in
             try verifyMembers(bundle, members, expecting: predicateType, &steps)
         }
@@ -38,7 +38,7 @@ extension Verifier {
         _ bundle: UnverifiedBundle, members: [Member], by signer: ExpectedSigner, expecting predicateType: String
     ) throws(VerificationError) {
         guard let first = members.first else { return }
-        try verifyBeforeLogging(PresentedSignature(bundle, first.artifact), by: signer, .standard) {
+        try verifyBeforeLogging(PresentedSignature(bundle, first.artifact), by: signer, demands) {
             (steps) throws(VerificationError) in
             try verifyMembers(bundle, members, expecting: predicateType, &steps)
         }

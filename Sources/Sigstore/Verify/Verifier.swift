@@ -11,6 +11,8 @@ public import OpenSSL
 public struct Verifier: Sendable {
     /// The anchors.
     public let root: TrustedRoot
+    /// What is demanded of every signature, unless a call says otherwise.
+    public let demands: Demands
     /// Only certificates that chain to the trusted root, by their DER: others are rare, and remembering them would let a
     /// stranger fill it.
     let leaves: RecentlyUsed<VerifiedLeaf>
@@ -20,8 +22,9 @@ public struct Verifier: Sendable {
     /// A verifier; the trusted root is parsed already and shared. Results about the last `cachedLeaves` certificates and
     /// about timestamp authorities are remembered, so that a thousand signatures under one certificate cost one chain and
     /// one SCT check.
-    public init(root: TrustedRoot, cachedLeaves: Int = 1024) {
+    public init(root: TrustedRoot, demanding demands: Demands = .standard, cachedLeaves: Int = 1024) {
         self.root = root
+        self.demands = demands
         leaves = RecentlyUsed(capacity: cachedLeaves)
         timestampSigners = root.timestampAuthorities.map { authority in
             TimestampSigners(
@@ -55,9 +58,10 @@ public struct Verifier: Sendable {
     ///     whoever builds policy on the answer should pass one.
     ///   - repositories: the names (`host/path`) under which the artifact is looked at. A statement that carries
     ///     ``Statement/repositoryAnnotation`` must name one of them. nil leaves it unchecked and says so in the result.
+    ///   - demands: nil: this verifier's.
     public func verify(
         _ bundle: UnverifiedBundle, artifact: ArtifactDigest, by signer: ExpectedSigner,
-        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands? = nil
     ) throws(VerificationError) -> VerifiedSignature {
         try verify(
             bundle, over: nil, artifact: artifact, by: signer, expecting: predicateType, repositories: repositories,
@@ -69,9 +73,9 @@ public struct Verifier: Sendable {
     /// - Parameter contents: the bytes; they must have the digest.
     public func verify(
         _ bundle: UnverifiedBundle, over contents: [UInt8]?, artifact: ArtifactDigest, by signer: ExpectedSigner,
-        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands = .standard
+        expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands? = nil
     ) throws(VerificationError) -> VerifiedSignature {
-        try verify(PresentedSignature(bundle, artifact, contents: contents), of: artifact, by: signer, demands) {
+        try verify(PresentedSignature(bundle, artifact, contents: contents), of: artifact, by: signer, demands ?? self.demands) {
             (steps) throws(VerificationError) in
             try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &steps)
         }

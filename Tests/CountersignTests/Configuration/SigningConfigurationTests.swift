@@ -1,3 +1,4 @@
+import Sigstore
 import Testing
 
 @testable import Countersign
@@ -80,5 +81,16 @@ import Testing
         configuration.policy.rules[0].log = "tiles"
         versions.insert(SigningPolicy(configuration).version)
         #expect(versions.count == 4)
+    }
+
+    @Test func `certificates are demanded with transparency unless it says none`() throws {
+        func read(_ line: String) throws -> SigstoreConfiguration {
+            let text = minimal.replacing("  trusted_root: root.json", with: "  trusted_root: root.json\n" + line)
+            return try Configuration.parse(text, directory: "/etc", sources: .example).sigstore
+        }
+        #expect(try !read("").demands.acceptsUntransparentCertificates)
+        #expect(try !read("  certificate_transparency: required").demands.acceptsUntransparentCertificates)
+        #expect(try read("  certificate_transparency: none").demands.acceptsUntransparentCertificates)
+        #expect(throws: ConfigurationError.self) { try read("  certificate_transparency: off") }
     }
 }

@@ -69,6 +69,8 @@ struct SigningLine: Sendable {
         var subject = "https://kubernetes.io/namespaces/ci/serviceaccounts/signer"
         var audience = "sigstore"
         var trustedRoot: [UInt8]?
+        /// Of every signature that it verifies, its own among them.
+        var demands = Verifier.Demands.standard
         var settings = JobQueue.Settings()
         var isTimestamped = true
         var signatureRepository: String?
@@ -136,7 +138,8 @@ struct SigningLine: Sendable {
                     url: tsa.url + "/api/v1/timestamp", http: Self.http(dependencies?.gate(.tsa, tsa.url)),
                     route: Self.route) : nil, timestampGate: dependencies?.gate(.tsa, tsa.url))
         let signers = Signers(
-            identities: [identity], trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root))),
+            identities: [identity],
+            trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root), demanding: setup.demands)),
             caps: setup.budgets.map { RepositoryCaps($0.repositories, pool: database.pool) }, services: { services })
         var configured = Self.registry(at: registry.url, signatures: setup.signatureRepository)
         configured.deletion = setup.deletion
@@ -145,6 +148,15 @@ struct SigningLine: Sendable {
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries([configured], http: Self.http, dependencies: dependencies),
             database: database, dependencies: dependencies, settings: setup.settings)
+    }
+
+    /// A daemon whose trust and services are those of `trust`: as `serve` puts it together.
+    func daemon(following trust: TrustKeeper, _ sigstore: SigstoreConfiguration) throws -> SigningDaemon {
+        try SigningDaemon(
+            signers: Signers(sigstore, trust: trust, http: Self.http),
+            policy: SigningPolicy(rules: Setup().rules, registries: [Self.registryName]),
+            registries: Registries([Self.registry(at: registry.url)], http: Self.http, dependencies: nil),
+            database: database, dependencies: nil, settings: JobQueue.Settings(), trust: trust)
     }
 
     private func rekorV1(_ gate: DependencyGate?) -> any TransparencyLog {
@@ -199,9 +211,12 @@ struct SigningLine: Sendable {
     }
 
     /// Another Sigstore, with keys of its own, for the length of `body`.
-    static func withAnotherLab<R: Sendable>(_ body: @escaping @Sendable (Lab) async throws -> R) async throws -> R {
+    static func withAnotherLab<R: Sendable>(
+        logs: LogChoice = .v1, _ body: @escaping @Sendable (Lab) async throws -> R
+    ) async throws -> R {
         let folder = try TemporaryDirectory()
-        let configuration = LabConfiguration(directory: folder.path + "/lab")
+        var configuration = LabConfiguration(directory: folder.path + "/lab")
+        (configuration.logs, configuration.checkpointInterval) = (logs, .zero)
         let result = try await Lab.withRunning(configuration, logger: SigningDaemon.silence, body)
         withExtendedLifetime(folder) {}
         return result
@@ -235,7 +250,7 @@ struct SigningDaemon: Sendable {
 
     init(
         signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
-        dependencies: Dependencies?, settings: JobQueue.Settings
+        dependencies: Dependencies?, settings: JobQueue.Settings, trust: TrustKeeper? = nil
     ) throws {
         self.signers = signers
         self.dependencies = dependencies
@@ -250,7 +265,7 @@ struct SigningDaemon: Sendable {
                 subjects: SubjectTurns(pool: database.pool), records: AttestationRecords(pool: database.pool),
                 documents: DocumentStore(pool: database.pool), memory: DocumentMemory(capacity: 64 << 20),
                 inlineLimit: 1 << 20),
-            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(),
+            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), trust: trust,
             alarm: SignatureAlarm(alerts: Alerts(pool: database.pool, logger: Self.silence)), logger: Self.silence)
     }
 

@@ -77,7 +77,7 @@ struct TrustTests {
         }
     }
 
-    private static func replacing(_ member: String, of root: [UInt8], by other: [UInt8]) throws -> [UInt8] {
+    static func replacing(_ member: String, of root: [UInt8], by other: [UInt8]) throws -> [UInt8] {
         func object(_ json: [UInt8]) throws -> [String: Any] {
             try JSONSerialization.jsonObject(with: Data(json)) as? [String: Any] ?? [:]
         }

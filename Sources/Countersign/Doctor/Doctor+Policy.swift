@@ -1,0 +1,31 @@
+import FoundationEssentials
+
+extension Doctor {
+    /// Whether every rule of the policy can be signed with the services of now, and with which.
+    func policyFindings(
+        _ services: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
+    ) async -> [DoctorFinding] {
+        // without services the finding about them says why
+        guard let services = try? services.get() else { return [] }
+        let sigstore = configuration.sigstore
+        var findings: [DoctorFinding] = []
+        if let config = try? trust.get().current.signingConfig {
+            findings.append(
+                await look("service selection", fix: "see the instance's signing configuration") {
+                    try sigstore.checkSelection(of: config, at: Date())
+                    return .good("the signing configuration wants one log entry, and one timestamp at most")
+                })
+        }
+        for rule in configuration.policy.rules where rule.effect == .sign {
+            findings.append(
+                await look("rule \(rule.name)", fix: "see the rule's formats, identity and log") {
+                    try sigstore.check(rule, services)
+                    let formats = rule.formats.map { format in
+                        "\(format.rawValue) in \(services.log(for: format, of: rule)?.name ?? "")"
+                    }
+                    return .good("as \(rule.identity): \(formats.joined(separator: ", "))")
+                })
+        }
+        return findings
+    }
+}

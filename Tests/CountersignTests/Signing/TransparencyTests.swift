@@ -1,0 +1,53 @@
+import OCI
+import Sigstore
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// A private Fulcio that no certificate transparency log watches.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
+struct TransparencyTests {
+    private static var without: SigningLine.Setup {
+        var setup = SigningLine.Setup.formats([.bundle, .legacy])
+        setup.demands.acceptsUntransparentCertificates = true
+        return setup
+    }
+
+    @Test func `where none is asked for it is signed with, in either format, and adopted`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            lab.faults.set(Fault(.distort(.noSCT)), for: .fulcio)
+            let line = try await SigningLine(lab: lab)
+            let digest = try await line.image().descriptor.digest
+            try await line.push(digest)
+            try await line.daemon(.formats([.bundle, .legacy])).workOff(atMost: 3)
+            #expect(try await line.failure(digest)?.code == "verify.sct")
+            try await line.expectNothingPublic(digest)
+
+            try await line.daemon(Self.without).workOff()
+            #expect(try await line.state(digest) == "signed")
+            let evidence = try await line.evidenceRows(of: digest)
+            #expect(evidence == (2, 0))
+            let signed = try await line.signature(of: digest)
+
+            // after the loss of the database it is ours all the same
+            let fresh = try await line.withFreshDatabase()
+            try await fresh.push(digest)
+            try await fresh.daemon(Self.without).workOff()
+            #expect(try await fresh.signature(of: digest)?.logIndex == signed?.logIndex)
+        }
+    }
+
+    @Test func `a promise that is there must be a known log's, whatever is demanded`() async throws {
+        let foreign = try await SigningLine.withAnotherLab { try await $0.trustedRootJSON }
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        var setup = Self.without
+        setup.trustedRoot = try TrustTests.replacing("ctlogs", of: try await line.lab.trustedRootJSON, by: foreign)
+        try await line.daemon(setup).workOff(atMost: 3)
+        #expect(try await line.failure(digest)?.code == "verify.sct")
+        try await line.expectNothingPublic(digest)
+    }
+}
