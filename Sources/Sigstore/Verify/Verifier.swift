@@ -75,7 +75,8 @@ public struct Verifier: Sendable {
         _ bundle: UnverifiedBundle, over contents: [UInt8]?, artifact: ArtifactDigest, by signer: ExpectedSigner,
         expecting predicateType: String? = nil, repositories: [String]? = nil, demanding demands: Demands? = nil
     ) throws(VerificationError) -> VerifiedSignature {
-        try verify(PresentedSignature(bundle, artifact, contents: contents), of: artifact, by: signer, demands ?? self.demands) {
+        let presented = PresentedSignature(bundle, artifact, contents: contents)
+        return try verify(presented, of: artifact, by: signer, demands ?? self.demands) {
             (steps) throws(VerificationError) in
             try verifyArtifact(bundle, artifact, expecting: predicateType, repositories, &steps)
         }
