@@ -26,9 +26,12 @@ class Accidents:
     # ── daemons ──
     def kill(self):
         """A daemon that holds jobs dies at once, and is started again. Counted only if it held some when it was dead."""
-        held = dict(self.stack.rows(f"SELECT worker, count(*) FROM job WHERE {HELD} GROUP BY 1"))
-        holders = [worker for worker in held if worker in self.workers]
-        if not holders:
+        for _ in range(50):  # between two jobs there is a moment without any
+            holders = [worker for [worker] in self.stack.rows(f"SELECT DISTINCT worker FROM job WHERE {HELD}") if worker in self.workers]
+            if holders:
+                break
+            time.sleep(0.05)
+        else:
             return
         worker = self.dice.choice(sorted(holders))
         with self.killing:

@@ -3,7 +3,7 @@
     python3 scripts/matrix rules STACK                   the policy rules of a stack, for MORE_RULES of scripts/stack
     python3 scripts/matrix judge PYTHON FOLDER STACK=DIR…   publishes in each stack, judges, prints; exit 0 only if all is as it must be
 """
-import collections, concurrent.futures, os, pathlib, re, sys, time
+import collections, concurrent.futures, pathlib, re, sys, time
 from judging import COLUMNS, PASS, REFUSE, Published, checks, sigstore_python_checks
 from plan import CONFIGURATIONS, SUBJECTS, rules
 from publishing import Stack, publish, wait
@@ -14,7 +14,7 @@ def judge(python, folder, stacks):
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     planned = [(stacks[one.stack], one) for one in CONFIGURATIONS if one.stack in stacks]
-    workers = max(2, min(4, os.cpu_count() or 2))
+    workers = 2  # clients at a time
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         subjects = sum(pool.map(lambda pair: publish(*pair), planned), [])
         wait(subjects)

@@ -1,9 +1,10 @@
 """What is published, and under which rule: the rows of the matrix.
 
 A configuration is one rule of the policy of one stack. Stacks: `stamped` (the lab's Rekor v1 and v2, and its timestamp
-authority), `plain` (Rekor v1 alone) and `real` (the real Rekor v2 and timestamp authority; the lab is Fulcio).
+authority), `plain` (Rekor v1 alone) and `real` (the real Rekor v2 and timestamp authority; the lab is Fulcio, and Rekor v1 for
+what is legacy). Every type of attestation stands on every kind of subject.
 """
-import json, pathlib
+import json, os, pathlib
 from dataclasses import dataclass
 
 DOCUMENTS = pathlib.Path(__file__).resolve().parents[2] / "seeds" / "documents"
@@ -45,7 +46,10 @@ CONFIGURATIONS = [
     Configuration("both-v1-tsa", "stamped", BOTH, "rekor"),
     # the bundle in Rekor v2; the legacy format has no room for such an entry and takes the first Rekor v1
     Configuration("both-v2-v1-tsa", "stamped", BOTH, "tiles"),
+    Configuration("both-v2-v1-tsa-real", "real", BOTH, "tiles"),
 ]
+if only := os.environ.get("ONLY", "").split():
+    CONFIGURATIONS = [one for one in CONFIGURATIONS if one.name in only]
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,13 @@ EVERY_TYPE = [
     of("custom", "https://cosign.sigstore.dev/attestation/v1", "release-notes.txt"),
     of(REVIEW, REVIEW, "review.json"),
 ]
-# the other name of the same type
-SOME_TYPES = [SPDX_JSON, of("vex", OPEN_VEX.uri, OPEN_VEX.file, cosign="openvex")]
+# VEX by its other name
+BY_OTHER_NAMES = [of("vex", OPEN_VEX.uri, OPEN_VEX.file, cosign="openvex") if one is OPEN_VEX else one for one in EVERY_TYPE]
 
-# What is attested of each kind of subject. SPDX tag-value has an image of its own: it has SPDX JSON's predicate type, so that
+# What is attested of each kind of subject. SPDX tag-value has subjects of its own: it has SPDX JSON's predicate type, so that
 # a client which cannot read the one would be content with the other beside it.
-SUBJECTS = {"image": EVERY_TYPE, "index": SOME_TYPES, "child": SOME_TYPES, "artifact": SOME_TYPES, "tag-value": [TAG_VALUE]}
+KINDS = ["image", "index", "child", "artifact"]
+SUBJECTS = {kind: BY_OTHER_NAMES if kind == "index" else EVERY_TYPE for kind in KINDS} | {f"tag-value {kind}": [TAG_VALUE] for kind in KINDS}
 
 
 def rules(stack):

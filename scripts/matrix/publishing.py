@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from plan import SUBJECTS
 from registry import INDEX, MANIFEST, Repository, call, sha256
 
-PATIENCE = 120  # seconds for all of a stack to be signed
+PATIENCE = 600  # seconds for all of a stack to be signed
 
 
 class Stack:
@@ -92,11 +92,14 @@ def publish(stack, configuration):
     """Everything of one configuration; the documents are sent at once, though nothing is signed yet."""
     def repository(name):
         return Repository(stack.registry, f"{configuration.folder}/{name}")
-    index, child = push_index(repository("index"), "1.0")
-    digests = {
-        "image": ("image", push_image(repository("image"), "1.0")[0]), "index": ("index", index), "child": ("index", child),
-        "artifact": ("artifact", push_artifact(repository("artifact"), "1.0")[0]),
-        "tag-value": ("tag-value", push_image(repository("tag-value"), "1.0")[0])}
+    digests = {}
+    for about in ("", "tag-value "):
+        folder = about.strip() or "all"
+        index, child = push_index(repository(f"{folder}/index"), "1.0")
+        digests |= {
+            f"{about}image": (f"{folder}/image", push_image(repository(f"{folder}/image"), "1.0")[0]),
+            f"{about}index": (f"{folder}/index", index), f"{about}child": (f"{folder}/index", child),
+            f"{about}artifact": (f"{folder}/artifact", push_artifact(repository(f"{folder}/artifact"), "1.0")[0])}
     subjects = [Subject(stack, configuration, kind, f"{configuration.folder}/{name}", digest) for kind, (name, digest) in digests.items()]
     for subject in subjects:
         for one in subject.attestations:
@@ -109,7 +112,7 @@ def wait(subjects):
     end = time.monotonic() + PATIENCE
     for subject in subjects:
         # a child is refused as a push without a tag before it is signed through its index
-        final = {"signed", "failed", "gone"} | (set() if subject.kind == "child" else {"refused"})
+        final = {"signed", "failed", "gone"} | (set() if subject.kind.endswith("child") else {"refused"})
         while (answer := subject.stack.ask("GET", "/v1/artifacts", ref=subject.reference, wait="10s"))["state"] not in final:
             assert time.monotonic() < end, f"{subject.reference} is not signed: {answer}"
             time.sleep(0.1)
