@@ -14,7 +14,7 @@ def judge(python, folder, stacks):
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     planned = [(stacks[one.stack], one) for one in CONFIGURATIONS if one.stack in stacks]
-    workers = 2  # clients at a time
+    workers = 4  # clients at a time: they wait for the registry and for each other more than they compute
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         subjects = sum(pool.map(lambda pair: publish(*pair), planned), [])
         wait(subjects)
