@@ -28,10 +28,10 @@ package struct ArtifactsController: RouteSet {
         router.get("/v1/artifacts") { request, _ in
             // who it is comes first: a stranger is not told what a reference should look like
             let principal = try await authority.identify(.viewer, for: request)
+            let wait = try request.parameter("wait", "a duration such as 30s") { Duration(configured: $0) }
             guard let text = request.parameter("ref") else { return try await list(request, principal) }
             let reference = try RequestedReference(text, registries: registries)
             try authority.confine(principal, to: reference.repository)
-            let wait = try request.parameter("wait", "a duration such as 30s") { Duration(configured: $0) }
             guard let status = try await status(of: reference, waiting: min(wait ?? .zero, maxWait)) else {
                 throw Problem(.notFound, "artifact.unknown", "no push of \(text.prefix(300)) was seen")
             }

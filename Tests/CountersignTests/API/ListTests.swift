@@ -28,6 +28,15 @@ import Testing
         _ = try await doors.deliver(envelope(notification("fourth", repository: "other/app")))
     }
 
+    @Test func `a wait in another form is refused, whether or not an artifact is named`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.viewer)
+            for query in ["wait=", "wait=soon", "ref=registry.example.com/team/app:v1&wait=soon"] {
+                #expect(try await doors.get("/v1/artifacts?\(query)", token: token).status == 400, "\(query)")
+            }
+        }
+    }
+
     @Test func `artifacts are listed, newest first, and narrowed by what is asked`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             try await push(doors)
