@@ -94,11 +94,7 @@ package struct AuditAnchors: Sendable {
 
     /// What time it is for every row in these tables.
     func databaseNow() async throws(QueueError) -> Date {
-        let rows = try await pool.rows("SELECT clock_timestamp() AS now")
-        guard let now = try rows.values({ try $0.decode("now", as: Date.self) }).first else {
-            throw .unreadable(table: "", what: "clock_timestamp()")
-        }
-        return now
+        try await pool.databaseNow()
     }
 
     /// Notes that the log was asked and has no entry.

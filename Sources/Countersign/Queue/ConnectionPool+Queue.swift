@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Postgres
 
 /// The pool as the queue and the records use it: every failure is a ``QueueError``.
@@ -13,6 +14,16 @@ extension ConnectionPool {
         } catch {
             throw QueueError(error)
         }
+    }
+
+    /// What time it is for every row in our tables.
+    func databaseNow() async throws(QueueError) -> Date {
+        guard
+            let now = try await rows("SELECT clock_timestamp() AS now").values({
+                try $0.decode("now", as: Date.self)
+            }).first
+        else { throw .unreadable(table: "", what: "clock_timestamp()") }
+        return now
     }
 
     /// Several statements that take effect together, in one hop.

@@ -25,6 +25,20 @@ extension JobQueue {
     /// - Returns: how many jobs.
     @discardableResult
     package func wakeWithheld(by dependency: Dependency) async throws(QueueError) -> Int {
+        let woken = try await wake("last_error ->> 'upstream' = \(dependency.description)::text")
+        if woken > 0 { notifier.jobsAreDue() }
+        return woken
+    }
+
+    /// Lets what waits for a repository's cap try again: an operator may have raised it.
+    package func wakeCapped() async throws(QueueError) {
+        _ = try await wake("last_error ->> 'code' = \(RepositoryCaps.code)::text")
+        notifier.jobsAreDue()
+    }
+
+    /// Makes due what was withheld and fits, piece by piece.
+    /// - Returns: how many jobs.
+    private func wake(_ condition: Query) async throws(QueueError) -> Int {
         var woken = 0
         while true {
             let count = try await pool.together { session in
@@ -32,34 +46,13 @@ extension JobQueue {
                     """
                     UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
                         SELECT id FROM countersign.job
-                        WHERE NOT leased AND last_error ? 'upstream' AND last_error ->> 'upstream' = \(dependency.description)::text
-                            AND run_at > now()
+                        WHERE NOT leased AND last_error ? 'upstream' AND \(condition) AND run_at > now()
                         ORDER BY id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED))
                     """)
             }
             woken += count
-            if count < Self.step { break }
+            if count < Self.step { return woken }
         }
-        if woken > 0 { notifier.jobsAreDue() }
-        return woken
-    }
-
-    /// Lets what waits for a repository's cap try again: an operator may have raised it.
-    package func wakeCapped() async throws(QueueError) {
-        var woken = 0
-        repeat {
-            woken = try await pool.together { session in
-                try session.execute(
-                    """
-                    UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
-                        SELECT id FROM countersign.job
-                        WHERE NOT leased AND last_error ? 'upstream' AND last_error ->> 'code' = \(RepositoryCaps.code)::text
-                            AND run_at > now()
-                        ORDER BY id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED))
-                    """)
-            }
-            notifier.jobsAreDue()
-        } while woken == Self.step
     }
 
     /// Puts off the due jobs of a registry that is down, spread over as long again, so that claims need not step over

@@ -110,11 +110,7 @@ package struct Journal: Sendable {
 
     /// What time it is for every row in these tables.
     package func databaseNow() async throws(QueueError) -> Date {
-        let rows = try await pool.rows("SELECT clock_timestamp() AS now")
-        guard let now = try rows.values({ try $0.decode("now", as: Date.self) }).first else {
-            throw .unreadable(table: "", what: "clock_timestamp()")
-        }
-        return now
+        try await pool.databaseNow()
     }
 }
 
