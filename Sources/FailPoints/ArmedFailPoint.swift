@@ -32,7 +32,8 @@ extension FailPoint {
             case .authorise, .adopt, .sign, .verify, .publish, .groupMember: false
             case .delivery, .batchStep, .resolve, .claim, .fetch, .certificate, .timestamp, .prepare, .log,
                 .recordEntry, .turn, .pushBlob, .pushManifest, .pushIndex, .pushTag, .readBack,
-                .recordPush, .settle, .groupGather, .groupPrepare, .groupLog, .groupRecordEntry:
+                .recordPush, .settle, .groupGather, .groupPrepare, .groupLog, .groupRecordEntry, .storeDocument,
+                .supersede, .recordRemoval, .sweepPage:
                 true
             }
         }

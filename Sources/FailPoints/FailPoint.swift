@@ -60,6 +60,14 @@ public enum FailPoint: Sendable, CaseIterable {
     case groupRecordEntry
     /// One member of a group is published, up to COMMIT 3.
     case groupMember
+    /// A document is kept whole, and queued: one commit, then 202.
+    case storeDocument
+    /// The older documents of its type are marked as superseded: one commit.
+    case supersede
+    /// What was taken out of the registry's lists is recorded: one commit.
+    case recordRemoval
+    /// A page of a sweep is written, with what no webhook told of: one commit.
+    case sweepPage
 }
 
 /// What a fail point lets its step fail with.

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import HTTPTypes
 import Hummingbird
@@ -80,12 +81,14 @@ struct AttestationIntake: Sendable {
                 let facts = try await memory.holding(received.size) {
                     try wish.type.format.check(try await documents.whole(received.id, size: received.size))
                 }
+                try FailPoint.storeDocument.before(QueueError.injected)
                 let taken = try await records.take(
                     AttestationRecords.Submission(
                         digest: digest, repository: wish.reference.repository, type: wish.type, facts: facts,
                         document: received, replaces: wish.replaces ?? wish.type.format.isVEX(facts),
                         wait: configuration.attestations.wait, rule: rule,
                         policyVersion: policy.version, audit: entry))
+                try FailPoint.storeDocument.after(QueueError.injected)
                 queue.notifier.jobsAreDue()
                 context.logger.notice(
                     "document taken",

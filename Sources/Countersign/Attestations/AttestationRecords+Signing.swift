@@ -1,3 +1,4 @@
+import FailPoints
 import OCI
 import Postgres
 import Sigstore
@@ -77,6 +78,7 @@ extension AttestationRecords {
 
     /// Marks the older ones of the same type as superseded. They stay in the database: that is their history.
     func supersede(by attestation: AttestationRecord, _ target: Target) async throws(QueueError) {
+        try FailPoint.supersede.before(QueueError.injected)
         _ = try await pool.rows(
             """
             UPDATE countersign.attestation a SET superseded_by = \(attestation.id), superseded_at = now()
@@ -85,6 +87,7 @@ extension AttestationRecords {
                 AND t.repository_id = \(target.repositoryID)::int AND \(Self.takesPlaceOf(attestation))
                 AND a.id < \(attestation.id) AND a.superseded_by IS NULL
             """)
+        try FailPoint.supersede.after(QueueError.injected)
     }
 
     /// Writes down how the document goes into the log, once: a restart, also under another configuration, goes on as it

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import Logging
 import OCI
@@ -138,11 +139,13 @@ struct StreamedAttestation: Sendable {
                 referrer = BundleReferrer.render(
                     digest: blob, size: size, subject: order.subject, predicateType: order.content.predicateType,
                     created: verified.time ?? Date(timeIntervalSince1970: 0))
+                try FailPoint.recordEntry.before(QueueError.injected)
                 evidence = try await journal.log(
                     Evidence.Logged(entry, bundle: nil),
                     attachment: Evidence.Attachment(
                         manifest: referrer.manifest, mediaType: MediaType.ociManifest,
                         digest: referrer.descriptor.digest), of: prepared, for: order.claim)
+                try FailPoint.recordEntry.after(QueueError.injected)
             }
             return Logged(
                 evidence: LoggedEvidence(
@@ -227,7 +230,9 @@ struct StreamedAttestation: Sendable {
         }
         try await trace.stage(.readBack) {
             try await registry.verifyBlob(name, blob.digest, size: blob.size)
+            try FailPoint.recordPush.before(QueueError.injected)
             try await journal.published(logged.evidence.evidence, for: order.claim)
+            try FailPoint.recordPush.after(QueueError.injected)
         }
     }
 

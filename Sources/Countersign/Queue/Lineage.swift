@@ -1,3 +1,4 @@
+import FailPoints
 import OCI
 import Postgres
 
@@ -120,6 +121,7 @@ extension Journal {
         _ attachments: [PublishedAttachment], deleted: Bool = false, for claim: Claim
     ) async throws(QueueError) {
         guard !attachments.isEmpty else { return }
+        try FailPoint.recordRemoval.before(QueueError.injected)
         _ = try await pool.together { session in
             _ = try Self.fence(claim, in: session)
             return try session.execute(
@@ -131,5 +133,6 @@ extension Journal {
                 WHERE a.evidence_id = g.evidence_id AND a.target_id = g.target_id
                 """)
         }
+        try FailPoint.recordRemoval.after(QueueError.injected)
     }
 }

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import Logging
 import OCI
@@ -109,6 +110,7 @@ extension Sweep {
     ) async throws {
         let resolved = found.compactMap { found in found.digest.map { (tag: found.tag, digest: $0) } }
         let (version, interval) = (plan.policy.version, settings.isScheduled ? settings.interval : nil)
+        try FailPoint.sweepPage.before(QueueError.injected)
         let counts: SweepRecords.Counts? = try await queue.pool.together { session in
             guard try turns.holds(registry.turn, in: session) else { return nil }
             var counts = SweepRecords.Counts()
@@ -126,6 +128,7 @@ extension Sweep {
             try Self.advance(sweep, counts, asked: asked, to: next, again: interval, in: session)
             return counts
         }
+        try FailPoint.sweepPage.after(QueueError.injected)
         guard let counts else { return }
         metrics.tags.increment(registry.name, by: Double(counts.tags))
         metrics.missed.increment(registry.name, by: Double(counts.missed))
