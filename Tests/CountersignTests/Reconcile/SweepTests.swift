@@ -197,7 +197,8 @@ import Testing
         try await after.sweeping().run()
         try await after.daemon().workOff()
         for digest in digests { #expect(try await after.state(digest) == "signed") }
-        #expect(after.rekor.requests.count == sent && after.registry.writes == written)
+        #expect(after.rekor.requests.dropFirst(sent).map(\.path) == [])
+        #expect(after.registry.writes == written)
         try await after.expectSignedOnce(digests[3])
     }
 

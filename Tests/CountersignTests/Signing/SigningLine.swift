@@ -71,7 +71,7 @@ struct SigningLine: Sendable {
         var trustedRoot: [UInt8]?
         /// Of every signature that it verifies, its own among them.
         var demands = Verifier.Demands.standard
-        var settings = JobQueue.Settings()
+        var settings = Self.patient
         var isTimestamped = true
         var signatureRepository: String?
         /// As whom manifests are deleted.
@@ -82,6 +82,14 @@ struct SigningLine: Sendable {
         var key: ManagedKey?
         /// Shared with the other daemons of the database; nil: nobody counts.
         var budgets: BudgetConfiguration?
+
+        /// Jobs that are claimed together are attempted one after the other and nobody renews their leases: on a busy machine the
+        /// last of a dozen would come after its end. Tests of leases end them in the database.
+        static let patient: JobQueue.Settings = {
+            var settings = JobQueue.Settings()
+            settings.lease = .seconds(600)
+            return settings
+        }()
 
         static func rule(
             _ name: String = "all", glob: String = "**", index: PolicyConfiguration.IndexSigning = .index,
@@ -156,7 +164,7 @@ struct SigningLine: Sendable {
             signers: Signers(sigstore, trust: trust, http: Self.http),
             policy: SigningPolicy(rules: Setup().rules, registries: [Self.registryName]),
             registries: Registries([Self.registry(at: registry.url)], http: Self.http, dependencies: nil),
-            database: database, dependencies: nil, settings: JobQueue.Settings(), trust: trust)
+            database: database, dependencies: nil, settings: Setup.patient, trust: trust)
     }
 
     private func rekorV1(_ gate: DependencyGate?) -> any TransparencyLog {
