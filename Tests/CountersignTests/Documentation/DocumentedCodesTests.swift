@@ -31,6 +31,28 @@ struct DocumentedCodesTests {
         #expect(Self.codes(in: text) == ["first.one", "second.one", "third.one", "fourth_part.one"])
     }
 
+    /// The last column of the crash table (docs/architecture.md, section 5) names tests and scripts.
+    @Test func `every test that the crash table names is there`() throws {
+        let page = try String(contentsOfFile: "\(packageRoot)/docs/architecture.md", encoding: .utf8)
+        let table = page.split(separator: "\n").drop { !$0.hasPrefix("| dies after") }.dropFirst(2).prefix {
+            $0.hasPrefix("|")
+        }
+        let named = table.flatMap { row in
+            let cells = row.split(separator: "|")
+            let parts = cells[cells.count - 1].split(separator: "`", omittingEmptySubsequences: false)
+            return parts.enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+        }
+        #expect(table.count > 40 && named.count > 40, "the table is read as this test understands it")
+        let tests = Set(
+            try Self.texts("Tests", ending: ".swift").flatMap { text in
+                text.split(separator: "func `").dropFirst().compactMap {
+                    $0.split(separator: "`").first.map(String.init)
+                }
+            })
+        let missing = Set(named).filter { !tests.contains($0) && !$0.hasPrefix("make ") }
+        #expect(missing.isEmpty, "no such test: \(missing.sorted().joined(separator: ", "))")
+    }
+
     /// The texts of all files below a folder of the package, but for what is not the service's.
     private static func texts(_ folder: String, ending suffix: String) throws -> [String] {
         let names = try FileManager.default.subpathsOfDirectory(atPath: "\(packageRoot)/\(folder)")
