@@ -34,7 +34,7 @@ class Stack:
     def __init__(self, folder, binary):
         self.folder, self.binary = folder, pathlib.Path(binary)
         self.end(folder)
-        for name in ("run", "registry", "lab", "logs", "journals"):
+        for name in ("run", "registry", "lab", "logs", "journals", "secrets"):
             subprocess.run(["rm", "-rf", folder / name], check=True)
         (folder / "journals").mkdir(parents=True)
         self("up", DAEMONS="1", **MORE)

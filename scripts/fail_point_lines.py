@@ -12,7 +12,7 @@ SIGNED = "SELECT count(*) FILTER (WHERE state = 'signed'), count(*) FROM newest"
 REVOKED = """SELECT count(*) FILTER (WHERE state = 'revoked' AND EXISTS (SELECT FROM revocation v WHERE v.digest = newest.digest
                  AND v.repository_id = newest.repository_id AND v.removal IN ('removed', 'deleted'))), count(*)
              FROM newest WHERE purpose = 'signature'"""
-ANEW = "SELECT count(*) FILTER (WHERE state = 'signed' AND generation = 2), count(*) FROM newest"
+ANEW = "SELECT count(*) FILTER (WHERE state = 'signed' AND generation = 1), count(*) FROM newest"
 
 
 class Request(typing.NamedTuple):
