@@ -62,11 +62,11 @@ import Testing
         let began = ContinuousClock.now
         let error = await #expect(throws: PostgresError.self) {
             try await pool.withSession(deadline: .milliseconds(300)) { session in
-                for _ in 1...100 { _ = try session.query("SELECT pg_sleep(0.1)") }
+                for _ in 1...1_000 { _ = try session.query("SELECT pg_sleep(0.1)") }
             }
         }
         #expect(error?.code == "postgres.deadline")
-        #expect(.now - began < .seconds(5))
+        #expect(.now - began < .seconds(60))
         await pool.close()
     }
 

@@ -52,7 +52,7 @@ import Testing
         try cluster.freeze(pid: pid)
         let began = ContinuousClock.now
         let error = await #expect(throws: PostgresError.self) { try await pool.query("SELECT 1") }
-        #expect(.now - began < .seconds(5))
+        #expect(.now - began < .seconds(60))
         #expect(error?.code == "postgres.deadline")
         #expect(error?.answerMayBeLost == true)
         #expect(try await pool.query("SELECT pg_backend_pid() AS p")[0].decode("p") != pid)

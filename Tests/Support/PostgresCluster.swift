@@ -18,7 +18,7 @@ public actor PostgresCluster {
 
     /// A pool on the shared cluster's maintenance database, for tests that make no tables.
     public static func pool() async throws -> ConnectionPool {
-        ConnectionPool(try await shared().administrator, size: 1, waitLimit: .seconds(10))
+        ConnectionPool(try await shared().administrator, size: 1, waitLimit: .seconds(60))
     }
 
     /// The superuser's way to the maintenance database.
@@ -41,6 +41,9 @@ public actor PostgresCluster {
         var configuration = try PostgresConfiguration(
             url: "host=\(folder) port=\(port) user=postgres dbname=postgres sslmode=disable")
         configuration.applicationName = "tests"
+        // a busy machine is slow, and what a test holds open on purpose is not to be cut off meanwhile; a test of limits sets its own
+        configuration.connectTimeout = .seconds(60)
+        configuration.statementDeadline = .seconds(300)
         (self.port, self.folder, administrator) = (port, folder, configuration)
         pool = ConnectionPool(configuration, size: 2, waitLimit: .seconds(60))
     }
