@@ -95,7 +95,9 @@ let package = Package(
             ], swiftSettings: strict),
 
         // Tests
-        .target(name: "Support", dependencies: ["Postgres", "OpenSSL"], path: "Tests/Support", swiftSettings: strict),
+        .target(
+            name: "Support", dependencies: ["Curl", "Postgres", "OpenSSL"], path: "Tests/Support", swiftSettings: strict
+        ),
         // Fuzzing: the parsers' targets, replayed over their kept corpora by the tests; the fuzzer itself is at the end
         .target(
             name: "FuzzTargets", dependencies: ["OCI", "Sigstore", "TUF", "StrictJSON", "Curl", "OpenSSL"],

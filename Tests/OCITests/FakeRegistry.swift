@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import OCI
+import Support
 import Synchronization
 
 /// A registry in memory that speaks the distribution specification over loopback: referrers API on or off, any
@@ -62,10 +63,7 @@ final class FakeRegistry: Sendable {
     }
 
     private func endpoint(_ credentials: any CredentialSource, _ realms: [String]?) throws -> RegistryEndpoint {
-        var route = HTTPRoute()
-        route.addresses = .privateAllowed
-        route.allowPlainHTTP = true
-        route.proxy = .none
+        let route = HTTPRoute.toTestServer
         return try RegistryEndpoint(
             name: "registry.test", url: url, route: route, credentials: credentials, allowedTokenRealms: realms)
     }

@@ -25,10 +25,7 @@ struct RealRegistry: Sendable {
     func deletion() throws -> ManifestDeletion { ManifestDeletion(try endpoint(.anonymous), http: HTTPClient()) }
 
     private func endpoint(_ credentials: Credentials) throws -> RegistryEndpoint {
-        var route = HTTPRoute()
-        route.addresses = .privateAllowed
-        route.allowPlainHTTP = true
-        route.proxy = .none
+        let route = HTTPRoute.toTestServer
         return try RegistryEndpoint(
             name: "registry.test", url: "http://127.0.0.1:\(registry.port)", route: route, credentials: credentials)
     }

@@ -1,4 +1,5 @@
 import Curl
+import Support
 import Testing
 
 @testable import OCI
@@ -10,9 +11,7 @@ import Testing
     static func endpoint(
         _ url: String = "https://registry.example", _ credentials: Credentials = basic, realms: [String]? = nil
     ) throws -> RegistryEndpoint {
-        var route = HTTPRoute()
-        route.allowPlainHTTP = true
-        route.addresses = .privateAllowed
+        let route = HTTPRoute.toTestServer
         return try RegistryEndpoint(
             name: "registry.example", url: url, route: route, credentials: credentials, allowedTokenRealms: realms)
     }

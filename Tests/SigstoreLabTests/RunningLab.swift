@@ -1,16 +1,11 @@
 import Curl
 import FoundationEssentials
 import SigstoreLab
+import Support
 
 /// A lab in a folder of its own for one test.
 struct RunningLab {
-    static let route: HTTPRoute = {
-        var route = HTTPRoute()
-        route.addresses = .privateAllowed
-        route.allowPlainHTTP = true
-        route.proxy = .none
-        return route
-    }()
+    static let route = HTTPRoute.toTestServer
 
     /// A new empty folder, removed when `body` ends.
     static func withFolder<R: Sendable>(_ body: (String) async throws -> R) async throws -> R {

@@ -63,8 +63,7 @@ private struct FixedToken: IdentityTokenSource {
     }
 
     private func window(_ limits: CertificateWindow.Limits = .init()) -> CertificateWindow {
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+        let route = HTTPRoute.toTestServer
         let now: @Sendable () -> Date = { [fulcio] in fulcio.now }
         return CertificateWindow(
             fulcio: FulcioClient(url: service.url, http: HTTPClient(), route: route, now: now), source: FixedToken(),
@@ -75,8 +74,7 @@ private struct FixedToken: IdentityTokenSource {
         let fulcio = fulcio
         let next = try ScriptedService { fulcio.answer($0) }
         let place = Mutex<String?>(service.url)
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+        let route = HTTPRoute.toTestServer
         let window = CertificateWindow(
             authority: { [route] () throws(SigstoreError) in
                 guard let url = place.withLock({ $0 }) else { throw .misconfigured(.fulcio, detail: "nowhere") }

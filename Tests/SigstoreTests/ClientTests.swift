@@ -2,17 +2,10 @@ import Curl
 import FoundationEssentials
 import OpenSSL
 import StrictJSON
+import Support
 import Testing
 
 @testable import Sigstore
-
-extension HTTPRoute {
-    fileprivate static var loopback: HTTPRoute {
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
-        return route
-    }
-}
 
 /// The recorded answers of the real services to bad requests.
 struct RecordedRefusal: Sendable, CustomTestStringConvertible {
@@ -46,7 +39,7 @@ struct RecordedRefusal: Sendable, CustomTestStringConvertible {
     {
         let service = try ScriptedService { _ in answer }
         defer { service.stop() }
-        let fulcio = FulcioClient(url: service.url + "/", http: http, route: .loopback, now: { [now] in now })
+        let fulcio = FulcioClient(url: service.url + "/", http: http, route: .toTestServer, now: { [now] in now })
         let token = try IdentityToken(Fixture.token(claims))
         let error = await #expect(throws: SigstoreError.self) { try await fulcio.issue(key: key, token: token) }
         return try #require(error)
@@ -58,7 +51,7 @@ struct RecordedRefusal: Sendable, CustomTestStringConvertible {
         let answer = try Fixture.text("rekor1-tsa/fulcio_answer.json")
         let service = try ScriptedService { _ in .json(200, answer) }
         defer { service.stop() }
-        let fulcio = FulcioClient(url: service.url, http: http, route: .loopback, now: { [now] in now })
+        let fulcio = FulcioClient(url: service.url, http: http, route: .toTestServer, now: { [now] in now })
         let token = try IdentityToken(Fixture.token(IdentityTokenTests.claims))
         let error = await #expect(throws: SigstoreError.self) { try await fulcio.issue(key: key, token: token) }
         #expect(error?.code == "fulcio.bad_answer")
@@ -100,7 +93,7 @@ struct RecordedRefusal: Sendable, CustomTestStringConvertible {
     private func failure(_ answer: ScriptedService.Answer) async throws -> SigstoreError {
         let service = try ScriptedService { _ in answer }
         defer { service.stop() }
-        let client = TimestampClient(url: service.url + "/api/v1/timestamp", http: HTTPClient(), route: .loopback)
+        let client = TimestampClient(url: service.url + "/api/v1/timestamp", http: HTTPClient(), route: .toTestServer)
         let error = await #expect(throws: SigstoreError.self) { try await client.timestamp([1, 2, 3]) }
         #expect(service.requests.first?.path == "/api/v1/timestamp")
         return try #require(error)
@@ -134,7 +127,7 @@ struct RecordedRefusal: Sendable, CustomTestStringConvertible {
     ) async throws {
         let service = try ScriptedService(script)
         defer { service.stop() }
-        try await body(RekorV1(url: service.url, http: HTTPClient(), route: .loopback), service)
+        try await body(RekorV1(url: service.url, http: HTTPClient(), route: .toTestServer), service)
     }
 
     private func failure(_ answer: ScriptedService.Answer) async throws -> SigstoreError {

@@ -2,6 +2,7 @@ import Curl
 import FoundationEssentials
 import OpenSSL
 import StrictJSON
+import Support
 import Testing
 
 @testable import Sigstore

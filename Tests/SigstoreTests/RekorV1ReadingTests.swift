@@ -1,5 +1,6 @@
 import Curl
 import OpenSSL
+import Support
 import Testing
 
 @testable import Sigstore
@@ -15,8 +16,7 @@ import Testing
     ) async throws {
         let service = try ScriptedService { _ in answer }
         defer { service.stop() }
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+        let route = HTTPRoute.toTestServer
         try await body(RekorV1(url: service.url, http: HTTPClient(), route: route), service)
     }
 

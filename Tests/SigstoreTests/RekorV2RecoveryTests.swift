@@ -1,5 +1,6 @@
 import Curl
 import OpenSSL
+import Support
 import Synchronization
 import Testing
 
@@ -36,8 +37,7 @@ import Testing
                 String(request.path.dropFirst("/api/v2/".count)), keepsPartial: keepsPartial)
         }
         defer { service.stop() }
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+        let route = HTTPRoute.toTestServer
         let verifier = CheckpointVerifier(logs: { [tiles] in [tiles.log] })
         try await body(
             RekorV2(url: service.url, verifier: verifier, http: HTTPClient(), route: route, patience: patience),

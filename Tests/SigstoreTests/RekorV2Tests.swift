@@ -1,6 +1,7 @@
 import Curl
 import OpenSSL
 import StrictJSON
+import Support
 import Testing
 
 @testable import Sigstore
@@ -12,11 +13,7 @@ import Testing
 
     init() throws { root = try Fixture.root() }
 
-    private var route: HTTPRoute {
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
-        return route
-    }
+    private var route: HTTPRoute { .toTestServer }
 
     private func log(
         logs: [TrustedLog]? = nil, patience: Duration = .seconds(5),

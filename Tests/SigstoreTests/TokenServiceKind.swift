@@ -8,15 +8,6 @@ import Testing
 
 @testable import Sigstore
 
-extension HTTPRoute {
-    /// To servers of the tests.
-    static var toTestServer: HTTPRoute {
-        var route = HTTPRoute()
-        (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
-        return route
-    }
-}
-
 extension EnvironmentReader {
     init(_ values: [String: String]) { self.init { values[$0] } }
 }

@@ -94,9 +94,7 @@ struct DoorsFixture {
     func send(
         _ method: HTTPRequest.Method, _ door: Door, _ path: String, headers: HTTPHeaders = [:], body: [UInt8]? = nil
     ) async throws -> HTTPResponse {
-        var route = HTTPRoute()
-        route.addresses = .privateAllowed
-        route.allowPlainHTTP = true
+        let route = HTTPRoute.toTestServer
         let url = "http://127.0.0.1:\(ports[door] ?? 0)\(path)"
         let answer = try await http.send(HTTPRequest(method, url, headers: headers, body: body, route: route))
         for fault in described.faults(method, path, answer) {

@@ -193,13 +193,7 @@ struct SigningLine: Sendable {
         return HTTPClient(configuration)
     }()
 
-    static let route: HTTPRoute = {
-        var route = HTTPRoute()
-        route.addresses = .privateAllowed
-        route.allowPlainHTTP = true
-        route.proxy = .none
-        return route
-    }()
+    static let route = HTTPRoute.toTestServer
 
     private static func client(_ url: String) throws -> RegistryClient {
         RegistryClient(try registry(at: url).endpoint, http: http)

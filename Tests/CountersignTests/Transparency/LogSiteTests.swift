@@ -10,13 +10,7 @@ import Testing
 
 /// Looking into logs, against both of the lab's.
 @Suite struct LogSiteTests {
-    private static let route: HTTPRoute = {
-        var route = HTTPRoute()
-        route.addresses = .privateAllowed
-        route.allowPlainHTTP = true
-        route.proxy = .none
-        return route
-    }()
+    private static let route = HTTPRoute.toTestServer
 
     /// A lab's two logs as somebody sees them who trusts it, and clients that write in them.
     private struct Logs {

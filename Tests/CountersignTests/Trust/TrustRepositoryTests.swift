@@ -21,8 +21,7 @@ import Testing
         let url: String
 
         func site(_ url: String? = nil) -> TUFSite {
-            var route = HTTPRoute()
-            (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
+            let route = HTTPRoute.toTestServer
             let url = url ?? self.url
             return TUFSite(
                 metadataURL: url, targetsURL: url + "/targets", http: TrustRepositoryTests.http, route: route)
