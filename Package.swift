@@ -35,6 +35,7 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CSpawn"),
         .target(name: "Curl", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Postgres", dependencies: ["CPostgres"], swiftSettings: strict),
@@ -43,11 +44,11 @@ let package = Package(
         .target(name: "StrictJSON", swiftSettings: strict),
 
         // Places where a build for tests can be made to die; nothing at all in any other
-        .target(name: "FailPoints", swiftSettings: strict + failPoints),
+        .target(name: "FailPoints", dependencies: ["CSpawn"], swiftSettings: strict + failPoints),
 
         // Protocols: neither knows the other, nor Postgres, nor jobs
         .target(name: "OCI", dependencies: ["FailPoints", "Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
-        .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
+        .target(name: "Sigstore", dependencies: ["CSpawn", "Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
 
         // How trust material is distributed; knows nothing of Sigstore
         .target(name: "TUF", dependencies: ["OpenSSL", "StrictJSON"], swiftSettings: strict),

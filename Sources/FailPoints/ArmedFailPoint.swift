@@ -1,4 +1,5 @@
 #if FAIL_POINTS
+    import CSpawn
     import Glibc
     import Synchronization
 #endif
@@ -84,7 +85,7 @@ extension FailPoint {
             var actions = posix_spawn_file_actions_t()
             posix_spawn_file_actions_init(&actions)
             defer { posix_spawn_file_actions_destroy(&actions) }
-            for descriptor in Int32(3)..<4096 { posix_spawn_file_actions_addclose(&actions, descriptor) }
+            cspawn_close_from(&actions, STDERR_FILENO + 1)
             let command = ["/bin/sh", "-c", "sleep \(seconds); kill -CONT \(getpid())"]
             let words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
             defer { words.forEach { free($0) } }

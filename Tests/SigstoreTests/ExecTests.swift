@@ -55,6 +55,24 @@ import Testing
         #expect(try await source.token().claims.subject == "signer")
     }
 
+    @Test func `what another thread opens meanwhile is not handed on`() async throws {
+        let source = try program(
+            """
+            ls /proc/self/fd | tr '\\n' ' ' | grep -q '^0 1 2 3 $' || { ls /proc/self/fd >&2; exit 8; }
+            echo '\(TokenServiceKind.given)'
+            """)
+        let opening = Task.detached {
+            // without O_CLOEXEC, as a library may open them
+            while !Task.isCancelled {
+                let opened = (0..<50).map { _ in open("/dev/null", O_RDONLY) }
+                opened.forEach { _ = close($0) }
+                await Task.yield()
+            }
+        }
+        defer { opening.cancel() }
+        for _ in 0..<40 { _ = try await token(source) }
+    }
+
     @Test func `its failure is told in its words, without tokens`() async throws {
         let text = try await failure(try program("echo \"denied for \(TokenServiceKind.given)\" >&2; exit 41"))
         #expect(text.contains("status 41") && text.contains("denied for «redacted»"))

@@ -1,3 +1,4 @@
+import CSpawn
 import Dispatch
 import FoundationEssentials
 import Glibc
@@ -116,10 +117,8 @@ extension ChildProgram {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.writing, STDERR_FILENO)
-        // our sockets and files are none of its business, whatever their flags
-        for descriptor in Self.openDescriptors() where descriptor > STDERR_FILENO {
-            posix_spawn_file_actions_addclose(&actions, descriptor)
-        }
+        // our sockets and files are none of its business, whatever their flags and however lately another thread opened them
+        cspawn_close_from(&actions, STDERR_FILENO + 1)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -140,10 +139,6 @@ extension ChildProgram {
         let failure = posix_spawnp(&pid, name, &actions, &attributes, argv + [nil], envp + [nil])
         guard failure == 0 else { throw .notStarted(String(cString: strerror(failure))) }
         return pid
-    }
-
-    private static func openDescriptors() -> [Int32] {
-        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).compactMap { Int32($0) }
     }
 
     /// Reads both pipes until they end, or until the program has ended and nothing is left in them: a grandchild that keeps
@@ -213,8 +208,7 @@ private struct Pipe: ~Copyable {
 
     init() throws(ChildProgram.Failure) {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw .notStarted(String(cString: strerror(errno))) }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        guard cspawn_pipe(&ends, O_CLOEXEC) == 0 else { throw .notStarted(String(cString: strerror(errno))) }
         (reading, writing) = (ends[0], ends[1])
     }
 
