@@ -88,7 +88,7 @@ class Stack:
         sent = urllib.request.Request(self.env["COUNTERSIGN_API"] + request.path, request.body, method=request.method,
                                       headers={"Authorization": f"Bearer {token}", **request.headers})
         try:
-            with urllib.request.urlopen(sent, timeout=5):
+            with urllib.request.urlopen(sent, timeout=1):
                 return True
         except urllib.error.HTTPError as error:
             if error.code >= 500:
@@ -126,6 +126,7 @@ class Cell:
 
     def begin(self):
         self.stack("kill", "daemon")
+        self.offset = self.log.stat().st_size if self.log.exists() else 0
         for name in DAEMONS[1:]:
             if self.daemons == 3 and not (self.stack.process(name) and state(self.stack.process(name))):
                 self.stack("start", name)
@@ -135,7 +136,8 @@ class Cell:
             self.stack("start", "daemon")
             self.push()
             self.pending = self.line.documents(self.pushed)
-            if not wait(self.line.patience, lambda: self.settled(LINES["push"].ends), 0.1):
+            documents = len(self.pending) // len(self.pushed)
+            if not wait(self.line.patience, lambda: self.settled(LINES["push"].ends, 1 + documents), 0.1):
                 raise RuntimeError("what is to stand before does not settle")
             self.stack("kill", "daemon")
         self.offset = self.log.stat().st_size if self.log.exists() else 0
@@ -158,8 +160,11 @@ class Cell:
         return fresh
 
     def requests(self):
-        """Sends what was not taken yet."""
-        self.pending = [one for one in self.pending if not self.stack.ask(one)]
+        """Sends what was not taken yet, up to the first that gets no answer: whoever waits looks at the daemon in between."""
+        while self.pending and self.stack.ask(self.pending[0]):
+            self.pending.pop(0)
+            if self.hits():
+                return
 
     def others(self, sign):
         self.stack.signal(DAEMONS[1:] if self.daemons == 3 else [], sign)
@@ -197,14 +202,15 @@ class Cell:
                 return "did not wake"
         return None
 
-    def settled(self, ends=None):
+    def settled(self, ends=None, wanted=None):
+        wanted = wanted or self.line.counts
         self.requests()
         digests = ",".join(f"'{one.digest}'" for one in self.pushed)
         [[well, there, jobs]] = self.stack.query(f"""
             WITH newest AS (SELECT DISTINCT ON (repository_id, digest, purpose) * FROM target WHERE digest IN ({digests})
                 ORDER BY repository_id, digest, purpose, generation DESC)
             SELECT *, (SELECT count(*) FROM job) FROM ({ends or self.line.ends}) AS found""")
-        return not self.pending and int(well) == int(there) >= len(self.pushed) and int(jobs) == 0
+        return not self.pending and int(well) == int(there) == wanted * len(self.pushed) and int(jobs) == 0
 
     def check(self):
         run = subprocess.run([here / "check", self.folder, *self.journals], capture_output=True, text=True,

@@ -9,6 +9,10 @@ seeds = pathlib.Path(__file__).resolve().parent.parent / "seeds/documents"
 BOTH = "bundle,legacy"
 # of targets in their newest generation, one column `state` each
 SIGNED = "SELECT count(*) FILTER (WHERE state = 'signed'), count(*) FROM newest"
+REPLACED = """SELECT count(*) FILTER (WHERE state = 'signed' AND (purpose = 'signature' OR number = 1) = (superseded_by IS NULL)), count(*)
+              FROM (SELECT newest.*, a.superseded_by, row_number() OVER (PARTITION BY newest.digest, newest.repository_id, newest.purpose = 'signature'
+                        ORDER BY a.id DESC) AS number
+                    FROM newest LEFT JOIN attestation a ON a.target_id = newest.id) AS documents"""
 REVOKED = """SELECT count(*) FILTER (WHERE state = 'revoked' AND EXISTS (SELECT FROM revocation v WHERE v.digest = newest.digest
                  AND v.repository_id = newest.repository_id AND v.removal IN ('removed', 'deleted'))), count(*)
              FROM newest WHERE purpose = 'signature'"""
@@ -80,6 +84,7 @@ class Line:
     stands: bool = False                                     # the images are signed before the fail point is set
     documents: typing.Callable = lambda pushed: []           # as well, then
     ends: str = SIGNED
+    counts: int = 1                                          # of what `ends` counts, for each image
     images: int | None = None                                # else what the run says
     patience: int = 60                                       # seconds until it must have settled
 
@@ -96,10 +101,11 @@ LINES = {
     "tag": Line("held", asks=tags),
     # a group's members wait a minute for the first of them, and a minute for whoever sends to the log
     "group": Line("held", asks=lambda pushed: batch(pushed, grouping={"max_subjects": 8}), images=6, patience=180),
-    "attest": Line(stands=True, asks=bills),
-    "attest-both": Line("crash/legacy", BOTH, stands=True, asks=bills),
-    "reference": Line(stands=True, asks=large, images=1),
-    "replace": Line("crash/legacy", BOTH, stands=True, documents=lambda pushed: document(pushed, "openvex.json", "openvex"), asks=exchanges),
+    "attest": Line(stands=True, asks=bills, counts=2),
+    "attest-both": Line("crash/legacy", BOTH, stands=True, asks=bills, counts=2),
+    "reference": Line(stands=True, asks=large, counts=2, images=1),
+    "replace": Line("crash/legacy", BOTH, stands=True, documents=lambda pushed: document(pushed, "openvex.json", "openvex"), asks=exchanges,
+                    ends=REPLACED, counts=3),
     "withdraw": Line("crash/legacy", BOTH, stands=True, documents=bills, asks=withdrawals, ends=REVOKED),
     "resign": Line("crash/legacy", BOTH, stands=True, asks=renewals, ends=ANEW, images=1),
     # whoever has the turn is dead: another takes it when it runs out
@@ -114,8 +120,8 @@ FURTHER = {
     "attest": [(step, 1) for step in ("certificate", "sign", "timestamp", "prepare", "log", "verify", "record-entry", "publish", "turn",
                                       "push-blob", "push-manifest", "push-index", "read-back", "record-push", "settle")],
     "attest-both": [("push-tag", 1)],
-    # first the document with its referrer, then what is signed about it
-    "reference": [("publish", 2), ("push-blob", 2), ("push-manifest", 2), ("push-index", 2)],
+    # the document is uploaded, then listed, then what is signed about it is published
+    "reference": [("publish", 2), ("publish", 3), ("push-blob", 2), ("push-manifest", 2), ("push-index", 2)],
     "withdraw": [(step, 1) for step in ("publish", "turn", "push-index", "push-tag", "settle")],
     # first the new signature in both formats, then the old one taken out
     "resign": [("publish", 3), ("push-index", 2), ("push-tag", 2), ("record-removal", 1)],

@@ -40,8 +40,15 @@ def bundles(base, digest):
             continue  # a document that stands beside the image
         if manifest["subject"]["digest"] != digest:
             raise Unverifiable(f"referrer {entry['digest']} is about {manifest['subject']['digest']}")
-        found.append((manifest["annotations"]["dev.sigstore.bundle.predicateType"], json.loads(served(base, layer["digest"], "blobs"))))
+        found.append((manifest.get("annotations", {}).get("dev.sigstore.bundle.predicateType"), json.loads(served(base, layer["digest"], "blobs"))))
     return found
+
+
+def beside(base, digest):
+    """The digests of documents that the registry lists beside the image, as they are."""
+    status, body = get(f"{base}/manifests/{digest.replace(':', '-')}", MANIFEST)
+    layers = [json.loads(served(base, entry["digest"]))["layers"][0] for entry in json.loads(body)["manifests"]] if status == 200 else []
+    return [layer["digest"] for layer in layers if layer["mediaType"] != BUNDLE and served(base, layer["digest"], "blobs")]
 
 
 def signature_of(envelope):
@@ -80,10 +87,14 @@ def judge_withdrawn(env, push):
     """Findings on a digest that is not to be signed any more."""
     name, base = f"{push['repository']}@{push['digest']}", f"http://{env['REGISTRY']}/v2/{push['repository']}"
     removal = env["REMOVALS"].get((push["repository"], push["digest"]))
+    if removal is None:
+        return [("lost", name, "the database says revoked, and no revocation is in force")]
+    if push["target"]["state"] != "revoked":
+        return [("stuck", name, f"its revocation is in force; the database says {push['target']['state']}")]
     if removal == "asked":
         return [("stuck", name, "its withdrawal has not ended")]
-    if removal == "none":
-        return []
+    if removal in ("none", "listed"):
+        return []  # nobody asked for more, or the registry lists by itself, which is told
     listed = len(bundles(base, push["digest"])) + sum(len(layers(base, push["digest"], kind)) for kind in ("sig", "att"))
     return [("duplicate", name, f"withdrawn ({removal}), and {listed} of ours are listed")] if listed else []
 
@@ -106,6 +117,10 @@ def judge_documents(env, push):
             if listed or set(older) & set(signed["legacy"]):
                 say("duplicate", f"{document['state']}{', superseded' if document['superseded'] else ''}, and still listed")
             continue
+        if document["is_beside"]:
+            copies = beside(base, push["digest"]).count(document["document_digest"])
+            if copies != 1:
+                say("duplicate" if copies else "lost", f"the document itself is listed {copies} times")
         for format in env["FORMATS"]:
             count = len(listed) if format == "bundle" else sum(signature in signed["legacy"] for signature in older)
             if len(signed[format]) != 1:
@@ -129,10 +144,17 @@ def judge_documents(env, push):
 
 def judge(env, push):
     """Findings on one pushed digest: (kind, name, text)."""
+    try:
+        return judge_pushed(env, push)
+    except (Unverifiable, ValueError, KeyError) as error:
+        return [("unverifiable", f"{push['repository']}@{push['digest']}", f"what is listed cannot be read: {error or repr(error)}")]
+
+
+def judge_pushed(env, push):
     name, base = f"{push['repository']}@{push['digest']}", f"http://{env['REGISTRY']}/v2/{push['repository']}"
     target, found = push["target"], []
     say = lambda kind, text: found.append((kind, name, text))
-    if target["state"] == "revoked":
+    if target["state"] == "revoked" or (push["repository"], push["digest"]) in env["REMOVALS"]:
         return judge_withdrawn(env, push)
     if target["state"] == "refused" and target["code"] and not target["live"]:
         if bundles(base, push["digest"]) or layers(base, push["digest"]):

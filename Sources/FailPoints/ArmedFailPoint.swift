@@ -85,7 +85,9 @@ extension FailPoint {
             var actions = posix_spawn_file_actions_t()
             posix_spawn_file_actions_init(&actions)
             defer { posix_spawn_file_actions_destroy(&actions) }
-            cspawn_close_from(&actions, STDERR_FILENO + 1)
+            guard cspawn_close_from(&actions, STDERR_FILENO + 1) == 0 else {
+                return report("fail point: out of memory\n")
+            }
             let command = ["/bin/sh", "-c", "sleep \(seconds); kill -CONT \(getpid())"]
             let words: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
             defer { words.forEach { free($0) } }

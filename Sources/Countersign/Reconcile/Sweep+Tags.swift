@@ -128,8 +128,8 @@ extension Sweep {
             try Self.advance(sweep, counts, asked: asked, to: next, again: interval, in: session)
             return counts
         }
-        try FailPoint.sweepPage.after(QueueError.injected)
         guard let counts else { return }
+        try FailPoint.sweepPage.after(QueueError.injected)
         metrics.tags.increment(registry.name, by: Double(counts.tags))
         metrics.missed.increment(registry.name, by: Double(counts.missed))
         metrics.moved.increment(registry.name, by: Double(counts.moved))

@@ -118,7 +118,7 @@ extension ChildProgram {
         posix_spawn_file_actions_adddup2(&actions, output.writing, STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, errors.writing, STDERR_FILENO)
         // our sockets and files are none of its business, whatever their flags and however lately another thread opened them
-        cspawn_close_from(&actions, STDERR_FILENO + 1)
+        guard cspawn_close_from(&actions, STDERR_FILENO + 1) == 0 else { throw .notStarted("out of memory") }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
