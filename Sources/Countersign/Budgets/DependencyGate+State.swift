@@ -34,6 +34,8 @@ extension DependencyGate {
         var trials = 0
         /// Changes that are on their way to the row: what is read meanwhile is older.
         var writes = 0
+        /// The newest row that a write of ours read, while others were under way: their answers come in any order.
+        var newestWritten: (view: DependencyView, at: Date)?
     }
 }
 

@@ -213,9 +213,15 @@ package final class DependencyGate: HTTPGate {
     func adopt(_ record: DependencyRecord, readAt time: Date, isWriter: Bool = false) {
         let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
         state.withLock { state in
-            guard state.writes == (isWriter ? 1 : 0), state.viewedAt.map({ $0 <= time }) ?? true else { return }
-            state.view = view
-            state.viewedAt = time
+            var found = (view: view, at: time)
+            if isWriter {
+                if let newest = state.newestWritten, newest.at > time { found = newest }
+                state.newestWritten = found
+            }
+            guard state.writes == (isWriter ? 1 : 0) else { return }
+            state.newestWritten = nil
+            guard state.viewedAt.map({ $0 <= found.at }) ?? true else { return }
+            (state.view, state.viewedAt) = (found.view, found.at)
         }
     }
 
