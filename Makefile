@@ -92,7 +92,7 @@ chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,
 	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 FULL_DISK=$${FULL_DISK:-1} $(CHAOS_LONG_DATABASE) scripts/chaos $(CHAOS_LONG)
 
 .PHONY: fail-points
-fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 830 cells, resumable; JOBS=3: three at once
+fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 842 cells, resumable; JOBS=3: three at once
 	@scripts/fail-points $(DEMO)-fail-points
 
 .PHONY: reconcile
