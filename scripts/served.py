@@ -99,6 +99,13 @@ def judge_withdrawn(env, push):
     return [("duplicate", name, f"withdrawn ({removal}), and {listed} of ours are listed")] if listed else []
 
 
+def judge_entry(env, row, say):
+    """The log has the evidence's signature where the database says."""
+    places = env["PLACES"].get(bytes.fromhex(row["signature"]), {})
+    if row["log_index"] not in [index for indexes in places.values() for index in indexes]:
+        say("unverifiable", f"entry {row['log_index']} of the log is not its ({row['format']}); it is at {list(places.values())}")
+
+
 def judge_documents(env, push):
     """Findings on the documents about one digest."""
     base, found, explained = f"http://{env['REGISTRY']}/v2/{push['repository']}", [], set()
@@ -133,9 +140,7 @@ def judge_documents(env, push):
             except (Unverifiable, ValueError, KeyError) as error:
                 say("unverifiable", str(error) or repr(error))
         for row in document["live"]:
-            indexes = [index for places in env["PLACES"].get(bytes.fromhex(row["signature"]), {}).values() for index in places]
-            if row["log_index"] not in indexes:
-                say("unverifiable", f"entry {row['log_index']} of the log is not its; it is at {indexes}")
+            judge_entry(env, row, say)
     loose = [signature for signature in [signature_of(bundle["dsseEnvelope"]) for _, bundle in there] + older if signature not in explained]
     if loose:
         found.append(("duplicate", f"{push['repository']}@{push['digest']}", f"{len(loose)} attestations listed that no live evidence explains"))
@@ -177,9 +182,7 @@ def judge_pushed(env, push):
         if len(live) != 1:
             say("duplicate" if live else "lost", f"{len(live)} live evidence rows ({format})")
         for row in live[:1]:
-            places = env["PLACES"].get(bytes.fromhex(row["signature"]), {})
-            if row["log_index"] not in [index for indexes in places.values() for index in indexes]:
-                say("unverifiable", f"entry {row['log_index']} of the log is not its ({format}); it is at {list(places.values())}")
+            judge_entry(env, row, say)
             if there and published != bytes.fromhex(row["signature"]):
                 say("unverifiable", f"what is published is not the live evidence ({format})")
     if target["state"] != "signed":

@@ -40,6 +40,20 @@ extension DependencyGate {
 }
 
 extension DependencyGate.State {
+    /// Takes over what a row was read to say: from a look at it only while no change of ours is on its way there, from our own
+    /// writes with the last answer, and then the newest of what they read.
+    mutating func adopt(_ view: DependencyView, readAt time: Date, isWriter: Bool) {
+        var found = (view: view, at: time)
+        if isWriter {
+            if let newest = newestWritten, newest.at > time { found = newest }
+            newestWritten = found
+        }
+        guard writes == (isWriter ? 1 : 0) else { return }
+        newestWritten = nil
+        guard viewedAt.map({ $0 <= found.at }) ?? true else { return }
+        (self.view, viewedAt) = (found.view, found.at)
+    }
+
     /// What the end of a use changes here, and what all daemons have to be told of it.
     mutating func note(
         _ verdict: DependencyVerdict, at now: ContinuousClock.Instant, _ settings: DependencySettings

@@ -212,17 +212,7 @@ package final class DependencyGate: HTTPGate {
     /// Takes over what the row says, unless something newer is on its way there.
     func adopt(_ record: DependencyRecord, readAt time: Date, isWriter: Bool = false) {
         let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
-        state.withLock { state in
-            var found = (view: view, at: time)
-            if isWriter {
-                if let newest = state.newestWritten, newest.at > time { found = newest }
-                state.newestWritten = found
-            }
-            guard state.writes == (isWriter ? 1 : 0) else { return }
-            state.newestWritten = nil
-            guard state.viewedAt.map({ $0 <= found.at }) ?? true else { return }
-            (state.view, state.viewedAt) = (found.view, found.at)
-        }
+        state.withLock { $0.adopt(view, readAt: time, isWriter: isWriter) }
     }
 
     /// This daemon's share of what all may have under way. A daemon that died is nobody's share after three heartbeats:

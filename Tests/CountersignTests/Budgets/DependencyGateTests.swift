@@ -227,6 +227,27 @@ import Testing
         #expect(await refusal(registry) == "budget.paused")
     }
 
+    @Test func `of two writes under way the row that was read last counts, in whichever order they are answered`() {
+        let now = ContinuousClock.now
+        var (short, long) = (DependencyView(rate: nil), DependencyView(rate: nil))
+        short.pauses(until: now + .seconds(1))
+        long.pauses(until: now + .seconds(600))
+        let (first, second) = (Date(timeIntervalSince1970: 1), Date(timeIntervalSince1970: 2))
+        for order in [[(short, first), (long, second)], [(long, second), (short, first)]] {
+            var state = DependencyGate.State(view: DependencyView(rate: nil))
+            state.writes = 2
+            for (view, time) in order {
+                // a look in between is older than what is on its way
+                state.adopt(DependencyView(rate: 7), readAt: first, isWriter: false)
+                state.adopt(view, readAt: time, isWriter: true)
+                state.writes -= 1
+            }
+            #expect(state.view.pausedUntil == now + .seconds(600) && state.view.rate == nil)
+            state.adopt(short, readAt: first, isWriter: false)
+            #expect(state.view.pausedUntil == now + .seconds(600), "an older look is no news")
+        }
+    }
+
     @Test func `a Retry-After holds everybody back`() async throws {
         let world = try await World()
         world.gates[0].note(DependencyVerdict(.answered(status: 429, retryAfter: .seconds(600))))
