@@ -49,11 +49,11 @@ final class LabStart: Sendable {
     init(host: String) { self.host = host }
 
     func listening(_ service: LabService, port: Int) {
-        let known = ports.withLock { ports in
+        let endpoints = ports.withLock { ports in
             ports[service] = port
-            return ports
+            return ports.count == LabService.allCases.count ? LabEndpoints(host: host, ports: ports) : nil
         }
-        if known.count == LabService.allCases.count { bound.open(.success(LabEndpoints(host: host, ports: known))) }
+        if let endpoints { bound.open(.success(endpoints)) }
     }
 
     func fail(_ error: any Error) { bound.open(.failure(error)) }

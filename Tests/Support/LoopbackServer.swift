@@ -71,7 +71,7 @@ public final class LoopbackServer: Sendable {
     public func stop() {
         release()
         Glibc.shutdown(listener, Int32(SHUT_RDWR))
-        for socket in state.withLock({ $0.open }) { Glibc.shutdown(socket, Int32(SHUT_RDWR)) }
+        state.withLock { for socket in $0.open { Glibc.shutdown(socket, Int32(SHUT_RDWR)) } }
         arrived.finish()
     }
 

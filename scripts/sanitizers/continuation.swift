@@ -1,8 +1,9 @@
-// A continuation that another thread resumes before its task comes to wait for it: no race. With -DLATE it is resumed afterwards.
+// A continuation that another thread resumes before its task comes to wait for it: no race. With -DLATE it is resumed
+// afterwards. With -DRACE the other thread goes on to change what it handed over, which is one.
 import Glibc
 
-final class Value: Sendable {
-    let number: Int
+final class Value: @unchecked Sendable {
+    var number: Int
     init(_ number: Int) { self.number = number }
 }
 
@@ -12,7 +13,11 @@ func resumed() async -> Value {
             #if LATE
                 usleep(200_000)
             #endif
-            continuation.resume(returning: Value(7))
+            let value = Value(7)
+            continuation.resume(returning: value)
+            #if RACE
+                value.number = 8
+            #endif
         }
         #if !LATE
             usleep(200_000)
