@@ -38,7 +38,8 @@ import Testing
     private static func isTaken(_ log: TrustedLog, _ key: PrivateKey, origin: String, name: String) throws -> Bool {
         let text = Checkpoint.text(origin: origin, size: 5, rootHash: [UInt8](repeating: 7, count: 32))
         let note = Checkpoint.note(
-            text: text, name: name, keyHint: Array(log.logID.prefix(4)), signature: try key.sign(text))
+            text: text, name: name, keyHint: Array((log.checkpointKeyID ?? log.logID).prefix(4)),
+            signature: try key.sign(text))
         do {
             _ = try CheckpointVerifier(logs: { [log] }).verify(try Checkpoint(note: note))
             return true
@@ -68,6 +69,15 @@ import Testing
         for origin in ["rekor.example", "rekor.example - ", "rekor.example - 1a", "rekor.example - x - 1"] {
             #expect(try !Self.isTaken(known, key, origin: origin, name: "rekor.example"))
         }
+    }
+
+    @Test func `a log whose checkpoints have a key id of their own is known by that`() throws {
+        let key = try PrivateKey.generate(.ed25519)
+        var log = Self.log(key)
+        log.checkpointKeyID = Self.log(key, tiledAs: "rekor.example").logID
+        #expect(try Self.isTaken(log, key, origin: "rekor.example", name: "rekor.example"))
+        #expect(try !Self.isTaken(log, key, origin: "other.example", name: "other.example"))
+        #expect(try !Self.isTaken(log, key, origin: "rekor.example - 1", name: "rekor.example"))
     }
 
     @Test(arguments: [

@@ -15,6 +15,16 @@ import Testing
         #expect(try TrustedRoot(json: Array(lab.utf8)).isLab)
     }
 
+    @Test func `checkpoints may carry another id than entries`() throws {
+        let compact = try JSONValue(parsing: Fixture.bytes("trusted_root.json")).encoded()
+        let named = String(decoding: compact, as: UTF8.self).replacing(
+            "\"logId\":{", with: "\"checkpointKeyId\":{\"keyId\":\"AQIDBAU=\"},\"logId\":{")
+        let (root, before) = (try TrustedRoot(json: Array(named.utf8)), try Fixture.root())
+        #expect(root.tlogs.map(\.logID) == before.tlogs.map(\.logID))
+        #expect(root.tlogs.map(\.checkpointKeyID) == root.tlogs.map { _ in [1, 2, 3, 4, 5] })
+        #expect(before.tlogs.allSatisfy { $0.checkpointKeyID == nil })
+    }
+
     /// Each row replaces one text in a good root.
     @Test(arguments: [
         ("version=0.1", "version=0.3"), ("\"mediaType\"", "\"type\""),

@@ -162,15 +162,17 @@ package struct SignAttestation: Sendable {
         _ trace: AttemptTrace
     ) async throws -> SignedRecord {
         let isLarge = attestation.document.size > inlineLimit
-        let isStreamed = try isLarge && streamed.takes(rule)
-        let route = try await records.route(
-            isLarge && !isStreamed ? .reference : .inline, of: attestation, rule.formats)
-        if isStreamed, route == .inline {
-            let head = Statement.head(
-                subjects: [try named(target, rule, .bundle)], predicateType: attestation.type.uri)
-            let statement = StreamedStatement(
-                head: head, rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
+        let streamedStatement =
+            try isLarge && streamed.takes(rule)
+            ? StreamedStatement(
+                head: Statement.head(
+                    subjects: [try named(target, rule, .bundle)], predicateType: attestation.type.uri),
+                rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
                 document: document, size: attestation.document.size, documents: documents)
+            : nil
+        let isWhole = try await streamedStatement?.isReadable() ?? !isLarge
+        let route = try await records.route(isWhole ? .inline : .reference, of: attestation, rule.formats)
+        if let statement = streamedStatement, route == .inline {
             var order = SigningOrder(
                 target: target, subject: subject,
                 content: .attestation([], legacy: [], predicateType: attestation.type.uri), rule: rule, claim: claim,

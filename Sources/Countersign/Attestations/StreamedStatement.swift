@@ -32,6 +32,15 @@ struct StreamedStatement: Sendable {
         return length
     }
 
+    /// Whether a bundle with it is one that verifiers read. Text becomes a JSON string, in which a byte may need six, and all
+    /// of it base64.
+    func isReadable() async throws -> Bool {
+        try await length() / 3 * 4 <= UnverifiedBundle.attestationLimits.maxBytes - Self.bundleOverhead
+    }
+
+    /// The most that certificates, entry, proof and timestamp add.
+    private static let bundleOverhead = 1 << 20
+
     /// SHA-256 of what is signed: the pre-authentication encoding of the envelope (dsse v1.0), whose payload this is.
     func messageDigest() async throws -> [UInt8] {
         var hash = SHA256Stream()

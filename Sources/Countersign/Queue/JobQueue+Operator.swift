@@ -10,7 +10,8 @@ extension JobQueue {
         case cancelling
     }
 
-    /// Stops a job. A target that is signed stays so; only its re-check goes. A push takes the cancellation back.
+    /// Stops a job. A target that is signed stays so; only its re-check goes. A push takes the cancellation back. A digest
+    /// whose withdrawal is stopped stays revoked, and nothing is asked of the registry any more.
     /// - Parameter act: who does it, written down with it.
     /// - Returns: `nil` when there is no such job (any more).
     package func cancel(job id: Int64, _ act: AuditLog.Entry? = nil) async throws(QueueError) -> Cancellation? {
@@ -19,7 +20,7 @@ extension JobQueue {
             try Self.lock([id], in: session)
             let rows = try session.query(
                 """
-                WITH found AS MATERIALIZED (SELECT id, target_id, leased FROM countersign.job WHERE id = \(id)),
+                WITH found AS MATERIALIZED (SELECT id, target_id, leased, kind FROM countersign.job WHERE id = \(id)),
                 told AS (
                     UPDATE countersign.job SET cancel_requested = true, pushed_again = false
                     WHERE id = ANY(ARRAY(SELECT id FROM found WHERE leased)) RETURNING 1),
@@ -28,7 +29,14 @@ extension JobQueue {
                     WHERE id = ANY(ARRAY(SELECT id FROM found WHERE NOT leased)) RETURNING target_id),
                 shown AS (
                     UPDATE countersign.target SET state = 'cancelled', updated_at = now()
-                    WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting') RETURNING 1)
+                    WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting') RETURNING 1),
+                unasked AS (
+                    UPDATE countersign.revocation v SET removal = \(Revocations.Removal.none.rawValue)::text, removal_error = NULL
+                    FROM found f JOIN countersign.target t ON t.id = f.target_id
+                    WHERE f.kind = \(JobKind.withdraw.rawValue)::text AND v.repository_id = t.repository_id
+                        AND v.digest = t.digest AND v.released_at IS NULL
+                        AND v.removal = \(Revocations.Removal.asked.rawValue)::text
+                    RETURNING 1)
                 SELECT leased FROM found
                 """)
             let done = try rows.first.map { row -> Cancellation in

@@ -48,7 +48,7 @@ package struct Revocations: Sendable {
     package func revoke(_ request: Request, removing: Bool) async throws(QueueError) -> Bool {
         let isNew = try await pool.together { session in
             let target = try Self.newestTarget(of: request, in: session)
-            try Self.mark(target.id, request, in: session)
+            try Self.mark(target.id, request, sparing: removing ? nil : .withdraw, in: session)
             let made = try session.query(
                 """
                 INSERT INTO countersign.revocation AS v (repository_id, digest, reason, token_name, removal)
@@ -64,7 +64,8 @@ package struct Revocations: Sendable {
             if removing {
                 try Self.order(.withdraw, of: target.id, in: session)
             } else {
-                try Self.stopWork(on: target.id, in: session)
+                // what somebody asked for before goes on
+                try Self.stopWork(on: target.id, sparing: .withdraw, in: session)
             }
             try AuditLog.append(Self.entry("artifact.revoke", request, removing ? "remove; " : ""), in: session)
             return try made.first?.decode("is_new", as: Bool.self) ?? false
@@ -165,7 +166,9 @@ extension Revocations {
             wasPushed: try row.decode("was_pushed"))
     }
 
-    private static func mark(_ target: Int64, _ request: Request, in session: Session) throws {
+    private static func mark(
+        _ target: Int64, _ request: Request, sparing kind: JobKind?, in session: Session
+    ) throws {
         let error = try Failure(
             code: Lineage.revokedCode, stage: SigningStage.authorise.rawValue,
             observed: "revoked by \(request.principal.name): \(request.reason)",
@@ -176,7 +179,11 @@ extension Revocations {
             UPDATE countersign.target SET state = 'revoked', last_error = \(error)::jsonb, updated_at = now()
             WHERE id = \(target)
             """)
-        _ = try session.execute("DELETE FROM countersign.dead_letter WHERE target_id = \(target)")
+        _ = try session.execute(
+            """
+            DELETE FROM countersign.dead_letter
+            WHERE target_id = \(target) AND kind IS DISTINCT FROM \(kind?.rawValue)::text
+            """)
     }
 
     /// Makes this the target's work: at once, or, where a worker has it in hands, at the end of that attempt.
@@ -191,14 +198,12 @@ extension Revocations {
             """)
     }
 
-    /// Ends the target's job; one that runs ends at its next step.
-    private static func stopWork(on target: Int64, in session: Session) throws {
+    /// Ends the target's job, unless it is of the kind that is spared; one that runs ends at its next step.
+    private static func stopWork(on target: Int64, sparing kind: JobKind? = nil, in session: Session) throws {
+        let work: Query = "target_id = \(target) AND kind IS DISTINCT FROM \(kind?.rawValue)::text"
         _ = try session.execute(
-            """
-            UPDATE countersign.job SET cancel_requested = true, pushed_again = false
-            WHERE target_id = \(target) AND leased
-            """)
-        _ = try session.execute("DELETE FROM countersign.job WHERE target_id = \(target) AND NOT leased")
+            "UPDATE countersign.job SET cancel_requested = true, pushed_again = false WHERE \(work) AND leased")
+        _ = try session.execute("DELETE FROM countersign.job WHERE \(work) AND NOT leased")
     }
 
     /// Attestations that a withdrawal took out of the lists, as far as their documents are kept.

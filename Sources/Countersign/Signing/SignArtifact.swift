@@ -110,7 +110,7 @@ package struct SignArtifact: Sendable {
     func follow(_ approved: Approved, _ trace: AttemptTrace) async throws {
         let order = approved.order
         if approved.removesOlder {
-            try await trace.stage(.publish) { try await withdrawal.olderThan(order.target, order.place, order.claim) }
+            try await trace.stage(.publish) { try await withdrawal.olderThan(order, order.claim) }
         }
         try await enqueueChildren(of: approved.subject, of: order.target, rule: order.rule, claim: order.claim)
     }

@@ -19,9 +19,19 @@ struct Withdrawal: Sendable {
     }
 
     /// The signatures of earlier generations, once the newest one stands. They are never deleted.
-    func olderThan(_ target: Target, _ place: SignaturePlace, _ claim: Claim) async throws {
-        let older = try await journal.published(for: target, before: target.generation).filter {
+    ///
+    /// An artifact whose documents are listed as bundles keeps a signature that is one, also where the newest is of the older
+    /// format alone: cosign looks at nothing else where it sees a bundle, and would not find the newest.
+    func olderThan(_ order: SigningOrder, _ claim: Claim) async throws {
+        let (target, place) = (order.target, order.place)
+        var older = try await journal.published(for: target, before: target.generation).filter {
             !$0.isShared(at: place, target)
+        }
+        if !order.rule.formats.contains(.bundle), let last = older.last(where: { $0.format == .bundle }) {
+            let all = try await journal.published(for: target, before: nil)
+            if all.contains(where: { $0.kind == .attestation && $0.format == .bundle }) {
+                older.removeAll { $0.evidenceID == last.evidenceID && $0.targetID == last.targetID }
+            }
         }
         guard !older.isEmpty else { return }
         let isUnlisted = try await subjects.taking(target, at: place.repository, for: claim) {
@@ -71,12 +81,15 @@ struct Withdrawal: Sendable {
         return isUnlisted
     }
 
-    /// Deletes, and looks with the ordinary credential whether they are gone.
+    /// Deletes, and looks with the ordinary credential whether they are gone: documents first, so that none is left without a
+    /// signature if this ends between two of them.
     private func delete(
         _ bundles: [PublishedAttachment], _ place: SignaturePlace, _ deletion: ManifestDeletion
     ) async throws {
         let name = place.repository.name
-        for digest in Set(bundles.map(\.digest)) {
+        let ordered = bundles.filter { $0.kind == .attestation } + bundles.filter { $0.kind == .signature }
+        var seen: Set<Digest> = []
+        for digest in ordered.map(\.digest) where seen.insert(digest).inserted {
             // also where the registry says that it had none: it may say so to whoever has no right to delete, or of another
             // copy than the one that is served
             _ = try await deletion.delete(name, digest)

@@ -160,9 +160,10 @@ package struct LogSite: Sendable {
         if let contradiction = finding.contradiction {
             throw SigstoreError.logInconsistent(log: url, detail: contradiction.detail)
         }
+        if let doubt = finding.doubt(of: origin, at: url) { throw doubt }
+        let size = finding.newest.first { $0.checkpoint.origin == origin }?.checkpoint.size ?? 0
         return LogCheck(
-            check: "history",
-            seen: before.map { "it extends the \($0) leaves that were seen before" } ?? "it is remembered from now on",
+            check: "history", seen: "its tree of \(size) leaves \(LogConfirmation.history(of: size, known: before))",
             against: before == nil ? nil : "what this log said before")
     }
 }

@@ -78,8 +78,14 @@ package struct LogWatch: Service {
             metrics.size.set(Double(active.checkpoint.size), id)
             metrics.cosignatures.set(Double(active.cosignatures.count), id)
         }
+        guard let contradiction = finding.contradiction else {
+            for tree in finding.newest {
+                if let doubt = finding.doubt(of: tree.checkpoint.origin, at: id) { throw doubt }
+            }
+            metrics.lastLook.set(Date().timeIntervalSince1970, id)
+            return
+        }
         metrics.lastLook.set(Date().timeIntervalSince1970, id)
-        guard let contradiction = finding.contradiction else { return }
         metrics.inconsistent.set(1, id)
         guard try await records.raise(contradiction, of: id) else { return }
         logger.critical(

@@ -10,13 +10,22 @@ package struct LogConfirmation: Sendable, Encodable {
     /// The tree, by its own name, and its leaves at the moment.
     package let origin: String
     package let treeSize: UInt64
-    /// The size up to which its history was known before, and is proven to be the beginning of this one; nil at the first look.
+    /// The size up to which its history was known before; nil at the first look. It is proven that the smaller one of the two
+    /// trees is the beginning of the larger.
     package let extends: UInt64?
 
     /// One line for people.
     package var line: String {
-        "\(log) has entry \(index); its tree of \(treeSize) "
-            + (extends.map { "extends the \($0) that were seen before" } ?? "is remembered from now on")
+        "\(log) has entry \(index); its tree of \(treeSize) \(Self.history(of: treeSize, known: extends))"
+    }
+}
+
+extension LogConfirmation {
+    /// How a tree belongs to what was known before, once that is proven.
+    static func history(of size: UInt64, known: UInt64?) -> String {
+        guard let known else { return "is remembered from now on" }
+        return known <= size
+            ? "extends the \(known) that were seen before" : "is the beginning of the \(known) that were seen before"
     }
 }
 
@@ -115,6 +124,7 @@ package struct OnlineCheck: Sendable {
         let known = try await log.store.proven(origin: origin)?.size
         let finding = try await ConsistencyCheck(log.reader, verifier: log.verifier, store: log.store).look()
         if let contradiction = finding.contradiction { throw try await raise(contradiction, log) }
+        if let doubt = finding.doubt(of: origin, at: log.reader.id) { throw doubt }
         guard let newest = finding.newest.map(\.checkpoint).first(where: { $0.origin == origin }) else {
             throw SigstoreError.badAnswer(
                 .rekor, detail: "it has no checkpoint of the tree that holds the entry", answerMayBeLost: false)

@@ -54,8 +54,25 @@ public struct ConsistencyCheck: Sendable {
     public struct Finding: Sendable {
         /// The newest checkpoint of each tree, the active one first.
         public let newest: [VerifiedCheckpoint]
-        /// The first contradiction; nil if all is consistent.
+        /// The first contradiction; nil if none was found.
         public let contradiction: LogContradiction?
+        /// What was proven before of trees that are shown smaller now, where the log gave no proof that what it shows is
+        /// their beginning: a mirror may be behind, and another history may be shown to us. A later look decides.
+        public let ahead: [Checkpoint]
+
+        /// Why nothing can be said of a tree's history by this look; nil if it was proven.
+        /// - Parameter log: its URL.
+        public func doubt(of origin: String, at log: String) -> SigstoreError? {
+            guard let known = ahead.first(where: { $0.origin == origin }),
+                let shown = newest.first(where: { $0.checkpoint.origin == origin })
+            else { return nil }
+            return .unavailable(
+                .rekor,
+                detail:
+                    "\(log) shows a tree of \(shown.checkpoint.size), and showed one of \(known.size) before, without "
+                    + "a proof that it is the same history: it is behind, or it shows us another", retryAfter: nil,
+                answerMayBeLost: false)
+        }
     }
 
     /// Looks once.
@@ -64,12 +81,40 @@ public struct ConsistencyCheck: Sendable {
     public func look() async throws -> Finding {
         var newest: [VerifiedCheckpoint] = []
         for checkpoint in try await reader.checkpoints() { newest.append(try verifier.verify(checkpoint)) }
+        var ahead: [Checkpoint] = []
         for checkpoint in newest.map(\.checkpoint) {
-            if let contradiction = try await contradiction(of: checkpoint) {
-                return Finding(newest: newest, contradiction: contradiction)
+            let contradiction: LogContradiction?
+            if let known = try await store.proven(origin: checkpoint.origin), known.size > checkpoint.size {
+                contradiction = try await self.contradiction(of: checkpoint, before: known, &ahead)
+            } else {
+                contradiction = try await self.contradiction(of: checkpoint)
             }
+            if let contradiction { return Finding(newest: newest, contradiction: contradiction, ahead: ahead) }
         }
-        return Finding(newest: newest, contradiction: nil)
+        return Finding(newest: newest, contradiction: nil, ahead: ahead)
+    }
+
+    /// Less is shown than is known: it has to be the beginning of that, by the log's own proof.
+    private func contradiction(
+        of shown: Checkpoint, before known: Checkpoint, _ ahead: inout [Checkpoint]
+    ) async throws -> LogContradiction? {
+        if let other = try await store.record(shown) {
+            return LogContradiction(other, shown, "two roots of \(shown.size) leaves")
+        }
+        let why: Merkle.ProofError?
+        do throws(SigstoreError) {
+            why = try await reader.disproof(of: shown, before: known)
+        } catch {
+            // a server that does not have the larger tree cannot prove anything about it: what it said stays pending
+            ahead.append(known)
+            return nil
+        }
+        guard let why else {
+            try await store.prove([shown])
+            return nil
+        }
+        return LogContradiction(
+            shown, known, "the tree of \(shown.size) is no prefix of that of \(known.size): \(why)")
     }
 
     private func contradiction(of newest: Checkpoint) async throws -> LogContradiction? {
@@ -77,8 +122,6 @@ public struct ConsistencyCheck: Sendable {
             return LogContradiction(other, newest, "two roots of \(newest.size) leaves")
         }
         let proven = try await store.proven(origin: newest.origin)
-        // a mirror may be behind: what it says stays pending until a look at a larger tree
-        guard proven.map({ $0.size <= newest.size }) ?? true else { return nil }
         let pending = try await store.pending(origin: newest.origin, limit: Self.pendingLimit)
         // an entry may have come with a larger one: that is for a later look
         let chain = Dictionary(

@@ -21,14 +21,15 @@ extension TrustedLog {
     /// the name must be the host of its URL. An Ed25519 key may be either's: it is Rekor v1's where the id is the key's own
     /// and the origin has a tree.
     func isSigner(of line: Checkpoint.Signature, origin: String) -> Bool {
-        guard line.keyHint == Array(logID.prefix(4)) else { return false }
+        let keyID = checkpointKeyID ?? logID
+        guard line.keyHint == Array(keyID.prefix(4)) else { return false }
         let tree = origin.hasPrefix(line.name + " - ") ? origin.dropFirst(line.name.count + 3) : nil
         guard let key, let raw = key.ed25519Bytes else { return origin == line.name || tree != nil }
-        if let tree, logID == Hash.sha256(key.spki) {
+        if let tree, keyID == Hash.sha256(key.spki) {
             return !tree.isEmpty && tree.utf8.allSatisfy { (0x30...0x39).contains($0) }
         }
         let id = NoteKey.id(name: line.name, type: NoteKey.ed25519, key: raw)
-        return origin == line.name && (id == logID || line.name == hostOfBaseURL)
+        return origin == line.name && (id == keyID || line.name == hostOfBaseURL)
     }
 
     private var hostOfBaseURL: String? {

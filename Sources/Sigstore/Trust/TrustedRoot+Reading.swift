@@ -88,13 +88,12 @@ extension TrustedLog {
         key = try? PublicKey(spki: keyBytes)
         validity = try ValidityWindow(publicKey)
         // version 0.2 names the checkpoint's key id apart from the (v1) log id; either may stand alone
-        if let logID = try field.optional("logId") {
-            self.logID = try logID.required("keyId").bytes()
-        } else if let keyID = try field.optional("checkpointKeyId") {
-            self.logID = try keyID.required("keyId").bytes()
-        } else {
-            throw field.malformed("logId is missing")
+        let named = try field.optional("logId")?.required("keyId").bytes()
+        checkpointKeyID = try field.optional("checkpointKeyId")?.required("keyId").bytes()
+        guard let logID = named ?? checkpointKeyID else { throw field.malformed("logId is missing") }
+        self.logID = logID
+        guard min(logID.count, checkpointKeyID?.count ?? .max) >= 4 else {
+            throw field.malformed("the log id is shorter than a key hint")
         }
-        guard logID.count >= 4 else { throw field.malformed("the log id is shorter than a key hint") }
     }
 }

@@ -48,6 +48,8 @@ public struct TrustedLog: Sendable {
     public let keyDetails: String
     /// When its signatures count.
     public let validity: ValidityWindow
+    /// The id that its checkpoints carry, where the document names another than ``logID`` for them (`checkpointKeyId`).
+    public var checkpointKeyID: [UInt8]?
 }
 
 /// Sigstore's trust anchors, version 0.1 or 0.2 (sigstore_trustroot.proto), parsed once and shared.

@@ -65,9 +65,9 @@ extension Verifier {
     }
 
     /// (4.2.2) Rekor v1's promise authenticates its integrated time. Without one the time is merely claimed, and Rekor v2
-    /// has none.
+    /// has none. A promise is held against the log's key whatever it says: the entry may rest on nothing else.
     func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedSignature.ObservedTime? {
-        guard let promise = entry.inclusionPromise, entry.integratedTime > 0 else { return nil }
+        guard let promise = entry.inclusionPromise else { return nil }
         let time = Date(unixSeconds: entry.integratedTime)
         let (log, key) = try trustedLog(of: entry, at: [time])
         let signed = Self.signedEntryTimestampPayload(entry)
@@ -76,7 +76,8 @@ extension Verifier {
         } catch {
             throw .init(.signedEntryTimestamp, "not a signature of \(log.baseURL): \(error)")
         }
-        return .init(time: time, observer: log.baseURL, isTimestamp: false)
+        // no log took anything in 1970: such a time dates nothing
+        return entry.integratedTime > 0 ? .init(time: time, observer: log.baseURL, isTimestamp: false) : nil
     }
 
     /// The RFC 8785 form of `{body, integratedTime, logID, logIndex}`, which is what Rekor v1 signs.

@@ -312,6 +312,23 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await queue.number("SELECT count(*) FROM countersign.evidence") == 2)
     }
 
+    @Test func `text that would grow beyond what verifiers read stands beside the image`() async throws {
+        let line = try await SigningLine()
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        let daemon = try await line.daemon(setup)
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        // in a JSON string each of these is six bytes
+        let id = try await line.attest([UInt8](repeating: 1, count: 13 << 20), "custom", about: digest)
+        try await daemon.workOff()
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed, "\(String(describing: attestation.status.lastError))")
+        #expect(attestation.routes == [.bundle: .reference])
+        #expect(try await line.statements(of: digest).map(\.type).contains(ReferencePredicate.type))
+    }
+
     @Test func `a document too large for the log stands beside the image, and its digest is signed`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()

@@ -70,6 +70,28 @@ import Testing
         #expect(try await line.database.jobCount() == 0)
     }
 
+    @Test func `an image whose documents are listed as bundles keeps a signature that is one`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        // the rule's formats changed: cosign looks for no layer where it sees a bundle
+        _ = try await open(line, digest, removing: true)
+        try await line.daemon(.formats([.legacy])).workOff()
+        let spdx = try PredicateType("spdxjson").uri
+        #expect(Set(try await line.statements(of: digest).map(\.type)) == [Statement.cosignSignPredicateType, spdx])
+        #expect(try await line.legacyLayers(of: digest).count == 1)
+        // the next one is a bundle again, and stands for all before it
+        _ = try await open(line, digest, removing: true, batch: 2)
+        try await daemon.workOff()
+        let signatures = try await line.statements(of: digest).filter { $0.type == Statement.cosignSignPredicateType }
+        #expect(signatures.count == 1)
+        #expect(try await line.legacyLayers(of: digest).isEmpty)
+    }
+
     @Test func `a look again at an older generation ends, and a push is about the newest`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest

@@ -92,6 +92,40 @@ import Testing
         #expect(try await line.evidenceRows(of: digest) == (0, 0))
     }
 
+    @Test(arguments: [false, true])
+    func `a withdrawal that was asked for goes on when the digest is revoked once more`(running: Bool) async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon()
+        try await line.push(digest)
+        try await daemon.workOff()
+        _ = try await revocations(line).revoke(request(line, digest), removing: true)
+        let claim = running ? try await daemon.claimOne() : nil
+        _ = try await revocations(line).revoke(request(line, digest), removing: false)
+        if let claim { await daemon.attempt(claim) }
+        try await daemon.workOff()
+        #expect(try await line.referrers(of: digest).isEmpty)
+        let history = try await line.database.records.history(of: digest, in: line.repository)
+        #expect(history.revocation?.removal == .removed)
+    }
+
+    @Test func `a withdrawal that is cancelled is not said to be on its way`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon()
+        try await line.push(digest)
+        try await daemon.workOff()
+        _ = try await revocations(line).revoke(request(line, digest), removing: true)
+        let job = try #require(
+            try await line.database.text("SELECT id::text FROM countersign.job").flatMap { Int64($0) })
+        #expect(try await line.database.queue.cancel(job: job) == .cancelled)
+        try await daemon.workOff()
+        #expect(try await line.referrers(of: digest).count == 1)
+        let history = try await line.database.records.history(of: digest, in: line.repository)
+        #expect(history.revocation?.removal == Revocations.Removal.none)
+        #expect(try await line.state(digest) == "revoked")
+    }
+
     @Test func `layers of others stay when ours go`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest

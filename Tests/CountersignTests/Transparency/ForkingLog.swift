@@ -67,7 +67,11 @@ final class ForkingLog: LogReader, TransparencyLog {
     func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? { nil }
 
     func consistencyProof(from first: Checkpoint, to second: Checkpoint) async throws(SigstoreError) -> [[UInt8]] {
-        Merkle.consistencyProof(Int(first.size), state.withLock { $0.leaves }.prefix(Int(second.size)))
+        let leaves = state.withLock { $0.leaves }
+        guard leaves.count >= second.size else {
+            throw .badAnswer(.rekor, detail: "a tree of \(leaves.count)", answerMayBeLost: false)
+        }
+        return Merkle.consistencyProof(Int(first.size), leaves.prefix(Int(second.size)))
     }
 
     func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8] { [] }

@@ -110,6 +110,21 @@ import Testing
         #expect(try await proven() == 10)
     }
 
+    @Test func `a smaller tree of another history is no alarm yet, and no good look either`() async throws {
+        log.grow(to: 8)
+        await watch.look()
+        log.fork(at: 3, to: 6)
+        await watch.look()
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == 8)
+        let failed = #"countersign_log_look_failures_total{log="https://log.example",code="rekor.unavailable"} 1"#
+        #expect(metrics.render().contains(failed))
+        // once it is asked about a tree that it says to have, it cannot prove it
+        log.grow(to: 8, history: 1)
+        await watch.look()
+        #expect(try await alarm()?.contains("two roots of 8") == true)
+    }
+
     @Test func `a checkpoint that the log did not sign is neither remembered nor an alarm`() async throws {
         log.grow(to: 5)
         await watch.look()

@@ -114,6 +114,24 @@ import Testing
         #expect(try await signed.report(url: signed.line.rekor.url).isVerified)
     }
 
+    @Test func `less than the log showed before confirms nothing until it proves that it is the same history`()
+        async throws
+    {
+        let signed = try await Signed()
+        let shown = try #require(try await signed.report().signatures.first?.confirmations.first)
+        let larger = try Checkpoint(
+            note: Checkpoint.note(
+                text: Checkpoint.text(
+                    origin: shown.origin, size: shown.treeSize + 1_000_000, rootHash: Array(repeating: 7, count: 32)),
+                name: "larger", keyHint: [0, 0, 0, 0], signature: [1, 2, 3]))
+        let store = FileCheckpoints(folder: signed.state.path)
+        #expect(try await store.record(larger) == nil)
+        try await store.prove([larger])
+        let error = await #expect(throws: SigstoreError.self) { try await signed.report() }
+        #expect(error?.code == "rekor.unavailable")
+        #expect(error?.observed.contains("showed one of \(larger.size) before") == true)
+    }
+
     @Test func `a tree that does not extend what was remembered is a contradiction, and both notes are kept`()
         async throws
     {
