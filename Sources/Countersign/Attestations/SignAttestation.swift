@@ -166,7 +166,7 @@ package struct SignAttestation: Sendable {
             try isLarge && streamed.takes(rule)
             ? StreamedStatement(
                 head: Statement.head(
-                    subjects: [try named(target, rule, .bundle)], predicateType: attestation.type.uri),
+                    subjects: [try named(attestation, target, rule, .bundle)], predicateType: attestation.type.uri),
                 rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
                 document: document, size: attestation.document.size, documents: documents)
             : nil
@@ -215,7 +215,8 @@ package struct SignAttestation: Sendable {
         try await documents.read(document) { rendering.append($0, to: &predicate) }
         predicate += rendering.tail
         func statement(_ format: SignatureFormat) throws -> [UInt8] {
-            Statement.head(subjects: [try named(target, rule, format)], predicateType: attestation.type.uri)
+            Statement.head(
+                subjects: [try named(attestation, target, rule, format)], predicateType: attestation.type.uri)
                 + predicate + Statement.tail
         }
         return .attestation(
@@ -233,7 +234,8 @@ package struct SignAttestation: Sendable {
             digest: attestation.document.digest.hex, size: attestation.document.size,
             location: "\(place.repository)@\(referrer)")
         func statement(_ format: SignatureFormat) throws -> [UInt8] {
-            Statement.head(subjects: [try named(target, rule, format)], predicateType: ReferencePredicate.type)
+            Statement.head(
+                subjects: [try named(attestation, target, rule, format)], predicateType: ReferencePredicate.type)
                 + predicate.encoded() + Statement.tail
         }
         return .attestation(
@@ -242,11 +244,15 @@ package struct SignAttestation: Sendable {
 
     /// Named and annotated like the artifact's own signature, so that our verifier holds it to its repository.
     private func named(
-        _ target: Target, _ rule: PolicyConfiguration.Rule, _ format: SignatureFormat
+        _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule, _ format: SignatureFormat
     ) throws -> Statement.Subject {
         let digest = try ArtifactDigest(target.digest.description)
         let repository = target.repository.description
         var annotations = [Statement.repositoryAnnotation: repository, Statement.ruleAnnotation: rule.name]
+        // verifiers take the newest VEX for the one that counts, unless whoever sent it wanted both
+        if attestation.isVEX, !attestation.replaces {
+            annotations[Statement.replacesAnnotation] = Statement.replacesNothing
+        }
         // the formats' statements must differ, for each to have a log entry of its own
         if format == .legacy { annotations["dev.countersign/format"] = format.rawValue }
         return Statement.Subject(name: repository, digest: [digest.algorithm: digest.hex], annotations: annotations)

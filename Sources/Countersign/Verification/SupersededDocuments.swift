@@ -19,8 +19,8 @@ extension VerifyReference {
         }
     }
 
-    /// Marks each VEX document that another of the same signer and type came after, by the times of log or timestamp. The
-    /// same document in both formats, or signed again, is one document.
+    /// Marks each VEX document that another of the same signer and type came after, by the times of log or timestamp, unless
+    /// that one says that it replaces nothing. The same document in both formats, or signed again, is one document.
     static func superseding(_ signatures: [Signature], _ predicateType: String) -> [Signature] {
         guard signatures.count > 1, let format = (try? PredicateType(predicateType))?.format,
             [.openVEX, .csafVEX, .cycloneDX].contains(format)
@@ -30,7 +30,7 @@ extension VerifyReference {
             return document.isVEX(format) ? document : nil
         }
         var newest: [Author: Int] = [:]
-        for index in signatures.indices where documents[index] != nil {
+        for index in signatures.indices where documents[index] != nil && !signatures[index].verified.replacesNothing {
             let author = Author(signatures[index].verified.signer)
             if let known = newest[author], !signatures[known].verified.isEarlier(than: signatures[index].verified) {
                 continue
@@ -56,6 +56,12 @@ extension VerifyReference.Report {
 }
 
 extension VerifiedSignature {
+    fileprivate var replacesNothing: Bool {
+        statement?.subjects.contains {
+            $0.annotations[Statement.replacesAnnotation] == Statement.replacesNothing
+        } ?? false
+    }
+
     /// By the times of those who saw them; within a second, by their order in one log. What nobody dated is neither.
     fileprivate func isEarlier(than other: VerifiedSignature) -> Bool {
         guard let time, let later = other.time else { return false }

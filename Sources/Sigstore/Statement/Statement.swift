@@ -31,6 +31,10 @@ public struct Statement: Sendable, Equatable {
     public static let ruleAnnotation = "dev.countersign/rule"
     /// How often the image was signed anew before; absent in first signatures.
     public static let generationAnnotation = "dev.countersign/generation"
+    /// Of a VEX document that stands beside older ones of its signer: ``replacesNothing``.
+    public static let replacesAnnotation = "dev.countersign/replaces"
+    /// See ``replacesAnnotation``.
+    public static let replacesNothing = "nothing"
     /// The type URI this module writes.
     public static let typeV1 = "https://in-toto.io/Statement/v1"
     /// The DSSE payload type of every in-toto statement.

@@ -129,6 +129,17 @@ extension SigningLine {
         #expect(inputs.map { $0["superseded_by"]?.text } == answer.signatures.map(\.supersededBy))
     }
 
+    @Test func `a VEX that was sent to stand beside the others supersedes none of them`() async throws {
+        let (line, _, digest) = try await Self.signed()
+        let daemon = try await line.daemon()
+        for (version, replaces) in [(1, true), (2, false)] {
+            try await line.attest(sampleVEX(version), "openvex", about: digest, replaces: replaces)
+            try await daemon.workOff()
+        }
+        let both = try await line.report("openvex", of: digest)
+        #expect(both.signatures.count == 2 && both.signatures.allSatisfy { $0.supersededBy == nil })
+    }
+
     @Test func `a VEX that is signed again is the newest again, and bills of materials supersede nothing`() async throws
     {
         let (line, image, digest) = try await Self.signed()
