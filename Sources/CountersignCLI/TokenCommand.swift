@@ -145,8 +145,9 @@ extension APITokens.Role: ExpressibleByArgument {}
 
 /// Opens the database for one command.
 private func withTokens(_ configuration: ConfigurationOption, _ body: (APITokens) async throws -> Void) async throws {
+    // tokens are the owner's: the daemon's role cannot give itself one
     let pool = ConnectionPool(
-        try configuration.load().database.connection(applicationName: "countersign token"), size: 1)
+        try configuration.load().database.connection(for: .migrate, applicationName: "countersign token"), size: 1)
     do {
         try await body(APITokens(pool: pool))
     } catch {

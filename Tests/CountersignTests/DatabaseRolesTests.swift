@@ -85,12 +85,17 @@ extension QueueFixture {
                 WHERE inhparent = 'countersign.event'::regclass AND inhrelid <> 'countersign.event_default'::regclass LIMIT 1
                 """
             ).first?.decode("name", as: String.self))
-        let token = try await APITokens(pool: pool).create(name: "t", role: .viewer, lifetime: nil)
+        let token = try await APITokens(pool: fixture.pool).create(name: "t", role: .viewer, lifetime: nil)
         #expect(try await APITokens(pool: pool).authenticate(token) != nil)
         for sql in [
             "UPDATE countersign.audit SET action = 'x'", "DELETE FROM countersign.audit",
             "DELETE FROM countersign.event_default", "UPDATE \(today) SET source = 'x'", "DELETE FROM \(today)",
             "TRUNCATE \(today)", "DELETE FROM countersign.audit_anchor", "DELETE FROM countersign.revocation",
+            "INSERT INTO countersign.api_token (name, role, hash) VALUES ('x', 'admin', '')",
+            "UPDATE countersign.api_token SET role = 'admin'", "UPDATE countersign.api_token SET revoked_at = NULL",
+            "DELETE FROM countersign.api_token", "DELETE FROM countersign.evidence",
+            "DELETE FROM countersign.evidence_target",
+            "DELETE FROM countersign.attestation", "DELETE FROM countersign.repository",
             "DELETE FROM countersign.alert", "UPDATE countersign.log_alarm SET cleared_at = now()",
             "SELECT countersign.clear_log_alarm('https://log.example', 'me')",
             "UPDATE countersign.event SET source = 'x'", "DROP TABLE countersign.target",
