@@ -35,11 +35,12 @@ import Testing
             validity: ValidityWindow(start: .distantPast, end: nil))
     }
 
+    private static func hinted(_ log: TrustedLog) -> [UInt8] { log.checkpointKeyID ?? log.logID }
+
     private static func isTaken(_ log: TrustedLog, _ key: PrivateKey, origin: String, name: String) throws -> Bool {
         let text = Checkpoint.text(origin: origin, size: 5, rootHash: [UInt8](repeating: 7, count: 32))
         let note = Checkpoint.note(
-            text: text, name: name, keyHint: Array((log.checkpointKeyID ?? log.logID).prefix(4)),
-            signature: try key.sign(text))
+            text: text, name: name, keyHint: Array(hinted(log).prefix(4)), signature: try key.sign(text))
         do {
             _ = try CheckpointVerifier(logs: { [log] }).verify(try Checkpoint(note: note))
             return true

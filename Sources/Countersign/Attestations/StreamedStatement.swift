@@ -1,6 +1,7 @@
 import OCI
 import OpenSSL
 import Sigstore
+import StrictJSON
 
 /// A statement whose predicate stays in the database: read part by part, as often as it takes.
 struct StreamedStatement: Sendable {
