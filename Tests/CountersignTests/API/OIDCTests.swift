@@ -22,7 +22,7 @@ import Testing
             oidc.roles = try [
                 rule(.operator, "sub=system:serviceaccount:ci:signer", ["registry.example.com/team/**"]),
                 rule(.viewer, "sub=system:serviceaccount:read:*", []),
-                rule(.operator, "sub=long:*", ["registry.example.com/team/**"]),
+                rule(.operator, "sub=system:serviceaccount:long:*", ["registry.example.com/team/**"]),
             ]
             let configured = oidc
             try await DoorsFixture.withDoors(.doors { $0.api.oidc = [configured] }) { (doors) async throws in
@@ -69,7 +69,7 @@ import Testing
             let body = Array("{\"references\": [\"registry.example.com/team/app@\(sampleDigest("image"))\"]}".utf8)
             var callers: [(token: String, batch: Int)] = []
             for end in ["a", "b"] {
-                let subject = "long:" + String(repeating: "x", count: 200) + end
+                let subject = "system:serviceaccount:long:" + String(repeating: "x", count: 200) + end
                 let token = try await lab.token(subject: subject, audience: Self.audience, lifetime: .seconds(600))
                 let answer = try await doors.send(
                     .post, .api, "/v1/batches",

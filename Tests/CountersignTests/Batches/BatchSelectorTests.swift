@@ -82,9 +82,9 @@ import Testing
         // of another repository, before ours in whatever order
         try await fixture.database.pool.execute(
             """
-            INSERT INTO countersign.event (source, delivery_key, registry, repository, digest, tag, verdict, reason)
+            INSERT INTO countersign.event (source, delivery_key, registry, repository, digest, tag, verdict, reason, body)
             SELECT 'demo', '\\x01', 'registry.example', 'aside/app',
-                'sha256:' || lpad(to_hex(n % 20100), 64, '0'), '1', 'refused', 'no rule'
+                'sha256:' || lpad(to_hex(n % 20100), 64, '0'), '1', 'refused', 'no rule', '{}'
             FROM generate_series(1, 20200) AS n
             """)
         var selector = BatchSelector()
