@@ -87,7 +87,7 @@ struct APIClient: Sendable {
         } catch {
             throw CommandFailure(
                 code: error.code, observed: "the daemon at \(base) does not answer: \(error)",
-                fix: "Is `countersign serve` running, and is --api its API listener?")
+                fix: "Is `countersign serve` running, and is --api its API listener?", isPassing: error.isTransient)
         }
         guard (200..<300).contains(response.status) else { throw Self.failure(response) }
         return response
@@ -124,6 +124,6 @@ struct APIClient: Sendable {
         return CommandFailure(
             code: problem?.code ?? "api.status_\(response.status)",
             observed: words.isEmpty ? "the daemon answered \(response.status)" : words, fix: fix,
-            status: response.status == 404 ? 1 : 3)
+            status: response.status == 404 ? 1 : 3, isPassing: response.status == 429 || response.status >= 500)
     }
 }

@@ -15,7 +15,8 @@ struct BatchSignCommand: AsyncParsableCommand {
         commandName: "sign", abstract: "Ask for a list, a file, or what conditions select (the default).",
         discussion: """
             The daemon decides each by its own policy, as it would a push; conditions are asked of the daemon's records, not of
-            the registry. Exit status 0 if everything is signed in the end, 1 if not. Interrupted, the batch goes on.
+            the registry. Exit status 0 if everything is signed in the end, 1 if not, 4 if the time was up before that.
+            Interrupted, the batch goes on.
             """)
 
     @OptionGroup var api: APIOptions
@@ -31,7 +32,8 @@ struct BatchSignCommand: AsyncParsableCommand {
 struct BatchStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show how far a batch is, and what is not signed.",
-        discussion: "Exit status 0 if everything in it is signed, 1 if not (yet).")
+        discussion:
+            "Exit status 0 if everything in it is signed, 1 if not (yet); 4 if the time of --wait, a day, is up.")
 
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption
@@ -40,9 +42,11 @@ struct BatchStatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         let follower = BatchFollower(client: try api.client, output: output.output)
-        if wait { return try await follower.follow(id, within: .seconds(86_400)) }
+        // asked once without patience: a wrong address is told at once
         let batch = try await follower.page(id, limit: 1).batch
-        try await follower.tell(batch)
+        if wait { return try await follower.follow(id, within: .seconds(86_400)) }
+        var none = Patience(for: .zero)
+        try await follower.tell(batch, &none)
         if !batch.isAllSigned { throw ExitCode(1) }
     }
 }

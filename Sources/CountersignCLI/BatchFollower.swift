@@ -25,7 +25,7 @@ struct BatchFollower {
 
     /// Sends the request and does what the options say.
     /// - Parameter old: for `/v1/resign` only.
-    /// - Throws: `ExitCode(1)` unless everything is signed in the end.
+    /// - Throws: `ExitCode(1)` unless everything is signed in the end; status 4 if the time was up before that.
     func run(_ path: String, _ subjects: BatchSubjectOptions, _ options: BatchRunOptions, old: String? = nil)
         async throws
     {
@@ -55,28 +55,36 @@ struct BatchFollower {
         try await follow(batch.id, within: options.timeout.duration)
     }
 
-    /// Waits for the end of a batch and tells it.
+    /// Waits for the end of a batch, through restarts of the daemon, and tells it.
     func follow(_ id: Int64, within limit: Duration) async throws {
-        let deadline = ContinuousClock.now + limit
+        var patience = Patience(for: limit)
         var line = ProgressLine(isTerminal: isatty(STDERR_FILENO) == 1, isSilent: output == .json)
-        var batch = try await page(id, limit: 1).batch
-        while !batch.hasEnded, ContinuousClock.now < deadline {
+        var batch = try await patience.ask { try await page(id, limit: 1).batch }
+        while !batch.hasEnded, !patience.isOver {
             line.show(batch)
-            try await Task.sleep(for: .milliseconds(line.isTerminal ? 500 : 1_000))
-            batch = try await page(id, limit: 1).batch
+            try await patience.pause(.milliseconds(line.isTerminal ? 500 : 1_000))
+            batch = try await patience.ask { try await page(id, limit: 1).batch }
         }
         line.end(batch)
-        try await tell(batch)
+        try await tell(batch, &patience)
+        guard batch.hasEnded else {
+            throw Patience.timeIsUp(
+                "\(batch.progress?.ended ?? 0) of \(batch.members) have ended",
+                fix: "The batch goes on: countersign batch status \(id) --wait")
+        }
         if !batch.isAllSigned { throw ExitCode(1) }
     }
 
     /// What became of it; what is not signed by name.
-    func tell(_ batch: BatchAnswer) async throws {
+    func tell(_ batch: BatchAnswer, _ patience: inout Patience) async throws {
         var others: [BatchItem] = []
         for state in ["failed", "refused", "gone", "cancelled", "revoked"] where batch.progress?.counts[state] != nil {
             var after: Int32?
             repeat {
-                let page = try await page(batch.id, state: state, after: after, limit: 1_000)
+                let begin = after
+                let page = try await patience.ask {
+                    try await self.page(batch.id, state: state, after: begin, limit: 1_000)
+                }
                 others += page.items
                 after = page.next
             } while after != nil

@@ -15,8 +15,11 @@ struct CommandFailure: Error {
     let fix: String?
     /// Exit status.
     let status: Int32
+    /// Whether the same may succeed later, with nothing changed: the daemon restarts, or is busy.
+    let isPassing: Bool
 
-    init(code: String, observed: String, fix: String? = nil, status: Int32 = 3) {
+    init(code: String, observed: String, fix: String? = nil, status: Int32 = 3, isPassing: Bool = false) {
+        self.isPassing = isPassing
         self.code = code
         self.observed = observed
         self.fix = fix

@@ -5,8 +5,8 @@ struct ResignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "resign", abstract: "Have another signature made of what is signed, and wait for it.",
         discussion: """
-            A new generation of each artifact, as a batch. Exit status 0 if everything has its new signature, 1 if not; so it
-            runs as a scheduled job. `countersign batch status ID` shows what is left.
+            A new generation of each artifact, as a batch. Exit status 0 if everything has its new signature, 1 if not, 4 if the
+            time was up before that; so it runs as a scheduled job. `countersign batch status ID` shows what is left.
             """)
 
     @OptionGroup var api: APIOptions

@@ -28,7 +28,7 @@ struct RevokeCommand: AsyncParsableCommand {
         discussion: """
             Signatures that exist stay valid for whoever has them: they are in a public log. With --remove they are taken out of
             what the registry lists, where it lists by a tag, and deleted where the daemon has a credential for that. Exit status 0
-            if that was done, 1 if the registry goes on listing them by itself, if it would not delete, or the time is up.
+            if that was done, 1 if the registry goes on listing them by itself or would not delete, 4 if the time was up before.
             """)
 
     @OptionGroup var api: APIOptions
@@ -45,18 +45,27 @@ struct RevokeCommand: AsyncParsableCommand {
             "/v1/revoke", RevocationRequest(references: references, reason: reason, remove: remove ? true : nil))
         if output.output == .json { try Console.json(result) } else { result.tell() }
         guard remove else { return }
-        let deadline = ContinuousClock.now + timeout.duration
-        var isRemoved = true
+        var patience = Patience(for: timeout.duration)
+        var (isRemoved, waiting) = (true, 0)
         for reference in references {
-            var status: ArtifactStatus = try await client.get("/v1/artifacts", query: [("ref", reference)])
-            while status.revocation?.removal == "asked", ContinuousClock.now < deadline {
-                try await Task.sleep(for: .milliseconds(250))
-                status = try await client.get("/v1/artifacts", query: [("ref", reference)])
+            func ask() async throws -> ArtifactStatus {
+                try await client.get("/v1/artifacts", query: [("ref", reference)])
+            }
+            var status = try await patience.ask(ask)
+            while status.revocation?.removal == "asked", !patience.isOver {
+                try await patience.pause(.milliseconds(250))
+                status = try await patience.ask(ask)
             }
             guard let revocation = status.revocation else { continue }
+            if revocation.removal == "asked" { waiting += 1 }
             let isDone = ["removed", "deleted"].contains(revocation.removal) && revocation.removalError == nil
             if !isDone { isRemoved = false }
             Console.error("\(reference): \(revocation.removalWords)")
+        }
+        guard waiting == 0 else {
+            throw Patience.timeIsUp(
+                "\(waiting) of \(references.count) are not taken out yet",
+                fix: "They are revoked, and the rest goes on: countersign status REF")
         }
         if !isRemoved { throw ExitCode(1) }
     }

@@ -14,7 +14,7 @@ struct TokenCommand: AsyncParsableCommand {
             discussion: """
                 viewer reads; operator also asks for signatures and sends documents; admin also manages. attester sends \
                 documents, and reads, only of the repositories and predicate types that are given. A token of any other \
-                role is confined to repositories with --repositories; without it it is for all.
+                role is confined with the same options; without them it is for all.
                 """)
 
         @OptionGroup var configuration: ConfigurationOption
@@ -30,7 +30,8 @@ struct TokenCommand: AsyncParsableCommand {
         var tenant: [String] = []
         @Option(
             parsing: .upToNextOption,
-            help: "For an attester: predicate types, by cosign's names (spdxjson, openvex, …) or URIs; '*' for all.")
+            help: "Only documents of these predicate types: cosign's names (spdxjson, openvex, …) or URIs; '*' for all."
+        )
         var predicateTypes: [String] = []
         @Option(help: "What it is for; shown in lists. Made up if not given.") var name: String?
         @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires:
@@ -44,11 +45,11 @@ struct TokenCommand: AsyncParsableCommand {
         }
 
         func validate() throws {
-            let isAttester = role == .attester
-            guard !isAttester || !(repositories + tenant).isEmpty, isAttester == !predicateTypes.isEmpty else {
-                throw ValidationError(
-                    "an attester needs --repositories or --tenant, and --predicate-types; the latter belong to that role alone"
-                )
+            guard role != .attester || (!(repositories + tenant).isEmpty && !predicateTypes.isEmpty) else {
+                throw ValidationError("an attester needs --repositories or --tenant, and --predicate-types")
+            }
+            guard predicateTypes.isEmpty || !(repositories + tenant).isEmpty else {
+                throw ValidationError("--predicate-types needs --repositories or --tenant; '**' is every repository")
             }
         }
 
@@ -70,7 +71,7 @@ struct TokenCommand: AsyncParsableCommand {
                 confined.isEmpty
                 ? nil
                 : try TokenScope(
-                    repositories: confined, predicateTypes: role == .attester ? predicateTypes : ["*"])
+                    repositories: confined, predicateTypes: predicateTypes.isEmpty ? ["*"] : predicateTypes)
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"

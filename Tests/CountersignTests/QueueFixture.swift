@@ -28,9 +28,9 @@ struct QueueFixture: Sendable {
     }
 
     /// Another daemon on the same database.
-    func anotherQueue(settings: JobQueue.Settings = .init()) -> JobQueue {
+    func anotherQueue(settings: JobQueue.Settings = .init(), tenants: [TenantConfiguration] = []) -> JobQueue {
         let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
-        return JobQueue(pool: pool, notifier: notifier, settings: settings)
+        return JobQueue(pool: pool, notifier: notifier, settings: settings, tenants: Tenants(tenants))
     }
 
     @discardableResult

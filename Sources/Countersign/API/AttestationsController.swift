@@ -37,7 +37,8 @@ struct AttestationsController: RouteSet {
                 throw Problem(
                     .badRequest, "reference.incomplete", "attestations are about digests: host/repository@digest")
             }
-            let found = try await records.list(of: digest, in: reference.repository)
+            let found = try await records.list(
+                of: digest, in: reference.repository, types: principal?.scope?.onlyTypes)
             return try Response.json(Answer(attestations: found.map(AttestationAnswer.init)))
         }
         router.get("/v1/attestations/{id}") { request, context in
@@ -53,8 +54,9 @@ struct AttestationsController: RouteSet {
     private func record(_ request: Request, _ context: ServiceContext) async throws -> AttestationRecord {
         let principal = try await authority.identify(.viewer, for: request)
         let text = context.parameters.get("id") ?? ""
+        // of what is outside its scope a token learns nothing, not even that it is there
         guard let id = Int64(text), let record = try await records.attestation(id),
-            principal?.scope?.allows(record.status.repository) ?? true
+            principal?.scope.map({ $0.allows(record.status.repository) && $0.allows(record.type) }) ?? true
         else { throw Problem(.notFound, "attestation.unknown", "there is no attestation \(text.prefix(40))") }
         return record
     }

@@ -65,6 +65,7 @@ package struct Authority: Sendable {
         guard let principal = try await principal(of: token) else {
             throw refusal(.unauthorized, "api.token_unknown", "the token is unknown, expired or revoked")
         }
+        RequestCaller.current?.principal = principal
         guard principal.role >= role else {
             throw refusal(
                 .forbidden, "api.forbidden",

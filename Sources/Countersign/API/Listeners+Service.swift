@@ -118,6 +118,6 @@ extension Listeners {
                         }
                     }
                 ],
-            ], logger: logger)
+            ], audit: AuditLog(pool: pool), logger: logger)
     }
 }

@@ -22,14 +22,18 @@ extension RouteSet {
 package struct Listeners: Sendable {
     private let configuration: ListenerConfiguration
     private let routes: [Door: [any RouteSet]]
+    private let refusedCommands: RefusedCommands
     private let logger: Logger
 
     /// - Parameters:
     ///   - anonymousRead: for the description of all routes, which is added to them.
+    ///   - audit: where refused commands are written.
     package init(
-        _ configuration: ListenerConfiguration, anonymousRead: Bool, routes: [Door: [any RouteSet]], logger: Logger
+        _ configuration: ListenerConfiguration, anonymousRead: Bool, routes: [Door: [any RouteSet]], audit: AuditLog,
+        logger: Logger
     ) {
         self.configuration = configuration
+        refusedCommands = RefusedCommands(audit: audit)
         let operations = routes.values.joined().flatMap(\.operations) + DescriptionController.operations
         let document = OpenAPIDocument(operations, anonymousRead: anonymousRead)
         self.routes = routes.merging([.api: [DescriptionController(document)]]) { $0 + $1 }
@@ -63,6 +67,7 @@ package struct Listeners: Sendable {
     private func router(for doors: [Door]) -> Router<ServiceContext> {
         let router = Router(context: ServiceContext.self)
         router.add(middleware: ProblemMiddleware())
+        router.add(middleware: refusedCommands)
         for door in doors {
             for set in routes[door] ?? [] { set.addRoutes(to: router) }
         }

@@ -16,6 +16,8 @@ package struct Problem: Error, Sendable, Equatable {
     /// Answered before its body was read: the connection ends with this answer, and the answer says so. A client that does not
     /// know would send its next request into the end.
     package var endsConnection = false
+    /// It stands in the audit log already.
+    package var isRecorded = false
 
     package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, retryAfter: Duration? = nil) {
         self.status = status

@@ -55,6 +55,7 @@ struct AttestationIntake: Sendable {
             // in a task of its own: a sender who went away has cancelled this one, and is written down all the same
             let (audit, refused) = (audit, entry)
             try await Task { try await audit.append(refused) }.value
+            problem.isRecorded = true
             // only now: its moment to read the answer must not pass while the row is written
             if problem.endsConnection { request.abandonBody(on: context.channel) }
             throw problem

@@ -15,8 +15,9 @@ package struct AttestationRecords: Sendable {
         """
 
     /// Everything that was said about an artifact, newest first, what is superseded among it.
+    /// - Parameter types: predicate type URIs that the reader may see; nil: all.
     package func list(
-        of digest: Digest, in repository: Repository, limit: Int = 500
+        of digest: Digest, in repository: Repository, types: [String]? = nil, limit: Int = 500
     ) async throws(QueueError) -> [AttestationRecord] {
         try await pool.rows(
             """
@@ -27,6 +28,7 @@ package struct AttestationRecords: Sendable {
             LEFT JOIN countersign.job j ON j.target_id = t.id
             WHERE r.registry = \(repository.registry)::text AND r.name = \(repository.name)::text
                 AND t.digest = \(digest.description)::text
+                AND (\(types)::text[] IS NULL OR a.predicate_type = ANY(\(types)::text[]))
             ORDER BY a.id DESC LIMIT \(Int64(limit))
             """
         ).values { try AttestationRecord($0, status: ArtifactStatus($0)) }

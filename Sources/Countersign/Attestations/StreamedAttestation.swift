@@ -35,7 +35,7 @@ struct StreamedAttestation: Sendable {
         if let stored = try await journal.liveEvidence(of: order.target)[.bundle] {
             prepared = stored
         } else {
-            prepared = try await signers.capped(order.target) {
+            prepared = try await signers.capped(order.target, signatures: 1) {
                 try await prepare(statement, digest, order, trace)
             }
         }

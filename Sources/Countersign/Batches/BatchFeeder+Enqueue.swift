@@ -44,7 +44,7 @@ extension BatchFeeder {
                 FOR UPDATE SKIP LOCKED
                 """)
             guard !locked.isEmpty else { return 0 }
-            let pending = try Self.next(of: batch, session)
+            let pending = try next(of: batch, session)
             guard !pending.isEmpty else { return 0 }
             var became = try Self.targets(of: pending, in: batch, session)
             var makers: [Pending] = []
@@ -177,14 +177,22 @@ extension BatchFeeder {
     /// Takes back what a cancelled batch had put into the queue and nobody else wants: jobs that wait in the bulk lane,
     /// under the batch's own name (a push would have put its own there), of targets of which nothing was signed yet. What
     /// a worker holds, and what is prepared for a log already, ends by itself.
+    ///
+    /// The batch's row is held, and its state read under that lock: one that was resumed since it was looked at keeps all
+    /// that it has in the queue.
     /// - Returns: how many members were taken back.
     func takeBack(from batch: Batch) async throws(QueueError) -> Int {
         try await pool.together { session in
+            let locked = try session.query(
+                """
+                SELECT id FROM countersign.batch WHERE id = \(batch.id) AND state = 'cancelled'
+                FOR UPDATE SKIP LOCKED
+                """)
+            guard !locked.isEmpty else { return 0 }
             let pending = try session.execute(
                 """
                 UPDATE countersign.batch_member SET result = 'cancelled', ended_at = now()
                 WHERE batch_id = \(batch.id) AND target_id IS NULL AND result IS NULL
-                    AND EXISTS (SELECT FROM countersign.batch WHERE id = \(batch.id) AND state = 'cancelled')
                 """)
             let jobs: [Int64] = try session.query(
                 """

@@ -4,10 +4,10 @@ import Postgres
 /// Which members enter the queue next: a page, what the batch's rate allows, or a whole group.
 extension BatchFeeder {
     /// The transaction holds the batch's row.
-    static func next(of batch: Batch, _ session: Session) throws -> [Pending] {
-        let waiting = try registriesToWaitFor(batch, session)
+    func next(of batch: Batch, _ session: Session) throws -> [Pending] {
+        let waiting = try Self.registriesToWaitFor(batch, session)
         if let grouping = batch.grouping { return try nextGroup(of: batch, grouping, waiting, session) }
-        let pending = try page(of: batch, without: waiting, limit: stepLimit, session)
+        let pending = try Self.page(of: batch, without: waiting, limit: Self.stepLimit, session)
         guard let rate = batch.rate else { return pending }
         // no more than a second's worth in one step
         var left = Dictionary(grouping: pending, by: \.repository.registry).mapValues { _ in max(1, rate / 60) }
@@ -19,24 +19,26 @@ extension BatchFeeder {
     }
 
     private static func page(
-        of batch: Batch, without waiting: [String], in repository: Repository? = nil, limit: Int, _ session: Session
+        of batch: Batch, without waiting: [String], in repositories: [Repository]? = nil, limit: Int,
+        _ session: Session
     ) throws -> [Pending] {
         try session.query(
             """
             SELECT ordinal, registry, repository, digest FROM countersign.batch_member
             WHERE batch_id = \(batch.id) AND target_id IS NULL AND result IS NULL AND digest IS NOT NULL
                 AND registry <> ALL(\(waiting)::text[])
-                AND (\(repository?.registry)::text IS NULL
-                    OR (registry = \(repository?.registry)::text AND repository = \(repository?.name)::text))
+                AND (\(repositories == nil) OR (registry, repository) IN (
+                    SELECT r.registry, r.name FROM unnest(\(repositories?.map(\.registry) ?? [])::text[],
+                        \(repositories?.map(\.name) ?? [])::text[]) AS r(registry, name)))
             ORDER BY ordinal LIMIT \(Int64(limit))
             """
         ).map(Pending.init)
     }
 
-    /// The members of the next statement: as many digests as it may be about, each with all its tags. A statement that is
-    /// not full waits while there are tags of which nobody knows yet where they point; those that could not be asked
-    /// for hold nobody up.
-    private static func nextGroup(
+    /// The members of the next statement: as many digests as it may be about, each with all its tags. Of one repository,
+    /// or of all that one tenant has: whoever reads a statement reads the names in it. A statement that is not full waits
+    /// while there are tags of which nobody knows yet where they point; those that could not be asked for hold nobody up.
+    private func nextGroup(
         of batch: Batch, _ grouping: Batch.Grouping, _ waiting: [String], _ session: Session
     ) throws -> [Pending] {
         let places = try session.query(
@@ -49,23 +51,30 @@ extension BatchFeeder {
             """
         ).map(Place.init)
         let full = Int64(grouping.maxSubjects)
-        let repository: Repository?
-        if grouping.acrossRepositories {
+        let ready = (grouping.acrossRepositories ? byTenant(places) : places.map { [$0] }).first { places in
             let digests = places.reduce(0) { $0 + $1.digests }
-            guard digests >= full || (digests > 0 && places.allSatisfy { $0.unasked == 0 }) else { return [] }
-            repository = nil
-        } else {
-            let ready = places.first { $0.digests >= full || ($0.digests > 0 && $0.unasked == 0) }
-            guard let ready else { return [] }
-            repository = ready.repository
+            return digests >= full || (digests > 0 && places.allSatisfy { $0.unasked == 0 })
         }
-        let pending = try page(
-            of: batch, without: waiting, in: repository, limit: BatchRequest.memberLimit, session)
+        guard let ready else { return [] }
+        let pending = try Self.page(
+            of: batch, without: waiting, in: ready.map(\.repository), limit: BatchRequest.memberLimit, session)
         var chosen = Set<Key>()
         return pending.filter { member in
             if chosen.count < grouping.maxSubjects { chosen.insert(member.key) }
             return chosen.contains(member.key)
         }
+    }
+
+    /// In the order of the first place of each. What no tenant names is together, too.
+    private func byTenant(_ places: [Place]) -> [[Place]] {
+        var order: [String?] = []
+        var apart: [String?: [Place]] = [:]
+        for place in places {
+            let tenant = tenants.name(of: place.repository)
+            if apart[tenant] == nil { order.append(tenant) }
+            apart[tenant, default: []].append(place)
+        }
+        return order.compactMap { apart[$0] }
     }
 
     private struct Place {

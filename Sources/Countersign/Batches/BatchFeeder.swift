@@ -12,6 +12,8 @@ import Synchronization
 package struct BatchFeeder: Service {
     let pool: ConnectionPool
     let plan: BatchPlan
+    /// Whose statements are kept apart.
+    let tenants: Tenants
     let registries: Registries?
     let retry: RetryPolicy
     let notifier: JobNotifier
@@ -33,6 +35,7 @@ package struct BatchFeeder: Service {
     ) {
         pool = queue.pool
         notifier = queue.notifier
+        tenants = queue.tenants
         plan = BatchPlan(policy: policy, registries: configured, pool: queue.pool)
         self.registries = registries
         self.retry = retry

@@ -21,6 +21,27 @@ extension DependencyGate {
         throw exhausted(settings.wait)
     }
 
+    /// Takes what comes together with a use that has its token: from this daemon's handful, else on credit. What must be had
+    /// together can be had so, however low the rate is, and the rate is kept by those who come after.
+    func charge(_ uses: Int) async {
+        let missing = state.withLock { state -> Int in
+            guard uses > 0, state.view.rate != nil else { return 0 }
+            let inHand = ContinuousClock.now < state.tokensUntil ? min(state.tokens, uses) : 0
+            state.tokens -= inHand
+            return uses - inHand
+        }
+        guard missing > 0 else { return }
+        let limits = settings.bucket
+        do {
+            let owed = try await board.ledger.change(dependency) { record, now in
+                record.bucket.owe(missing, at: now, limits)
+            }
+            adopt(owed.record, readAt: owed.now)
+        } catch {
+            board.couldNotWrite(dependency, error)
+        }
+    }
+
     /// Whether the request may go on: it got a token, or needs none.
     private func hasToken(by deadline: ContinuousClock.Instant) async throws(Withheld) -> Bool {
         switch token() {

@@ -43,9 +43,11 @@ package final class DependencyGate: HTTPGate {
     ///
     /// A short pause is waited for by a request in the midst of an attempt: given up, it would cost the attempt, and all its
     /// requests would be made again; a registry that says "in a second" now and then would never see one come to its end.
+    /// - Parameter uses: that come together, as the entries of one signature in two formats: one is waited for, and the rate
+    ///   pays for all.
     /// - Throws: ``Withheld``, after at most ``patience``.
     @discardableResult
-    package func admit() async throws(Withheld) -> Admission {
+    package func admit(uses: Int = 1) async throws(Withheld) -> Admission {
         let deadline = ContinuousClock.now + patience
         while true {
             await board.freshen()
@@ -60,6 +62,7 @@ package final class DependencyGate: HTTPGate {
             }
             guard phase == .halfOpen else {
                 try await takeToken(by: deadline)
+                await charge(uses - 1)
                 return Admission(gate: self, trial: nil)
             }
             // one trial at a time, here and in all other daemons

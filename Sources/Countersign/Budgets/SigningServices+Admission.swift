@@ -15,7 +15,7 @@ extension SigningServices {
 
     /// The same for what no rule is about: a bundle with an entry in that log.
     func admitted<Value>(signingForLog id: String, _ make: () async throws -> Value) async throws -> Value {
-        try await admitted(through: gates(ofLogs: [id]), isUnused: { _ in false }, make)
+        try await admitted(through: gates(ofLogs: [id: 1]), isUnused: { _ in false }, make)
     }
 
     private func admitted<Value>(
@@ -24,7 +24,7 @@ extension SigningServices {
         try await Self.askFirst(gates)
         var admissions: [DependencyGate.Admission] = []
         do {
-            for place in gates { admissions.append(try await place.gate.admit(at: place.stage)) }
+            for place in gates { admissions.append(try await place.gate.admit(at: place.stage, uses: place.uses)) }
             let made = try await make()
             if isUnused(made) { await admissions.forgo() }
             return made
@@ -42,29 +42,32 @@ extension SigningServices {
     }
 
     private static func askFirst(_ gates: [Place]) async throws(StageFailure) {
-        for (gate, stage) in gates {
-            do throws(Withheld) { try await gate.askFirst() } catch {
-                throw StageFailure(stage: stage, underlying: error)
+        for place in gates {
+            do throws(Withheld) { try await place.gate.askFirst() } catch {
+                throw StageFailure(stage: place.stage, underlying: error)
             }
         }
     }
 
-    /// One signing event is one use of each, in however many formats: two places that must both be had could never be had
-    /// together where the rate is low.
+    /// Each format is an entry of its log, and a timestamp.
     private func gates(for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) throws -> [Place] {
-        gates(ofLogs: try Set(formats.map { try log(for: $0, of: rule).id }))
+        gates(ofLogs: try formats.reduce(into: [:]) { $0[try log(for: $1, of: rule).id, default: 0] += 1 })
     }
 
-    private typealias Place = (gate: DependencyGate, stage: SigningStage)
+    private typealias Place = (gate: DependencyGate, stage: SigningStage, uses: Int)
 
-    private func gates(ofLogs logs: Set<String>) -> [Place] {
-        let places = logs.sorted().compactMap { id in gate(ofLog: id).map { (gate: $0, stage: SigningStage.log) } }
-        return places + (timestampGate.map { [(gate: $0, stage: .timestamp)] } ?? [])
+    /// - Parameter logs: the entries that each is to get.
+    private func gates(ofLogs logs: [String: Int]) -> [Place] {
+        let places = logs.sorted { $0.key < $1.key }.compactMap { id, entries in
+            gate(ofLog: id).map { (gate: $0, stage: SigningStage.log, uses: entries) }
+        }
+        let timestamps = logs.values.reduce(0, +)
+        return places + (timestampGate.map { [(gate: $0, stage: .timestamp, uses: timestamps)] } ?? [])
     }
 
     /// Runs `enter`, which enters in a log what an earlier attempt signed, with leave for the place of one entry.
     func admitted<Value>(toLog id: String, _ enter: () async throws -> Value) async throws -> Value {
-        let admission = try await gate(ofLog: id)?.admit(at: .log)
+        let admission = try await gate(ofLog: id)?.admit(at: .log, uses: 1)
         do {
             return try await enter()
         } catch {
@@ -77,8 +80,10 @@ extension SigningServices {
 }
 
 extension DependencyGate {
-    fileprivate func admit(at stage: SigningStage) async throws(StageFailure) -> Admission {
-        do throws(Withheld) { return try await admit() } catch { throw StageFailure(stage: stage, underlying: error) }
+    fileprivate func admit(at stage: SigningStage, uses: Int) async throws(StageFailure) -> Admission {
+        do throws(Withheld) { return try await admit(uses: uses) } catch {
+            throw StageFailure(stage: stage, underlying: error)
+        }
     }
 }
 

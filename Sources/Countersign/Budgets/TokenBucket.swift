@@ -60,9 +60,23 @@ package struct TokenBucket: Sendable, Equatable {
         guard let rate = rate(at: now, limits) else { return .tokens(asked) }
         refill(at: now, limits)
         let granted = min(asked, Int(tokens))
-        guard granted > 0 else { return .none(wait: .seconds((1 - tokens) / rate)) }
+        guard granted > 0 else {
+            // what is owed flows in first
+            let owed = max(0, refilledAt.timeIntervalSince(now))
+            return .none(wait: .seconds(owed + (1 - tokens) / rate))
+        }
         tokens -= Double(granted)
         return .tokens(granted)
+    }
+
+    /// Takes what is used beyond a grant: nobody gets any before it has flowed in again.
+    package mutating func owe(_ count: Int, at now: Date, _ limits: Limits) {
+        guard count > 0, let rate = rate(at: now, limits) else { return }
+        refill(at: now, limits)
+        tokens -= Double(count)
+        guard tokens < 0 else { return }
+        refilledAt.addTimeInterval(-tokens / rate)
+        tokens = 0
     }
 
     /// The dependency said that it is too much. However many are told at the same moment, the rate halves once.

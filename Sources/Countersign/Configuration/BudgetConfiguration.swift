@@ -19,7 +19,7 @@ package struct BudgetConfiguration: Sendable, Equatable {
         package var kind: Dependency.Kind
         /// A registry's canonical name, an identity's name, or a service's URL; nil: each of that kind.
         package var name: String?
-        /// Requests a second (Rekor, timestamps: signatures); nil: no limit.
+        /// Requests a second (Rekor: entries; authorities: timestamps); nil: no limit.
         package var rate: Double?
         /// Requests under way at once; nil: no limit beside the worker's own concurrency.
         package var concurrency: Int?

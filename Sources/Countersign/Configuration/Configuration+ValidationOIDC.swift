@@ -8,13 +8,13 @@ extension Problems {
             let path = "\(path).roles[\(number)]"
             check(!rule.claims.isEmpty, "\(path).claims", "must name a claim: else every token of the issuer matches")
             let isAttester = rule.role == .attester
-            check(
-                isAttester == !rule.predicateTypes.isEmpty, "\(path).predicate_types",
-                "belong to the role attester, which needs them")
+            check(!isAttester || !rule.predicateTypes.isEmpty, "\(path).predicate_types", "an attester needs some")
             check(!isAttester || !rule.repositories.isEmpty, "\(path).repositories", "an attester needs some")
-            let types = isAttester ? rule.predicateTypes : ["*"]
             check(
-                (try? TokenScope(repositories: rule.repositories, predicateTypes: types)) != nil,
+                rule.predicateTypes.isEmpty || !rule.repositories.isEmpty, "\(path).predicate_types",
+                "need repositories beside them; '**' is every one")
+            check(
+                (try? TokenScope(repositories: rule.repositories, predicateTypes: rule.predicateTypes)) != nil,
                 "\(path).repositories",
                 "must be globs, and predicate_types names or URIs")
         }

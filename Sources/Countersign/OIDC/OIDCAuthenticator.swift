@@ -77,19 +77,31 @@ package struct OIDCAuthenticator: Sendable {
             !rule.claims.isEmpty && rule.claims.allSatisfy { $0.matches(claims) }
         }
         guard let rule else { throw .noRole }
-        let types = rule.role == .attester ? rule.predicateTypes : ["*"]
+        let isConfined = rule.role == .attester || !rule.repositories.isEmpty || !rule.predicateTypes.isEmpty
+        let types = rule.predicateTypes.isEmpty && rule.role != .attester ? ["*"] : rule.predicateTypes
         let scope: TokenScope?
         do {
-            scope =
-                rule.repositories.isEmpty && rule.role != .attester
-                ? nil : try TokenScope(repositories: rule.repositories, predicateTypes: types)
+            scope = isConfined ? try TokenScope(repositories: rule.repositories, predicateTypes: types) : nil
         } catch {
             throw .noRole
         }
         return APITokens.Principal(
-            tokenID: nil, name: Failure.printable("\(subject) of \(configuration.issuer.url)", limit: 128),
-            role: rule.role, scope: scope)
+            tokenID: nil, name: Self.name(subject, of: configuration.issuer.url), role: rule.role, scope: scope)
     }
+
+    /// `<sub> of <issuer>`: by it a caller's own batches are known, and the keys under which it asked for them. Where that has
+    /// no room, or could not be printed as it is, a digest of both ends the name, and no two callers have the same.
+    static func name(_ subject: String, of issuer: String) -> String {
+        let whole = "\(subject) of \(issuer)"
+        let shown = Failure.printable(whole, limit: nameLimit)
+        guard !shown.utf8.elementsEqual(whole.utf8) else { return whole }
+        let digest = Hash.sha256(Array("\(issuer)\u{0}\(subject)".utf8))
+        let end = "… #" + Hex.encode(Array(digest.prefix(12)))
+        return Failure.printable(whole, limit: nameLimit - end.unicodeScalars.count) + end
+    }
+
+    /// Characters of a name: what the columns hold, and a reader reads.
+    private static let nameLimit = 128
 }
 
 extension OIDCConfiguration.Claim {

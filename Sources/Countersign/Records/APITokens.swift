@@ -56,18 +56,20 @@ package struct APITokens: Sendable {
     /// - Parameters:
     ///   - name: of whom or what it is for; unique among tokens that are not revoked.
     ///   - lifetime: from now, by the database's clock; `nil` for one that never expires.
-    ///   - scope: what it is confined to; required for an attester. Only an attester's predicate types are kept.
+    ///   - scope: what it is confined to; required for an attester.
     ///   - user: of the command line, for the audit log.
     /// - Throws: ``QueueError/unstorable(code:)``: 23505 when the name is taken, 23514 when scope and role do not agree.
     package func create(
         name: String, role: Role, lifetime: Duration?, scope: TokenScope? = nil, by user: String = "unknown"
     ) async throws(QueueError) -> String {
         let token = "cs_\(role.rawValue)_" + Hex.encode(SecureRandom.bytes(32))
-        let types = role == .attester ? scope?.predicateTypes : nil
+        // of an attester always something is written: the rule of the table
+        let types = role == .attester ? scope?.predicateTypes : scope?.onlyTypes
         var act = AuditLog.Entry(action: "token.create", atCommandLineBy: user)
         act.detail =
             "\(name): \(role.rawValue)"
             + (scope.map { " of " + $0.repositories.map(\.pattern).joined(separator: " ") } ?? "")
+            + (scope?.onlyTypes.map { ", types " + $0.joined(separator: " ") } ?? "")
         let written = act
         _ = try await pool.together { session in
             _ = try session.execute(

@@ -41,7 +41,7 @@ package struct LogEntryRecord: Sendable {
     package func within(_ scope: TokenScope?) -> LogEntryRecord? {
         guard let scope else { return self }
         var seen = self
-        seen.subjects = subjects.filter { scope.allows($0.repository) }
+        seen.subjects = subjects.filter { scope.allows($0.repository) && scope.allows($0.purpose) }
         return seen.subjects.isEmpty ? nil : seen
     }
 }

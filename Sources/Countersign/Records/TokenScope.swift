@@ -6,7 +6,7 @@ package import Sigstore
 package struct TokenScope: Sendable, Equatable {
     /// Over `registry/repository`.
     package let repositories: [Glob]
-    /// Of documents that may be sent: predicate type URIs; `*` for every one, as whoever is no attester has it.
+    /// Of documents that may be sent and read: predicate type URIs; `*` for every one.
     package let predicateTypes: [String]
 
     /// - Parameter predicateTypes: names as cosign's `--type` takes them, URIs, or `*`.
@@ -29,7 +29,15 @@ package struct TokenScope: Sendable, Equatable {
     }
 
     /// Whether statements of that type are within the scope.
-    package func allows(_ type: PredicateType) -> Bool {
-        predicateTypes.contains { $0 == "*" || $0.utf8.elementsEqual(type.uri.utf8) }
+    package func allows(_ type: PredicateType) -> Bool { allows(predicateType: type.uri) }
+
+    /// Whether what was signed for that purpose is: an artifact's own signature is, of whatever type documents may be.
+    package func allows(_ purpose: Purpose) -> Bool { purpose.predicateType.map(allows(predicateType:)) ?? true }
+
+    private func allows(predicateType uri: String) -> Bool {
+        predicateTypes.contains { $0 == "*" || $0.utf8.elementsEqual(uri.utf8) }
     }
+
+    /// The URIs that it is confined to; nil where it allows every type.
+    package var onlyTypes: [String]? { predicateTypes.contains("*") ? nil : predicateTypes }
 }

@@ -31,7 +31,9 @@ package struct EvidenceLine: Sendable {
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }
             if !missing.isEmpty {
-                let made = try await signers.capped(order.target) { try await make(missing, order, signer, trace) }
+                let made = try await signers.capped(order.target, signatures: missing.count) {
+                    try await make(missing, order, signer, trace)
+                }
                 for made in made { evidence[made.format] = made }
             }
         }

@@ -55,16 +55,22 @@ struct GroupAttempt: Sendable {
         await putBack(later)
         await end(failed)
         for members in begun.values { await finish(members) }
-        for members in Dictionary(grouping: fresh, by: Signing.init).values { alone += await sign(members) }
+        for members in Dictionary(grouping: fresh, by: signing).values { alone += await sign(members) }
         await putBack(await each(alone, { await byItself($0) }).compactMap { $0 })
     }
 
-    /// What one statement has only one of.
+    /// What one statement has only one of. Jobs of several tenants may have come into one group, by an older daemon or a
+    /// configuration that was another; nobody reads of another tenant's images all the same.
     private struct Signing: Hashable {
         let identity: String
         let log: String?
+        let tenant: String?
+    }
 
-        init(_ member: GroupMember) { (identity, log) = (member.order.rule.identity, member.order.rule.log) }
+    private func signing(_ member: GroupMember) -> Signing {
+        Signing(
+            identity: member.order.rule.identity, log: member.order.rule.log,
+            tenant: attempt.queue.tenants.name(of: member.order.target.repository))
     }
 
     private func gathered(with claims: [Claim]) async -> [Claim] {

@@ -35,7 +35,8 @@ struct GroupLine: Sendable {
     let line: EvidenceLine
 
     /// Signs one statement about all of the members and commits it.
-    /// - Parameter members: two to ``Statement/maxSubjects``, of the same signing identity and log, none with evidence.
+    /// - Parameter members: two to ``Statement/maxSubjects``, of one tenant, the same signing identity and
+    ///   log, none with evidence.
     /// - Returns: `.fallen` when some of them may not be in it any more; the signature is forgotten then, nobody has seen it.
     func prepare(_ members: [GroupMember], _ trace: AttemptTrace) async throws -> Journal.GroupCommit {
         guard let first = members.first else { throw SigningError.evidenceUnusable("a group without members") }

@@ -179,9 +179,13 @@ import Testing
             let retried = try await post(doors, "/v1/batches/1/retry-failed", token: token)
             #expect(retried.status == 409 && code(retried) == "batch.state")
             #expect(try await post(doors, "/v1/batches/1/resume", token: token).status == 202)
-            let actions = try await AuditLog(pool: doors.queue.pool).latest(10).map(\.action)
-                .filter { $0.hasPrefix("batch.") }
-            #expect(actions == ["batch.resume", "batch.cancel", "batch.sign"])
+            let acts = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action.hasPrefix("batch.") }
+            #expect(
+                acts.filter { $0.outcome == .accepted }.map(\.action) == ["batch.resume", "batch.cancel", "batch.sign"])
+            #expect(
+                acts.filter { $0.outcome == .refused }.map(\.code) == [
+                    "batch.state", "api.bad_parameter", "batch.unknown",
+                ])
         }
     }
 

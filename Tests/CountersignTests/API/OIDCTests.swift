@@ -22,6 +22,7 @@ import Testing
             oidc.roles = try [
                 rule(.operator, "sub=system:serviceaccount:ci:signer", ["registry.example.com/team/**"]),
                 rule(.viewer, "sub=system:serviceaccount:read:*", []),
+                rule(.operator, "sub=system:serviceaccount:long:*", ["registry.example.com/team/**"]),
             ]
             let configured = oidc
             try await DoorsFixture.withDoors(.doors { $0.api.oidc = [configured] }) { (doors) async throws in
@@ -61,6 +62,40 @@ import Testing
             let act = try #require(try await AuditLog(pool: doors.queue.pool).latest(1).first)
             #expect(act.actor.hasPrefix(Self.subject) && act.tokenID == nil)
         }
+    }
+
+    @Test func `callers whose long names begin alike have batches and keys of their own`() async throws {
+        try await withIssuer { doors, lab in
+            let body = Array("{\"references\": [\"registry.example.com/team/app@\(sampleDigest("image"))\"]}".utf8)
+            var callers: [(token: String, batch: Int)] = []
+            for end in ["a", "b"] {
+                let subject = "system:serviceaccount:long:" + String(repeating: "x", count: 200) + end
+                let token = try await lab.token(subject: subject, audience: Self.audience, lifetime: .seconds(600))
+                let answer = try await doors.send(
+                    .post, .api, "/v1/batches",
+                    headers: ["Authorization": "Bearer \(token)", "Idempotency-Key": "nightly"], body: body)
+                #expect(answer.status == 202)
+                callers.append((token, try #require(try JSONValue(parsing: answer.body)["id"]?.integer)))
+            }
+            #expect(callers[0].batch != callers[1].batch, "the same key of another caller is another batch")
+            #expect(try await doors.get("/v1/batches/\(callers[0].batch)", token: callers[0].token).status == 200)
+            #expect(try await doors.get("/v1/batches/\(callers[0].batch)", token: callers[1].token).status == 404)
+            let cancelled = try await doors.send(
+                .post, .api, "/v1/batches/\(callers[0].batch)/cancel",
+                headers: ["Authorization": "Bearer \(callers[1].token)"])
+            #expect(cancelled.status == 404)
+        }
+    }
+
+    @Test func `a name that is cut, or not printed as it is, ends in what tells it apart`() {
+        let issuer = "https://issuer.example.com"
+        #expect(OIDCAuthenticator.name("ci", of: issuer) == "ci of https://issuer.example.com")
+        let long = String(repeating: "é", count: 300)
+        let subjects = [long + "a", long + "b", "a\u{7}b", "a\u{8}b", "a b"]
+        let names = subjects.map { OIDCAuthenticator.name($0, of: issuer) }
+        #expect(Set(names).count == subjects.count)
+        #expect(names.allSatisfy { $0.unicodeScalars.count <= 128 && Failure.printable($0, limit: 128) == $0 })
+        #expect(names[0].hasPrefix("ééé") && names[0] != OIDCAuthenticator.name(subjects[0], of: issuer + "/"))
     }
 
     @Test func `a token that is not for us, or not its issuer's, opens nothing and is not repeated`() async throws {

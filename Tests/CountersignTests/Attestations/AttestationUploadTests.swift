@@ -186,6 +186,37 @@ import Testing
         }
     }
 
+    @Test func `a token that is confined to predicate types reads no documents of others, whatever its role`()
+        async throws
+    {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let id = try #require(try await put(doors, try await attester(doors)).json["id"]?.integer)
+            let tokens = APITokens(pool: doors.queue.pool)
+            for role in APITokens.Role.allCases {
+                for (types, isInside) in [(["spdxjson"], false), (["spdxjson", "vex"], true)] {
+                    let token = try await tokens.create(
+                        name: "\(role.rawValue) \(types)", role: role, lifetime: nil,
+                        scope: TokenScope(repositories: ["registry.example.com/team/**"], predicateTypes: types))
+                    let list = try await doors.get("/v1/attestations?ref=\(app)", token: token)
+                    #expect(list.status == 200)
+                    let shown = try JSONValue(parsing: list.body)["attestations"]
+                    guard case .array(let shown)? = shown else { throw SupportError("no list") }
+                    #expect(shown.count == (isInside ? 1 : 0), "\(role) \(types)")
+                    for path in ["/v1/attestations/\(id)", "/v1/attestations/\(id)/document"] {
+                        let answer = try await doors.get(path, token: token)
+                        #expect(answer.status == (isInside ? 200 : 404), "\(role) \(types) \(path)")
+                    }
+                }
+            }
+            let refused = try await put(
+                doors,
+                try await tokens.create(
+                    name: "bills of material", role: .operator, lifetime: nil,
+                    scope: TokenScope(repositories: ["**"], predicateTypes: ["spdxjson"])))
+            #expect(refused.status == 403 && refused.json["code"]?.text == "attestation.type_out_of_scope")
+        }
+    }
+
     @Test func `what is too large, or is not what its digest says, is not kept`() async throws {
         let small = Configuration.doors { $0.attestations.maxDocumentBytes = 1000 }
         try await DoorsFixture.withDoors(small) { (doors) async throws in
@@ -222,7 +253,15 @@ import Testing
         }
         _ = try await tokens.create(
             name: "c", role: .operator, lifetime: nil, scope: TokenScope(repositories: ["a/**"], predicateTypes: ["*"]))
-        #expect(try await tokens.list().map(\.scope?.repositories.first?.pattern) == ["a/**"])
+        _ = try await tokens.create(
+            name: "d", role: .viewer, lifetime: nil, scope: TokenScope(repositories: ["**"], predicateTypes: ["vex"]))
+        await #expect(throws: QueueError.self) {
+            try await tokens.create(
+                name: "e", role: .viewer, lifetime: nil, scope: TokenScope(repositories: [], predicateTypes: ["vex"]))
+        }
+        let scopes = try await tokens.list().map(\.scope)
+        #expect(scopes.map { $0?.repositories.first?.pattern } == ["a/**", "**"])
+        #expect(scopes.map { $0?.predicateTypes } == [["*"], ["https://openvex.dev/ns"]])
     }
 }
 

@@ -29,14 +29,19 @@ struct BatchFixture: Sendable {
     }
 
     /// The part of one daemon that carries batches on.
-    func feeder() -> BatchFeeder {
+    func feeder(tenants: [TenantConfiguration] = []) -> BatchFeeder {
         BatchFeeder(
-            queue: database.anotherQueue(), policy: policy, registries: nil, configured: [Self.registry],
+            queue: database.anotherQueue(tenants: tenants), policy: policy, registries: nil,
+            configured: [Self.registry],
             retry: RetryPolicy(), logger: SigningDaemon.silence)
     }
 
-    func selection(_ selector: BatchSelector, signedOnly: Bool = false) async throws -> [BatchSubject]? {
-        try await BatchSelection(pool: database.pool).subjects(selector, signedOnly: signedOnly)
+    /// - Parameter step: rows that one statement looks at.
+    func selection(
+        _ selector: BatchSelector, signedOnly: Bool = false, step: Int = 5_000, limit: Int = BatchRequest.memberLimit
+    ) async throws -> [BatchSubject]? {
+        try await BatchSelection(pool: database.pool, step: step).subjects(
+            selector, signedOnly: signedOnly, limit: limit)
     }
 
     func store(

@@ -57,6 +57,26 @@ import Testing
         #expect(try await groups(together) == [6])
     }
 
+    @Test func `a statement that is widened over repositories stays within one tenant`() async throws {
+        let fixture = try await BatchFixture()
+        let repositories = ["team/a/app", "team/b/app", "team/a/tool", "team/x", "team/y"]
+        let subjects = try (0..<15).map { try fixture.subject("image \($0)", repository: repositories[$0 % 5]) }
+        _ = try await fixture.batch(subjects, grouping: .init(maxSubjects: 100, acrossRepositories: true))
+        let tenants = try ["a", "b"].map {
+            TenantConfiguration(name: $0, repositories: [try Glob("registry.example/team/\($0)/**")])
+        }
+        try await fixture.feed(fixture.feeder(tenants: tenants))
+        #expect(try await groups(fixture) == [6, 6, 3], "two repositories of a, two of nobody, one of b")
+        let mixed = try await fixture.database.number(
+            """
+            SELECT count(*) FROM (
+                SELECT j.group_id FROM countersign.job j JOIN countersign.repository r ON r.id = j.repository_id
+                GROUP BY 1 HAVING count(DISTINCT CASE WHEN r.name LIKE 'team/_/%' THEN substr(r.name, 6, 1) ELSE '' END) > 1
+            ) AS g
+            """)
+        #expect(mixed == 0)
+    }
+
     @Test func `a statement that is not full waits for tags that nobody asked for yet`() async throws {
         let fixture = try await BatchFixture()
         var subjects = try fixture.subjects(5)

@@ -77,6 +77,65 @@ import Testing
         #expect(try await digests(fixture, selector).isEmpty)
     }
 
+    @Test func `refused pushes are found however many others there are`() async throws {
+        let fixture = try await fixture()
+        // of another repository, before ours in whatever order
+        try await fixture.database.pool.execute(
+            """
+            INSERT INTO countersign.event (source, delivery_key, registry, repository, digest, tag, verdict, reason, body)
+            SELECT 'demo', '\\x01', 'registry.example', 'aside/app',
+                'sha256:' || lpad(to_hex(n % 20100), 64, '0'), '1', 'refused', 'no rule', '{}'
+            FROM generate_series(1, 20200) AS n
+            """)
+        var selector = BatchSelector()
+        selector.unsigned = true
+        selector.repository = try Glob("registry.example/team/**")
+        #expect(try await digests(fixture, selector) == Set(["waiting", "refused"].map { sampleDigest($0) }))
+        selector.tag = try Glob("9")
+        #expect(try await fixture.selection(selector)?.map(\.digest) == [sampleDigest("refused")])
+        selector.repository = try Glob("registry.example/aside/**")
+        selector.tag = nil
+        #expect(try await fixture.selection(selector) == nil, "more than a batch may have")
+        #expect(try await fixture.selection(selector, limit: 20_100)?.count == 20_100, "each once")
+    }
+
+    @Test func `what is selected does not depend on the steps in which rows are walked`() async throws {
+        let fixture = try await fixture()
+        for number in 0..<7 {
+            try await fixture.database.push(
+                samplePush(sampleDigest("more \(number)"), tag: "t\(number)", repository: "team/r\(number % 3)"))
+            var refused = samplePush(sampleDigest("no \(number % 4)"), tag: "n\(number)", repository: "team/no")
+            refused.verdict = .refused(reason: "no rule")
+            try await fixture.database.push(refused)
+        }
+        var selectors: [BatchSelector] = []
+        for pattern in [nil, "**", "registry.example/team/r*", "registry.example/team/app"] {
+            for tag in [nil, "*"] {
+                for unsigned in [false, true] {
+                    var selector = BatchSelector()
+                    selector.repository = try pattern.map { try Glob($0) }
+                    selector.tag = try tag.map { try Glob($0) }
+                    selector.unsigned = unsigned
+                    selectors.append(selector)
+                }
+            }
+        }
+        var byDigest = BatchSelector()
+        byDigest.digests = Set((0..<7).map { sampleDigest("more \($0)") } + [sampleDigest("no 1")])
+        byDigest.unsigned = true
+        for selector in selectors + [byDigest] {
+            let whole = try #require(try await fixture.selection(selector))
+            #expect(!whole.isEmpty && Set(whole).count == whole.count)
+            for step in [1, 2, 3] {
+                let walked = try #require(try await fixture.selection(selector, step: step))
+                #expect(walked.count == whole.count && Set(walked) == Set(whole), "\(selector) in steps of \(step)")
+            }
+            #expect(try await fixture.selection(selector, step: 2, limit: whole.count)?.count == whole.count)
+            #expect(try await fixture.selection(selector, step: 2, limit: whole.count - 1) == nil)
+        }
+        #expect(try await fixture.selection(byDigest)?.count == 8)
+    }
+
     @Test func `a campaign selects only what is signed`() async throws {
         let fixture = try await fixture()
         var selector = BatchSelector()

@@ -136,6 +136,26 @@ import Testing
                 "SELECT count(*) FROM countersign.target WHERE generation = 0 AND state = 'signed'") == 500)
     }
 
+    @Test func `a batch that is resumed while it is taken back loses no member`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await fixture.batch(fixture.subjects(450))
+        for _ in 0..<3 { _ = try await fixture.feeder().step() }
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        // what a daemon has read when it begins another step
+        let cancelled = try #require(try await fixture.records.batch(batch.id))
+        #expect(cancelled.state == .cancelled)
+        #expect(try await fixture.feeder().takeBack(from: cancelled) == BatchFeeder.stepLimit)
+        _ = try await fixture.records.resume(batch.id, by: fixture.principal)
+        #expect(try await fixture.feeder().takeBack(from: cancelled) == 0)
+        #expect(try await fixture.counts(batch) == [.queued: 250, .pending: 200])
+        try await fixture.feed()
+        try await fixture.signAll()
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.signed: 450])
+        #expect(try await fixture.state(batch) == .done)
+        #expect(try await fixture.database.contradictions() == 0)
+    }
+
     @Test func `what a push or another batch waits for is not taken back`() async throws {
         let fixture = try await BatchFixture()
         let shared = try fixture.subject("shared")

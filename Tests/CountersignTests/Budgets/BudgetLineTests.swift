@@ -270,6 +270,34 @@ import Testing
         for digest in digests { try await line.expectSignedOnce(digest) }
     }
 
+    @Test func `a signature in two formats is two under a cap, and two entries of its log's rate`() async throws {
+        let line = try await SigningLine()
+        var setup = Self.impatient
+        setup.rules = [SigningLine.Setup.rule(formats: [.bundle, .legacy])]
+        setup.budgets?.repositories = [.init(repositories: [try Glob("**")], signaturesPerDay: 3)]
+        setup.budgets?.upstreams = [.init(kind: .rekor, rate: 0.001)]
+        let daemon = try await line.daemon(setup)
+        let digests = try await push(2, line)
+        try await attemptOne(daemon)
+        try await line.expectSigned(digests[0])
+        #expect(entries(line) == 2)
+        #expect(try await line.database.number("SELECT signatures FROM countersign.repository_day") == 2)
+        let owed = try await line.database.number(
+            "SELECT round(extract(epoch FROM refilled_at - now()))::bigint FROM countersign.upstream WHERE kind = 'rekor'"
+        )
+        #expect((800...1_000).contains(owed), "the second entry is still to flow in: \(owed) s")
+        try await attemptOne(daemon)
+        #expect(try await line.failure(digests[1])?.code == RepositoryCaps.code, "one is left, two are wanted")
+
+        // what needs more than the cap has a day of its own
+        setup.budgets?.repositories = [.init(repositories: [try Glob("**")], signaturesPerDay: 1)]
+        setup.budgets?.upstreams = []
+        let next = try await line.daemon(setup)
+        try await line.database.pool.execute("UPDATE countersign.repository_day SET day = day - 1")
+        try await next.workOff(atMost: 2)
+        for digest in digests { try await line.expectSignedOnce(digest, in: [.bundle, .legacy]) }
+    }
+
     @Test func `the next day begins anew`() async throws {
         let line = try await SigningLine()
         var setup = Self.impatient

@@ -53,6 +53,16 @@ import Testing
         }
     }
 
+    @Test func `what comes together is paid for together, however low the rate is`() async throws {
+        let world = try await World(1) { $0.upstreams = [.init(kind: .rekor, rate: 0.01)] }
+        try await world.gates[0].admit(uses: 3)
+        let owed = try await world.fixture.number(
+            "SELECT round(extract(epoch FROM refilled_at - clock_timestamp()))::bigint FROM countersign.upstream WHERE kind = 'rekor'"
+        )
+        #expect((150...200).contains(owed), "two entries at one in a hundred seconds: \(owed) s")
+        #expect(await refusal(world.gates[0]) == "budget.exhausted")
+    }
+
     @Test func `two daemons together keep the rate`() async throws {
         let world = try await World { configuration in
             configuration.upstreams = [.init(kind: .rekor, rate: 40)]

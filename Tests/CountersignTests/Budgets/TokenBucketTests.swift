@@ -32,6 +32,18 @@ import Testing
         #expect(bucket.take(5, at: Self.start + 0.25, limits(4)) == .tokens(1))
     }
 
+    @Test func `what is owed flows in before anybody gets any`() {
+        var bucket = TokenBucket(tokens: 3, refilledAt: Self.start)
+        bucket.owe(2, at: Self.start, limits(4))
+        #expect(bucket.tokens == 1)
+        bucket.owe(2, at: Self.start, limits(4))
+        #expect(bucket.take(1, at: Self.start, limits(4)) == .none(wait: .milliseconds(500)))
+        #expect(bucket.take(1, at: Self.start + 0.25, limits(4)) == .none(wait: .milliseconds(250)))
+        #expect(bucket.take(9, at: Self.start + 1, limits(4)) == .tokens(3))
+        bucket.owe(5, at: Self.start, limits(nil))
+        #expect(bucket.take(9, at: Self.start + 1, limits(nil)) == .tokens(9))
+    }
+
     @Test func `without a rate everybody gets what they ask for`() {
         var bucket = TokenBucket(refilledAt: Self.start)
         #expect(bucket.take(1_000, at: Self.start, limits(nil)) == .tokens(1_000))

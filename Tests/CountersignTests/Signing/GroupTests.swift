@@ -136,6 +136,27 @@ import Testing
         try await line.expectSignedOnce(digests, entries: 2)
     }
 
+    @Test func `a group over several tenants is signed with a statement for each`() async throws {
+        let line = try await SigningLine()
+        let other = try await SigningLine()
+        let (ours, theirs) = (try await line.images(2), try await other.images(2))
+        try await line.queueGroup(
+            ours.map { ($0, line.repository) } + theirs.map { ($0, other.repository) })
+        var setup = SigningLine.Setup()
+        setup.tenants = try [line, other].map {
+            TenantConfiguration(
+                name: String($0.repository.name.prefix(13)), repositories: [try Glob("\($0.repository)")])
+        }
+        try await line.daemon(setup).workOffGroups()
+        for digest in ours {
+            try await line.expectSignedOnce(digest)
+            #expect(try await line.subjects(of: digest) == 2)
+        }
+        for digest in theirs { #expect(try await line.state(digest) == "signed") }
+        #expect(try await line.entries(about: ours).isDisjoint(with: line.entries(about: theirs)))
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 2)
+    }
+
     @Test func `a repository whose rule wants both formats is signed digest by digest`() async throws {
         let line = try await SigningLine()
         let digests = try await line.group(of: 3)

@@ -80,6 +80,7 @@ struct SigningLine: Sendable {
         var isRekorV2 = false
         /// In place of a certificate.
         var key: ManagedKey?
+        var tenants: [TenantConfiguration] = []
         /// Shared with the other daemons of the database; nil: nobody counts.
         var budgets: BudgetConfiguration?
 
@@ -155,7 +156,7 @@ struct SigningLine: Sendable {
             signers: signers,
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries([configured], http: Self.http, dependencies: dependencies),
-            database: database, dependencies: dependencies, settings: setup.settings)
+            database: database, dependencies: dependencies, settings: setup.settings, tenants: setup.tenants)
     }
 
     /// A daemon whose trust and services are those of `trust`: as `serve` puts it together.
@@ -252,12 +253,13 @@ struct SigningDaemon: Sendable {
 
     init(
         signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
-        dependencies: Dependencies?, settings: JobQueue.Settings, trust: TrustKeeper? = nil
+        dependencies: Dependencies?, settings: JobQueue.Settings, tenants: [TenantConfiguration] = [],
+        trust: TrustKeeper? = nil
     ) throws {
         self.signers = signers
         self.dependencies = dependencies
         self.database = database
-        queue = database.anotherQueue(settings: settings)
+        queue = database.anotherQueue(settings: settings, tenants: tenants)
         attempt = Attempt(
             sign: SignArtifact(
                 policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),

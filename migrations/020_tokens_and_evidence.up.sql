@@ -1,4 +1,4 @@
--- Countersign, migration 19: the daemon's role makes no tokens, and deletes nothing of what was signed.
+-- Countersign, migration 20: the daemon's role makes no tokens, and deletes nothing of what was signed.
 -- compatible from: 13
 
 -- ---------------------------------------------------------------------------------------------------------------------

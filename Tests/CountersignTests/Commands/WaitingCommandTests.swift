@@ -1,0 +1,113 @@
+import FoundationEssentials
+import Support
+import Synchronization
+import Testing
+
+/// Commands that wait for a daemon which restarts meanwhile: the program itself, against a script of answers.
+@Suite(.enabled(if: CountersignProgram.path != nil, "the program is not built beside the tests"))
+struct WaitingCommandTests {
+    /// What was printed, and `exit N` as the last line.
+    private func run(_ server: LoopbackServer, _ arguments: String...) async throws -> [String] {
+        let program = try #require(CountersignProgram.path)
+        let words = ["/bin/sh", "-c", "\"$@\"; echo \"exit $?\"", "sh", program] + arguments + ["--api", server.url]
+        return try await ChildProcess(words).finish().split(separator: "\n").map(String.init)
+    }
+
+    private static func batch(ended: Int) -> LoopbackServer.Action {
+        let isDone = ended == 2
+        let end = isDone ? #","ended_at":"2026-01-01T00:00:05.000Z""# : ""
+        let counts = isDone ? #"{"signed":2}"# : #"{"signed":\#(ended),"queued":\#(2 - ended)}"#
+        let batch = """
+            {"id":7,"action":"sign","state":"\(isDone ? "done" : "running")","requested_by":"x","members":2,
+            "created_at":"2026-01-01T00:00:00.000Z"\(end),"progress":{"counts":\(counts),"ended":\(ended),"targets":2}}
+            """
+        return .answer(200, [("Content-Type", "application/json")], Array(#"{"batch":\#(batch),"items":[]}"#.utf8))
+    }
+
+    /// Answers `GET` in this order, the last one for ever; a `POST` stores the batch.
+    private func daemon(_ answers: [LoopbackServer.Action]) throws -> LoopbackServer {
+        let rest = Mutex(answers)
+        return try LoopbackServer { request in
+            if request.method == "POST" {
+                guard case .answer(_, let headers, let body) = Self.batch(ended: 0) else { return .drop }
+                // the batch alone, as it is answered when it is stored
+                let text = String(decoding: body, as: UTF8.self)
+                return .answer(
+                    202, headers, Array(text.dropFirst(#"{"batch":"#.count).dropLast(#","items":[]}"#.count).utf8))
+            }
+            return rest.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+        }
+    }
+
+    private static let reference = "registry.example/team/app:1"
+
+    @Test func `a batch is followed through a restart, which is said once, and its end counts`() async throws {
+        let server = try daemon([
+            .drop, .answer(503), Self.batch(ended: 1), .answer(502), .drop, Self.batch(ended: 2),
+        ])
+        defer { server.stop() }
+        let lines = try await run(server, "batch", Self.reference)
+        #expect(lines.last == "exit 0", "\(lines)")
+        #expect(lines.count { $0.hasPrefix("asking again") } == 1, "\(lines)")
+        #expect(lines.contains("batch 7 done: signed 2 of 2"))
+    }
+
+    @Test func `a time that is up is neither yes nor no`() async throws {
+        let server = try daemon([Self.batch(ended: 1)])
+        defer { server.stop() }
+        let lines = try await run(server, "resign", "--reason", "r", "--timeout", "10ms", Self.reference)
+        #expect(lines.last == "exit 4", "\(lines)")
+        #expect(lines.contains { $0.contains("1 of 2 have ended [wait.timeout]") })
+
+        let away = try daemon([.answer(503)])
+        defer { away.stop() }
+        #expect(try await run(away, "batch", "--timeout", "10ms", Self.reference).last == "exit 4")
+    }
+
+    @Test func `what does not pass by itself is told at once`() async throws {
+        let server = try daemon([.answer(403)])
+        defer { server.stop() }
+        let lines = try await run(server, "batch", Self.reference)
+        #expect(lines.last == "exit 3", "\(lines)")
+        #expect(server.requests.count == 2)
+    }
+
+    @Test func `a withdrawal is waited for through a restart`() async throws {
+        let artifact: @Sendable (String) -> LoopbackServer.Action = { removal in
+            let status = """
+                {"reference":"\(Self.reference)","registry":"registry.example","repository":"team/app","state":"revoked",
+                "recheck":false,"attempts":1,"generation":0,"received_at":"2026-01-01T00:00:00.000Z",
+                "pushed_at":"2026-01-01T00:00:00.000Z",
+                "revocation":{"revoked_at":"2026-01-01T00:00:00.000Z","revoked_by":"x","reason":"r","removal":"\(removal)"}}
+                """
+            return .answer(200, [("Content-Type", "application/json")], Array(status.utf8))
+        }
+        for (answers, exit) in [
+            ([.drop, artifact("asked"), .answer(503), artifact("removed")], 0), ([artifact("listed")], 1),
+            ([.answer(503), artifact("asked")], 4),
+        ] as [([LoopbackServer.Action], Int)] {
+            let rest = Mutex(answers)
+            let server = try LoopbackServer { request in
+                if request.method == "POST" {
+                    return .answer(
+                        200, [], Array(#"{"items":[{"reference":"x","state":"revoked","changed":true}]}"#.utf8))
+                }
+                return rest.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+            }
+            defer { server.stop() }
+            let time = exit == 4 ? "700ms" : "30s"
+            let lines = try await run(
+                server, "revoke", "--reason", "r", "--remove", "--timeout", time, Self.reference)
+            #expect(lines.last == "exit \(exit)", "\(lines)")
+        }
+    }
+}
+
+/// Ours, beside the program of these tests, where the same build puts it.
+enum CountersignProgram {
+    static let path: String? = {
+        guard let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
+        let path = own.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/countersign"
+        return FileManager.default.isExecutableFile(atPath: path) ? path : nil
+    }()
+}
