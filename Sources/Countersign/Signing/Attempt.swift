@@ -73,17 +73,19 @@ package struct Attempt: Sendable {
     }
 
     private func outcome(of claim: Claim, _ trace: AttemptTrace) async -> Outcome? {
-        do {
-            switch claim.work {
-            case .sign(let target, _): return try await sign(target, claim, trace)
-            case .attest(let target, _): return try await attest(target, claim, trace)
-            case .withdraw(let target): return try await withdraw(target, claim, trace)
-            case .resolve(let repository, _, let tag, let actor):
-                return try await resolve(tag, in: repository, actor: actor, trace)
-            }
-        } catch {
+        do { return try await claim.lease.lasting { try await work(claim, trace) } } catch {
             await raise(error, claim, trace)
             return outcome(of: error, for: claim, trace)
+        }
+    }
+
+    private func work(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        switch claim.work {
+        case .sign(let target, _): try await sign(target, claim, trace)
+        case .attest(let target, _): try await attest(target, claim, trace)
+        case .withdraw(let target): try await withdraw(target, claim, trace)
+        case .resolve(let repository, _, let tag, let actor):
+            try await resolve(tag, in: repository, actor: actor, trace)
         }
     }
 

@@ -36,6 +36,10 @@ struct AttemptFailure: Sendable {
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
+        case QueueError.leaseUntrusted:
+            self.init(
+                .release, "queue.lease_untrusted", stageName, "\(cause)",
+                "see that the database is up and answers within a heartbeat")
         case QueueError.revoked:
             self.init(
                 .refuse, Lineage.revokedCode, stageName, "\(cause)", "countersign release, if it may be signed again")

@@ -188,6 +188,30 @@ import Testing
         try await line.expectSignedOnce(digest)
     }
 
+    /// Its heartbeats are not answered, and nobody takes the job over: nothing but its own clock can tell.
+    @Test func `an attempt stops before its lease ends when no heartbeat renewed it`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold))
+        var setup = SigningLine.Setup()
+        (setup.settings.lease, setup.settings.leaseMargin) = (.seconds(10), .seconds(1))
+        var settings = Worker.Settings()
+        (settings.heartbeat, settings.poll) = (.seconds(600), .seconds(600))
+        let worker = try await line.daemon(setup).worker(settings)
+        try await running([worker]) {
+            await hold.reached()
+            try await eventually("it is given back, uncounted", within: .seconds(30)) {
+                try await line.database.number(
+                    "SELECT count(*) FROM countersign.job WHERE NOT leased AND attempt = 0") == 1
+            }
+        }
+        hold.release()
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
     @Test func `a group takes no slot from pushes`() async throws {
         let line = try await SigningLine()
         let digests = try await line.group(of: 3)
