@@ -23,6 +23,8 @@ extension JobQueue {
             return try await conclude(claim, as: .gone, failure)
         case .failed(let failure):
             return try await conclude(claim, as: .failed, failure)
+        case .broken(let failure):
+            return try await conclude(claim, as: .signed, failure)
         case .retry(let failure, let delay, let counts):
             // an upstream that was not even asked is no failure of the job's: the backoff does not grow by it
             let back = JobReturn(
@@ -60,7 +62,7 @@ extension JobQueue {
         return try Self.held(settled[claim.jobID], claim)
     }
 
-    /// Refused, gone, given up. A push that came meanwhile wins: the job is due again, at its first attempt.
+    /// Refused, gone, given up, or found broken. A push that came meanwhile wins: the job is due again, at its first attempt.
     private func conclude(
         _ claim: Claim, as state: TargetState, _ failure: Failure
     ) async throws(QueueError) -> Settlement {

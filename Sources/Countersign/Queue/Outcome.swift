@@ -13,6 +13,9 @@ package enum Outcome: Sendable {
     case retry(Failure, after: Duration, counts: Bool)
     /// Given up: dead letter, until it is redriven or pushed again.
     case failed(Failure)
+    /// A look back at a signature that found it broken, and told so: it stays `signed`, beside the error, and is looked at again
+    /// with the next round of re-checks or the next push.
+    case broken(Failure)
     /// A tag was resolved into these targets.
     case resolved([EnqueueRequest])
     /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
