@@ -122,9 +122,10 @@ extension JobQueue {
                 \(signed.map(\.record.logUUID))::text[], \(signed.map(\.record.integratedAt))::timestamptz[],
                 \(signed.map { $0.record.referrer.description })::text[],
                 \(signed.map(\.record.rule))::text[], \(signed.map(\.record.policyVersion))::text[],
-                \(signed.map { $0.record.formats.map(\.rawValue).joined(separator: ",") })::text[])
+                \(signed.map { $0.record.formats.map(\.rawValue).joined(separator: ",") })::text[],
+                \(signed.map(\.record.signedAt))::timestamptz[])
             AS s(id, lease_token, identity, issuer, log_id, log_index, log_uuid, integrated_at, referrer_digest, rule,
-                policy_version, formats)),
+                policy_version, formats, signed_at)),
         held AS MATERIALIZED (
             SELECT j.id, j.target_id, j.pushed_again, j.received_at, s.formats
             FROM settled s
@@ -144,7 +145,8 @@ extension JobQueue {
             SET state = 'signed', identity = s.identity, issuer = s.issuer, log_id = s.log_id,
                 log_index = s.log_index, log_uuid = s.log_uuid, integrated_at = s.integrated_at,
                 referrer_digest = s.referrer_digest, rule = s.rule, policy_version = s.policy_version,
-                signed_at = CASE WHEN t.log_id = s.log_id AND t.log_index = s.log_index THEN t.signed_at ELSE now() END,
+                signed_at = CASE WHEN s.signed_at IS NOT NULL THEN least(s.signed_at, now())
+                    WHEN t.log_id = s.log_id AND t.log_index = s.log_index THEN t.signed_at ELSE now() END,
                 verified_at = now(), updated_at = now(), last_error = NULL
             FROM held h JOIN settled s ON s.id = h.id
             WHERE t.id = h.target_id AND t.state <> 'revoked'

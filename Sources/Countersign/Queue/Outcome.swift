@@ -45,11 +45,13 @@ package struct SignedRecord: Sendable, Equatable {
     package let policyVersion: String
     /// What was looked at in the registry and stood; the facts above are those of the first.
     package let formats: [SignatureFormat]
+    /// When it was made, of a signature that was found and not made by this line; `nil`: now.
+    package let signedAt: Date?
 
     package init(
         identity: String, issuer: String, logID: String, logIndex: Int64, logUUID: String?, integratedAt: Date?,
         referrer: Digest, rule: String, policyVersion: String,
-        formats: [SignatureFormat] = [.bundle]
+        formats: [SignatureFormat] = [.bundle], signedAt: Date? = nil
     ) {
         self.identity = identity
         self.issuer = issuer
@@ -61,6 +63,7 @@ package struct SignedRecord: Sendable, Equatable {
         self.rule = rule
         self.policyVersion = policyVersion
         self.formats = formats
+        self.signedAt = signedAt
     }
 }
 
