@@ -159,7 +159,7 @@ struct AttemptFailure: Sendable {
         case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry, .otherLog, .noLog, .noTimestamp,
             .unknownIdentity:
             .retry(.identity, after: nil)
-        case .certificateExpired(_, let until):
+        case .certificateExpired(_, let until), .logReplaced(_, let until):
             .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))
         case .evidenceUnusable, .readBackDiffers: .retry(.dependency, after: nil)
         case .subjectBusy, .groupBusy: .retry(.contended, after: nil)
