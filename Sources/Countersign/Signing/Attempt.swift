@@ -91,13 +91,19 @@ package struct Attempt: Sendable {
 
     /// Tells who has to know it of a signature that does not hold any more.
     /// - Returns: whether with that the look is done: another one now would find the same. Where it may be the trust that is
-    ///   behind, it is repeated a few times.
+    ///   behind, it is repeated a few times; where something is missing and was not put back, until it is.
     private func isTold(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async -> Bool {
         let failure = failed(error).failure
         do {
-            guard let alarm, try await alarm.failed(error, failure, claim) else { return false }
+            guard let alarm, try await alarm.failed(error, failure, claim), let target = claim.target else {
+                return false
+            }
+            guard try await sign.line.journal.lineage(of: target).state == .signed, !Task.isCancelled else {
+                return false
+            }
         } catch {
-            trace.note(.warning, "an alert was not stored; the next attempt raises it", ["error": "\(error)"])
+            trace.note(
+                .warning, "what became of an alert is not known; the next attempt raises it", ["error": "\(error)"])
             return false
         }
         guard trust == nil || !RotationHint.isGiven(by: error) || claim.failures >= Self.looksAtTrust else {

@@ -82,12 +82,12 @@ package struct LoggedEvidence: Sendable {
             case .publicKey(let key): ("key:\(key.hint)", "")
             }
         // of what was adopted there is no request
-        let foundFrom = evidence.prepared.logRequest.isEmpty ? evidence.logged?.integratedAt ?? verified.time : nil
+        let madeAt = evidence.prepared.logRequest.isEmpty ? evidence.logged?.integratedAt ?? verified.time : nil
         return SignedRecord(
             identity: identity, issuer: issuer, logID: Hex.encode(entry.logID), logIndex: entry.logIndex,
             logUUID: entry.uuid, integratedAt: evidence.logged?.integratedAt, referrer: manifest, rule: order.rule.name,
             policyVersion: policyVersion, formats: order.formats,
-            signedAt: foundFrom)
+            signedAt: madeAt)
     }
 }
 

@@ -1,6 +1,5 @@
 import Curl
-import FoundationEssentials
-package import Sigstore
+import Sigstore
 
 /// Logs that the instance replaced by new shards: they take nothing any more, and what they took can still be read.
 package struct RetiredLogs: Sendable {
@@ -11,7 +10,7 @@ package struct RetiredLogs: Sendable {
     private let records: LogRecords?
     private let dependencies: Dependencies?
 
-    package init(
+    init(
         _ trust: TrustKeeper, upstream: UpstreamConfiguration, http: HTTPClient, records: LogRecords? = nil,
         dependencies: Dependencies? = nil
     ) {
