@@ -98,9 +98,9 @@ package struct CountersignService: Sendable {
             caps: RepositoryCaps(configuration.budgets.repositories, pool: pools.work))
         let watched = ServiceClients(trust) { services in
             services.logs.map { log in
-                let http = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
+                let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
                 return LogWatch.Watched(
-                    reader: log.reader(trust, http: http), verifier: log.checkpointVerifier(trust))
+                    reader: log.reader(trust, http: client), verifier: log.checkpointVerifier(trust))
             }
         }
         let watch = LogWatch(

@@ -24,9 +24,9 @@ struct Reconciliation: Sendable {
         let rotates = configuration.sigstore.namedLogs.isEmpty
         let followed = ServiceClients(trust) { services in
             services.logs.map { log in
-                let http = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
+                let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
                 return IdentityMonitor.Followed(
-                    log.follower(trust, http: http), isShard: rotates && log.version == 2)
+                    log.follower(trust, http: client), isShard: rotates && log.version == 2)
             }
         }
         return [

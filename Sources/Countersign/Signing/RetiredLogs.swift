@@ -28,10 +28,10 @@ package struct RetiredLogs: Sendable {
     func lookup(_ request: [UInt8], in url: String, from index: Int64) async throws -> TlogEntry? {
         var upstream = upstream
         upstream.url = url
-        let http = dependencies.map { http.gated(by: $0.gate(.rekor, url)) } ?? http
+        let client = dependencies.map { http.gated(by: $0.gate(.rekor, url)) } ?? http
         let version = RekorV2.reads(request) ? 2 : 1
         let log = InstanceServices.Log(name: url, version: version, upstream: upstream)
-        if version == 2 { return try await log.tiled(trust, http: http).search(request, from: index) }
-        return try await log.client(trust, http: http, records: records).lookup(request)
+        if version == 2 { return try await log.tiled(trust, http: client).search(request, from: index) }
+        return try await log.client(trust, http: client, records: records).lookup(request)
     }
 }

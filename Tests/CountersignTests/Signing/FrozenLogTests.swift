@@ -128,8 +128,8 @@ struct FrozenLogTests {
             other.rekor.next(isEntered ? .answerLost : .lost)
             let daemon = try await other.daemon()
             try await daemon.attemptAll()
-            let request: [UInt8] = try #require(
-                try await other.database.pool.query("SELECT log_request FROM countersign.evidence").first?.decode(0))
+            let rows = try await other.database.pool.query("SELECT log_request FROM countersign.evidence")
+            let request = try #require(rows.first).decode(0, as: [UInt8].self)
             var upstream = UpstreamConfiguration(url: "")
             (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
             let retired = RetiredLogs(daemon.signers.trust, upstream: upstream, http: SigningLine.http)

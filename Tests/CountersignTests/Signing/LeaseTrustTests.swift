@@ -1,3 +1,4 @@
+import OCI
 import Postgres
 import Sigstore
 import Support

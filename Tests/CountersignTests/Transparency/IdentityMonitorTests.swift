@@ -264,7 +264,9 @@ import Testing
         shards.sizes.withLock { $0 = ["https://v1.example": 7, "https://2026.example": 3, "https://2027.example": 2] }
         shards.present.withLock { $0 = [shard("https://v1.example"), shard("https://2026.example")] }
         let monitor = Self.monitor(line, try await line.daemon(), start: .now) {
-            shards.present.withLock { $0.map { .init($0, isShard: $0.id != "https://v1.example") } }
+            shards.present.withLock { present in
+                present.map { IdentityMonitor.Followed($0, isShard: $0.id != "https://v1.example") }
+            }
         }
         let run = Task { try await monitor.run() }
         try await eventually("both are followed") {
