@@ -212,6 +212,30 @@ import Testing
         try await line.expectSignedOnce(digest)
     }
 
+    @Test func `a group without trust in its leases is given back whole, and nothing of it is sent`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        var setup = SigningLine.Setup()
+        setup.settings.leaseMargin = setup.settings.lease
+        var settings = Worker.Settings()
+        (settings.heartbeat, settings.poll) = (.seconds(600), .seconds(600))
+        try await running([try await line.daemon(setup).worker(settings)]) {
+            try await eventually("all are given back, uncounted") {
+                try await line.database.number(
+                    """
+                    SELECT count(*) FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
+                    WHERE NOT j.leased AND j.attempt = 0 AND t.attempts > 0
+                    """) == 3
+            }
+        }
+        #expect(line.rekor.writes == 0 && line.registry.writes == 0)
+        settings.poll = .milliseconds(20)
+        try await running([try await line.daemon().worker(settings)]) {
+            try await eventually("all are signed", within: .seconds(60)) { try await line.database.jobCount() == 0 }
+        }
+        try await line.expectSignedOnce(digests)
+    }
+
     @Test func `a group takes no slot from pushes`() async throws {
         let line = try await SigningLine()
         let digests = try await line.group(of: 3)
