@@ -27,6 +27,14 @@ package struct SignatureAlarm: Sendable {
         return true
     }
 
+    /// Whether the last look at the target `t` of a statement found it broken.
+    static var isRaised: Query {
+        """
+        (t.last_error IS NOT NULL AND EXISTS (SELECT FROM countersign.alert a WHERE a.ended_at IS NULL
+            AND a.key = ANY(ARRAY(SELECT c.code || ':' || t.id FROM unnest(\(codes.map(\.rawValue))::text[]) AS c(code)))))
+        """
+    }
+
     /// Ends what stands about targets that nothing is asked about any more, because newer ones took their place or because they
     /// were revoked: no look at them will end it.
     static func end(about targets: [Int64], in session: Session) throws {
