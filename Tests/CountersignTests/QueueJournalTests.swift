@@ -197,4 +197,25 @@ import Testing
             try await fixture.journal.noteMissing(inLog: evidence, for: claim)
         }
     }
+
+    @Test func `no entry is before the size that its log had shown when the evidence was made`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("app")))
+        func see(_ size: Int64, in log: String) async throws {
+            try await fixture.pool.execute(
+                """
+                INSERT INTO countersign.log_checkpoint (log, origin, size, root, note)
+                VALUES (\(log)::text, 'tree', \(size), sha256('root'), 'a note')
+                """)
+        }
+        let evidence = try await fixture.journal.prepare(samplePrepared(), for: try await fixture.claimOne())
+        #expect(try await fixture.journal.sizeOfLog(before: evidence) == 0)
+        try await see(7, in: evidence.prepared.log)
+        try await see(8, in: evidence.prepared.log)
+        try await see(900, in: "another")
+        #expect(try await fixture.journal.sizeOfLog(before: evidence) == 0, "seen afterwards")
+        try await fixture.pool.execute(
+            "UPDATE countersign.log_checkpoint SET seen_at = now() - interval '1 hour' WHERE size <> 8")
+        #expect(try await fixture.journal.sizeOfLog(before: evidence) == 7)
+    }
 }

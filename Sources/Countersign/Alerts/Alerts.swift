@@ -62,8 +62,14 @@ package struct Alerts: Sendable {
 
     /// Ends what stands of these codes about a subject: its cause is gone.
     package func end(_ codes: [Alert.Code], about subject: String) async throws(QueueError) {
-        let keys = codes.map { Alert($0, about: subject, observed: "", fix: "").key }
-        _ = try await pool.rows(
+        try await pool.together { session in try Self.end(codes, about: [subject], in: session) }
+    }
+
+    /// The same about several subjects, inside a transaction that does more.
+    static func end(_ codes: [Alert.Code], about subjects: [String], in session: Session) throws {
+        guard !subjects.isEmpty else { return }
+        let keys = codes.flatMap { code in subjects.map { Alert(code, about: $0, observed: "", fix: "").key } }
+        _ = try session.execute(
             "UPDATE countersign.alert SET ended_at = now() WHERE key = ANY(\(keys)::text[]) AND ended_at IS NULL")
     }
 

@@ -76,17 +76,24 @@ extension AttestationRecords {
         return Set(digests)
     }
 
-    /// Marks the older ones of the same type as superseded. They stay in the database: that is their history.
+    /// Marks the older ones of the same type as superseded. They stay in the database: that is their history. An alert about one
+    /// of them ends with it.
     func supersede(by attestation: AttestationRecord, _ target: Target) async throws(QueueError) {
         try FailPoint.supersede.before(QueueError.injected)
-        _ = try await pool.rows(
-            """
-            UPDATE countersign.attestation a SET superseded_by = \(attestation.id), superseded_at = now()
-            FROM countersign.target t
-            WHERE t.id = a.target_id AND t.digest = \(target.digest.description)::text
-                AND t.repository_id = \(target.repositoryID)::int AND \(Self.takesPlaceOf(attestation))
-                AND a.id < \(attestation.id) AND a.superseded_by IS NULL
-            """)
+        let takesPlace = Self.takesPlaceOf(attestation)
+        try await pool.together { session in
+            let superseded = try session.query(
+                """
+                UPDATE countersign.attestation a SET superseded_by = \(attestation.id), superseded_at = now()
+                FROM countersign.target t
+                WHERE t.id = a.target_id AND t.digest = \(target.digest.description)::text
+                    AND t.repository_id = \(target.repositoryID)::int AND \(takesPlace)
+                    AND a.id < \(attestation.id) AND a.superseded_by IS NULL
+                RETURNING a.target_id
+                """
+            ).map { try $0.decode("target_id", as: Int64.self) }
+            try SignatureAlarm.end(about: superseded, in: session)
+        }
         try FailPoint.supersede.after(QueueError.injected)
     }
 

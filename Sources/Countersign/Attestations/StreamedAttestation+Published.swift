@@ -34,7 +34,7 @@ extension StreamedAttestation {
     func isOurs(
         _ attachment: PublishedAttachment, _ kept: Kept, on artifact: Target, as signer: Signer
     ) async throws -> Bool {
-        guard kept.statement.isAbout(artifact) else { return false }
+        guard kept.statement.isAbout(artifact, nil) else { return false }
         let digest = try await kept.statement.messageDigest()
         guard let (bundle, _) = try? verify(kept.evidence.prepared, kept.entry, digest, signer) else { return false }
         let blob = try await kept.statement.blob(of: bundle)
@@ -45,10 +45,12 @@ extension StreamedAttestation {
 
 extension StreamedStatement {
     /// Whether it has the artifact as a subject, and approves it in its repository.
-    fileprivate func isAbout(_ artifact: Target) -> Bool {
+    /// - Parameter predicateType: what it must say of it; nil: anything.
+    func isAbout(_ artifact: Target, _ predicateType: String?) -> Bool {
         guard let statement = try? Statement(json: head + Array("null".utf8) + Statement.tail),
             let digest = try? ArtifactDigest(artifact.digest.description)
         else { return false }
+        guard predicateType == nil || statement.predicateType == predicateType else { return false }
         return statement.subjects.contains { subject in
             subject.digest[digest.algorithm] == digest.hex
                 && subject.annotations[Statement.repositoryAnnotation] == artifact.repository.description

@@ -27,12 +27,17 @@ struct StreamedAttestation: Sendable {
         }
     }
 
+    /// - Parameter wanted: the statement as it would be made now. What was begun is finished as it was begun: its log may have it
+    ///   already, whatever the rule is called by now.
     func sign(
-        _ statement: StreamedStatement, _ order: SigningOrder, policyVersion: String, _ trace: AttemptTrace
+        _ wanted: StreamedStatement, _ order: SigningOrder, policyVersion: String, _ trace: AttemptTrace
     ) async throws -> SignedRecord {
+        let stored = try await journal.liveEvidence(of: order.target)[.bundle]
+        let statement = stored.map { wanted.begun(with: $0.prepared.payload) } ?? wanted
+        if let stored { try await demand(statement, about: order, of: stored) }
         let digest = try await trace.stage(.prepare) { try await statement.messageDigest() }
         let prepared: Evidence
-        if let stored = try await journal.liveEvidence(of: order.target)[.bundle] {
+        if let stored {
             prepared = stored
         } else {
             prepared = try await signers.capped(order.target, signatures: 1) {
@@ -43,6 +48,15 @@ struct StreamedAttestation: Sendable {
         let logged = try await logged(prepared, statement, digest, order, signer, trace)
         try await publish(logged, statement, order, trace)
         return logged.evidence.record(order, manifest: logged.referrer.descriptor.digest, policyVersion: policyVersion)
+    }
+
+    /// That the statement of stored evidence approves this artifact in its repository. One that does not is nothing of ours:
+    /// unless a log has it, it is put aside.
+    private func demand(_ statement: StreamedStatement, about order: SigningOrder, of stored: Evidence) async throws {
+        guard !statement.isAbout(order.target, order.content.predicateType) else { return }
+        let why = "the statement that was begun is not about \(order.target.digest)"
+        if stored.logged == nil { try await journal.abandon(stored, reason: why, for: order.claim) }
+        throw SigningError.evidenceUnusable(why)
     }
 
     private struct Logged {
@@ -108,10 +122,9 @@ struct StreamedAttestation: Sendable {
         _ prepared: Evidence, _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder,
         _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Logged {
-        // begun under another rule, name or version: the statement would not be the one that was signed
+        // another attempt was faster, under another rule: the next one finds what that has begun
         guard prepared.prepared.payload == statement.head else {
-            try await journal.abandon(prepared, reason: "the statement's head has changed", for: order.claim)
-            throw SigningError.evidenceUnusable("the statement would not be the one that was signed")
+            throw SigningError.evidenceUnusable("the statement is not the one that was signed")
         }
         let entry: TlogEntry
         if let known = prepared.logged {

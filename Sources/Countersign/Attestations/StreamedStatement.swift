@@ -13,6 +13,11 @@ struct StreamedStatement: Sendable {
     let size: Int
     let documents: DocumentStore
 
+    /// The same document in a statement that was begun before.
+    func begun(with head: [UInt8]) -> StreamedStatement {
+        StreamedStatement(head: head, rendering: rendering, document: document, size: size, documents: documents)
+    }
+
     /// The statement's bytes, in order.
     func read(_ part: (_ bytes: [UInt8]) async throws -> Void) async throws {
         try await part(head + rendering.head)

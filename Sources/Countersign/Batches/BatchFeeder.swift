@@ -133,7 +133,10 @@ package struct BatchFeeder: Service {
             _ = try session.execute(
                 """
                 UPDATE countersign.batch_member m
-                SET result = t.state, error = CASE WHEN t.state <> 'signed' THEN t.last_error END, ended_at = now()
+                -- one that is signed and was found broken is no success
+                SET result = CASE WHEN t.state = 'signed' AND \(SignatureAlarm.isRaised) THEN 'failed' ELSE t.state END,
+                    error = CASE WHEN t.state <> 'signed' OR \(SignatureAlarm.isRaised) THEN t.last_error END,
+                    ended_at = now()
                 FROM countersign.target t
                 WHERE m.batch_id = \(batch.id) AND m.target_id IS NOT NULL AND m.result IS NULL AND t.id = m.target_id
                     AND t.state IN ('signed', 'failed', 'refused', 'gone', 'cancelled', 'revoked')

@@ -94,6 +94,13 @@ package final class DependencyGate: HTTPGate {
         throw refusal
     }
 
+    /// Asked by whoever has time: nothing is in its way, not even the trial of a breaker that is half-open.
+    /// - Throws: ``Withheld``.
+    func standBack() async throws(Withheld) {
+        try await askFirst()
+        guard phase == .closed else { throw open(for: max(.seconds(1), settings.breaker.probe / 3)) }
+    }
+
     package func enter() async throws(HTTPError) -> HTTPPass {
         var admission: Admission?
         do throws(Withheld) {

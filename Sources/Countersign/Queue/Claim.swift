@@ -21,9 +21,8 @@ package struct Claim: Sendable {
     package let deliveryKey: [UInt8]?
     /// Jobs of one number may be signed with one statement; `nil`: by itself.
     package let groupID: Int64?
-    /// Until when this process may believe in its lease without a heartbeat: taken before the claim was sent, on the
-    /// monotonic clock, so that neither a slow answer nor a wrong wall clock can stretch it.
-    package let trustedUntil: ContinuousClock.Instant
+    /// How long this process may believe in its lease: every heartbeat renews it, for all that hold this claim.
+    package let lease: LeaseTrust
 
     package enum Work: Sendable {
         /// `recheck`: it is signed already; see that its attachments still stand.

@@ -146,7 +146,7 @@ struct ClaimedRow: Sendable {
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
             depth: try row.decode("depth"),
             deliveryKey: try row.decode("delivery_key"), groupID: try row.decode("group_id"),
-            trustedUntil: trustedUntil)
+            lease: LeaseTrust(jobID: id, until: trustedUntil))
         runAt = try row.decode("run_at")
         tenant = try row.decode("tenant")
     }

@@ -23,7 +23,36 @@ extension JobQueue {
         return EnqueueResult(items: items)
     }
 
-    /// The same inside a transaction that does more (a resolved tag ends its job with it).
+    /// Makes work of those digests that are no target yet, and leaves all others as they are: nobody pushed them.
+    /// - Parameter requests: up to 500 with a digest; one transaction.
+    package func enqueue(unknown requests: [EnqueueRequest]) async throws(QueueError) {
+        let isDue = try await pool.together { session in
+            let unknown = try Self.unknown(among: requests, in: session)
+            if !unknown.isEmpty { _ = try Self.store(unknown, in: session) }
+            return !unknown.isEmpty
+        }
+        if isDue { notifier.jobsAreDue() }
+    }
+
+    private static func unknown(
+        among requests: [EnqueueRequest], in session: Session
+    ) throws -> [EnqueueRequest] {
+        let known = try session.query(
+            """
+            SELECT a.n FROM unnest(
+                \(requests.map(\.registry))::text[], \(requests.map(\.repository))::text[],
+                \(requests.map { $0.digest?.description })::text[], \(requests.map(\.purpose.rawValue))::text[])
+            WITH ORDINALITY AS a(registry, name, digest, purpose, n)
+            CROSS JOIN LATERAL (SELECT FROM countersign.target t
+                WHERE t.digest = a.digest AND t.purpose = a.purpose AND t.repository_id = (
+                    SELECT r.id FROM countersign.repository r WHERE r.registry = a.registry AND r.name = a.name)
+                LIMIT 1) AS found
+            """
+        ).map { Int(try $0.decode("n", as: Int64.self)) - 1 }
+        return requests.indices.filter { !known.contains($0) }.map { requests[$0] }
+    }
+
+    /// What ``enqueue(_:)`` does, inside a transaction that does more (a resolved tag ends its job with it).
     /// - Parameter resolvedSince: see ``appendTagHistory(_:resolvedSince:in:)``.
     static func store(
         _ requests: [EnqueueRequest], resolvedSince: String? = nil, in session: Session

@@ -98,10 +98,12 @@ extension JobQueue {
             FROM newest n LEFT JOIN opened o ON o.digest = n.digest AND o.repository_id = n.repository_id
             """)
         var found = [OpenedGeneration](repeating: .unknown, count: requests.count)
+        var superseded: [Int64] = []
         for row in rows {
             let id: Int64 = try row.decode("id")
             let state = TargetState(rawValue: try row.decode("state"))
             let opened: Int64? = try row.decode("opened")
+            if opened != nil { superseded.append(id) }
             found[Int(try row.decode("n", as: Int64.self)) - 1] =
                 switch (state, opened) {
                 case (_, let opened?): .opened(opened)
@@ -110,6 +112,7 @@ extension JobQueue {
                 default: .ended
                 }
         }
+        try SignatureAlarm.end(about: superseded, in: session)
         return found
     }
 }

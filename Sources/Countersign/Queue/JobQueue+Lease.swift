@@ -8,13 +8,11 @@ extension JobQueue {
         package let lost: Set<Int64>
         /// Claims that an operator wants stopped: end them at the next step.
         package let cancelled: Set<Int64>
-        /// New limit of trust for all others.
-        package let trustedUntil: ContinuousClock.Instant
         /// Whether this process stands in the `worker` table: ``JobQueue/announce(host:version:draining:)`` it, if not.
         package let isKnown: Bool
     }
 
-    /// Extends the leases of everything this process holds, in one statement.
+    /// Extends the leases of everything this process holds, in one statement, and its trust in those that are its own still.
     package func heartbeat(_ held: [Claim]) async throws(QueueError) -> Heartbeat {
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let (worker, lease) = (worker, settings.lease)
@@ -41,9 +39,9 @@ extension JobQueue {
             }
             return (seen == 1, beats)
         }
-        return Heartbeat(
-            lost: Set(held.map(\.leaseToken)).subtracting(beats.map(\.token)),
-            cancelled: Set(beats.filter(\.cancel).map(\.token)), trustedUntil: trustedUntil, isKnown: isKnown)
+        let lost = Set(held.map(\.leaseToken)).subtracting(beats.map(\.token))
+        for claim in held where !lost.contains(claim.leaseToken) { claim.lease.renew(until: trustedUntil) }
+        return Heartbeat(lost: lost, cancelled: Set(beats.filter(\.cancel).map(\.token)), isKnown: isKnown)
     }
 
     /// Says that this process runs nothing but this job now, so that a crash from here on is the job's own. Called for

@@ -23,6 +23,8 @@ extension JobQueue {
             return try await conclude(claim, as: .gone, failure)
         case .failed(let failure):
             return try await conclude(claim, as: .failed, failure)
+        case .broken(let failure):
+            return try await conclude(claim, as: .signed, failure)
         case .retry(let failure, let delay, let counts):
             // an upstream that was not even asked is no failure of the job's: the backoff does not grow by it
             let back = JobReturn(
@@ -60,7 +62,7 @@ extension JobQueue {
         return try Self.held(settled[claim.jobID], claim)
     }
 
-    /// Refused, gone, given up. A push that came meanwhile wins: the job is due again, at its first attempt.
+    /// Refused, gone, given up, or found broken. A push that came meanwhile wins: the job is due again, at its first attempt.
     private func conclude(
         _ claim: Claim, as state: TargetState, _ failure: Failure
     ) async throws(QueueError) -> Settlement {
@@ -120,9 +122,10 @@ extension JobQueue {
                 \(signed.map(\.record.logUUID))::text[], \(signed.map(\.record.integratedAt))::timestamptz[],
                 \(signed.map { $0.record.referrer.description })::text[],
                 \(signed.map(\.record.rule))::text[], \(signed.map(\.record.policyVersion))::text[],
-                \(signed.map { $0.record.formats.map(\.rawValue).joined(separator: ",") })::text[])
+                \(signed.map { $0.record.formats.map(\.rawValue).joined(separator: ",") })::text[],
+                \(signed.map(\.record.signedAt))::timestamptz[])
             AS s(id, lease_token, identity, issuer, log_id, log_index, log_uuid, integrated_at, referrer_digest, rule,
-                policy_version, formats)),
+                policy_version, formats, signed_at)),
         held AS MATERIALIZED (
             SELECT j.id, j.target_id, j.pushed_again, j.received_at, s.formats
             FROM settled s
@@ -142,7 +145,8 @@ extension JobQueue {
             SET state = 'signed', identity = s.identity, issuer = s.issuer, log_id = s.log_id,
                 log_index = s.log_index, log_uuid = s.log_uuid, integrated_at = s.integrated_at,
                 referrer_digest = s.referrer_digest, rule = s.rule, policy_version = s.policy_version,
-                signed_at = CASE WHEN t.log_id = s.log_id AND t.log_index = s.log_index THEN t.signed_at ELSE now() END,
+                signed_at = CASE WHEN s.signed_at IS NOT NULL THEN least(s.signed_at, now())
+                    WHEN t.log_id = s.log_id AND t.log_index = s.log_index THEN t.signed_at ELSE now() END,
                 verified_at = now(), updated_at = now(), last_error = NULL
             FROM held h JOIN settled s ON s.id = h.id
             WHERE t.id = h.target_id AND t.state <> 'revoked'

@@ -11,7 +11,7 @@ package struct JobQueue: Sendable {
         /// How long a claim is held without a heartbeat. Shorter: faster take-over after a crash; longer: more slack
         /// for a stalled process. Three heartbeats should fit.
         package var lease: Duration = .seconds(30)
-        /// A worker stops trusting its lease this long before it ends.
+        /// A worker stops trusting its lease this long before it ends (``LeaseTrust``).
         package var leaseMargin: Duration = .seconds(5)
         /// After this many crashes a job runs alone.
         package var crashLimit: Int = 3

@@ -108,6 +108,18 @@ package struct Journal: Sendable {
         }
     }
 
+    /// A size that the evidence's log had shown before the evidence was made: no entry of it has a smaller index. 0 where nothing
+    /// is known of that time.
+    func sizeOfLog(before evidence: Evidence) async throws(QueueError) -> Int64 {
+        try await pool.rows(
+            """
+            SELECT coalesce(max(c.size), 0) AS size
+            FROM countersign.evidence e JOIN countersign.log_checkpoint c ON c.log = e.log AND c.seen_at < e.prepared_at
+            WHERE e.id = \(evidence.id)
+            """
+        ).values { try $0.decode("size", as: Int64.self) }.first ?? 0
+    }
+
     /// What time it is for every row in these tables.
     package func databaseNow() async throws(QueueError) -> Date {
         try await pool.databaseNow()

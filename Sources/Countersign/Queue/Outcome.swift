@@ -13,6 +13,9 @@ package enum Outcome: Sendable {
     case retry(Failure, after: Duration, counts: Bool)
     /// Given up: dead letter, until it is redriven or pushed again.
     case failed(Failure)
+    /// A look back at a signature that found it broken, and told so: it stays `signed`, beside the error, and is looked at again
+    /// with the next round of re-checks or the next push.
+    case broken(Failure)
     /// A tag was resolved into these targets.
     case resolved([EnqueueRequest])
     /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
@@ -42,11 +45,13 @@ package struct SignedRecord: Sendable, Equatable {
     package let policyVersion: String
     /// What was looked at in the registry and stood; the facts above are those of the first.
     package let formats: [SignatureFormat]
+    /// When it was made, of a signature that was found and not made by this line; `nil`: now.
+    package let signedAt: Date?
 
     package init(
         identity: String, issuer: String, logID: String, logIndex: Int64, logUUID: String?, integratedAt: Date?,
         referrer: Digest, rule: String, policyVersion: String,
-        formats: [SignatureFormat] = [.bundle]
+        formats: [SignatureFormat] = [.bundle], signedAt: Date? = nil
     ) {
         self.identity = identity
         self.issuer = issuer
@@ -58,6 +63,7 @@ package struct SignedRecord: Sendable, Equatable {
         self.rule = rule
         self.policyVersion = policyVersion
         self.formats = formats
+        self.signedAt = signedAt
     }
 }
 

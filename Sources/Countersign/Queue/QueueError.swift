@@ -4,6 +4,9 @@ package import Postgres
 package enum QueueError: Error, Sendable {
     /// Another worker holds the job now, or it ended: whatever this attempt did must not be recorded. Stop; do not retry.
     case leaseLost(jobID: Int64)
+    /// No heartbeat was answered for nearly as long as the lease: another worker may hold the job any moment. Nothing more may
+    /// be sent for it.
+    case leaseUntrusted(jobID: Int64)
     /// The artifact was revoked while the attempt ran: nothing more may be written for it.
     case revoked(jobID: Int64)
     /// A newer generation, which takes the older signatures out of the lists, was asked for while the attempt ran.
@@ -19,6 +22,7 @@ package enum QueueError: Error, Sendable {
     package var code: String {
         switch self {
         case .leaseLost: "queue.lease_lost"
+        case .leaseUntrusted: "queue.lease_untrusted"
         case .revoked: Lineage.revokedCode
         case .superseded: Lineage.supersededCode
         case .overloaded: "queue.overloaded"
@@ -33,7 +37,7 @@ package enum QueueError: Error, Sendable {
         switch self {
         case .overloaded: true
         case .database(let error): error.isTransient
-        case .leaseLost, .revoked, .superseded, .unstorable, .unreadable: false
+        case .leaseLost, .leaseUntrusted, .revoked, .superseded, .unstorable, .unreadable: false
         }
     }
 }
@@ -42,6 +46,7 @@ extension QueueError: CustomStringConvertible {
     package var description: String {
         switch self {
         case .leaseLost(let jobID): "job \(jobID) is no longer held by this attempt"
+        case .leaseUntrusted(let jobID): "no heartbeat of job \(jobID) was answered before its lease was about to end"
         case .revoked(let jobID): "the artifact of job \(jobID) was revoked"
         case .superseded(let jobID): "a newer generation than that of job \(jobID) was asked for"
         case .overloaded(let waiting): "\(waiting) deliveries are waiting to be stored"

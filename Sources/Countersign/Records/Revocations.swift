@@ -67,6 +67,7 @@ package struct Revocations: Sendable {
                 // what somebody asked for before goes on
                 try Self.stopWork(on: target.id, sparing: .withdraw, in: session)
             }
+            try Self.endAlerts(about: request, target.repositoryID, in: session)
             try AuditLog.append(Self.entry("artifact.revoke", request, removing ? "remove; " : ""), in: session)
             return try made.first?.decode("is_new", as: Bool.self) ?? false
         }
@@ -207,6 +208,17 @@ extension Revocations {
     }
 
     /// Attestations that a withdrawal took out of the lists, as far as their documents are kept.
+    /// Nothing that was published of it is looked at any more, attestations among it.
+    private static func endAlerts(about request: Request, _ repositoryID: Int32, in session: Session) throws {
+        let targets = try session.query(
+            """
+            SELECT id FROM countersign.target
+            WHERE digest = \(request.digest.description)::text AND repository_id = \(repositoryID)::int
+            """
+        ).map { try $0.decode("id", as: Int64.self) }
+        try SignatureAlarm.end(about: targets, in: session)
+    }
+
     private static func takeUpAttestations(of request: Request, _ repositoryID: Int32, in session: Session) throws {
         _ = try session.execute(
             """

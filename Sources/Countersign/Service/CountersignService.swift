@@ -97,8 +97,10 @@ package struct CountersignService: Sendable {
             configuration.sigstore, trust: trust, http: http, records: records, dependencies: dependencies,
             caps: RepositoryCaps(configuration.budgets.repositories, pool: pools.work))
         let watched = ServiceClients(trust) { services in
-            services.logs.map {
-                LogWatch.Watched(reader: $0.reader(trust, http: http), verifier: $0.checkpointVerifier(trust))
+            services.logs.map { log in
+                let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
+                return LogWatch.Watched(
+                    reader: log.reader(trust, http: client), verifier: log.checkpointVerifier(trust))
             }
         }
         let watch = LogWatch(
@@ -158,7 +160,7 @@ package struct CountersignService: Sendable {
             + Reconciliation(
                 configuration: configuration, policy: policy, registries: registries, signers: signers,
                 queue: workQueue,
-                trust: trust, http: http, metrics: metrics.registry, logger: logger
+                trust: trust, http: http, dependencies: dependencies, metrics: metrics.registry, logger: logger
             ).services
             + [feeder, delivery] + listeners.services(onBound: onBound) + [worker]
     }

@@ -14,12 +14,21 @@ struct Reconciliation: Sendable {
     let queue: JobQueue
     let trust: TrustKeeper
     let http: HTTPClient
+    let dependencies: Dependencies
     let metrics: MetricsRegistry
     let logger: Logger
 
     var services: [any Service] {
         let settings = configuration.reconcile
-        let followed = ServiceClients(trust) { services in services.logs.map { $0.follower(trust, http: http) } }
+        // what the configuration names is changed by people, who say where to begin
+        let rotates = configuration.sigstore.namedLogs.isEmpty
+        let followed = ServiceClients(trust) { services in
+            services.logs.map { log in
+                let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
+                return IdentityMonitor.Followed(
+                    log.follower(trust, http: client), isShard: rotates && log.version == 2)
+            }
+        }
         return [
             Sweep(
                 queue: queue, plan: SweepPlan(policy: policy), registries: registries, settings: settings.sweep,

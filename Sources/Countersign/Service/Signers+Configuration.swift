@@ -10,8 +10,11 @@ extension Signers {
         _ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient, records: LogRecords? = nil,
         dependencies: Dependencies? = nil, caps: RepositoryCaps? = nil
     ) throws {
+        let retired = RetiredLogs(
+            trust, upstream: configuration.upstreams, http: http, records: records, dependencies: dependencies)
         let clients = ServiceClients(trust) {
-            SigningServices($0, trust: trust, http: http, records: records, dependencies: dependencies)
+            SigningServices(
+                $0, trust: trust, http: http, records: records, dependencies: dependencies, retired: retired)
         }
         self.init(
             identities: try configuration.allIdentities.map {
@@ -27,7 +30,7 @@ extension Signers {
 extension SigningServices {
     fileprivate init(
         _ services: InstanceServices, trust: TrustKeeper, http: HTTPClient, records: LogRecords?,
-        dependencies: Dependencies?
+        dependencies: Dependencies?, retired: RetiredLogs
     ) {
         let authority = services.timestampAuthorities.first
         let gate = authority.flatMap { dependencies?.gate(.tsa, $0.url) }
@@ -39,7 +42,7 @@ extension SigningServices {
             },
             timestamps: authority.map {
                 TimestampClient(url: $0.url, http: gate.map { http.gated(by: $0) } ?? http, route: $0.route)
-            }, timestampGate: gate)
+            }, timestampGate: gate, retired: retired)
     }
 }
 

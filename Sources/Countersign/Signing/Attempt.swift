@@ -73,33 +73,60 @@ package struct Attempt: Sendable {
     }
 
     private func outcome(of claim: Claim, _ trace: AttemptTrace) async -> Outcome? {
-        do {
-            switch claim.work {
-            case .sign(let target, _): return try await sign(target, claim, trace)
-            case .attest(let target, _): return try await attest(target, claim, trace)
-            case .withdraw(let target): return try await withdraw(target, claim, trace)
-            case .resolve(let repository, _, let tag, let actor):
-                return try await resolve(tag, in: repository, actor: actor, trace)
-            }
-        } catch {
-            await raise(error, claim, trace)
+        do { return try await claim.lease.lasting { try await work(claim, trace) } } catch {
+            if await isTold(error, claim, trace) { return .broken(failed(error).failure) }
             return outcome(of: error, for: claim, trace)
         }
     }
 
-    /// Tells who has to know it of a signature that does not hold any more.
-    private func raise(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async {
-        let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
-        do { try await alarm?.failed(error, failed.failure, claim) } catch {
-            trace.note(.warning, "an alert was not stored; the next attempt raises it", ["error": "\(error)"])
+    private func work(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        switch claim.work {
+        case .sign(let target, _): try await sign(target, claim, trace)
+        case .attest(let target, _): try await attest(target, claim, trace)
+        case .withdraw(let target): try await withdraw(target, claim, trace)
+        case .resolve(let repository, _, let tag, let actor):
+            try await resolve(tag, in: repository, actor: actor, trace)
         }
+    }
+
+    /// Tells who has to know it of a signature that does not hold any more.
+    /// - Returns: whether with that the look is done: another one now would find the same. Where it may be the trust that is
+    ///   behind, it is repeated a few times; where something is missing and was not put back, until it is.
+    private func isTold(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async -> Bool {
+        let failure = failed(error).failure
+        do {
+            guard let alarm, try await alarm.failed(error, failure, claim), let target = claim.target else {
+                return false
+            }
+            guard try await sign.line.journal.lineage(of: target).state == .signed, !Task.isCancelled else {
+                return false
+            }
+        } catch {
+            trace.note(
+                .warning, "what became of an alert is not known; the next attempt raises it", ["error": "\(error)"])
+            return false
+        }
+        guard trust == nil || !RotationHint.isGiven(by: error) || claim.failures >= Self.looksAtTrust else {
+            return false
+        }
+        trace.note(
+            .warning, "\(failure.observed)",
+            ["stage": "\(failure.stage)", "error.code": "\(failure.code)", "outcome": "broken"])
+        return true
+    }
+
+    /// How often a signature that our trust does not explain is looked at again while the trust's source is asked.
+    private static let looksAtTrust = 3
+
+    /// Whatever a stopped attempt fails with is its stopping: upstreams report it as an answer that never came.
+    private func failed(_ error: any Error) -> AttemptFailure {
+        AttemptFailure(Task.isCancelled ? CancellationError() : error)
     }
 
     /// What a failure means for the claim; nil when nothing may be recorded.
     func outcome(of error: any Error, for claim: Claim, _ trace: AttemptTrace) -> Outcome? {
-        // Whatever a stopped attempt fails with is its stopping: upstreams report it as an answer that never came.
         if RotationHint.isGiven(by: error) { trust?.nudge() }
-        let failed = AttemptFailure(Task.isCancelled ? CancellationError() : error)
+        let failed = failed(error)
         let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
         if case .retry(_, let delay, _) = outcome {
             metrics.retries.increment(failed.retryClass ?? "release")
@@ -156,6 +183,7 @@ extension Outcome {
         case .gone: "gone"
         case .retry: "retry"
         case .failed: "failed"
+        case .broken: "broken"
         case .resolved: "resolved"
         case .withdrawn: "withdrawn"
         case .released: "released"

@@ -36,6 +36,10 @@ struct AttemptFailure: Sendable {
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
+        case QueueError.leaseUntrusted:
+            self.init(
+                .release, "queue.lease_untrusted", stageName, "\(cause)",
+                "see that the database is up and answers within a heartbeat")
         case QueueError.revoked:
             self.init(
                 .refuse, Lineage.revokedCode, stageName, "\(cause)", "countersign release, if it may be signed again")
@@ -155,7 +159,7 @@ struct AttemptFailure: Sendable {
         case .identityMismatch, .clockSkew, .ownOutputRejected, .unknownRegistry, .otherLog, .noLog, .noTimestamp,
             .unknownIdentity:
             .retry(.identity, after: nil)
-        case .certificateExpired(_, let until):
+        case .certificateExpired(_, let until), .logReplaced(_, let until):
             .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))
         case .evidenceUnusable, .readBackDiffers: .retry(.dependency, after: nil)
         case .subjectBusy, .groupBusy: .retry(.contended, after: nil)

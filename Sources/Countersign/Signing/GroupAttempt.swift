@@ -158,7 +158,8 @@ struct GroupAttempt: Sendable {
             // a statement of one is the ordinary one
             guard members.count > 1 else { return fallen + members.map(\.claim) }
             do {
-                switch try await line.prepare(members, members[0].trace) {
+                let statement = members
+                switch try await together(members, { try await line.prepare(statement, statement[0].trace) }) {
                 case .committed(let evidence):
                     attempt.metrics.groups.increment()
                     attempt.metrics.groupSubjects.increment(by: Double(members.count))
@@ -175,6 +176,13 @@ struct GroupAttempt: Sendable {
         }
         await fail(members.map(\.claim), SigningError.groupBusy)
         return fallen
+    }
+
+    /// Runs what is done for all members at once, for as long as the lease is trusted of the one in whose name it is done.
+    private func together<Result: Sendable>(
+        _ members: [GroupMember], _ work: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await members[0].claim.lease.lasting(work)
     }
 
     /// Goes on with what an earlier attempt committed.
@@ -199,7 +207,9 @@ struct GroupAttempt: Sendable {
 
     private func finish(_ evidence: Evidence, _ members: [GroupMember]) async {
         let logged: [(member: GroupMember, logged: LoggedEvidence)]
-        do { logged = try await line.logged(evidence, members, members[0].trace) } catch {
+        do {
+            logged = try await together(members) { try await line.logged(evidence, members, members[0].trace) }
+        } catch {
             return await fail(members.map(\.claim), error)
         }
         let standing = Set(logged.map(\.member.claim.leaseToken))
@@ -218,11 +228,14 @@ struct GroupAttempt: Sendable {
     private func publish(_ member: GroupMember, _ logged: LoggedEvidence, _ shared: SharedBundle) async {
         let outcome: Outcome?
         do {
-            try FailPoint.groupMember.before(SigningStage.publish.injected)
-            let manifest = try await attempt.sign.publication.publish(
-                logged, member.order, member.trace, sharing: shared)
-            try FailPoint.groupMember.after(SigningStage.publish.injected)
-            try await attempt.sign.follow(member.approved, member.trace)
+            let manifest = try await member.claim.lease.lasting {
+                try FailPoint.groupMember.before(SigningStage.publish.injected)
+                let manifest = try await attempt.sign.publication.publish(
+                    logged, member.order, member.trace, sharing: shared)
+                try FailPoint.groupMember.after(SigningStage.publish.injected)
+                try await attempt.sign.follow(member.approved, member.trace)
+                return manifest
+            }
             outcome = .signed(
                 logged.record(member.order, manifest: manifest, policyVersion: attempt.sign.policy.version))
         } catch {

@@ -81,10 +81,13 @@ package struct LoggedEvidence: Sendable {
             case .certificate(let identity, let issuer, _): (identity, issuer)
             case .publicKey(let key): ("key:\(key.hint)", "")
             }
+        // of what was adopted there is no request
+        let madeAt = evidence.prepared.logRequest.isEmpty ? evidence.logged?.integratedAt ?? verified.time : nil
         return SignedRecord(
             identity: identity, issuer: issuer, logID: Hex.encode(entry.logID), logIndex: entry.logIndex,
             logUUID: entry.uuid, integratedAt: evidence.logged?.integratedAt, referrer: manifest, rule: order.rule.name,
-            policyVersion: policyVersion, formats: order.formats)
+            policyVersion: policyVersion, formats: order.formats,
+            signedAt: madeAt)
     }
 }
 

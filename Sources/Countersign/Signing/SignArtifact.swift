@@ -118,7 +118,8 @@ package struct SignArtifact: Sendable {
     /// Indexes are followed to the second level; of more entries than 1,000 none is read (``Manifest/entryLimit``).
     private static let deepest: Int16 = 2
 
-    /// The children that the rule wants, as work of their own; BuildKit's attestation manifests never are.
+    /// The children that the rule wants, as work of their own; BuildKit's attestation manifests never are. A look back at the
+    /// index is no push of them: it finds those that the rule did not want before.
     private func enqueueChildren(
         of subject: Manifest, of target: Target, rule: PolicyConfiguration.Rule, claim: Claim
     ) async throws {
@@ -134,7 +135,12 @@ package struct SignArtifact: Sendable {
             return request
         }
         for start in stride(from: 0, to: requests.count, by: 500) {
-            _ = try await queue.enqueue(Array(requests[start..<min(start + 500, requests.count)]))
+            let some = Array(requests[start..<min(start + 500, requests.count)])
+            if case .sign(_, recheck: true) = claim.work {
+                try await queue.enqueue(unknown: some)
+            } else {
+                _ = try await queue.enqueue(some)
+            }
         }
     }
 

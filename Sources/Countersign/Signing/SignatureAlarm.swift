@@ -1,8 +1,9 @@
 import OCI
+import Postgres
 import Sigstore
 
 /// A look back at a published signature or attestation that finds it broken raises an alert, and one that finds it whole ends it. The state of
-/// the artifact stays `signed`, beside the error: what was published is not unsaid, and the look is repeated until it holds.
+/// the artifact stays `signed`, beside the error: what was published is not unsaid, and each round of re-checks looks again until it holds.
 package struct SignatureAlarm: Sendable {
     private let alerts: Alerts
 
@@ -11,8 +12,9 @@ package struct SignatureAlarm: Sendable {
     private static let codes: [Alert.Code] = [.signatureRejected, .signatureTampered]
 
     /// What an attempt at a signed target failed with.
-    func failed(_ error: any Error, _ failure: Failure, _ claim: Claim) async throws(QueueError) {
-        guard let target = claim.rechecked, let code = Self.code(of: error) else { return }
+    /// - Returns: whether it speaks of the signature; then an alert stands.
+    func failed(_ error: any Error, _ failure: Failure, _ claim: Claim) async throws(QueueError) -> Bool {
+        guard let target = claim.rechecked, let code = Self.code(of: error) else { return false }
         var alert = Alert(
             code, about: "\(target.id)", observed: failure.observed,
             fix: code == .signatureTampered
@@ -22,6 +24,21 @@ package struct SignatureAlarm: Sendable {
         (alert.repository, alert.digest) = (target.repository, target.digest)
         alert.facts = ["error": failure.code, "stage": failure.stage]
         try await alerts.raise(alert)
+        return true
+    }
+
+    /// Whether the last look at the target `t` of a statement found it broken.
+    static var isRaised: Query {
+        """
+        (t.last_error IS NOT NULL AND EXISTS (SELECT FROM countersign.alert a WHERE a.ended_at IS NULL
+            AND a.key = ANY(ARRAY(SELECT c.code || ':' || t.id FROM unnest(\(codes.map(\.rawValue))::text[]) AS c(code)))))
+        """
+    }
+
+    /// Ends what stands about targets that nothing is asked about any more, because newer ones took their place or because they
+    /// were revoked: no look at them will end it.
+    static func end(about targets: [Int64], in session: Session) throws {
+        try Alerts.end(codes, about: targets.map { "\($0)" }, in: session)
     }
 
     /// A look that ended well, or with an image that is not there any more.

@@ -12,6 +12,9 @@ package enum SigningError: Error, Sendable {
     case ownOutputRejected(code: String, observed: String)
     /// The certificate ran out before the log took the entry; the log is asked once more after `until`.
     case certificateExpired(at: Date, until: Date)
+    /// The instance replaced the log by a new shard, and the former one does not show the entry; it is asked once more after
+    /// `until`.
+    case logReplaced(log: String, until: Date)
     /// The evidence was made for a log that is not the configured one.
     case otherLog(prepared: String, configured: String)
     /// No log in use takes signatures of this format.
@@ -39,6 +42,7 @@ extension SigningError {
         case .evidenceUnusable: "signing.evidence_unusable"
         case .ownOutputRejected(let code, _): code
         case .certificateExpired: "signing.certificate_expired"
+        case .logReplaced: "rekor.replaced"
         case .otherLog: "rekor.other_log"
         case .noLog: "signing.no_log"
         case .noTimestamp: "signing.no_timestamp"
@@ -59,6 +63,8 @@ extension SigningError {
         case .evidenceUnusable: "report this with the text above; the evidence row of the target is damaged"
         case .ownOutputRejected: "see that trusted_root.json belongs to the Fulcio, log and timestamp authority in use"
         case .certificateExpired: "nothing: the log is asked once more, then the digest is signed anew"
+        case .logReplaced:
+            "nothing: the former log is asked once more, then the digest is signed anew for the present one"
         case .otherLog: "configure the former log until its entries are finished, then change it"
         case .noLog(.legacy): "configure a Rekor v1 log, or sign with formats: [bundle]"
         case .noLog(.bundle): "configure a log in sigstore.logs"
@@ -84,6 +90,7 @@ extension SigningError: CustomStringConvertible {
         case .ownOutputRejected(_, let observed): "our own signature does not verify: \(observed)"
         case .certificateExpired(let end, _):
             "the certificate ended at \(end.formatted(.iso8601)) before the log took the entry"
+        case .logReplaced(let log, _): "\(log) was replaced by a new shard, and does not have the entry"
         case .otherLog(let prepared, let configured):
             "an entry was prepared for \(prepared); the configuration names \(configured)"
         case .noLog(let format): "no log in use takes \(format.rawValue) signatures"

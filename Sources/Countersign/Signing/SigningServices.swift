@@ -8,6 +8,8 @@ package struct SigningServices: Sendable {
     package let timestamps: TimestampClient?
     /// Before the authority; nil: nobody counts what it is asked.
     let timestampGate: DependencyGate?
+    /// Where an entry is looked for that was prepared for a log of former days; nil: no instance tells which those are.
+    let retired: RetiredLogs?
 
     /// A transparency log under its name in the configuration.
     package struct Log: Sendable {
@@ -23,8 +25,11 @@ package struct SigningServices: Sendable {
         }
     }
 
-    package init(logs: [Log], timestamps: TimestampClient?, timestampGate: DependencyGate? = nil) {
+    package init(
+        logs: [Log], timestamps: TimestampClient?, timestampGate: DependencyGate? = nil, retired: RetiredLogs? = nil
+    ) {
         self.logs = logs
+        self.retired = retired
         self.timestamps = timestamps
         self.timestampGate = timestampGate
     }

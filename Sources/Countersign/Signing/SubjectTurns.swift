@@ -15,7 +15,7 @@ package struct SubjectTurns: Sendable {
 
     /// Runs `write` while nobody else writes to the subject of `target` in `place`, and renews the turn meanwhile: its requests
     /// may wait for the registry's budget, longer together than a turn is. If the turn is lost all the same, `write` is stopped.
-    /// - Throws: ``SigningError/subjectBusy`` at once if somebody does, or when the turn was lost; what `write` throws.
+    /// - Throws: ``QueueError/leaseUntrusted(jobID:)``; ``SigningError/subjectBusy`` at once if somebody does, or when the turn was lost; what `write` throws.
     func taking<Result: Sendable>(
         _ target: Target, at place: Repository, for claim: Claim, _ write: @escaping @Sendable () async throws -> Result
     ) async throws -> Result {
@@ -29,6 +29,7 @@ package struct SubjectTurns: Sendable {
         let result: Result
         do {
             try FailPoint.turn.after(QueueError.injected)
+            try claim.lease.check()
             result = try await renewing(lease, write)
         } catch {
             // It runs out by itself; giving it up early is a courtesy that must not hide the failure. In a task of its own:

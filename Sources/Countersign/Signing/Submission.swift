@@ -7,6 +7,9 @@ import Sigstore
 /// Rekor v1 stamps an entry with its own time, and stock verifiers want the certificate to hold then. So there they are sent
 /// only while it does; after its end the log is asked whether it has them, and only if it has not, and has
 /// not a settling time later either, the evidence is put aside and the digest signed anew (queue protocol, "replay after certificate expiry").
+///
+/// A log that its instance replaced by a new shard is asked the same way: an answer of it may have been lost, and its entry would be
+/// another live one beside that of the new shard.
 struct Submission: Sendable {
     let journal: Journal
     let services: SigningServices
@@ -18,36 +21,71 @@ struct Submission: Sendable {
     static let settling: TimeInterval = 120
 
     /// The entry for the evidence's request.
-    /// - Throws: ``SigningError/certificateExpired(at:until:)`` while the settling time runs, and once the evidence was
-    ///   put aside: the next attempt signs anew.
+    /// - Throws: ``SigningError/certificateExpired(at:until:)``, ``SigningError/logReplaced(log:until:)`` while the settling time
+    ///   runs, and once the evidence was put aside: the next attempt signs anew.
     func submit(_ evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
         let request = evidence.prepared.logRequest
         // another log would make a second entry of it
         guard let log = services.log(id: evidence.prepared.log) else {
-            if isRetired(evidence.prepared.log) { throw try await replaced(evidence, claim) }
+            if let retired = services.retired, isRetired(evidence.prepared.log) {
+                return try await lookup(evidence, in: retired, claim)
+            }
             throw SigningError.otherLog(
                 prepared: evidence.prepared.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
         }
         guard log.datesEntries, let end = evidence.prepared.certificateNotAfter else {
-            return try await log.submit(request)
+            return try await send(request, to: log, claim)
         }
         let now = Date()
-        if now < end.addingTimeInterval(-Self.margin) { return try await log.submit(request) }
+        if now < end.addingTimeInterval(-Self.margin) { return try await send(request, to: log, claim) }
 
-        // By the database's clock, which no step of ours moves: a second look at least the settling time after the first
-        // one that found nothing. Read before the look: a process that stands still after it must not take the time that
-        // went by for the look's.
+        let reason = "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry"
+        switch try await look(for: evidence, after: end, reason: reason, claim, { try await log.lookup(request) }) {
+        case .found(let entry): return entry
+        case .missing(let until): throw SigningError.certificateExpired(at: end, until: until)
+        }
+    }
+
+    private enum Look {
+        case found(TlogEntry)
+        /// Is looked for again after that time; in the past, where it was put aside.
+        case missing(until: Date)
+    }
+
+    /// Looks for an entry that may be there, and puts the evidence aside at the second look that finds none.
+    ///
+    /// By the database's clock, which no step of ours moves: a second look at least the settling time after the first
+    /// one that found nothing. Read before the look: a process that stands still after it must not take the time that
+    /// went by for the look's.
+    private func look(
+        for evidence: Evidence, after end: Date, reason: String, _ claim: Claim, _ lookup: () async throws -> TlogEntry?
+    ) async throws -> Look {
         let asked = try await journal.databaseNow()
-        if let entry = try await log.lookup(request) { return entry }
+        if let entry = try await lookup() { return .found(entry) }
         let missed = try await journal.noteMissing(inLog: evidence, for: claim)
         let until = max(missed, end).addingTimeInterval(Self.settling)
-        if asked >= until {
-            try await journal.abandon(
-                evidence,
-                reason: "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry",
-                for: claim)
+        if asked >= until { try await journal.abandon(evidence, reason: reason, for: claim) }
+        return .missing(until: until)
+    }
+
+    /// The entry in a log that takes nothing any more. What it does not have is put aside, so that the next attempt signs for the
+    /// log that is in use now.
+    private func lookup(_ evidence: Evidence, in retired: RetiredLogs, _ claim: Claim) async throws -> TlogEntry {
+        let (log, request) = (evidence.prepared.log, evidence.prepared.logRequest)
+        let reason = "\(log) was replaced by a new shard; it was asked twice and has no entry"
+        let look = try await look(for: evidence, after: .distantPast, reason: reason, claim) {
+            try await retired.lookup(request, in: log, from: try await journal.sizeOfLog(before: evidence))
         }
-        throw SigningError.certificateExpired(at: end, until: until)
+        switch look {
+        case .found(let entry): return entry
+        case .missing(let until): throw SigningError.logReplaced(log: log, until: until)
+        }
+    }
+
+    /// Nobody fences what a log gets: a Rekor v2 may make another entry of what a second daemon sends at the same time.
+    private func send(_ request: [UInt8], to log: any TransparencyLog, _ claim: Claim) async throws -> TlogEntry {
+        try claim.lease.check()
+        return try await log.submit(request)
     }
 
     /// Whether the instance itself replaced the log, by a new shard: it is trusted still and takes nothing any more. A log
@@ -55,14 +93,5 @@ struct Submission: Sendable {
     private func isRetired(_ url: String) -> Bool {
         func bare(_ url: String) -> Substring { url.hasSuffix("/") ? url.dropLast() : url[...] }
         return trust.signingConfig != nil && trust.trustedRoot.tlogs.contains { bare($0.baseURL) == bare(url) }
-    }
-
-    /// Puts the evidence aside, so that the next attempt signs for the log that is in use now. If an answer of the old log
-    /// was lost, its entry stays there and is nobody's: the entry of the new log is the live one.
-    private func replaced(_ evidence: Evidence, _ claim: Claim) async throws -> SigstoreError {
-        try await journal.abandon(
-            evidence, reason: "\(evidence.prepared.log) was replaced before it had the entry", for: claim)
-        return .logFrozen(
-            log: evidence.prepared.log, message: "the instance uses another log now; the digest is signed anew")
     }
 }

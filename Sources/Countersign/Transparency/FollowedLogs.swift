@@ -60,12 +60,19 @@ package struct FollowedLogs: Sendable {
 
     func takeTurn(_ log: String) async throws(QueueError) -> Bool { try await turns.take(Self.turn(log)) }
 
-    /// The next index to read; a log that was never followed is begun there.
-    func place(in log: String, orBegin index: Int64) async throws(QueueError) -> Int64 {
+    /// The next index to read; a log that was never followed is begun there, and one that takes the place of one that was followed at
+    /// its first entry.
+    /// - Parameter present: the logs in use, where it may do so: one that was followed and is not among them was replaced.
+    func place(
+        in log: String, orBegin index: Int64, replacingOther present: [String]? = nil
+    ) async throws(QueueError) -> Int64 {
         let rows = try await pool.rows(
             """
             WITH begun AS (
-                INSERT INTO countersign.followed_log (log, next_index, began_at) VALUES (\(log)::text, \(index), \(index))
+                INSERT INTO countersign.followed_log (log, next_index, began_at)
+                SELECT \(log)::text, b.index, b.index
+                FROM (SELECT CASE WHEN EXISTS (SELECT FROM countersign.followed_log o
+                    WHERE NOT o.log = ANY(\(present)::text[])) THEN 0 ELSE \(index)::bigint END AS index) AS b
                 ON CONFLICT DO NOTHING RETURNING next_index)
             SELECT next_index FROM begun UNION ALL
             SELECT next_index FROM countersign.followed_log WHERE log = \(log)::text LIMIT 1

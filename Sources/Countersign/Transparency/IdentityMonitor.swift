@@ -10,15 +10,36 @@ package import Sigstore
 /// Ours is what was ever prepared: the signature is committed before the log gets it, so nothing of ours can be in a log and
 /// not in the records. Only a database that was restored from an older dump lacks some, until they are adopted; hence the grace.
 ///
-/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found.
+/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found. A shard that was replaced
+/// while it was followed is read on for as long as this process lives and it answers; its successor is read from its first entry.
 package struct IdentityMonitor: Service {
-    private let logs: @Sendable () throws -> [any LogFollower]
+    private let logs: @Sendable () throws -> [Followed]
     private let identities: [WatchedIdentity]
     private let records: FollowedLogs
     private let settings: ReconcileConfiguration.IdentityMonitor
     private let metrics: IdentityMonitorMetrics
     private let pacer: Pacer
     private let logger: Logger
+
+    /// A log in use.
+    package struct Followed: Sendable {
+        let log: any LogFollower
+        /// Whether the instance may have started it in place of one that we followed. It has nothing then that we let pass by.
+        let isShard: Bool
+
+        package init(_ log: any LogFollower, isShard: Bool) { (self.log, self.isShard) = (log, isShard) }
+    }
+
+    /// What a look at a log came to.
+    private enum Progress {
+        /// There is more to read at once.
+        case more
+        case end
+        /// Another daemon is at it, or it is not to be asked now.
+        case later
+        /// It did not answer.
+        case away
+    }
 
     /// Entries that are read before the place is written down.
     private static let batch = 256
@@ -29,7 +50,7 @@ package struct IdentityMonitor: Service {
     ///   - logs: those of the moment; they rotate.
     ///   - identities: as whom we sign.
     package init(
-        _ logs: @escaping @Sendable () throws -> [any LogFollower], identities: [WatchedIdentity],
+        _ logs: @escaping @Sendable () throws -> [Followed], identities: [WatchedIdentity],
         records: FollowedLogs,
         settings: ReconcileConfiguration.IdentityMonitor, metrics: IdentityMonitorMetrics, logger: Logger
     ) {
@@ -45,12 +66,29 @@ package struct IdentityMonitor: Service {
     package func run() async throws {
         guard settings.isEnabled else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown {
+            var (present, former): ([Followed], [any LogFollower]) = ([], [])
+            var ended: Set<String> = []
             while !Task.isCancelled {
-                var isBusy = false
                 // whoever signs meets the same fault of the services, and reports it
-                let logs = (try? logs()) ?? []
-                for log in logs { isBusy = await stepOrReport(log) || isBusy }
-                await judgeOrReport(besides: logs.map(\.id))
+                if let now = try? logs() {
+                    let ids = now.map(\.log.id)
+                    former = (former + present.map(\.log)).filter { !ids.contains($0.id) }
+                    present = now
+                }
+                let ids = present.map(\.log.id)
+                var isBusy = false
+                for followed in present {
+                    let progress = await stepOrReport(followed.log, replacingOther: followed.isShard ? ids : nil)
+                    isBusy = isBusy || progress == .more
+                }
+                for log in former {
+                    let progress = await stepOrReport(log)
+                    isBusy = isBusy || progress == .more
+                    if progress == .end { ended.insert(log.id) }
+                    // nothing is missed of one that was read to its end and is switched off by now
+                    if progress == .away, ended.contains(log.id) { former.removeAll { $0.id == log.id } }
+                }
+                await judgeOrReport(besides: ids + former.map(\.id))
                 if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
             }
         }
@@ -80,25 +118,33 @@ package struct IdentityMonitor: Service {
         }
     }
 
-    private func stepOrReport(_ log: any LogFollower) async -> Bool {
+    private func stepOrReport(_ log: any LogFollower, replacingOther present: [String]? = nil) async -> Progress {
         do {
-            return try await step(log)
+            return try await progress(log, replacingOther: present)
         } catch is CancellationError {
-            return false
+            return .later
+        } catch SigstoreError.withheld {
+            // it is down or busy, which whoever signs reports
+            return .later
         } catch {
             let code = (error as? SigstoreError)?.code ?? (error as? QueueError)?.code ?? "log.follow"
             metrics.failures.increment(log.id, code)
             logger.warning(
                 "a log could not be followed",
                 metadata: ["log.url": "\(log.id)", "error.code": "\(code)", "error": "\(error)"])
-            return false
+            return .away
         }
     }
 
     /// Reads on in one log, and judges what was found before.
+    /// - Parameter present: the logs in use, of a shard that the instance may have started in place of another one.
     /// - Returns: whether there is more to read at once.
-    package func step(_ log: any LogFollower) async throws -> Bool {
-        guard try await records.takeTurn(log.id) else { return false }
+    package func step(_ log: any LogFollower, replacingOther present: [String]? = nil) async throws -> Bool {
+        try await progress(log, replacingOther: present) == .more
+    }
+
+    private func progress(_ log: any LogFollower, replacingOther present: [String]?) async throws -> Progress {
+        guard try await records.takeTurn(log.id) else { return .later }
         try await judge(log.id)
         try await pacer.pass()
         let size = try await log.size()
@@ -107,10 +153,10 @@ package struct IdentityMonitor: Service {
             case .now: size
             case .index(let index): index
             }
-        let start = try await records.place(in: log.id, orBegin: begin)
+        let start = try await records.place(in: log.id, orBegin: begin, replacingOther: present)
         metrics.behind.set(Double(max(0, size - start)), log.id)
         metrics.index.set(Double(start), log.id)
-        guard start < size else { return false }
+        guard start < size else { return .end }
         var next = start
         var look = LookedAt()
         for _ in 0..<Self.requests where next < size && next - start < Int64(Self.batch) {
@@ -125,7 +171,7 @@ package struct IdentityMonitor: Service {
         metrics.ours.increment(log.id, by: Double(look.found.count - unknown))
         metrics.index.set(Double(next), log.id)
         metrics.behind.set(Double(max(0, size - next)), log.id)
-        return next > start && next < size
+        return next == size ? .end : next > start ? .more : .away
     }
 
     /// Whether the entry is under an identity of ours. What is of a kind that we do not read, or cannot be read as what it says

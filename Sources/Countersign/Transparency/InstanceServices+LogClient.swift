@@ -28,6 +28,9 @@ extension InstanceServices.Log {
             logs: { trust.current.trustedRoot.tlogs }, witnesses: witnesses, quorum: witnessQuorum)
     }
 
+    /// A Rekor v2 with all that its API can do.
+    func tiled(_ trust: TrustKeeper, http: HTTPClient) -> RekorV2 { rekorV2(trust, http) }
+
     private func rekorV2(_ trust: TrustKeeper, _ http: HTTPClient) -> RekorV2 {
         RekorV2(
             url: upstream.url, tilesURL: tilesURL, verifier: checkpointVerifier(trust), http: http,

@@ -59,6 +59,9 @@ package struct LogWatch: Service {
                 try await look(at: log)
             } catch is CancellationError {
                 return
+            } catch SigstoreError.withheld {
+                // it is down or busy, which whoever signs reports; the next look comes
+                continue
             } catch {
                 let code = (error as? SigstoreError)?.code ?? (error as? QueueError)?.code ?? "log.watch"
                 metrics.failures.increment(log.reader.id, code)

@@ -329,6 +329,31 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.statements(of: digest).map(\.type).contains(ReferencePredicate.type))
     }
 
+    /// The daemon died after publishing, and comes back under a configuration in which the rule has another name.
+    @Test func `a large document that was begun is finished as it was begun`() async throws {
+        let line = try await SigningLine()
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await line.daemon(setup).workOff()
+        let document = Array((#"{"text":""# + String(repeating: "x", count: 6_000_001) + #""}"#).utf8)
+        let id = try await line.attest(document, "https://example.com/large", about: digest)
+        line.registry.next(.answered(503), times: 100) { $0.method == "PATCH" }
+        try await line.daemon(setup).attemptAll()
+        #expect(try await line.attestation(id).status.state == .waiting)
+        line.registry.heal()
+
+        setup.rules = [SigningLine.Setup.rule("renamed")]
+        try await line.daemon(setup).workOff()
+        #expect(try await line.attestation(id).status.state == .signed)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 2)
+        #expect(
+            try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NOT NULL")
+                == 0)
+        #expect(try await line.referrers(of: digest).count == 2)
+    }
+
     @Test func `a document too large for the log stands beside the image, and its digest is signed`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()

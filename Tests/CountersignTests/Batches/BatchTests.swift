@@ -26,6 +26,28 @@ import Testing
         #expect(try await fixture.database.contradictions() == 0)
     }
 
+    @Test func `a look that finds a signature broken is no success of its batch`() async throws {
+        let fixture = try await BatchFixture()
+        for number in 0..<2 { try await fixture.database.push(samplePush(sampleDigest("image \(number)"))) }
+        try await fixture.signAll()
+        let batch = try await fixture.batch(fixture.subjects(2))
+        try await fixture.feed()
+        let claims = try await fixture.database.claim()
+        #expect(claims.count == 2)
+        let broken = try #require(claims.compactMap(\.target).first)
+        let alerts = Alerts(pool: fixture.database.pool, logger: SigningDaemon.silence)
+        try await alerts.raise(Alert(.signatureRejected, about: "\(broken.id)", observed: "a test", fix: "nothing"))
+        for claim in claims {
+            let outcome: Outcome =
+                claim.target == broken ? .broken(sampleFailure) : .signed(sampleRecord(claim.jobID))
+            _ = try await fixture.database.queue.settle(claim, as: outcome)
+        }
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.signed: 1, .failed: 1])
+        #expect(try await fixture.database.state(broken.digest) == "signed")
+        #expect(try await fixture.database.contradictions() == 0)
+    }
+
     @Test func `two daemons that step at once bring nothing in twice`() async throws {
         let fixture = try await BatchFixture()
         let batch = try await fixture.batch(fixture.subjects(600))

@@ -63,6 +63,45 @@ import Testing
         #expect(await refusal(world.gates[0]) == "budget.exhausted")
     }
 
+    private func refusal(_ gate: ReadingGate) async throws -> String? {
+        let pass: HTTPPass
+        do throws(HTTPError) { pass = try await gate.enter() } catch {
+            guard case .withheld(let withheld) = error else { throw error }
+            return withheld.code
+        }
+        gate.leave(.answered(status: 200, retryAfter: nil), pass)
+        return nil
+    }
+
+    @Test func `whoever reads a log on the side stands back, and says nothing of it but that it is too much`()
+        async throws
+    {
+        let world = try await World()
+        let reading = ReadingGate(world.gates[0])
+        for _ in 0..<10 {
+            let pass = try await reading.enter()
+            reading.leave(.answered(status: 503, retryAfter: nil), pass)
+        }
+        #expect(await refusal(world.gates[0]) == nil, "tiles that cannot be read close no log")
+        // nor does what can be read hide that no entry is taken
+        for _ in 0..<5 {
+            #expect(try await refusal(reading) == nil)
+            world.gates[0].note(.failed("http.503"))
+        }
+        try await eventually("it is open") { try await world.openings() == 1 }
+        #expect(try await refusal(reading) == "breaker.open")
+        try await world.openingEnds()
+        #expect(try await refusal(reading) == "breaker.open", "the trial is for whoever signs")
+        #expect(await refusal(world.gates[0]) == nil)
+        world.gates[0].note(.answered)
+        try await eventually("it is closed") { try await refusal(reading) == nil }
+
+        let pass = try await reading.enter()
+        reading.leave(.answered(status: 429, retryAfter: .seconds(600)), pass)
+        try await eventually("all hear of it") { await refusal(world.gates[1]) == "budget.paused" }
+        #expect(try await refusal(reading) == "budget.paused")
+    }
+
     @Test func `two daemons together keep the rate`() async throws {
         let world = try await World { configuration in
             configuration.upstreams = [.init(kind: .rekor, rate: 40)]

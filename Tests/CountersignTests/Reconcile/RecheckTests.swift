@@ -185,13 +185,11 @@ import Testing
     {
         let line = try await SigningLine()
         let (digest, daemon) = try await signed(line)
-        let foreign = try await SigningLine.withAnotherLab { try await $0.trustedRootJSON }
-        var setup = SigningLine.Setup()
-        setup.trustedRoot = foreign
-        let doubter = try await line.daemon(setup)
-        try await line.recheckAll(with: doubter)
-        try await line.database.makeDue()
-        try await doubter.attemptAll()
+        let doubter = try await line.daemon(try await doubting())
+        for _ in 0..<2 {
+            try await line.recheckAll(with: doubter)
+            #expect(try await line.database.jobCount() == 0, "the look is over until the next round")
+        }
         let alerts = try await line.alerts.alerts(state: .open).items
         #expect(alerts.map(\.code) == ["signature.rejected"] && alerts.map(\.digest) == [digest])
         #expect(alerts.first?.times == 2 && alerts.first?.repository == line.repository)
@@ -201,11 +199,54 @@ import Testing
         let raised = try await AuditLog(pool: line.database.pool).latest(10).filter { $0.action == "alert.raise" }
         #expect(raised.map(\.code) == ["signature.rejected"] && raised.first?.subject == "\(digest)")
 
-        try await line.database.makeDue()
-        try await daemon.attemptAll()
+        try await line.recheckAll(with: daemon)
         #expect(try await line.alerts.alerts(state: .open).items.isEmpty)
         #expect(try await line.alerts.alerts(state: .ended).items.count == 1)
         #expect(try await line.failure(digest) == nil)
+    }
+
+    @Test func `a push of a broken signature has it looked at again, once`() async throws {
+        let line = try await SigningLine()
+        let (digest, _) = try await signed(line)
+        let doubter = try await line.daemon(try await doubting())
+        try await line.push(digest)
+        try await doubter.attemptAll()
+        #expect(try await line.database.jobCount() == 0)
+        #expect(try await line.alerts.open() == ["signature.rejected": 1])
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.dead_letter") == 0)
+    }
+
+    @Test func `an alert ends when the signature is superseded, and when it is revoked`() async throws {
+        let line = try await SigningLine()
+        let doubter = try await line.daemon(try await doubting())
+        let (digest, _) = try await signed(line)
+        try await line.recheckAll(with: doubter)
+        #expect(try await line.alerts.open() == ["signature.rejected": 1])
+        let repository = line.repository
+        let opened = try await line.database.pool.together { session in
+            try JobQueue.openGenerations(
+                [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1")],
+                .init(reason: "a new identity", removesOlder: false, by: "operator", batch: 1), in: session)
+        }
+        guard case .opened = opened.first else { throw SupportError("not opened") }
+        #expect(try await line.alerts.open().isEmpty)
+        try await line.daemon().workOff()
+
+        try await line.recheckAll(with: doubter)
+        #expect(try await line.alerts.open() == ["signature.rejected": 1])
+        let revocation = Revocations.Request(
+            repository: repository, digest: digest, reason: "it has a hole",
+            principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil))
+        #expect(try await Revocations(queue: line.database.queue).revoke(revocation, removing: false))
+        #expect(try await line.alerts.open().isEmpty)
+    }
+
+    /// A daemon to which no signature of the lab is one.
+    private func doubting() async throws -> SigningLine.Setup {
+        var setup = SigningLine.Setup()
+        setup.trustedRoot = try await SigningLine.withAnotherLab { try await $0.trustedRootJSON }
+        return setup
     }
 
     @Test func `bytes in our records that are not those we signed raise an alert, and are not published`() async throws
@@ -229,8 +270,9 @@ import Testing
         line.registry.next(.answered(200, body: "{}"), times: 10) { $0.isReadBack }
         try await line.recheckAll(with: daemon)
         #expect(try await line.alerts.open() == ["signature.tampered": 1])
+        #expect(try await line.database.jobCount() == 0)
         line.registry.heal()
-        try await daemon.workOff()
+        try await line.recheckAll(with: daemon)
         #expect(try await line.alerts.open().isEmpty)
     }
 

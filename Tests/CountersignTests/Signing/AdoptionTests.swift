@@ -27,6 +27,28 @@ import Testing
         #expect(after.registry.writes == written, "the registry was not written to")
     }
 
+    @Test func `what is adopted was signed when it was, not when it was found`() async throws {
+        let before = try await SigningLine()
+        let digest = try await before.image().descriptor.digest
+        try await before.push(digest)
+        try await before.daemon().workOff()
+        let entered = try #require(try await before.signature(of: digest)?.integratedAt)
+
+        let after = try await before.withFreshDatabase()
+        try await after.push(digest)
+        try await after.daemon().workOff()
+        #expect(try await after.signature(of: digest)?.signedAt == entered)
+        var selector = BatchSelector()
+        selector.signedBefore = entered.addingTimeInterval(0.001)
+        let selection = BatchSelection(pool: after.database.pool)
+        #expect(try await selection.subjects(selector, signedOnly: true)?.compactMap(\.digest) == [digest])
+
+        // rows of before are mended by the next look
+        try await after.database.pool.execute("UPDATE countersign.target SET signed_at = now()")
+        try await after.recheckAll(with: try await after.daemon())
+        #expect(try await after.signature(of: digest)?.signedAt == entered)
+    }
+
     @Test func `what is adopted can be restored from our own tables later`() async throws {
         let before = try await SigningLine()
         let image = try await before.image()

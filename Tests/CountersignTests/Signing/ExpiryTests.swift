@@ -91,7 +91,7 @@ extension SigningLine {
             "UPDATE countersign.evidence SET certificate_not_after = now() - \(span)::interval WHERE logged_at IS NULL")
     }
 
-    fileprivate func letLogSettle() async throws {
+    func letLogSettle() async throws {
         try await database.pool.execute(
             "UPDATE countersign.evidence SET first_missed_at = first_missed_at - interval '121 seconds'")
     }

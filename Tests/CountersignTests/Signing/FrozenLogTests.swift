@@ -68,6 +68,11 @@ struct FrozenLogTests {
             try await eventually("the new shard") { try trust.services().logs.first?.upstream.url != old }
             following.cancel()
             try await following.value
+            try await line.database.makeDue()
+            try await daemon.attemptAll()
+            #expect(try await line.failure(digest)?.code == "rekor.replaced")
+            #expect(try await line.evidenceRows(of: digest) == (1, 0), "one look is not enough")
+            try await line.letLogSettle()
             try await daemon.workOff()
             #expect(try await line.state(digest) == "signed")
             let evidence = try await line.evidenceRows(of: digest)
@@ -87,6 +92,49 @@ struct FrozenLogTests {
                     #expect(verified.tlogEntries.count == 1)
                 }
             }
+        }
+    }
+    @Test func `an entry whose answer was lost is found in the shard that was replaced`() async throws {
+        try await SigningLine.withAnotherLab(logs: .v2) { lab in
+            let line = try await SigningLine(lab: lab)
+            let sigstore = try await Self.sigstore(line)
+            let trust = try await TrustKeeper(
+                Published(lab: lab), allowsLab: true,
+                services: { config, now throws(TrustError) in try sigstore.services(config, at: now) }, logger: .silent)
+            let daemon = try line.daemon(following: trust, sigstore)
+            let digest = try await line.image().descriptor.digest
+            try await line.push(digest)
+            lab.faults.set(Fault(.dropAnswer), for: .rekor2)
+            try await daemon.attemptAll()
+            #expect(try await line.state(digest) == "waiting")
+            lab.faults.clear()
+
+            try await lab.rotate(.rekor2)
+            #expect(try await trust.refresh())
+            try await daemon.workOff()
+            #expect(try await line.state(digest) == "signed")
+            #expect(try await line.evidenceRows(of: digest) == (1, 0), "nothing was put aside")
+            #expect(try await line.referrers(of: digest).count == 1)
+        }
+    }
+
+    /// As after a change from Rekor v1 to v2.
+    @Test func `a Rekor v1 of former days is asked for the entry, and one it does not have is none`() async throws {
+        let line = try await SigningLine()
+        for isEntered in [true, false] {
+            let other = try await line.withFreshDatabase()
+            let digest = try await other.image().descriptor.digest
+            try await other.push(digest)
+            other.rekor.next(isEntered ? .answerLost : .lost)
+            let daemon = try await other.daemon()
+            try await daemon.attemptAll()
+            let rows = try await other.database.pool.query("SELECT log_request FROM countersign.evidence")
+            let request = try #require(rows.first).decode(0, as: [UInt8].self)
+            var upstream = UpstreamConfiguration(url: "")
+            (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
+            let retired = RetiredLogs(daemon.signers.trust, upstream: upstream, http: SigningLine.http)
+            let found = try await retired.lookup(request, in: other.rekor.url, from: 0)
+            #expect((found != nil) == isEntered)
         }
     }
 }

@@ -69,6 +69,32 @@ import Testing
         #expect(try await line.state(attestation.descriptor.digest) == nil)
     }
 
+    @Test func `a look back at an index is no push of its children, and finds those that nobody knows`() async throws {
+        let line = try await SigningLine()
+        let (index, images, _) = try await line.index()
+        for pushed in images + [index] { try await line.push(pushed.descriptor.digest) }
+        let daemon = try await line.daemon(.index(.both))
+        try await daemon.workOff()
+        let (cancelled, unknown) = (images[0].descriptor.digest, images[1].descriptor.digest)
+        try await line.database.pool.execute(
+            "UPDATE countersign.target SET state = 'cancelled' WHERE digest = \(cancelled.description)::text")
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.target SET digest = \(sampleDigest("other").description)::text
+            WHERE digest = \(unknown.description)::text
+            """)
+        func pushes() async throws -> Int {
+            try await line.database.number(
+                "SELECT pushes::bigint FROM countersign.target WHERE digest = \(cancelled.description)::text")
+        }
+        let before = try await pushes()
+        try await line.push(index.descriptor.digest)
+        try await daemon.attemptAll()
+        #expect(try await line.state(cancelled) == "cancelled")
+        #expect(try await pushes() == before)
+        #expect(try await line.state(unknown) == "queued")
+    }
+
     @Test func `arbitrary artifacts and Docker images are signed`() async throws {
         let line = try await SigningLine()
         let pushed = [try await line.artifact(), try await line.image(mediaType: MediaType.dockerManifest)]

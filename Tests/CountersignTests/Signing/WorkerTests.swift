@@ -188,6 +188,54 @@ import Testing
         try await line.expectSignedOnce(digest)
     }
 
+    /// Its heartbeats are not answered, and nobody takes the job over: nothing but its own clock can tell.
+    @Test func `an attempt stops before its lease ends when no heartbeat renewed it`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold))
+        var setup = SigningLine.Setup()
+        (setup.settings.lease, setup.settings.leaseMargin) = (.seconds(10), .seconds(1))
+        var settings = Worker.Settings()
+        (settings.heartbeat, settings.poll) = (.seconds(600), .seconds(600))
+        let worker = try await line.daemon(setup).worker(settings)
+        try await running([worker]) {
+            await hold.reached()
+            try await eventually("it is given back, uncounted", within: .seconds(30)) {
+                try await line.database.number(
+                    "SELECT count(*) FROM countersign.job WHERE NOT leased AND attempt = 0") == 1
+            }
+        }
+        hold.release()
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+    }
+
+    @Test func `a group without trust in its leases is given back whole, and nothing of it is sent`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 3)
+        var setup = SigningLine.Setup()
+        setup.settings.leaseMargin = setup.settings.lease
+        var settings = Worker.Settings()
+        (settings.heartbeat, settings.poll) = (.seconds(600), .seconds(600))
+        try await running([try await line.daemon(setup).worker(settings)]) {
+            try await eventually("all are given back, uncounted") {
+                try await line.database.number(
+                    """
+                    SELECT count(*) FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
+                    WHERE NOT j.leased AND j.attempt = 0 AND t.attempts > 0
+                    """) == 3
+            }
+        }
+        #expect(line.rekor.writes == 0 && line.registry.writes == 0)
+        settings.poll = .milliseconds(20)
+        try await running([try await line.daemon().worker(settings)]) {
+            try await eventually("all are signed", within: .seconds(60)) { try await line.database.jobCount() == 0 }
+        }
+        try await line.expectSignedOnce(digests)
+    }
+
     @Test func `a group takes no slot from pushes`() async throws {
         let line = try await SigningLine()
         let digests = try await line.group(of: 3)

@@ -64,7 +64,7 @@ struct SimulatedAttempt: Sendable {
         claim = Claim(
             jobID: held.jobID, leaseToken: held.token, work: .sign(target, recheck: false), lane: .live,
             attempt: held.attempt, failures: held.failures, crashes: held.crashes, depth: 0, deliveryKey: nil,
-            groupID: nil, trustedUntil: .now)
+            groupID: nil, lease: LeaseTrust(jobID: held.jobID, until: .now))
     }
 
     mutating func end(as outcome: Outcome) {

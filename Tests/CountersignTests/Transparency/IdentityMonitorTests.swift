@@ -6,6 +6,7 @@ import Sigstore
 import SigstoreLab
 import StrictJSON
 import Support
+import Synchronization
 import Testing
 
 @testable import Countersign
@@ -31,13 +32,14 @@ import Testing
 
     private static func monitor(
         _ line: SigningLine, _ daemon: SigningDaemon, start: ReconcileConfiguration.Start = .index(0),
-        queue: JobQueue? = nil
+        queue: JobQueue? = nil, logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] }
     ) -> IdentityMonitor {
         var settings = ReconcileConfiguration.IdentityMonitor()
         (settings.isEnabled, settings.start, settings.rate) = (true, start, 1_000)
+        settings.poll = .milliseconds(20)
         let holder = (queue ?? line.database.queue).worker
         return IdentityMonitor(
-            { [] }, identities: daemon.signers.identities.map(WatchedIdentity.init),
+            logs, identities: daemon.signers.identities.map(WatchedIdentity.init),
             records: FollowedLogs(
                 pool: line.database.pool, turns: Turns(pool: line.database.pool, holder: holder), alerts: line.alerts),
             settings: settings, metrics: IdentityMonitorMetrics(MetricsRegistry()), logger: SigningDaemon.silence)
@@ -221,5 +223,67 @@ import Testing
             try await Self.follow(other, log)
             #expect(try await line.database.number("SELECT entries FROM countersign.followed_log") == 1)
         }
+    }
+    /// A log that grows, and may be replaced.
+    private final class Shards: Sendable {
+        struct Shard: LogFollower {
+            let id: String
+            let shards: Shards
+            let entry: TlogEntry
+
+            func size() async throws(SigstoreError) -> Int64 { shards.sizes.withLock { $0[id] ?? 0 } }
+
+            func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
+                let size = try await size()
+                return (index..<size).prefix(limit).map { index in
+                    var entry = entry
+                    entry.logIndex = index
+                    return entry
+                }
+            }
+        }
+
+        let sizes = Mutex<[String: Int64]>([:])
+        let present = Mutex<[Shard]>([])
+    }
+
+    @Test func `a shard that is replaced is read to its end, and its successor from its first entry`() async throws {
+        let line = try await SigningLine()
+        let shards = Shards()
+        let foreign = TlogEntry(
+            logIndex: 0, logID: Array(repeating: 1, count: 32), kind: "rekord", version: "0.0.1", integratedTime: 0,
+            inclusionPromise: nil, inclusionProof: nil,
+            canonicalizedBody: Array(#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.utf8))
+        func shard(_ id: String) -> Shards.Shard { .init(id: id, shards: shards, entry: foreign) }
+        func read(_ id: String) async throws -> Int {
+            try await line.database.number("SELECT entries FROM countersign.followed_log WHERE log = \(id)::text")
+        }
+        func began(_ id: String) async throws -> Int {
+            try await line.database.number("SELECT began_at FROM countersign.followed_log WHERE log = \(id)::text")
+        }
+        shards.sizes.withLock { $0 = ["https://v1.example": 7, "https://2026.example": 3, "https://2027.example": 2] }
+        shards.present.withLock { $0 = [shard("https://v1.example"), shard("https://2026.example")] }
+        let monitor = Self.monitor(line, try await line.daemon(), start: .now) {
+            shards.present.withLock { present in
+                present.map { IdentityMonitor.Followed($0, isShard: $0.id != "https://v1.example") }
+            }
+        }
+        let run = Task { try await monitor.run() }
+        try await eventually("both are followed") {
+            try await line.database.number("SELECT count(*) FROM countersign.followed_log") == 2
+        }
+        #expect(try await began("https://v1.example") == 7)
+        #expect(try await began("https://2026.example") == 3, "nothing was replaced: from now on")
+
+        // its last entries come while the successor is in use already
+        shards.present.withLock { $0 = [shard("https://v1.example"), shard("https://2027.example")] }
+        shards.sizes.withLock { $0["https://2026.example"] = 8 }
+        try await eventually("the old one is read to its end") { try await read("https://2026.example") == 5 }
+        try await eventually("the new one is read from its first entry") {
+            try await read("https://2027.example") == 2
+        }
+        #expect(try await began("https://2027.example") == 0)
+        run.cancel()
+        try await run.value
     }
 }
