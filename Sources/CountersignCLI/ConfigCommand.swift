@@ -28,7 +28,10 @@ struct ConfigCommand: AsyncParsableCommand {
             let answer: Answer
             do {
                 let read = try Configuration.read(path: path)
-                answer = Answer(ok: true, policyVersion: SigningPolicy(read).version, problems: [])
+                let problems = read.keyProblems
+                answer = Answer(
+                    ok: problems.isEmpty, policyVersion: problems.isEmpty ? SigningPolicy(read).version : nil,
+                    problems: problems.map { .init(key: $0.path, problem: $0.message) })
             } catch {
                 answer = Answer(
                     ok: false, policyVersion: nil,

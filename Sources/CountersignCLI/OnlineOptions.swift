@@ -43,7 +43,8 @@ struct OnlineOptions: ParsableArguments {
             let folder = logState ?? FileCheckpoints.defaultFolder(ProcessInfo.processInfo.environment)
             let logs = OnlineLogs(
                 root: root, url: rekorUrl, http: http, route: route,
-                configured: configuration?.sigstore.namedLogs ?? []
+                configured: configuration?.sigstore.namedLogs ?? [],
+                witnessed: { configuration?.sigstore.witnessed($0) ?? $0 }
             ) { _ in .init(folder: folder) }
             return try await body(OnlineCheck { try logs.log(of: $0) })
         }
@@ -52,7 +53,8 @@ struct OnlineOptions: ParsableArguments {
         do {
             let records = LogRecords(pool: pool)
             let logs = OnlineLogs(
-                root: root, url: rekorUrl, http: http, route: route, configured: configuration.sigstore.namedLogs
+                root: root, url: rekorUrl, http: http, route: route, configured: configuration.sigstore.namedLogs,
+                witnessed: { configuration.sigstore.witnessed($0) }
             ) { .init(records, of: $0) }
             let answer = try await body(OnlineCheck { try logs.log(of: $0) })
             await pool.close()

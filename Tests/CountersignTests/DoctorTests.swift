@@ -124,10 +124,70 @@ import Testing
         let finding = try await patient.finding("log")
         #expect(finding.verdict == .ok, "\(finding)")
         #expect(finding.observed.contains("Rekor v2"))
+        // its witnesses are those of its host: this one has cosigned nothing
+        let key = "witness.example.com+94947cf1+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
+        let witnesses = [try Witness(verifierKey: key)]
+        patient.configuration.sigstore.witnesses = [.init(logs: [try Glob("127.*")], keys: witnesses, quorum: 1)]
+        let unwitnessed = try await patient.finding("log")
+        #expect(unwitnessed.verdict == .failed && unwitnessed.code == "rekor.unwitnessed", "\(unwitnessed)")
+        #expect(unwitnessed.fix?.isEmpty == false)
+        patient.configuration.sigstore.witnesses[0].quorum = 0
+        #expect(try await patient.finding("log").observed.contains("cosigned by nobody"))
         // a server whose tiles are elsewhere
         _ = try signingConfig(patient.line.tsa.url)
         let elsewhere = try await patient.finding("log")
         #expect(elsewhere.verdict == .failed && elsewhere.observed.contains("tiles_url"))
+    }
+
+    @Test func `a timestamp authority that the trust material has retired is none`() async throws {
+        var patient = try await DoctorPatient()
+        guard case .files(let path, _) = patient.configuration.sigstore.trust else { return }
+        let root = try String(contentsOfFile: path, encoding: .utf8)
+        let retired = root.replacing(
+            /"start":"[^"]*"/, with: #""start":"2020-01-01T00:00:00Z","end":"2021-01-01T00:00:00Z""#)
+        patient.configuration.sigstore.trust = .files(
+            trustedRoot: try patient.folder.write(retired, to: "retired.json"), signingConfig: nil)
+        let finding = try await patient.finding("timestamp authority")
+        #expect(finding.verdict == .failed && finding.code == "verify.timestamp", "\(finding)")
+        #expect(finding.observed.contains("outside the trust material's validity"))
+        let log = try await patient.finding("log")
+        #expect(log.verdict == .failed && log.observed.contains("retired"), "\(log)")
+    }
+
+    @Test func `where signatures are kept elsewhere, push is tried there, and images are only pulled`() async throws {
+        var patient = try await DoctorPatient()
+        let image = patient.line.repository.name
+        let place = image + "-signatures"
+        let registry = SigningLine.registryName
+        patient.configuration.registries[0].signatureRepository = "\(registry)/\(place)"
+        patient.configuration.registries[0].deletion = .basic(username: "remover", password: Secret("long enough"))
+        func checks(_ findings: [DoctorFinding]) -> Set<String> {
+            Set(findings.map(\.check).filter { $0.hasSuffix(image) || $0.hasSuffix(place) })
+        }
+        let findings = await patient.findings { $0.writes = true }
+        #expect(findings.filter { $0.verdict == .failed }.map(\.observed) == [])
+        #expect(
+            checks(findings)
+                == [
+                    "pull \(registry)/\(image)", "push \(registry)/\(place)", "referrers \(registry)/\(place)",
+                    "tags \(registry)/\(place)", "deletion \(registry)/\(place)",
+                ])
+        let writes = patient.line.registry.requests.filter(\.isWrite)
+        #expect(!writes.isEmpty && writes.allSatisfy { $0.path.hasPrefix("/v2/\(place)/") })
+
+        // pull alone may be missing, or push
+        patient.line.registry.next(.answered(403)) { $0.path.hasPrefix("/v2/\(image)/manifests/") }
+        let unreadable = try await patient.finding("pull \(registry)/\(image)")
+        #expect(unreadable.verdict == .failed && unreadable.code == "registry.forbidden", "\(unreadable)")
+        patient.line.registry.next(.answered(403)) { $0.isWrite && $0.path.hasPrefix("/v2/\(place)/blobs/") }
+        let readOnly = try await patient.finding("push \(registry)/\(place)")
+        #expect(readOnly.verdict == .failed && readOnly.code == "registry.forbidden", "\(readOnly)")
+
+        // the place is known also where the images are not
+        patient.configuration.endpoints[0].repositories = [try Glob("team-**")]
+        let patterns = await patient.findings()
+        #expect(patterns.first { $0.check == "push \(registry)/\(place)" }?.verdict == .ok)
+        #expect(patterns.first { $0.check == "registry \(registry) pull" }?.verdict == .warning)
     }
 
     @Test func `a managed key is shown with its hint and what clients make of it`() async throws {

@@ -79,11 +79,23 @@ import Testing
         for file in ["p384.pem", "pkcs1.pem", "ed25519.pem"] {
             #expect(try ManagedKey(pem: Self.text(file)).caveat != nil)
         }
-        #expect(throws: Never.self) { try ManagedKey(pem: Self.text("p384.pem")).checkLoggableByDigest() }
-        let error = #expect(throws: SigstoreError.self) {
-            try ManagedKey(pem: Self.text("ed25519.pem")).checkLoggableByDigest()
+        let places = [(1, false), (1, true), (2, false)]
+        for (version, byDigest) in places {
+            try ManagedKey(pem: Self.text("p384.pem")).checkLoggable(inRekor: version, byDigest: byDigest)
+            try ManagedKey(pem: Self.text("pkcs1.pem")).checkLoggable(inRekor: version, byDigest: byDigest)
         }
-        #expect(error?.observed.contains("Ed25519ph") == true)
+        let edwards = try ManagedKey(pem: Self.text("ed25519.pem"))
+        try edwards.checkLoggable(inRekor: 1, byDigest: false)
+        for (version, byDigest) in places.dropFirst() {
+            let error = #expect(throws: SigstoreError.self) {
+                try edwards.checkLoggable(inRekor: version, byDigest: byDigest)
+            }
+            #expect(error?.code == "identity.key" && error?.observed.contains("use a P-256 key") == true)
+        }
+        let odd = ManagedKey(try PrivateKey.generate(.rsa(bits: 2560)))
+        try odd.checkLoggable(inRekor: 1, byDigest: true)
+        let error = #expect(throws: SigstoreError.self) { try odd.checkLoggable(inRekor: 2, byDigest: false) }
+        #expect(error?.code == "identity.key" && error?.observed.contains("2560") == true)
     }
 
     @Test func `no description shows a key`() throws {

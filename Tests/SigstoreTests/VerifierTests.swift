@@ -41,6 +41,30 @@ import Testing
         }
     }
 
+    @Test func `before the log a signature that nobody will date is refused, by a key as well`() throws {
+        let key = try PrivateKey.generate(.ecdsaP256)
+        let digest = Hash.sha256(Array("artifact".utf8))
+        let bundle = UnverifiedBundle(
+            .messageSignature(
+                digestAlgorithm: "SHA2_256", digest: digest,
+                signature: try key.sign(prehashed: digest, .ecdsa(.sha256))),
+            .publicKey(hint: key.publicKey.hint), [], timestamps: [])
+        let artifact = try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest))
+        try verifier.verifyBeforeLogging(bundle, artifact: artifact, by: .publicKey(key.publicKey), datedByLog: true)
+        let undated = #expect(throws: VerificationError.self) {
+            try verifier.verifyBeforeLogging(
+                bundle, artifact: artifact, by: .publicKey(key.publicKey), datedByLog: false)
+        }
+        #expect(undated?.code == "verify.time")
+        var demands = Verifier.Demands.standard
+        demands.needsTimestamp = true
+        let demanded = #expect(throws: VerificationError.self) {
+            try verifier.verifyBeforeLogging(
+                bundle, artifact: artifact, by: .publicKey(key.publicKey), datedByLog: true, demanding: demands)
+        }
+        #expect(demanded?.code == "verify.timestamp")
+    }
+
     struct Unexpected: Error {}
 
     /// Every recorded keyless bundle with its own trusted root, as cosign judged them.

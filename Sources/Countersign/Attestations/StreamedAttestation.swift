@@ -80,6 +80,7 @@ struct StreamedAttestation: Sendable {
         _ trace: AttemptTrace
     ) async throws -> Evidence {
         let log = try signer.services.log(for: .bundle, of: order.rule)
+        do { try signer.check(log, byDigest: true) } catch { throw StageFailure(stage: .log, underlying: error) }
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         guard credential.key.algorithm.defaultScheme.isOverSHA256 else {
             throw SigningError.evidenceUnusable("a \(credential.key.algorithm) key does not sign over SHA-256")
@@ -92,7 +93,7 @@ struct StreamedAttestation: Sendable {
         // of our own making, is verified as that of any client would be
         try await trace.stage(.verify) {
             do {
-                try Self.verifyBeforeLogging(digest, signature, timestamp: stamp, by: credential.signer, signer)
+                try Self.verifyBeforeLogging(digest, signature, timestamp: stamp, by: credential.signer, signer, log)
             } catch {
                 await signer.identity.discard(credential)
                 throw error
@@ -169,14 +170,15 @@ struct StreamedAttestation: Sendable {
 
     private static func verifyBeforeLogging(
         _ digest: [UInt8], _ signature: [UInt8], timestamp: [UInt8]?, by submitter: LogSubmission.Signer,
-        _ signer: Signer
+        _ signer: Signer, _ log: (any TransparencyLog)?
     ) throws {
         let presented = UnverifiedBundle(
             .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
             material(submitter), [], timestamps: timestamp.map { [$0] } ?? [])
         try signer.trust.verifier.verifyBeforeLogging(
             presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
-            by: try signer.identity.expected, expecting: nil, repositories: nil)
+            by: try signer.identity.expected, expecting: nil, repositories: nil,
+            datedByLog: log?.datesEntries ?? true)
     }
 
     /// What an earlier attempt left behind, before the log gets it (``Signer/verifyStored(_:_:by:)``).
@@ -184,7 +186,8 @@ struct StreamedAttestation: Sendable {
         let submitter = try signer.submitter(of: prepared)
         do {
             try Self.verifyBeforeLogging(
-                digest, prepared.signature, timestamp: prepared.timestampToken, by: submitter, signer)
+                digest, prepared.signature, timestamp: prepared.timestampToken, by: submitter, signer,
+                signer.services.log(id: prepared.log))
         } catch let error as VerificationError {
             throw SigningError.ownOutputRejected(
                 code: error.code, observed: "what was stored for the log: \(error.observed)")

@@ -79,13 +79,15 @@ package struct AuditAnchoring: Service {
         _ head: AuditHead, after known: Int64?, _ signer: Signer, _ log: any TransparencyLog
     ) async throws -> AuditAnchors.Anchor {
         let document = SignedDocument(format: .bundle, kind: .attestation, payload: head.statement.encoded())
+        try signer.check(log, byDigest: !document.isEnveloped)
         let credential = try await signer.identity.credential()
         let signature = try signer.sign(document, with: credential)
         let stamp = try await signer.timestamp(signature, under: credential)
         let presented = document.presented(signature, by: credential.signer, entry: nil, timestamp: stamp)
         guard case .bundle(let bundle) = presented else { throw SigningError.noLog(.bundle) }
         try signer.trust.verifier.verifyBeforeLogging(
-            bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType)
+            bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType,
+            datedByLog: log.datesEntries)
         return try await anchors.prepare(
             try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log),
             position: head.position, head: head.hash, since: known)
@@ -104,13 +106,14 @@ package struct AuditAnchoring: Service {
         try signer.verifyStored(anchor.prepared, .attestation) { presented in
             guard case .bundle(let bundle) = presented else { throw SigningError.noLog(.bundle) }
             try signer.trust.verifier.verifyBeforeLogging(
-                bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType)
+                bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType,
+                datedByLog: true)
         }
         let entry = try await entry(of: anchor, in: log)
         guard case .bundle(let bundle) = try signer.presented(anchor.prepared, entry, .attestation) else { return }
         let json = try bundle.json()
         do { try head.verify(json, by: try signer.identity.expected, signer.trust.verifier) } catch {
-            if try signer.isDatedOutside(anchor.prepared, entry) {
+            if try signer.isNeverVerified(anchor.prepared, entry) {
                 try await anchors.abandon(anchor, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil))
             }
             throw error

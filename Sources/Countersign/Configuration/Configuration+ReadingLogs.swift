@@ -5,6 +5,10 @@ extension ConfigurationReading {
     func logs(_ section: ConfigurationSection, _ trust: TrustConfiguration, into sigstore: inout SigstoreConfiguration)
     {
         sigstore.logs = section.sections("logs", log)
+        sigstore.witnesses = section.sections("witnesses") { section in
+            let (keys, quorum) = cosigners(section)
+            return .init(logs: section.globs("logs"), keys: keys, quorum: quorum)
+        }
         guard sigstore.logs.isEmpty || section.has("rekor") else { return }
         sigstore.rekor = service("rekor", in: section, trust, "the transparency log")
     }
@@ -16,16 +20,23 @@ extension ConfigurationReading {
             name: section.required("name", "what rules call it by"), version: version, upstream: upstream(section),
             tilesURL: section.string("tiles_url"))
         section.section("witnesses") { section in
-            for key in section.strings("keys") {
-                do throws(SigstoreError) {
-                    log.witnesses.append(try Witness(verifierKey: key))
-                } catch {
-                    section.complain("keys", error.observed)
-                }
-            }
-            log.witnessQuorum = log.witnesses.count
-            section.read("quorum", into: &log.witnessQuorum)
+            (log.witnesses, log.witnessQuorum) = cosigners(section)
         }
         return log
+    }
+
+    /// Witnesses, and how many of them it takes: all, where nothing else is said.
+    private func cosigners(_ section: ConfigurationSection) -> (keys: [Witness], quorum: Int) {
+        var keys: [Witness] = []
+        for key in section.strings("keys") {
+            do throws(SigstoreError) {
+                keys.append(try Witness(verifierKey: key))
+            } catch {
+                section.complain("keys", error.observed)
+            }
+        }
+        var quorum = keys.count
+        section.read("quorum", into: &quorum)
+        return (keys, quorum)
     }
 }

@@ -16,12 +16,7 @@ extension Problems {
             check((1...2).contains(log.version), "\(path).version", "is the API that it speaks: 1 or 2")
             upstream(path, log.upstream)
             check(log.witnesses.isEmpty || log.version == 2, "\(path).witnesses", "only a Rekor v2 has witnesses")
-            check(
-                (0...log.witnesses.count).contains(log.witnessQuorum), "\(path).witnesses.quorum",
-                "is how many of the \(log.witnesses.count) witnesses must have cosigned")
-            check(
-                Set(log.witnesses.map(\.name)).count == log.witnesses.count, "\(path).witnesses.keys",
-                "one key for each witness")
+            cosigners("\(path).witnesses", log.witnesses, quorum: log.witnessQuorum)
             guard let tiles = log.tilesURL else { continue }
             check(log.version == 2, "\(path).tiles_url", "only a Rekor v2 has tiles")
             var reached = log.upstream
@@ -33,5 +28,18 @@ extension Problems {
                 tiles.hasPrefix("https://") || reached.plainHTTP, "\(path).tiles_url",
                 "'\(tiles)' is in clear: set plain_http if that is meant")
         }
+        for (position, watch) in sigstore.witnesses.enumerated() {
+            let path = "sigstore.witnesses[\(position)]"
+            check(!watch.logs.isEmpty, "\(path).logs", "is missing: patterns over the hosts of the logs")
+            check(!watch.keys.isEmpty, "\(path).keys", "is missing: who cosigns")
+            cosigners(path, watch.keys, quorum: watch.quorum)
+        }
+    }
+
+    private mutating func cosigners(_ path: String, _ witnesses: [Witness], quorum: Int) {
+        check(
+            (0...witnesses.count).contains(quorum), "\(path).quorum",
+            "is how many of the \(witnesses.count) witnesses must have cosigned")
+        check(Set(witnesses.map(\.name)).count == witnesses.count, "\(path).keys", "one key for each witness")
     }
 }

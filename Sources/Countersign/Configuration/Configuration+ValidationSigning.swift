@@ -29,13 +29,14 @@ extension Configuration {
         return problems.found
     }
 
-    /// Rekor v2 says nothing of when: a certificate of ten minutes then needs somebody else to say it.
+    /// Rekor v2 says nothing of when: somebody else has to say it, also of what a key signed, since the log itself is trusted
+    /// as of some time.
     private func timestampProblems(_ problems: inout Problems) {
         guard sigstore.timestampAuthority == nil, !sigstore.trust.mayNameServices else { return }
-        let isKeyless = sigstore.allIdentities.contains { $0.identity.token != nil }
         problems.check(
-            !isKeyless || sigstore.namedLogs.allSatisfy { $0.version == 1 }, "sigstore.timestamp_authority",
-            "is missing: a Rekor v2 log does not date its entries, so that keyless signatures need a timestamp")
+            sigstore.namedLogs.allSatisfy { $0.version == 1 }, "sigstore.timestamp_authority",
+            "is missing: a Rekor v2 log does not date its entries, so that what is entered there needs a timestamp, "
+                + "whatever it is signed with")
     }
 }
 

@@ -1,3 +1,5 @@
+package import Sigstore
+
 /// Whose certificates, timestamps and log entries we use, and as whom we sign.
 package struct SigstoreConfiguration: Sendable {
     /// What our own output must verify against before it is published. A lab root is refused in production.
@@ -12,6 +14,8 @@ package struct SigstoreConfiguration: Sendable {
     package var rekor: UpstreamConfiguration?
     /// The transparency logs, in the order of preference; empty: ``rekor``, or the signing configuration's.
     package var logs: [InstanceServices.Log] = []
+    /// Who must have cosigned the checkpoints of Rekor v2 logs, whoever names these; the first that fits a log counts.
+    package var witnesses: [LogWitnesses] = []
     /// How often each log is asked for its newest checkpoint, which must extend the last one. Default 1 min.
     package var logWatchInterval: Duration = .seconds(60)
     /// As whom we sign, where a rule names nobody else: the identity `default`.
@@ -58,7 +62,22 @@ package struct SigstoreConfiguration: Sendable {
 
     /// The logs that the configuration itself names, in the order of preference.
     package var namedLogs: [InstanceServices.Log] {
-        (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs
+        (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs.map(witnessed)
+    }
+
+    /// The witnesses of all logs of a host.
+    package struct LogWitnesses: Sendable, Equatable {
+        /// Patterns over the hosts of the logs' URLs: shards have names of one form.
+        package var logs: [Glob]
+        package var keys: [Witness]
+        /// How many of them must have cosigned a checkpoint. Default all.
+        package var quorum: Int
+
+        package init(logs: [Glob], keys: [Witness], quorum: Int) {
+            self.logs = logs
+            self.keys = keys
+            self.quorum = quorum
+        }
     }
 
     package enum CertificateTransparency: String, Sendable, CaseIterable { case required, none }

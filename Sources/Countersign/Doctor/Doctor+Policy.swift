@@ -8,6 +8,8 @@ extension Doctor {
         // without services the finding about them says why
         guard let services = try? services.get() else { return [] }
         let sigstore = configuration.sigstore
+        // the finding about a key says why it cannot be read
+        let keys = sigstore.managedKeys.compactMapValues { try? $0.get() }
         var findings: [DoctorFinding] = []
         if let config = try? trust.get().current.signingConfig {
             findings.append(
@@ -19,7 +21,7 @@ extension Doctor {
         for rule in configuration.policy.rules where rule.effect == .sign {
             findings.append(
                 await look("rule \(rule.name)", fix: "see the rule's formats, identity and log") {
-                    try sigstore.check(rule, services)
+                    try sigstore.check(rule, services, keys)
                     let formats = rule.formats.map { format in
                         "\(format.rawValue) in \(services.log(for: format, of: rule)?.name ?? "")"
                     }

@@ -2,7 +2,8 @@ import FoundationEssentials
 import OCI
 
 extension Doctor {
-    /// One registry: reachable with its credentials, push in the repositories that are known, and how it lists referrers.
+    /// One registry: reachable with its credentials, pull of the images that are known, and push where their signatures are
+    /// kept, with how it lists them.
     func registryFindings(_ registry: RegistryConfiguration) async -> [DoctorFinding] {
         let name = "registry \(registry.name)"
         let client: RegistryClient
@@ -16,26 +17,58 @@ extension Doctor {
             }
         ]
         guard findings.allSatisfy({ $0.verdict == .ok }) else { return findings }
-        let repositories = repositories(of: registry)
-        for repository in repositories {
-            findings.append(await pushFinding(client, "\(registry.name)/\(repository)", repository))
-            findings.append(await referrersFinding(client, "\(registry.name)/\(repository)", repository))
-            if options.writes {
-                findings.append(await tagFinding(client, registry, "\(registry.name)/\(repository)", repository))
-            }
-            if registry.deletion != nil {
-                findings.append(await deletionFinding(registry, "\(registry.name)/\(repository)", repository))
+        let images = images(of: registry)
+        if let place = registry.signaturePlace {
+            for image in images {
+                findings.append(await pullFinding(client, "\(registry.name)/\(image)", image, signatures: place))
             }
         }
-        if repositories.isEmpty {
+        let places = places(in: registry, images)
+        for place in places { findings += await placeFindings(client, registry, place) }
+        // one that keeps signatures of other registries' images may have no images of its own
+        let hasImages = places.isEmpty || configuration.endpoints.contains { $0.registry == registry.name }
+        if images.isEmpty, hasImages {
             findings.append(
                 DoctorFinding(
-                    "\(name) push",
+                    "\(name) \(registry.signaturePlace == nil ? "push" : "pull")",
                     .doubtful(
                         "not tried: the configuration names repositories by pattern only",
                         fix: "name one that exists: `doctor --repository \(registry.name)/…`")))
         }
         return findings
+    }
+
+    /// All that is done with a repository in which signatures are kept.
+    private func placeFindings(
+        _ client: RegistryClient, _ registry: RegistryConfiguration, _ repository: String
+    ) async -> [DoctorFinding] {
+        let name = "\(registry.name)/\(repository)"
+        let referrers = await referrersFinding(client, name, repository)
+        let needsTags = signsLegacy || referrers.facts["referrers"] == "fallback"
+        var findings = [await pushFinding(client, name, repository), referrers]
+        if options.writes {
+            findings.append(await tagFinding(client, registry, name, repository, needsTags: needsTags))
+        } else if needsTags {
+            findings.append(
+                DoctorFinding(
+                    "tags \(name)",
+                    .doubtful(
+                        "signatures are kept under tags sha256-… here, which are written again and again; whether the registry "
+                            + "lets them be is not tried",
+                        fix: "see that tags sha256-* are exempt from immutability; `doctor --write` tries it")))
+        }
+        if registry.deletion != nil { findings.append(await deletionFinding(registry, name, repository)) }
+        return findings
+    }
+
+    /// Something that nothing has is asked for: the answer that it is not there needs the right to pull.
+    private func pullFinding(
+        _ client: RegistryClient, _ name: String, _ repository: String, signatures place: Repository
+    ) async -> DoctorFinding {
+        await look("pull \(name)", fix: "give the daemon pull on this repository") {
+            _ = try await client.serves(repository, .sha256(of: Array("countersign doctor".utf8)))
+            return .good("manifests may be asked for; signatures are kept in \(place)")
+        }
     }
 
     /// A session is opened, which needs the right to push, and cancelled: nothing is stored.
@@ -72,15 +105,27 @@ extension Doctor {
             case .api: return .good("the registry has the referrers API", facts: ["referrers": "api"])
             case .fallback:
                 return .good(
-                    "no referrers API: signatures are listed under the tag sha256-<hex>, which is rewritten for each one. "
-                        + "If tags are immutable there, exempt sha256-*; `doctor --write` tries it",
+                    "no referrers API: signatures are listed under the tag sha256-<hex>, which is rewritten for each one",
                     facts: ["referrers": "fallback"])
             }
         }
     }
 
-    /// Repositories of the registry that somebody named: on the command line, or in a list without a pattern.
-    private func repositories(of registry: RegistryConfiguration) -> [String] {
+    /// Whether a rule puts signatures under tags, whatever the registry can do.
+    private var signsLegacy: Bool {
+        configuration.policy.rules.contains { $0.effect == .sign && $0.formats.contains(.legacy) }
+    }
+
+    /// Repositories of the registry in which signatures are kept: those of the images, unless these are kept elsewhere, and
+    /// what other registries' images have theirs in (``Registries/place(of:)``).
+    private func places(in registry: RegistryConfiguration, _ images: [String]) -> [String] {
+        let others = configuration.registries.compactMap(\.signaturePlace).filter { $0.registry == registry.name }
+        var seen: Set<String> = []
+        return ((registry.signaturePlace == nil ? images : []) + others.map(\.name)).filter { seen.insert($0).inserted }
+    }
+
+    /// Repositories of the registry's images that somebody named: on the command line, or in a list without a pattern.
+    private func images(of registry: RegistryConfiguration) -> [String] {
         let prefix = registry.name + "/"
         var names = options.repositories.filter { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
         for endpoint in configuration.endpoints where endpoint.registry == registry.name {

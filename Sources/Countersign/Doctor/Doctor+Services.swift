@@ -30,14 +30,22 @@ extension Doctor {
                 message)
             let response = try TimestampResponse(der: answer)
             let authorities = try trust.get().current.trustedRoot.timestampAuthorities
-            let times = authorities.compactMap { authority in
-                try? response.verify(
-                    imprintOf: message, chain: authority.intermediates + [authority.root], roots: [authority.root])
+            let signed = authorities.compactMap { authority in
+                (try? response.verify(
+                    imprintOf: message, chain: authority.intermediates + [authority.root], roots: [authority.root]))
+                    .map { (time: $0, authority: authority) }
             }
-            guard let time = times.first else {
+            guard let first = signed.first else {
                 return .bad(
                     "answers, but none of the \(authorities.count) authorities of the trust material signed its timestamp",
                     code: "verify.timestamp", fix: "see that trust material and timestamp authority belong together")
+            }
+            // as every verifier demands it
+            guard let time = signed.first(where: { $0.authority.validity.contains($0.time) })?.time else {
+                return .bad(
+                    "its timestamp of \(first.time.formatted(.iso8601)) is outside the trust material's validity of "
+                        + "\(first.authority.uri)", code: "verify.timestamp",
+                    fix: "use the authority's successor, or newer trust material; and see this machine's clock")
             }
             let skew = ClockReading(name: upstream.shortName, time: time, from: sent, to: Date(), resolution: 1)
             return skew.seen(prefix: "a timestamp was taken and verified; ")
@@ -54,28 +62,28 @@ extension Doctor {
                 ? try await RekorV1(url: log.upstream.url, http: http, route: log.upstream.route).logInfo().checkpoint
                 : try await tiledCheckpoint(log)
             let checkpoint = try Checkpoint(note: note)
-            let logs = try trust.get().current.trustedRoot.tlogs
-            let signer = logs.first { log in
-                guard let key = log.key else { return false }
-                return checkpoint.signatures.contains { signature in
-                    (try? key.verify(signature.signature, of: checkpoint.signedText)) != nil
-                }
-            }
-            guard let signer else {
+            // as it is demanded of every entry: signed under the log's own name, and by enough witnesses
+            let verifier = log.checkpointVerifier(try trust.get())
+            let verified: VerifiedCheckpoint
+            do throws(SigstoreError) { verified = try verifier.verify(checkpoint) } catch {
+                guard case .malformed(_, let why) = error else { throw error }
                 return .bad(
-                    "\(log.upstream.url) answers with \(checkpoint.size) entries, but none of the \(logs.count) logs of the "
-                        + "trust material signed its checkpoint", code: "verify.checkpoint",
-                    fix: "see that trust material and log belong to one instance")
+                    "\(log.upstream.url) answers with \(checkpoint.size) entries, and its checkpoint does not verify: \(why)",
+                    code: "verify.checkpoint", fix: "see that trust material and log belong to one instance")
             }
-            guard signer.validity.contains(Date()) else {
+            guard verified.log.validity.contains(Date()) else {
                 return .bad(
                     "\(log.upstream.url) signs with a key that the trust material has retired",
                     code: "verify.checkpoint",
                     fix: "use the log's successor, or newer trust material")
             }
+            let witnesses = verified.cosignatures.map(\.witness).sorted().joined(separator: ", ")
+            var facts = ["origin": checkpoint.origin, "size": "\(checkpoint.size)"]
+            if !witnesses.isEmpty { facts["witnesses"] = witnesses }
             return .good(
-                "\(kind), \(checkpoint.size) entries, its checkpoint verified",
-                facts: ["origin": checkpoint.origin, "size": "\(checkpoint.size)"])
+                "\(kind), \(checkpoint.size) entries, its checkpoint verified"
+                    + (log.witnesses.isEmpty ? "" : ", cosigned by \(witnesses.isEmpty ? "nobody" : witnesses)"),
+                facts: facts)
         }
     }
 

@@ -4,8 +4,10 @@ import OpenSSL
 extension Doctor {
     /// Whether the tags that we rewrite can be: a scratch tag is put and replaced. Made only where it is asked for, because
     /// it leaves something behind where nothing may be deleted.
+    /// - Parameter needsTags: whether anything of ours is under a tag there: without a referrers API, and in the legacy format.
     func tagFinding(
-        _ client: RegistryClient, _ registry: RegistryConfiguration, _ name: String, _ repository: String
+        _ client: RegistryClient, _ registry: RegistryConfiguration, _ name: String, _ repository: String,
+        needsTags: Bool
     ) async -> DoctorFinding {
         await look("tags \(name)", fix: "give the daemon pull and push on this repository") {
             let nothing = Digest.sha256(of: SecureRandom.bytes(32))
@@ -24,7 +26,7 @@ extension Doctor {
                     fix: "run doctor again", facts: facts)
             }
             let fix = "exempt the tags sha256-* of this repository from immutability"
-            guard try await needsTags(client, repository) else {
+            guard needsTags else {
                 return .doubtful("\(seen); signatures are listed without tags here; \(rest)", fix: fix, facts: facts)
             }
             return .bad("\(seen); \(rest)", code: "registry.tag_immutable", fix: fix, facts: facts)
@@ -51,17 +53,6 @@ extension Doctor {
         guard !left.isEmpty else { return ("both manifests were deleted again", ["tag": probe.tag]) }
         let digests = left.map(\.description).joined(separator: " ")
         return ("\(digests) stay there (\(reason))", ["tag": probe.tag, "left": digests])
-    }
-
-    /// Whether anything of ours is under a tag: where there is no referrers API, and in the legacy format.
-    private func needsTags(_ client: RegistryClient, _ repository: String) async throws -> Bool {
-        if configuration.policy.rules.contains(where: { $0.effect == .sign && $0.formats.contains(.legacy) }) {
-            return true
-        }
-        if case .fallback = try await client.referrers(repository, of: .sha256(of: Array("countersign doctor".utf8))) {
-            return true
-        }
-        return false
     }
 }
 

@@ -53,18 +53,18 @@ package struct EvidenceLine: Sendable {
     private func sign(
         _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
+        // what no log would take, or nobody could verify, costs no certificate
+        let places = try formats.map { format in
+            let document = order.content.document(format)
+            return (document, log: try signer.log(for: document, of: order.rule))
+        }
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared: [Evidence.Prepared] = []
-        for format in formats {
-            let document = order.content.document(format)
-            let log = try signer.services.log(for: format, of: order.rule)
-            guard log.datesEntries || signer.services.timestamps != nil || credential.certificate == nil else {
-                throw SigningError.noTimestamp(log: log.id)
-            }
+        for (document, log) in places {
             prepared.append(
                 try await sign(document, by: signer, with: credential, for: log, trace) { signature, stamp in
                     try await signer.verifyBeforeLogging(
-                        document, signature, timestamp: stamp, by: credential, for: order)
+                        document, signature, timestamp: stamp, by: credential, for: order, in: log)
                 })
         }
         let signed = prepared
@@ -91,9 +91,10 @@ package struct EvidenceLine: Sendable {
         let signer = try signers.signer(of: evidence, order.content.kind, for: order.rule)
         if let known = try LoggedEvidence(evidence, order, signer) { return known }
         if evidence.isFoundUnlogged {
+            // what nobody dated, prepared before a date was demanded, may have its entry already: it is put aside with that
             try await trace.stage(.verify) {
                 try signer.verifyStored(evidence.prepared, order.content.kind) {
-                    try signer.verifyBeforeLogging($0, for: order)
+                    try signer.verifyBeforeLogging($0, for: order, datedByLog: true)
                 }
             }
         }
@@ -128,8 +129,8 @@ package struct EvidenceLine: Sendable {
 
     /// Verifies our own output completely, renders what will be published once, and commits both: nothing is published
     /// that we would not accept. What does not verify is kept and tried again (the trusted root may be behind its
-    /// services); only an entry that the log dated outside the certificate's life can never verify, and the digest is
-    /// signed anew.
+    /// services); only what the log dated outside the certificate's life, or nobody dated at all, can never verify, and
+    /// the digest is signed anew.
     private func commit(
         _ evidence: Evidence, _ entry: TlogEntry, _ order: SigningOrder, _ signer: Signer
     ) async throws -> LoggedEvidence {
@@ -155,7 +156,7 @@ package struct EvidenceLine: Sendable {
     func rejected(
         _ error: VerificationError, _ evidence: Evidence, _ entry: TlogEntry, _ claim: Claim, _ signer: Signer
     ) async throws -> SigningError {
-        if try signer.isDatedOutside(evidence.prepared, entry) {
+        if try signer.isNeverVerified(evidence.prepared, entry) {
             try await journal.abandon(
                 evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: claim)
         }

@@ -49,15 +49,13 @@ struct GroupLine: Sendable {
     private func sign(
         _ members: [GroupMember], _ rule: PolicyConfiguration.Rule, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Journal.GroupCommit {
-        let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
-        let log = try signer.services.log(for: .bundle, of: rule)
-        guard log.datesEntries || signer.services.timestamps != nil || credential.certificate == nil else {
-            throw SigningError.noTimestamp(log: log.id)
-        }
         let document = SigningContent.approval(of: try members.map { try $0.statement() }).document(.bundle)
+        let log = try signer.log(for: document, of: rule)
+        let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared = try await line.sign(document, by: signer, with: credential, for: log, trace) {
             signature, stamp in
-            try await signer.verifyBeforeLogging(document, signature, timestamp: stamp, by: credential, for: members)
+            try await signer.verifyBeforeLogging(
+                document, signature, timestamp: stamp, by: credential, for: members, in: log)
         }
         prepared.subjects = members.count
         let evidence = prepared
@@ -86,7 +84,7 @@ struct GroupLine: Sendable {
                     }
                     try signer.trust.verifier.verifyBeforeLogging(
                         bundle, members: try members.map { try $0.verified() }, by: try signer.identity.expected,
-                        expecting: Statement.cosignSignPredicateType)
+                        expecting: Statement.cosignSignPredicateType, datedByLog: true)
                 }
             }
         }
@@ -161,7 +159,7 @@ extension Signer {
     /// All that can be verified of a group's statement before the log has it, for each member.
     fileprivate func verifyBeforeLogging(
         _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
-        for members: [GroupMember]
+        for members: [GroupMember], in log: any TransparencyLog
     ) async throws {
         do {
             guard
@@ -170,7 +168,7 @@ extension Signer {
             else { throw SigningError.evidenceUnusable("a group is signed in the bundle format only") }
             try trust.verifier.verifyBeforeLogging(
                 bundle, members: try members.map { try $0.verified() }, by: try identity.expected,
-                expecting: Statement.cosignSignPredicateType)
+                expecting: Statement.cosignSignPredicateType, datedByLog: log.datesEntries)
         } catch {
             await identity.discard(credential)
             throw error

@@ -16,6 +16,30 @@ package struct Signer: Sendable {
         self.trust = trust
     }
 
+    /// The log for a new signature of the document: one that takes it, and an entry that verifiers will trust.
+    /// - Throws: ``StageFailure`` of the log with ``SigningError/noLog(_:)`` and what ``check(_:byDigest:)`` throws.
+    func log(
+        for document: SignedDocument, of rule: PolicyConfiguration.Rule
+    ) throws(StageFailure) -> any TransparencyLog {
+        do {
+            let log = try services.log(for: document.format, of: rule)
+            try check(log, byDigest: !document.isEnveloped)
+            return log
+        } catch {
+            throw StageFailure(stage: .log, underlying: error)
+        }
+    }
+
+    /// Refuses to sign for a log what it would not take, or what nobody would date: a verifier trusts the log as of some
+    /// time only, also under a key.
+    /// - Throws: ``SigningError/noTimestamp(log:)``, `SigstoreError` of code `identity.key`.
+    func check(_ log: any TransparencyLog, byDigest: Bool) throws {
+        guard log.datesEntries || services.timestamps != nil else { throw SigningError.noTimestamp(log: log.id) }
+        if case .key(let key) = identity.means {
+            try key.checkLoggable(inRekor: log.datesEntries ? 1 : 2, byDigest: byDigest)
+        }
+    }
+
     /// Signs the document. In memory only.
     func sign(_ document: SignedDocument, with credential: Credential) throws -> [UInt8] {
         try credential.key.sign(document.message)
@@ -38,28 +62,28 @@ package struct Signer: Sendable {
     /// All that can be verified before the log has it: nothing enters a public log that could not be published.
     func verifyBeforeLogging(
         _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
-        for order: SigningOrder
+        for order: SigningOrder, in log: any TransparencyLog
     ) async throws {
         let presented = document.presented(signature, by: credential.signer, entry: nil, timestamp: timestamp)
-        do { try verifyBeforeLogging(presented, for: order) } catch {
+        do { try verifyBeforeLogging(presented, for: order, datedByLog: log.datesEntries) } catch {
             await identity.discard(credential)
             throw error
         }
     }
 
     /// The same of a signature that somebody made.
-    func verifyBeforeLogging(_ presented: PresentedForm, for order: SigningOrder) throws {
+    func verifyBeforeLogging(_ presented: PresentedForm, for order: SigningOrder, datedByLog: Bool) throws {
         let artifact = try ArtifactDigest(order.target.digest.description)
         let repositories = [order.target.repository.description]
         switch presented {
         case .bundle(let bundle):
             try trust.verifier.verifyBeforeLogging(
                 bundle, artifact: artifact, by: try identity.expected, expecting: order.content.predicateType,
-                repositories: repositories)
+                repositories: repositories, datedByLog: datedByLog)
         case .legacy(let legacy):
             try trust.verifier.verifyBeforeLogging(
                 legacy, image: artifact, by: try identity.expected, expecting: order.content.predicateType,
-                repositories: repositories)
+                repositories: repositories, datedByLog: datedByLog)
         }
     }
 
@@ -75,9 +99,13 @@ package struct Signer: Sendable {
             logRequest: try log.request(for: document.submission(signature, by: credential.signer)))
     }
 
-    /// Whether the log took the entry at a time when the certificate did not hold: no verifier will ever accept it.
-    func isDatedOutside(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
-        guard entry.integratedTime > 0, let der = prepared.certificateChain.first else { return false }
+    /// Whether no verifier will ever accept it: the log took the entry at a time when the certificate did not hold, or
+    /// neither the log nor an authority said when.
+    func isNeverVerified(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
+        guard entry.integratedTime > 0 else {
+            return prepared.timestampToken == nil && services.log(id: prepared.log)?.datesEntries == false
+        }
+        guard let der = prepared.certificateChain.first else { return false }
         return
             !(try Certificate.remembered(der: der).isValid(
                 at: Date(timeIntervalSince1970: Double(entry.integratedTime))))

@@ -55,7 +55,8 @@ package struct SignedDocument: Sendable {
     package let kind: LegacyKind
     package let payload: [UInt8]
 
-    private var isEnveloped: Bool { format == .bundle || kind == .attestation }
+    /// Whether a DSSE envelope holds it; else the log learns its digest alone.
+    var isEnveloped: Bool { format == .bundle || kind == .attestation }
 
     /// The bytes that the signature is over.
     var message: [UInt8] {

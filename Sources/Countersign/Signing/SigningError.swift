@@ -19,7 +19,7 @@ package enum SigningError: Error, Sendable {
     case otherLog(prepared: String, configured: String)
     /// No log in use takes signatures of this format.
     case noLog(SignatureFormat)
-    /// The log does not date its entries, nobody else would, and a certificate needs a date.
+    /// The log does not date its entries, nobody else would, and verifiers trust an entry as of some time only.
     case noTimestamp(log: String)
     /// A rule names an identity that the configuration does not have (any more).
     case unknownIdentity(String)

@@ -4,7 +4,7 @@ package import Sigstore
 package struct SigningServices: Sendable {
     /// In the order of preference.
     package let logs: [Log]
-    /// nil only where every log in use dates its entries itself, or no certificate needs a date.
+    /// nil only where every log in use dates its entries itself.
     package let timestamps: TimestampClient?
     /// Before the authority; nil: nobody counts what it is asked.
     let timestampGate: DependencyGate?

@@ -48,8 +48,11 @@ package struct CheckpointRecords: CheckpointStore {
     let pool: ConnectionPool
     let log: String
 
-    /// Rows are kept this long after they were seen, the largest proven one for ever.
+    /// Proven rows are kept this long after they were seen, the largest one for ever.
     private static let keeping: Duration = .seconds(30 * 86_400)
+    /// Rows of one tree that may wait for their proof; of more the smallest are dropped unproven. A busy log hands out one with
+    /// each entry, and a look proves only so many.
+    package static let mostWaiting = 100_000
 
     package func proven(origin: String) async throws -> Checkpoint? {
         try await notes(
@@ -92,8 +95,6 @@ package struct CheckpointRecords: CheckpointStore {
     package func prove(_ checkpoints: [Checkpoint]) async throws {
         guard let largest = checkpoints.last else { return }
         let sizes = checkpoints.compactMap { Int64(exactly: $0.size) }
-        // What was pending and not among those looked at is dropped: a sample was proven, and rows must not pile up. Fresh
-        // ones stay for the next look.
         _ = try await pool.rows(
             """
             WITH proven AS (
@@ -101,9 +102,20 @@ package struct CheckpointRecords: CheckpointStore {
                 WHERE log = \(log) AND origin = \(largest.origin) AND size = ANY (\(sizes)) AND proven_at IS NULL)
             DELETE FROM countersign.log_checkpoint
             WHERE log = \(log) AND origin = \(largest.origin) AND size < \(sizes.max() ?? 0) AND NOT size = ANY (\(sizes))
-                AND (seen_at < now() - \(Self.keeping)::interval
-                    OR (proven_at IS NULL AND seen_at < now() - interval '1 hour'))
+                AND CASE WHEN proven_at IS NOT NULL THEN seen_at < now() - \(Self.keeping)::interval
+                    ELSE size <= (
+                        SELECT size FROM countersign.log_checkpoint
+                        WHERE log = \(log) AND origin = \(largest.origin) AND proven_at IS NULL
+                            AND NOT size = ANY (\(sizes))
+                        ORDER BY size DESC OFFSET \(Int64(Self.mostWaiting)) LIMIT 1) END
             """)
+    }
+
+    /// How many of the log's checkpoints wait for the proof that they lie in its history, over all its trees.
+    package func waiting() async throws(QueueError) -> Int {
+        try await pool.rows(
+            "SELECT count(*) AS waiting FROM countersign.log_checkpoint WHERE log = \(log) AND proven_at IS NULL"
+        ).values { Int(try $0.decode("waiting", as: Int64.self)) }.first ?? 0
     }
 
     private func notes(_ query: Query) async throws -> [Checkpoint] {

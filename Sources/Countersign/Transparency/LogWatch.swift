@@ -72,11 +72,27 @@ package struct LogWatch: Service {
         }
     }
 
+    /// Checkpoints of entries that a look had no room for, or that are larger than what the log showed it.
+    private func tellWaiting(in store: CheckpointRecords, _ id: String) async {
+        // without the database the look itself has failed, and said so
+        guard let waiting = try? await store.waiting() else { return }
+        metrics.waiting.set(Double(waiting), id)
+        guard waiting > 0 else { return }
+        logger.info(
+            "checkpoints of a log wait for their proof of consistency",
+            metadata: ["log.url": "\(id)", "checkpoints": "\(waiting)"])
+    }
+
     private func look(at log: Watched) async throws {
         let id = log.reader.id
         metrics.inconsistent.set(try await records.alarm(of: id) == nil ? 0 : 1, id)
-        let check = ConsistencyCheck(log.reader, verifier: log.verifier, store: records.store(of: id))
-        let finding = try await check.look()
+        let store = records.store(of: id)
+        let check = ConsistencyCheck(log.reader, verifier: log.verifier, store: store)
+        let result: Result<ConsistencyCheck.Finding, any Error>
+        do { result = .success(try await check.look()) } catch { result = .failure(error) }
+        // also after a look that failed: what waits then grows
+        await tellWaiting(in: store, id)
+        let finding = try result.get()
         if let active = finding.newest.first {
             metrics.size.set(Double(active.checkpoint.size), id)
             metrics.cosignatures.set(Double(active.cosignatures.count), id)
@@ -106,6 +122,7 @@ package struct LogWatchMetrics: Sendable {
     let inconsistent: Gauge
     let size: Gauge
     let cosignatures: Gauge
+    let waiting: Gauge
     let lastLook: Gauge
     let failures: Counter
 
@@ -115,6 +132,9 @@ package struct LogWatchMetrics: Sendable {
         size = registry.gauge("countersign_log_tree_size", "Leaves of the log's active tree.", labels: ["log"])
         cosignatures = registry.gauge(
             "countersign_log_cosignatures", "Known witnesses on the newest checkpoint.", labels: ["log"])
+        waiting = registry.gauge(
+            "countersign_log_checkpoints_waiting",
+            "Checkpoints that came with entries and are not yet proven to lie in the log's history.", labels: ["log"])
         lastLook = registry.gauge(
             "countersign_log_look_timestamp_seconds", "When the log was last read and its proofs checked.",
             labels: ["log"])

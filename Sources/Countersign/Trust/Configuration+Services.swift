@@ -4,12 +4,13 @@ import Sigstore
 /// Whether the services of a moment do for everything that the policy may ask of them. What the configuration names itself
 /// is judged when it is read; what a signing configuration names is known, and changes, only while we run.
 extension Configuration {
+    /// - Parameter keys: those of our own, by the name of their identity.
     /// - Throws: ``TrustError/several(_:wanted:)``, ``TrustError/unsignable(rule:_:)`` of the first rule.
     func check(
-        _ services: InstanceServices, of signingConfig: SigningConfig?, at now: Date
+        _ services: InstanceServices, of signingConfig: SigningConfig?, keys: [String: ManagedKey] = [:], at now: Date
     ) throws(TrustError) {
         if let signingConfig { try sigstore.checkSelection(of: signingConfig, at: now) }
-        for rule in policy.rules where rule.effect == .sign { try sigstore.check(rule, services) }
+        for rule in policy.rules where rule.effect == .sign { try sigstore.check(rule, services, keys) }
     }
 }
 
@@ -29,9 +30,12 @@ extension SigstoreConfiguration {
     }
 
     /// Whether a rule can be signed as it says: its identity, its log, each of its formats.
-    func check(_ rule: PolicyConfiguration.Rule, _ services: InstanceServices) throws(TrustError) {
+    /// - Parameter keys: as of ``Configuration/check(_:of:keys:at:)``.
+    func check(
+        _ rule: PolicyConfiguration.Rule, _ services: InstanceServices, _ keys: [String: ManagedKey]
+    ) throws(TrustError) {
         func refuse(_ why: String) -> TrustError { .unsignable(rule: rule.name, why) }
-        guard let identity = allIdentities.first(where: { $0.name == rule.identity }) else {
+        guard allIdentities.contains(where: { $0.name == rule.identity }) else {
             throw refuse("names the identity '\(rule.identity)', which is not configured")
         }
         if let name = rule.log, !services.logs.contains(where: { $0.name == name }) {
@@ -43,12 +47,27 @@ extension SigstoreConfiguration {
                 throw refuse(
                     "signs in the \(format.rawValue) format, which needs a Rekor v1 log; only Rekor v2 is in use")
             }
-            // a certificate of ten minutes needs somebody who says when
-            guard log.version == 1 || !services.timestampAuthorities.isEmpty || identity.identity.key != nil else {
+            // a certificate holds for ten minutes, and a log is trusted as of some time: somebody has to say when
+            guard log.version == 1 || !services.timestampAuthorities.isEmpty else {
                 throw refuse(
-                    "is signed with certificates and entered in \(log.name), a Rekor v2 log, which does not date its "
-                        + "entries; no timestamp authority is in use")
+                    "is entered in \(log.name), a Rekor v2 log, which does not date its entries; no timestamp authority is "
+                        + "in use")
             }
+            if let key = keys[rule.identity] { try rule.check(key, signing: format, in: log) }
+        }
+    }
+}
+
+extension PolicyConfiguration.Rule {
+    /// Whether the log takes what a key of our own signs in that format for this rule.
+    /// - Throws: ``TrustError/unsignable(rule:_:)``, which says what to use instead.
+    func check(_ key: ManagedKey, signing format: SignatureFormat, in log: InstanceServices.Log) throws(TrustError) {
+        do throws(SigstoreError) {
+            try key.checkLoggable(inRekor: log.version, byDigest: format == .legacy)
+        } catch {
+            throw .unsignable(
+                rule: name, "signs as '\(identity)' in the \(format.rawValue) format, in \(log.name): \(error.observed)"
+            )
         }
     }
 }

@@ -72,8 +72,8 @@ extension SigstoreConfiguration {
                 }
                 services.logs = chosen.map { service in
                     let upstream = upstream(service)
-                    return .init(
-                        name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream)
+                    return witnessed(
+                        .init(name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream))
                 }
             }
         } catch {
@@ -83,6 +83,16 @@ extension SigstoreConfiguration {
         where publicLog == .unacknowledged && upstream.isPublicInstance {
             throw .publicLog(upstream.host ?? upstream.url)
         }
+    }
+
+    /// The log with the witnesses that are configured for its host, unless it has its own.
+    package func witnessed(_ log: InstanceServices.Log) -> InstanceServices.Log {
+        guard log.version == 2, log.witnesses.isEmpty, let host = log.upstream.host,
+            let watch = witnesses.first(where: { watch in watch.logs.contains { $0.matches(host) } })
+        else { return log }
+        var log = log
+        (log.witnesses, log.witnessQuorum) = (watch.keys, watch.quorum)
+        return log
     }
 
     private func upstream(_ service: SigningConfig.Service) -> UpstreamConfiguration {

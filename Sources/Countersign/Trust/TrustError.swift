@@ -58,7 +58,7 @@ package enum TrustError: Error, Sendable, Equatable {
         case .repository(_, let error): error.fix
         case .expired: "see that the TUF repository can be reached, and this machine's clock"
         case .noService: "name the service under sigstore, or use the instance's current signing configuration"
-        case .unsignable: "name the service under sigstore, or change the rule"
+        case .unsignable: "name the service under sigstore, give the identity another key, or change the rule"
         case .several:
             "name the one that is to be used under sigstore (logs, timestamp_authority), or have the instance select ANY"
         case .publicLog: "set sigstore.public_log: acknowledged if that is meant"

@@ -16,6 +16,8 @@ extension TrustKeeper {
         metrics: TrustMetrics = TrustMetrics(MetricsRegistry()), logger: Logger
     ) async throws(TrustError) {
         let sigstore = configuration.sigstore
+        // one that cannot be read is told by whoever signs with it
+        let keys = checksPolicy ? sigstore.managedKeys.compactMapValues { try? $0.get() } : [:]
         try await self.init(
             try sigstore.trust.source(http: http) { repository in
                 if let pool { TUFDatabaseCache(pool: pool, repository: repository) } else { TUFMemoryCache() }
@@ -23,7 +25,7 @@ extension TrustKeeper {
             allowsLab: configuration.environment == .development, demanding: sigstore.demands,
             services: { config, now throws(TrustError) in try sigstore.services(config, at: now) },
             check: { config, services, now throws(TrustError) in
-                if checksPolicy { try configuration.check(services, of: config, at: now) }
+                if checksPolicy { try configuration.check(services, of: config, keys: keys, at: now) }
             }, metrics: metrics, logger: logger)
     }
 }

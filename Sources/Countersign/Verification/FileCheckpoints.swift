@@ -59,7 +59,8 @@ package struct FileCheckpoints: CheckpointStore {
         var kept = try read(largest.origin)
         let (proven, pending) = try kept.checkpoints()
         if proven.map({ $0.size <= largest.size }) ?? true { kept.proven = largest.note }
-        kept.pending = pending.filter { $0.size > largest.size }.map(\.note)
+        let sizes = Set(checkpoints.map(\.size))
+        kept.pending = pending.filter { !sizes.contains($0.size) }.map(\.note)
         try write(kept)
     }
 

@@ -9,6 +9,7 @@ package struct OnlineLogs: Sendable {
     private let route: HTTPRoute
     private let url: String?
     private let configured: [InstanceServices.Log]
+    private let witnessed: @Sendable (InstanceServices.Log) -> InstanceServices.Log
     private let remember: @Sendable (_ log: String) -> Memory
 
     /// What is remembered of a log, and who is told when it contradicts itself.
@@ -39,16 +40,20 @@ package struct OnlineLogs: Sendable {
     ///   - url: where the log is, in place of what the trusted root says.
     ///   - route: how logs are reached that `configured` does not name.
     ///   - configured: those of a daemon's configuration.
+    ///   - witnessed: gives the others the witnesses that it has for them.
     ///   - remember: by the log's URL.
     package init(
         root: TrustedRoot, url: String? = nil, http: HTTPClient, route: HTTPRoute,
-        configured: [InstanceServices.Log] = [], remember: @escaping @Sendable (_ log: String) -> Memory
+        configured: [InstanceServices.Log] = [],
+        witnessed: @escaping @Sendable (InstanceServices.Log) -> InstanceServices.Log = { $0 },
+        remember: @escaping @Sendable (_ log: String) -> Memory
     ) {
         self.root = root
         self.url = url
         self.http = http
         self.route = route
         self.configured = configured
+        self.witnessed = witnessed
         self.remember = remember
     }
 
@@ -62,8 +67,8 @@ package struct OnlineLogs: Sendable {
         }
         let named = configured.first { $0.upstream.url.withoutSlash == address.withoutSlash }
         let logs = root.tlogs
-        let verifier = CheckpointVerifier(
-            logs: { logs }, witnesses: named?.witnesses ?? [], quorum: named?.witnessQuorum ?? 0)
+        let log = named ?? witnessed(.init(name: "", version: entry.isTiled ? 2 : 1, upstream: .init(url: address)))
+        let verifier = CheckpointVerifier(logs: { logs }, witnesses: log.witnesses, quorum: log.witnessQuorum)
         let route = named?.upstream.route ?? route
         let reader: any LogReader =
             entry.isTiled

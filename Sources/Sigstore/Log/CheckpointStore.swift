@@ -11,6 +11,7 @@ public protocol CheckpointStore: Sendable {
     func record(_ checkpoint: Checkpoint) async throws -> Checkpoint?
 
     /// Marks recorded checkpoints as consistent with each other and all proven before.
+    /// - Parameter checkpoints: of one tree, the largest last.
     func prove(_ checkpoints: [Checkpoint]) async throws
 }
 
@@ -36,8 +37,8 @@ public struct LogContradiction: Sendable {
 
 /// One look at a log: its newest checkpoints are fetched, and proven to extend all that it ever told us.
 public struct ConsistencyCheck: Sendable {
-    /// What one look may prove besides the newest checkpoint.
-    private static let pendingLimit = 16
+    /// What one look may prove besides the newest checkpoint: each costs the log a request. More waits for the next look.
+    static let pendingLimit = 256
 
     private let reader: any LogReader
     private let verifier: CheckpointVerifier
@@ -123,18 +124,25 @@ public struct ConsistencyCheck: Sendable {
         }
         let proven = try await store.proven(origin: newest.origin)
         let pending = try await store.pending(origin: newest.origin, limit: Self.pendingLimit)
-        // an entry may have come with a larger one: that is for a later look
-        let chain = Dictionary(
-            ([newest] + pending + (proven.map { [$0] } ?? [])).filter { $0.size <= newest.size }.map { ($0.size, $0) },
-            uniquingKeysWith: { first, _ in first }
-        ).values.sorted { $0.size < $1.size }
-        for (first, second) in zip(chain, chain.dropFirst()) {
-            if let why = try await reader.disproof(of: first, before: second) {
-                return LogContradiction(
-                    first, second, "the tree of \(first.size) is no prefix of that of \(second.size): \(why)")
+        // each by itself against the newest: beginnings of one tree do not contradict each other. What was proven before goes
+        // first, so that whatever follows is tied to it, also if the look breaks off. An entry may have come with a larger one:
+        // that is for a later look.
+        var extended = [newest]
+        var seen: Set<UInt64> = [newest.size]
+        do {
+            for earlier in (proven.map { [$0] } ?? []) + pending
+            where earlier.size < newest.size && seen.insert(earlier.size).inserted {
+                if let why = try await reader.disproof(of: earlier, before: newest) {
+                    return LogContradiction(
+                        earlier, newest, "the tree of \(earlier.size) is no prefix of that of \(newest.size): \(why)")
+                }
+                extended.append(earlier)
             }
+        } catch {
+            if extended.count > 1 { try? await store.prove(extended.sorted { $0.size < $1.size }) }
+            throw error
         }
-        try await store.prove(chain)
+        try await store.prove(extended.sorted { $0.size < $1.size })
         return nil
     }
 }

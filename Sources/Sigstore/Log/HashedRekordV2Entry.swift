@@ -45,6 +45,9 @@ struct HashedRekordV2Entry: Equatable {
             }
     }
 
+    /// Refuses a key of a kind that this log does not take.
+    static func check(_ key: PublicKey) throws(SigstoreError) { _ = try details(of: key) }
+
     /// The name of the key's algorithm and the digest it signs (sigstore_common.proto, `PublicKeyDetails`).
     private static func details(of key: PublicKey) throws(SigstoreError) -> (String, DigestAlgorithm) {
         switch key.algorithm {

@@ -35,10 +35,11 @@ extension Verifier {
 
     /// The same for a bundle without its log entry: all that is known before it is public.
     public func verifyBeforeLogging(
-        _ bundle: UnverifiedBundle, members: [Member], by signer: ExpectedSigner, expecting predicateType: String
+        _ bundle: UnverifiedBundle, members: [Member], by signer: ExpectedSigner, expecting predicateType: String,
+        datedByLog: Bool
     ) throws(VerificationError) {
         guard let first = members.first else { return }
-        try verifyBeforeLogging(PresentedSignature(bundle, first.artifact), by: signer, demands) {
+        try verifyBeforeLogging(PresentedSignature(bundle, first.artifact), by: signer, datedByLog, demands) {
             (steps) throws(VerificationError) in
             try verifyMembers(bundle, members, expecting: predicateType, &steps)
         }

@@ -7,6 +7,18 @@ import Testing
     private static let tiles = "{name: tiles, version: 2, url: 'https://log.example', tiles_url: 'https://t.example'}"
     private static let rekor = "rekor: {url: https://rekor.example.com}"
 
+    private static let witness = "witness.example.com+94947cf1+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
+
+    @Test func `witnesses of a host are those of its logs, unless a log has its own`() throws {
+        let watch = "witnesses: [{logs: ['log*.example'], keys: ['\(Self.witness)']}]"
+        let own = "witnesses: {keys: ['\(Self.witness)'], quorum: 0}"
+        let tiles = "{name: b, version: 2, url: 'https://log2.example', \(own)}"
+        let sigstore = try Self.parse("logs: [\(Self.tiles), \(tiles)]\n  \(watch)").sigstore
+        #expect(sigstore.witnesses.map(\.quorum) == [1])
+        let logs = try sigstore.services(nil, at: Date()).logs
+        #expect(logs.map(\.witnessQuorum) == [1, 0] && logs.map(\.witnesses.count) == [1, 1])
+    }
+
     @Test func `logs stand in place of rekor, or after it`() throws {
         let alone = try Self.parse("logs: [\(Self.tiles)]").sigstore.services(nil, at: Date()).logs
         #expect(alone.map(\.name) == ["tiles"] && alone.map(\.version) == [2])
@@ -38,6 +50,10 @@ import Testing
             ["sigstore.logs[1].name"]
         ),
         ("\(rekor)\n  logs: [{name: rekor, url: 'https://b.example'}]", ["sigstore.logs[0].name"]),
+        ("\(rekor)\n  witnesses: [{logs: ['*'], keys: []}]", ["sigstore.witnesses[0].keys"]),
+        ("\(rekor)\n  witnesses: [{keys: ['\(witness)']}]", ["sigstore.witnesses[0].logs"]),
+        ("\(rekor)\n  witnesses: [{logs: ['*'], keys: ['\(witness)'], quorum: 2}]", ["sigstore.witnesses[0].quorum"]),
+        ("\(rekor)\n  witnesses: [{logs: ['*'], keys: [nobody]}]", ["sigstore.witnesses[0].keys"]),
         ("logs: [{name: a, url: 'https://log2025-1.rekor.sigstore.dev'}]", ["sigstore.logs[0].url"]),
     ])
     func `a log that cannot be used is told by its place`(_ keys: String, _ paths: [String]) throws {

@@ -1,4 +1,5 @@
 import Sigstore
+import Support
 import Testing
 
 @testable import Countersign
@@ -42,7 +43,28 @@ import Testing
             $0.sigstore.logs = [Self.log("tiles", 2)]
             $0.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: "cosign.key")))
         }
-        #expect(key == [])
+        #expect(key == ["sigstore.timestamp_authority"])
+    }
+
+    @Test func `a key is held to what the logs of its rules take`() throws {
+        let folder = packageRoot + "/Tests/SigstoreTests/Fixtures/keys/"
+        func problems(
+            _ file: String, _ formats: [SignatureFormat], log version: Int
+        ) throws -> [ConfigurationProblem] {
+            var configuration = try Configuration.parse(minimal, directory: "/etc", sources: .example)
+            configuration.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: folder + file)))
+            (configuration.sigstore.rekor, configuration.sigstore.logs) = (nil, [Self.log("log", version)])
+            configuration.policy.rules[0].formats = formats
+            return configuration.keyProblems
+        }
+        #expect(try problems("sec1.pem", [.bundle], log: 2).isEmpty)
+        #expect(try problems("ed25519.pem", [.bundle], log: 1).isEmpty)
+        for (formats, version) in [([SignatureFormat.bundle, .legacy], 1), ([.bundle], 2)] {
+            let found = try problems("ed25519.pem", formats, log: version)
+            #expect(found.map(\.path) == ["policy.rules[0].formats"])
+            #expect(found.first?.message.contains("use a P-256 key") == true, "\(found)")
+        }
+        #expect(try problems("nothing.pem", [.bundle], log: 1).map(\.path) == ["sigstore.identity.key"])
     }
 
     @Test func `a rule names what there is`() throws {

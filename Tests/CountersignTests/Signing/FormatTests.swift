@@ -1,6 +1,7 @@
 import FoundationEssentials
 import OCI
 import OpenSSL
+import Postgres
 import Sigstore
 import Support
 import Testing
@@ -61,6 +62,41 @@ import Testing
         try await after.daemon(setup).workOff()
         #expect(try await after.state(digest) == "signed")
         #expect(after.rekor.requests.count == entries, "adopted")
+    }
+
+    @Test func `no key signs undated for a log that dates nothing, and what one had signed so is signed anew`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        var setup = SigningLine.Setup()
+        setup.key = ManagedKey(try PrivateKey.generate(.ecdsaP256))
+        (setup.isRekorV2, setup.isTimestamped) = (true, false)
+        try await line.push(digest)
+        try await line.daemon(setup).attemptAll()
+        let failure = try await line.failure(digest)
+        #expect(failure?.code == "signing.no_timestamp" && failure?.stage == "log" && failure?.fix.isEmpty == false)
+        #expect(try await line.evidenceRows(of: digest) == (0, 0), "nothing was signed, nothing is in the log")
+
+        // what a daemon that demanded no date has signed and entered
+        setup.isTimestamped = true
+        line.registry.next(.lost, where: \.isBlobUpload)
+        try await line.database.makeDue()
+        try await line.daemon(setup).attemptAll()
+        try await line.database.pool.execute("DELETE FROM countersign.attachment")
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.evidence SET timestamp_token = NULL, logged_at = NULL, log_entry = NULL, log_id = NULL,
+                log_index = NULL, log_uuid = NULL, integrated_at = NULL, bundle = NULL
+            """)
+        try await line.database.makeDue()
+        try await line.daemon(setup).attemptAll()
+        #expect(try await line.failure(digest)?.code == "verify.time")
+        #expect(try await line.evidenceRows(of: digest) == (0, 1))
+        try await line.daemon(setup).workOff()
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.evidenceRows(of: digest) == (1, 1))
+        #expect(try await line.referrers(of: digest).count == 1)
     }
 
     @Test(arguments: combinations)

@@ -17,6 +17,7 @@ final class ForkingLog: LogReader, TransparencyLog {
         var leaves: [[UInt8]] = []
         var submitted = 0
         var served: Checkpoint?
+        var proofs: Int?
     }
 
     var submissions: Int { state.withLock(\.submitted) }
@@ -35,7 +36,8 @@ final class ForkingLog: LogReader, TransparencyLog {
     func grow(to size: Int, history: UInt8 = 0) {
         state.withLock { state in
             while state.leaves.count < size {
-                state.leaves.append(Merkle.leafHash([history, UInt8(state.leaves.count)]))
+                let index = state.leaves.count
+                state.leaves.append(Merkle.leafHash([history, UInt8(index >> 8), UInt8(index & 0xff)]))
             }
         }
     }
@@ -59,6 +61,9 @@ final class ForkingLog: LogReader, TransparencyLog {
     /// What is shown instead of the newest.
     func serve(_ checkpoint: Checkpoint?) { state.withLock { $0.served = checkpoint } }
 
+    /// How many proofs it gives before it answers none any more; nil: as many as are asked for.
+    func allow(proofs: Int?) { state.withLock { $0.proofs = proofs } }
+
     func checkpoints() async throws(SigstoreError) -> [Checkpoint] {
         if let served = state.withLock(\.served) { return [served] }
         do { return [try checkpoint()] } catch { throw .malformed("test log", "\(error)") }
@@ -67,6 +72,12 @@ final class ForkingLog: LogReader, TransparencyLog {
     func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? { nil }
 
     func consistencyProof(from first: Checkpoint, to second: Checkpoint) async throws(SigstoreError) -> [[UInt8]] {
+        let isAnswered = state.withLock { state in
+            guard let left = state.proofs else { return true }
+            state.proofs = max(0, left - 1)
+            return left > 0
+        }
+        guard isAnswered else { throw .unavailable(.rekor, detail: "busy", retryAfter: nil, answerMayBeLost: false) }
         let leaves = state.withLock { $0.leaves }
         guard leaves.count >= second.size else {
             throw .badAnswer(.rekor, detail: "a tree of \(leaves.count)", answerMayBeLost: false)

@@ -1,8 +1,9 @@
-import Countersign
 import Logging
 import Postgres
 import Sigstore
 import Testing
+
+@testable import Countersign
 
 @Suite struct LogWatchTests {
     let fixture: QueueFixture
@@ -123,6 +124,69 @@ import Testing
         log.grow(to: 8, history: 1)
         await watch.look()
         #expect(try await alarm()?.contains("two roots of 8") == true)
+    }
+
+    /// What came with so many entries, longer ago than any look.
+    private func receive(_ sizes: Range<Int>) async throws {
+        for size in sizes { _ = try await records.store(of: log.id).record(try log.checkpoint(size)) }
+        try await fixture.pool.execute("UPDATE countersign.log_checkpoint SET seen_at = now() - interval '2 hours'")
+    }
+
+    private func waiting() async throws -> Int { try await records.store(of: log.id).waiting() }
+
+    @Test func `every checkpoint that came with an entry is proven, however many there are`() async throws {
+        log.grow(to: 300)
+        try await receive(1..<300)
+        #expect(try await waiting() == 299)
+        await watch.look()
+        // 256, the newest among them: the others wait, whatever their age
+        #expect(try await waiting() == 44)
+        #expect(metrics.render().contains("countersign_log_checkpoints_waiting{log=\"https://log.example\"} 44"))
+        await watch.look()
+        #expect(try await waiting() == 0)
+        #expect(metrics.render().contains("countersign_log_checkpoints_waiting{log=\"https://log.example\"} 0"))
+        #expect(try await proven() == 300)
+        #expect(
+            try await fixture.text(
+                "SELECT count(*)::text AS text FROM countersign.log_checkpoint WHERE proven_at IS NOT NULL") == "300")
+    }
+
+    @Test func `a look that breaks off keeps what it has proven, and says how many wait`() async throws {
+        log.grow(to: 10)
+        await watch.look()
+        log.grow(to: 20)
+        try await receive(11..<20)
+        log.allow(proofs: 0)
+        await watch.look()
+        // not even the one that was proven before is tied to the newest
+        #expect(try await proven() == 10)
+        #expect(metrics.render().contains("countersign_log_checkpoints_waiting{log=\"https://log.example\"} 10"))
+        log.allow(proofs: 3)
+        await watch.look()
+        #expect(try await proven() == 20)
+        #expect(try await waiting() == 7)
+        log.allow(proofs: nil)
+        await watch.look()
+        #expect(try await waiting() == 0)
+        #expect(try await alarm() == nil)
+    }
+
+    @Test func `one forged checkpoint among many is found`() async throws {
+        log.grow(to: 40)
+        try await receive(1..<40)
+        let other = try await forged(size: 41)
+        log.grow(to: 60)
+        #expect(try await records.store(of: log.id).record(other) == nil)
+        await watch.look()
+        #expect(try await alarm()?.contains("the tree of 41") == true)
+    }
+
+    /// Of a history that the log showed to us alone.
+    private func forged(size: Int) async throws -> Checkpoint {
+        log.fork(at: 40, to: size)
+        let checkpoint = try log.checkpoint()
+        log.fork(at: 40, to: 40)
+        return checkpoint
     }
 
     @Test func `a checkpoint that the log did not sign is neither remembered nor an alarm`() async throws {

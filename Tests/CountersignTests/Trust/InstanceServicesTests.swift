@@ -37,6 +37,22 @@ import Testing
         #expect(services.timestampAuthorities.map(\.url) == ["https://tsa.example.com"])
         #expect(services.logs.map(\.version) == [2] && services.logs[0].name == "log.example.com")
 
+        // whoever names the logs, their witnesses are known
+        let key = "witness.example.com+94947cf1+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
+        let witnesses = [try Witness(verifierKey: key)]
+        sigstore.witnesses = [
+            .init(logs: [try Glob("rekor.*")], keys: [], quorum: 0),
+            .init(logs: [try Glob("log*.example.com")], keys: witnesses, quorum: 1),
+        ]
+        let watched = try #require(try sigstore.services(Self.config(), at: Date()).logs.first)
+        #expect(watched.witnesses == witnesses && watched.witnessQuorum == 1)
+        var named = watched
+        named.upstream.url = "https://elsewhere.example.com"
+        (named.witnesses, named.witnessQuorum) = ([], 0)
+        #expect(sigstore.witnessed(named).witnesses.isEmpty)
+        (named.upstream.url, named.version) = ("https://log.example.com", 1)
+        #expect(sigstore.witnessed(named).witnesses.isEmpty, "a Rekor v1 has none")
+
         sigstore.fulcio = UpstreamConfiguration(url: "https://mine.example.net")
         sigstore.rekor = UpstreamConfiguration(url: "https://rekor.example.net")
         services = try sigstore.services(Self.config(), at: Date())

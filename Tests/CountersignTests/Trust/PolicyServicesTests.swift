@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OpenSSL
 import Sigstore
 import Support
 import Testing
@@ -114,7 +115,7 @@ import Testing
         #expect(metrics.stale.value() == 0)
     }
 
-    @Test func `a key needs no timestamp, and a rule that signs nothing needs no log`() throws {
+    @Test func `tiles need a timestamp under a key as well, and a rule that signs nothing needs neither`() throws {
         var configuration = try Self.configuration()
         let services = InstanceServices(
             fulcio: nil, timestampAuthorities: [],
@@ -122,9 +123,30 @@ import Testing
         #expect(throws: TrustError.self) { try configuration.check(services, of: nil, at: Date()) }
         var bare = configuration
         bare.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: "cosign.key")))
-        try bare.check(services, of: nil, at: Date())
+        let refused = #expect(throws: TrustError.self) { try bare.check(services, of: nil, at: Date()) }
+        #expect(refused?.observed.contains("no timestamp authority") == true)
         configuration.policy.rules[0].effect = .refuse
         try configuration.check(services, of: nil, at: Date())
+    }
+
+    @Test func `a key signs for the logs that take its signatures`() throws {
+        let configuration = try Self.configuration([.bundle, .legacy])
+        func check(_ algorithm: KeyAlgorithm, _ versions: [Int]) throws {
+            let services = InstanceServices(
+                fulcio: nil, timestampAuthorities: [.init(url: "https://tsa.example")],
+                logs: versions.map { version in
+                    .init(name: "v\(version)", version: version, upstream: .init(url: "https://v\(version).example"))
+                })
+            let keys = ["default": ManagedKey(try PrivateKey.generate(algorithm))]
+            try configuration.check(services, of: nil, keys: keys, at: Date())
+        }
+        try check(.ecdsaP256, [2, 1])
+        for versions in [[2, 1], [1]] {
+            let refused = #expect(throws: TrustError.self) { try check(.ed25519, versions) }
+            #expect(refused?.code == "trust.rule_unsignable")
+            #expect(refused?.observed.contains("in v\(versions[0]):") == true)
+            #expect(refused?.observed.contains("Ed25519ph") == true, "\(String(describing: refused))")
+        }
     }
 
     @Test func `what the configuration names is taken however many the instance wants`() throws {
