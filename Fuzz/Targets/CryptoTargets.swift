@@ -13,6 +13,9 @@
                 for fact in (try? FulcioExtension.all(of: certificate)) ?? [] {
                     promise(certificate.extensionValue(fact.kind.oid) != nil, "a fact stands in the certificate")
                 }
+                for reading in FulcioExtension.readings(of: certificate) {
+                    promise(certificate.extensionValue(reading.oid) != nil, "what is read stands in the certificate")
+                }
                 _ = try? certificate.signedCertificateTimestamps()
                 _ = try? certificate.precertificateTBS()
                 _ = try? CertificateChain.verify(

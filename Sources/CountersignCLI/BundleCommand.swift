@@ -50,10 +50,10 @@ struct BundleVerifyCommand: AsyncParsableCommand {
         let trust = try await trust.verifying(isOnline: online.isOnline)
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
-        var answer = try await online.with(trust.trustedRoot, configuration, http: http) { online in
+        var answer = try await online.with(trust, configuration, http: http) { online in
             try await VerifyBundleFile(
                 verifier: trust.verifier, by: try identity.signer(), expecting: try predicateType(),
-                demanding: identity.demands, online: online
+                demanding: identity.demands(beside: trust.verifier.demands), online: online
             ).answer(bundle, of: try artifact.map { .file($0) } ?? .digest(ArtifactDigest(digest ?? "")))
         }
         answer.trustExpiry = trust.expiry()

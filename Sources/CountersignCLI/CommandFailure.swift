@@ -54,12 +54,7 @@ struct CommandFailure: Error {
 
 extension TransparencyError {
     /// "No such entry" and "another entry" are answers; the rest is a question that cannot be put so.
-    fileprivate var status: Int32 {
-        switch self {
-        case .entryNotFound, .otherEntry: 1
-        case .notSearchable, .needsTrust: 2
-        }
-    }
+    fileprivate var status: Int32 { saysNo ? 1 : 2 }
 }
 
 /// What a person or a script reads.

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Countersign
+import Curl
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Sigstore
 
 struct DescribeCommand: AsyncParsableCommand {
@@ -10,14 +12,20 @@ struct DescribeCommand: AsyncParsableCommand {
         abstract:
             "Tell what the signatures and attestations of an artifact say: certificates, log entries, timestamps.",
         discussion: """
-            Reads, and judges nothing, unless --trusted-root is given: then each is verified besides, whoever signed it.
-            Whether the right one signed is for `countersign verify`.
+            Reads, and judges nothing, unless it is said whom to trust: then each is verified besides, whoever signed it; of
+            those by a key the ones by --key, since a key is not known by anything else. Whether the right one signed is for
+            `countersign verify`.
             Exit status 0 if there is a signature, 1 if there is none (or one does not verify), 3 if the registry could not be asked.
             """)
 
     @OptionGroup var registry: RegistryOptions
+    @OptionGroup var signatures: SignatureRepositoryOption
+    @OptionGroup(title: "Whom to trust") var trust: TrustOptions
+    @Option(help: "PEM public key: verify the signatures by a key as this one's.") var key: String?
+    @Flag(help: "A signature by --key need not be in a log.") var insecureIgnoreTlog = false
+    @Flag(help: "Certificates need no certificate transparency timestamp: for instances without such a log.")
+    var insecureIgnoreSct = false
     @OptionGroup var output: OutputOption
-    @Option(help: "trusted_root.json: verify each against it.") var trustedRoot: String?
     @Option(help: "Describe the bundle in this file instead.") var bundle: String?
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String?
 
@@ -25,9 +33,17 @@ struct DescribeCommand: AsyncParsableCommand {
         guard (reference == nil) != (bundle == nil) else {
             throw ValidationError("Say what to describe: a reference, or --bundle FILE.")
         }
-        guard bundle == nil || trustedRoot == nil else {
+        guard bundle == nil || !trust.isGiven else {
             throw ValidationError(
                 "A bundle alone does not say which artifact it is of: `countersign bundle verify` does that.")
+        }
+        guard trust.isGiven || (key == nil && !insecureIgnoreTlog && !insecureIgnoreSct) else {
+            throw ValidationError(
+                "Nothing is verified unless it is said whom to trust: --config, --trusted-root, --client-trust-config or --tuf-url."
+            )
+        }
+        guard key != nil || !insecureIgnoreTlog else {
+            throw ValidationError("Only a key's signature may be without log: a certificate lives for minutes.")
         }
     }
 
@@ -49,10 +65,22 @@ struct DescribeCommand: AsyncParsableCommand {
             return DescribeReference.Report(file: bundle, SignatureDescription(.bundle(read), at: bundle))
         }
         let parsed = try Reference(argument: reference ?? "")
-        let verifier = try trustedRoot.map { Verifier(root: try TrustedRoot(json: ConformanceFile.bytes($0))) }
-        return try await registry.with(parsed) { client in
-            try await DescribeReference(registry: client, verifier: verifier).describe(parsed)
-        }
+        let configuration = try trust.config.map { try ConfigurationOption.load($0) }
+        let judge = try await judge()
+        let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
+        defer { http.shutdown() }
+        let (client, place) = try registry.places(
+            of: parsed.repository, signatures: signatures, configuration, http: http)
+        return try await DescribeReference(registry: client, place: place, judge: judge).describe(parsed)
+    }
+
+    private func judge() async throws -> SignatureJudge? {
+        guard trust.isGiven else { return nil }
+        let verifier = try await trust.verifying(isOnline: false).verifier
+        return SignatureJudge(
+            verifier, key: try key.map { try PublicKey(file: $0) },
+            demanding: verifier.demands.waiving(
+                unloggedKeys: insecureIgnoreTlog, untransparentCertificates: insecureIgnoreSct))
     }
 }
 
@@ -60,6 +88,9 @@ extension DescribeReference.Report {
     fileprivate func tell() {
         print(reference)
         if let digest { print("  digest      \(digest)") }
+        if let signatureRepository, !reference.hasPrefix(signatureRepository) {
+            print("  kept in     \(signatureRepository)")
+        }
         for signature in signatures { signature.tell() }
         for one in unreadable { print("\n\(one.location)\n  unreadable  \(one.observed) [\(one.code)]") }
         if signatures.isEmpty { print("  no signature and no attestation is attached to it") }
@@ -76,8 +107,13 @@ extension SignatureDescription {
         switch verified {
         case true?: line("verified", "against the trusted root, whoever signed it")
         case false?: line("VERIFIES NOT", refusal)
-        case nil: line("unverified", "what follows is what it says of itself")
+        case nil:
+            line(
+                "unverified",
+                refusal.map { "\($0) (--key): what follows is what it says of itself" }
+                    ?? "what follows is what it says of itself")
         }
+        for problem in problems { line("unreadable", problem) }
         line("format", format)
         line("predicate", predicateType)
         for subject in subjects { line("about", subject) }
@@ -109,6 +145,9 @@ extension CertificateDescription {
         line("key", "\(keyAlgorithm), certified with \(signatureAlgorithm)")
         line("serial", serialNumber)
         line("SHA-256", fingerprint)
-        for one in extensions { line("extension", "\(one.name) (\(one.oid)): \(one.value)") }
+        for one in extensions {
+            let value = one.value ?? "UNREADABLE, \(one.problem ?? "")"
+            line("extension", one.name.map { "\($0) (\(one.oid)): \(value)" } ?? "\(one.oid): \(value)")
+        }
     }
 }

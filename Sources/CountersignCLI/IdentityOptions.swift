@@ -72,16 +72,14 @@ struct IdentityOptions: ParsableArguments {
     }
 
     /// What a signature must bring beside being right.
-    var demands: Verifier.Demands {
-        var demands = Verifier.Demands.standard
-        demands.acceptsUnloggedKeySignatures = insecureIgnoreTlog
-        demands.acceptsUntransparentCertificates = insecureIgnoreSct
-        return demands
+    /// - Parameter trust: what the trust material's configuration demands: a flag waives more, and demands nothing.
+    func demands(beside trust: Verifier.Demands) -> Verifier.Demands {
+        trust.waiving(unloggedKeys: insecureIgnoreTlog, untransparentCertificates: insecureIgnoreSct)
     }
 
     /// The signer, as ``validate()`` allowed it to be named.
     func signer() throws -> Verifier.ExpectedSigner {
-        if let key { return .publicKey(try publicKey(key)) }
+        if let key { return .publicKey(try PublicKey(file: key)) }
         func pattern(_ exact: String?, _ regexp: String?) -> CertificateIdentity.Pattern {
             if let exact { .exact(exact) } else { .regex(regexp ?? "") }
         }
@@ -94,19 +92,33 @@ struct IdentityOptions: ParsableArguments {
             throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix, status: 2)
         }
     }
+}
 
-    private func publicKey(_ path: String) throws -> PublicKey {
+extension PublicKey {
+    /// The key in a PEM file that the command line names.
+    /// - Throws: ``CommandFailure`` with exit status 2: misuse.
+    convenience init(file path: String) throws {
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw CommandFailure(
                 code: "key.unreadable", observed: "cannot read \(path)", fix: "give the PEM file of a public key",
                 status: 2)
         }
         do throws(CryptoError) {
-            return try PublicKey(pem: String(decoding: bytes, as: UTF8.self))
+            try self.init(pem: String(decoding: bytes, as: UTF8.self))
         } catch {
             throw CommandFailure(
                 code: "key.unreadable", observed: "\(path): \(error)",
                 fix: "give a public key in PEM: `cosign public-key --key …` writes one", status: 2)
         }
+    }
+}
+
+extension Verifier.Demands {
+    /// The same with what a flag waives waived, too.
+    func waiving(unloggedKeys: Bool = false, untransparentCertificates: Bool) -> Self {
+        var demands = self
+        demands.acceptsUnloggedKeySignatures = acceptsUnloggedKeySignatures || unloggedKeys
+        demands.acceptsUntransparentCertificates = acceptsUntransparentCertificates || untransparentCertificates
+        return demands
     }
 }

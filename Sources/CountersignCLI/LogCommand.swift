@@ -28,6 +28,8 @@ struct LogSourceOptions: ParsableArguments {
     @Option(help: "File with an API token (or COUNTERSIGN_TOKEN_FILE; the token itself only as COUNTERSIGN_TOKEN).")
     var tokenFile: String?
     @OptionGroup var trust: TrustOptions
+    @Flag(help: "Certificates need no certificate transparency timestamp: for instances without such a log.")
+    var insecureIgnoreSct = false
     @OptionGroup var registry: RegistryOptions
 
     enum Source {
@@ -51,7 +53,8 @@ struct LogSourceOptions: ParsableArguments {
     /// The trust material, if some is named. What it once said of a log is good enough to look at old entries.
     func trusted() async throws -> Trust? {
         guard trust.isGiven else { return nil }
-        return try await trust.read(acceptsExpired: true).trust
+        let read = try await trust.read(acceptsExpired: true).trust
+        return read.demanding(read.verifier.demands.waiving(untransparentCertificates: insecureIgnoreSct))
     }
 
     func daemon() throws -> APIClient {
@@ -73,7 +76,7 @@ struct LogSourceOptions: ParsableArguments {
                 version = try await LogSite.version(of: upstream, http: http)
             }
             return LogSite(
-                .init(name: rekorUrl, version: version, upstream: upstream), root: trust?.trustedRoot, http: http)
+                .init(name: rekorUrl, version: version, upstream: upstream), trusting: trust?.verifier, http: http)
         }
         guard let trust else {
             throw CommandFailure(
@@ -88,7 +91,20 @@ struct LogSourceOptions: ParsableArguments {
                 code: "log.none_named", observed: "\(trust.origin) names no log \(log.map { "\"\($0)\"" } ?? "")",
                 fix: "its logs: \(logs.map { "\($0.name) (\($0.upstream.url))" }.joined(separator: ", "))", status: 2)
         }
-        return LogSite(chosen, root: trust.trustedRoot, http: http)
+        return LogSite(chosen, trusting: trust.verifier, http: http)
+    }
+
+    /// The logs that signatures are looked up in: the one that is named, else each of the trust material as its entries name it.
+    func sites(_ trust: Trust, http: HTTPClient) async throws -> LogSites {
+        guard rekorUrl == nil, log == nil else {
+            return try await LogSites(only: site(trust, http: http), verifier: trust.verifier)
+        }
+        guard let path = self.trust.config else {
+            return LogSites(trust.verifier, others: upstream(""), http: http)
+        }
+        let sigstore = try ConfigurationOption.load(path).sigstore
+        return LogSites(
+            trust.verifier, known: sigstore.knownLogs(trust.signingConfig), others: sigstore.upstreams, http: http)
     }
 
     /// The logs that the configuration, the signing configuration, or at least the trusted root names.

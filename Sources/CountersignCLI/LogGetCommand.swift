@@ -80,7 +80,7 @@ struct LogEntryAnswer: Encodable {
             return
         }
         do throws(VerificationError) {
-            checks = try Verifier(root: trust.trustedRoot).verify(entry).map { LogCheck($0) }
+            checks = try trust.verifier.verify(entry).map { LogCheck($0) }
             (verified, failure) = (true, nil)
         } catch {
             (verified, checks) = (false, [])

@@ -8,11 +8,13 @@ import Sigstore
 
 struct LogSearchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "search", abstract: "Find entries, newest first, and count them.",
+        commandName: "search", abstract: "Find entries, and count them.",
         discussion: """
-            The index of Rekor v1 knows e-mail addresses, digests and keys, not other identities, and an empty answer of it
-            proves nothing. Rekor v2 keeps no index. The daemon (--api) knows its own entries by identity, image, digest and
-            time, also those that were put aside. Exit status 0 if there are entries, 1 if there are none.
+            The index of Rekor v1 knows e-mail addresses, digests and keys, not other identities, has no order, and an empty
+            answer of it proves nothing. Of an image it is also asked for the documents of the older signatures that the
+            registry has; --digest asks the log alone. Rekor v2 keeps no index. The daemon (--api) knows its own entries by
+            identity, image, digest and time, newest first, also those that were put aside. Exit status 0 if there are entries,
+            1 if there are none, 3 if a log or registry could not be asked.
             """)
 
     @Option(help: "An e-mail address that a certificate names.") var email: String?
@@ -26,6 +28,7 @@ struct LogSearchCommand: AsyncParsableCommand {
     @Option(help: "Entries before that day or time (--api only).") var to: String?
     @Option(help: "How many are shown; all are counted.") var limit = 20
     @OptionGroup var source: LogSourceOptions
+    @OptionGroup var signatures: SignatureRepositoryOption
     @OptionGroup var output: OutputOption
     @Argument(help: "An image: host/repository@digest or :tag; with --api also a whole repository.")
     var reference: String?
@@ -57,9 +60,10 @@ struct LogSearchCommand: AsyncParsableCommand {
             let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
             defer { http.shutdown() }
             let trust = try await source.trusted()
-            let term = try await term(http)
+            let (terms, unread) = try await terms(http)
             let log = try await source.site(trust, http: http)
-            found = try await LogSearchAnswer(log, term, what: what, limit: limit, trust)
+            found = LogSearchAnswer(
+                try await log.find(terms, limit: limit), unread, of: log, what: what, trust)
         }
         switch output.output {
         case .json: try Console.json(found)
@@ -90,8 +94,8 @@ struct LogSearchCommand: AsyncParsableCommand {
         return LogSearchAnswer(try await daemon.get("/v1/log-entries", query: query), what: what)
     }
 
-    /// What Rekor v1 can be asked.
-    private func term(_ http: HTTPClient) async throws -> LogSearch {
+    /// What Rekor v1 can be asked; and older signatures that could not be read.
+    private func terms(_ http: HTTPClient) async throws -> ([LogSearch], [FoundEntries.Unread]) {
         if let name = email ?? identity {
             guard name.contains("@"), !name.contains("/") else {
                 throw CommandFailure(
@@ -101,24 +105,29 @@ struct LogSearchCommand: AsyncParsableCommand {
                         "ask the daemon, which knows its own entries by any identity: --api URL; or search by --digest",
                     status: 2)
             }
-            return .email(name)
+            return ([.email(name)], [])
         }
         if let publicKey {
-            return .publicKey(pem: String(decoding: try ConformanceFile.bytes(publicKey), as: UTF8.self))
+            return ([.publicKey(pem: String(decoding: try ConformanceFile.bytes(publicKey), as: UTF8.self))], [])
         }
-        if let digest { return .hash(digest) }
-        return .hash(try await resolved(Reference(argument: reference ?? ""), http).description)
+        if let digest { return ([.hash(digest)], []) }
+        return try await terms(of: Reference(argument: reference ?? ""), http)
     }
 
-    private func resolved(_ reference: Reference, _ http: HTTPClient) async throws -> Digest {
-        if let digest = reference.digest { return digest }
-        guard let tag = reference.tag else {
+    private func terms(
+        of reference: Reference, _ http: HTTPClient
+    ) async throws -> ([LogSearch], [FoundEntries.Unread]) {
+        guard reference.digest != nil || reference.tag != nil else {
             throw CommandFailure(
                 code: "reference.incomplete", observed: "\(reference) names neither a tag nor a digest",
                 fix: "name one; whole repositories are known to the daemon only (--api)", status: 2)
         }
-        let client = try source.registry.client(for: reference.repository.registry, http: http)
-        return try await client.resolve(reference.repository.name, tag: tag).descriptor.digest
+        let configuration = try source.trust.config.map { try ConfigurationOption.load($0) }
+        let (client, place) = try source.registry.places(
+            of: reference.repository, signatures: signatures, configuration, http: http)
+        let digest = try await client.subject(of: reference).descriptor.digest
+        return try await (place ?? SignaturePlace(registry: client, repository: reference.repository))
+            .searchTerms(for: digest)
     }
 }
 
@@ -128,26 +137,24 @@ struct LogSearchAnswer: Encodable {
     let count: Int
     /// Whether there are more than `count`.
     let countIsCapped: Bool
-    /// Of a log, as it gave them.
+    /// Of a log: any of them, where not all were read, and the newest first.
     let entries: [LogEntryAnswer]
-    /// Of the daemon's record.
+    /// Of the daemon's record, the newest first.
     let records: [RecordedEntries.Entry]
+    /// What was found and cannot be shown.
+    let unread: [FoundEntries.Unread]
 
     init(_ found: RecordedEntries, what: String) {
         self.what = what
         (count, countIsCapped, entries, records) = (found.count, found.countIsCapped, [], found.entries)
+        unread = []
     }
 
-    init(_ log: LogSite, _ term: LogSearch, what: String, limit: Int, _ trust: Trust?) async throws {
-        let uuids = try await log.search(term)
-        var entries: [LogEntryAnswer] = []
-        // the index is without order, and says nothing but names
-        for uuid in uuids.prefix(limit) {
-            entries.append(LogEntryAnswer(try await log.entry(uuid: uuid), log: log.url, trust))
-        }
+    init(_ found: FoundEntries, _ unread: [FoundEntries.Unread], of log: LogSite, what: String, _ trust: Trust?) {
         self.what = what
-        (count, countIsCapped, records) = (uuids.count, false, [])
-        self.entries = entries.sorted { $0.entry.logIndex > $1.entry.logIndex }
+        (count, countIsCapped, records) = (found.count, false, [])
+        entries = found.entries.map { LogEntryAnswer($0, log: log.url, trust) }
+        self.unread = unread + found.unread
     }
 
     func tell() {
@@ -158,11 +165,14 @@ struct LogSearchAnswer: Encodable {
                 "index \(record.logIndex)  \(record.integratedAt ?? record.loggedAt)  \(record.identity ?? "")\(state)")
             Console.table([("log", record.log)] + record.lines, indent: "  ")
         }
+        for one in unread { print("unread \(one.name)\n  \(one.observed) [\(one.code)]") }
         let number = countIsCapped ? "more than \(count)" : "\(count)"
         let shown = entries.count + records.count
+        // a log's index has no order: these are any of them
+        let order = records.isEmpty ? ", which need not be the newest" : ""
         print(
             "Found \(number) \(count == 1 && !countIsCapped ? "entry" : "entries")\(what.isEmpty ? "" : " \(what)")"
-                + (shown < count ? "; \(shown) shown" : "") + ".")
+                + (shown < count ? "; \(shown) shown\(order)" : "") + ".")
     }
 
     private static func tell(_ answer: LogEntryAnswer) {

@@ -32,30 +32,23 @@ struct OnlineOptions: ParsableArguments {
 
     var isOnline: Bool { mode == .online }
 
-    /// Runs `body` with what asks the logs of `root`; with nil where nobody is to be asked.
+    /// Runs `body` with what asks the logs of `trust`; with nil where nobody is to be asked.
     /// - Parameter configuration: the daemon's, if one was named: its logs, and its memory of them.
     func with<Answer>(
-        _ root: TrustedRoot, _ configuration: Configuration?, http: HTTPClient,
+        _ trust: Trust, _ configuration: Configuration?, http: HTTPClient,
         _ body: (OnlineCheck?) async throws -> Answer
     ) async throws -> Answer {
         guard isOnline else { return try await body(nil) }
         guard let configuration, logState == nil else {
             let folder = logState ?? FileCheckpoints.defaultFolder(ProcessInfo.processInfo.environment)
-            let logs = OnlineLogs(
-                root: root, url: rekorUrl, http: http, route: route,
-                configured: configuration?.sigstore.namedLogs ?? [],
-                witnessed: { configuration?.sigstore.witnessed($0) ?? $0 }
-            ) { _ in .init(folder: folder) }
+            let logs = logs(trust, configuration, http: http) { _ in .init(folder: folder) }
             return try await body(OnlineCheck { try logs.log(of: $0) })
         }
         let pool = ConnectionPool(
             try configuration.database.connection(applicationName: "countersign verify"), size: 1)
         do {
             let records = LogRecords(pool: pool)
-            let logs = OnlineLogs(
-                root: root, url: rekorUrl, http: http, route: route, configured: configuration.sigstore.namedLogs,
-                witnessed: { configuration.sigstore.witnessed($0) }
-            ) { .init(records, of: $0) }
+            let logs = logs(trust, configuration, http: http) { .init(records, of: $0) }
             let answer = try await body(OnlineCheck { try logs.log(of: $0) })
             await pool.close()
             return answer
@@ -65,7 +58,21 @@ struct OnlineOptions: ParsableArguments {
         }
     }
 
-    private var route: HTTPRoute {
+    private func logs(
+        _ trust: Trust, _ configuration: Configuration?, http: HTTPClient,
+        remember: @escaping @Sendable (_ log: String) -> OnlineLogs.Memory
+    ) -> OnlineLogs {
+        guard let configuration else {
+            return OnlineLogs(
+                root: trust.trustedRoot, url: rekorUrl, http: http, route: route ?? HTTPRoute(), remember: remember)
+        }
+        return OnlineLogs(
+            trust, as: configuration.sigstore, url: rekorUrl, http: http, route: route, remember: remember)
+    }
+
+    /// How a log is reached that no configuration names; nil if nothing is said of it.
+    private var route: HTTPRoute? {
+        guard logPlainHttp || logPrivateNetwork || logCaFile != nil else { return nil }
         var route = HTTPRoute()
         route.allowPlainHTTP = logPlainHttp
         route.addresses = logPrivateNetwork ? .privateAllowed : .publicOnly

@@ -32,6 +32,50 @@ struct RegistryOptions: ParsableArguments {
         defer { http.shutdown() }
         return try await body(client(for: reference.repository.registry, http: http))
     }
+
+    /// The same with where the reference's signatures are kept; nil: beside it.
+    func with<Answer>(
+        _ reference: Reference, _ options: PlaceOptions,
+        _ body: (RegistryClient, SignaturePlace?) async throws -> Answer
+    ) async throws -> Answer {
+        let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
+        defer { http.shutdown() }
+        let configuration = try options.config.map { try ConfigurationOption.load($0) }
+        let (client, place) = try places(
+            of: reference.repository, signatures: options.signatures, configuration, http: http)
+        return try await body(client, place)
+    }
+
+    /// The image's registry and where its signatures are: as the daemon's configuration says, if one is named and knows it.
+    /// - Parameter signatures: the repository that the command line names for them.
+    func places(
+        of image: Repository, signatures: SignatureRepositoryOption, _ configuration: Configuration?, http: HTTPClient
+    ) throws -> (RegistryClient, SignaturePlace?) {
+        let known = try configuration.map { try Registries($0.registries, http: http) }
+        let client = try known?[image] ?? client(for: image.registry, http: http)
+        if let named = try signatures.signatureRepository.map({ try Reference(argument: $0).repository }) {
+            let there =
+                try named.registry == image.registry
+                ? client : known?[named] ?? self.client(for: named.registry, http: http)
+            return (client, SignaturePlace(registry: there, repository: named))
+        }
+        return (client, known?[image] == nil ? nil : try known?.place(of: image))
+    }
+}
+
+/// Where signatures are kept, if not beside their images.
+struct SignatureRepositoryOption: ParsableArguments {
+    @Option(help: "Where signatures are kept, if not beside their images (host/name; cosign's COSIGN_REPOSITORY).")
+    var signatureRepository: String?
+}
+
+/// The same for commands that need no trust material: said, or as the daemon does it.
+struct PlaceOptions: ParsableArguments {
+    @OptionGroup var signatures: SignatureRepositoryOption
+    @Option(
+        name: .shortAndLong,
+        help: "The daemon's configuration file: how its registries are reached, and where their signatures are kept.")
+    var config: String?
 }
 
 extension Reference {

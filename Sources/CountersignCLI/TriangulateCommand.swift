@@ -7,40 +7,20 @@ struct TriangulateCommand: AsyncParsableCommand {
         commandName: "triangulate", abstract: "Say where an artifact's signatures, attestations and SBOM are kept.",
         discussion: """
             The older tag is where it would be, whether or not there is one; `countersign tree` shows what is there.
-            Bundles are listed by the registry's referrers API or, without it, under the fallback tag.
+            Bundles are listed by the registry's referrers API or, without it, under the fallback tag. Where signatures are kept
+            in another repository (--signature-repository, or as --config says) all of it is there.
             """)
 
-    enum Kind: String, ExpressibleByArgument, CaseIterable { case signature, attestation, sbom }
-
     @OptionGroup var registry: RegistryOptions
+    @OptionGroup var place: PlaceOptions
     @OptionGroup var output: OutputOption
-    @Option(help: "signature, attestation or sbom.") var type = Kind.signature
+    @Option(help: "signature, attestation or sbom.") var type = SignatureWhereabouts.Kind.signature
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
-
-    private struct Answer: Encodable {
-        let reference: String
-        let digest: String
-        let tag: String
-        let bundles: String
-    }
 
     func run() async throws {
         let parsed = try Reference(argument: reference)
-        let answer = try await registry.with(parsed) { client in
-            let digest = try await client.subject(of: parsed).descriptor.digest
-            let tag =
-                switch type {
-                case .signature: try SignatureTag.legacy(.signature, for: digest)
-                case .attestation: try SignatureTag.legacy(.attestation, for: digest)
-                case .sbom: try SignatureTag.sbom(for: digest)
-                }
-            let bundles =
-                switch try await client.referrers(parsed.repository.name, of: digest) {
-                case .api: "the registry's referrers API"
-                case .fallback: "\(parsed.repository):\(SignatureTag.fallback(for: digest))"
-                }
-            return Answer(
-                reference: "\(parsed)", digest: "\(digest)", tag: "\(parsed.repository):\(tag)", bundles: bundles)
+        let answer = try await registry.with(parsed, place) { client, place in
+            try await SignatureWhereabouts.find(parsed, type, in: client, signatures: place)
         }
         switch output.output {
         case .json: try Console.json(answer)
@@ -52,3 +32,5 @@ struct TriangulateCommand: AsyncParsableCommand {
         }
     }
 }
+
+extension SignatureWhereabouts.Kind: ExpressibleByArgument {}

@@ -39,7 +39,8 @@ struct TrustOptions: ParsableArguments {
     private static let notOne = ValidationError(
         "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
 
-    /// Reads and checks the material.
+    /// Reads and checks the material. What it is verified with demands what the daemon's configuration demands, if one is
+    /// named.
     /// - Parameters:
     ///   - isOffline: whether a TUF repository is not asked, and only what was kept is looked at.
     ///   - acceptsExpired: whether what was kept may be past its time: to look at it, or to verify; never to sign.
@@ -47,11 +48,12 @@ struct TrustOptions: ParsableArguments {
         isOffline: Bool = false, acceptsExpired: Bool = false
     ) async throws -> (trust: Trust, documents: TrustDocuments) {
         guard isGiven else { throw Self.notOne }
+        let sigstore = try config.map { try ConfigurationOption.load($0).sigstore }
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let documents: TrustDocuments
         let origin: String
-        if case .tuf(let tuf) = try sourceConfiguration() {
+        if case .tuf(let tuf) = try sourceConfiguration(sigstore) {
             let repository = try tuf.repository(http: http) { name in TUFCacheDirectory(folder(for: name)) }
             origin = repository.origin
             documents =
@@ -59,11 +61,11 @@ struct TrustOptions: ParsableArguments {
                 ? try await repository.keptDocuments(acceptsExpired: acceptsExpired)
                 : try await repository.documents()
         } else {
-            let source = try sourceConfiguration().source(http: http) { _ in TUFMemoryCache() }
+            let source = try sourceConfiguration(sigstore).source(http: http) { _ in TUFMemoryCache() }
             origin = source.origin
             documents = try await source.documents()
         }
-        return (try Trust(documents, origin: origin), documents)
+        return (try Trust(documents, origin: origin, demanding: sigstore?.demands ?? .standard), documents)
     }
 
     /// The same to verify with. Offline what was kept will do, also if it expired since: then standard error says so.
@@ -73,8 +75,8 @@ struct TrustOptions: ParsableArguments {
         return trust
     }
 
-    private func sourceConfiguration() throws -> TrustConfiguration {
-        if let config { return try ConfigurationOption.load(config).sigstore.trust }
+    private func sourceConfiguration(_ sigstore: SigstoreConfiguration?) throws -> TrustConfiguration {
+        if let sigstore { return sigstore.trust }
         if let clientTrustConfig { return .clientTrustConfig(clientTrustConfig) }
         if let tufUrl, let tufRoot {
             var site = UpstreamConfiguration(url: tufUrl)

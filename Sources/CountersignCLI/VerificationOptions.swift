@@ -15,8 +15,7 @@ struct VerificationOptions: ParsableArguments {
     @OptionGroup(title: "The daemon") var withdrawals: WithdrawalOptions
     @Option(help: "A repository that the signature may be about, if the reference is a replica of it (host/name).")
     var repository: [String] = []
-    @Option(help: "Where signatures are kept, if not beside their images (host/name; cosign's COSIGN_REPOSITORY).")
-    var signatureRepository: String?
+    @OptionGroup var signatures: SignatureRepositoryOption
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
 
     func validate() throws {
@@ -34,14 +33,15 @@ struct VerificationOptions: ParsableArguments {
         var expectation = VerifyReference.Expectation(try identity.signer())
         expectation.predicateType = predicateType
         expectation.annotations = annotations
-        expectation.demands = identity.demands
         if !repository.isEmpty { expectation.repositories = repository + [reference.repository.description] }
         let configuration = try trust.config.map { try ConfigurationOption.load($0) }
         let trust = try await trust.verifying(isOnline: online.isOnline)
+        expectation.demands = identity.demands(beside: trust.verifier.demands)
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
-        let (client, place) = try places(reference.repository, configuration, http)
-        var report = try await online.with(trust.trustedRoot, configuration, http: http) { online in
+        let (client, place) = try registry.places(
+            of: reference.repository, signatures: signatures, configuration, http: http)
+        var report = try await online.with(trust, configuration, http: http) { online in
             try await VerifyReference(
                 registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online
             ).verify(reference)
@@ -51,22 +51,6 @@ struct VerificationOptions: ParsableArguments {
         report.revocation = try await withdrawals.revocation(
             of: report.digest, in: [reference.repository] + approved, isSigned: report.isVerified)
         return report
-    }
-
-    /// The image's registry and where its signatures are: as the daemon's configuration says, if one is named and knows it.
-    private func places(
-        _ image: Repository, _ configuration: Configuration?, _ http: HTTPClient
-    ) throws -> (RegistryClient, SignaturePlace?) {
-        let known = try configuration.map { try Registries($0.registries, http: http) }
-        let client = try known?[image] ?? registry.client(for: image.registry, http: http)
-        if let signatureRepository {
-            let named = try Reference(argument: signatureRepository).repository
-            let there =
-                try named.registry == image.registry
-                ? client : known?[named] ?? registry.client(for: named.registry, http: http)
-            return (client, SignaturePlace(registry: there, repository: named))
-        }
-        return (client, known?[image] == nil ? nil : try known?.place(of: image))
     }
 }
 

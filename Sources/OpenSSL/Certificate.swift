@@ -98,6 +98,9 @@ public final class Certificate: @unchecked Sendable {
     /// The content of an extension's OCTET STRING, or nil when the certificate has no such extension.
     public func extensionValue(_ oid: String) -> [UInt8]? { fields.value(of: oid) }
 
+    /// The dotted OIDs of all extensions, in the order of the certificate; none of them twice.
+    public var extensionOIDs: [String] { fields.extensions.map(\.oid) }
+
     /// Whether an extension is present and marked critical.
     public func isCritical(extension oid: String) -> Bool {
         fields.extensions.contains { $0.oid == oid && $0.isCritical }

@@ -35,6 +35,20 @@ import Testing
         #expect(read.map(\.value).last == "system:serviceaccount:ci:signer")
     }
 
+    @Test func `each extension is read by itself, also one that the table does not have`() throws {
+        let subject = FulcioExtension.Kind.tokenSubject.oid
+        let trigger = FulcioExtension.Kind.gitHubWorkflowTrigger.oid
+        let readings = FulcioExtension.readings(
+            of: try Self.certificate([
+                .init(oid: "1.3.6.1.4.1.57264.1.25", value: [0x0C, 0x01, 0x41]),
+                .init(oid: "1.3.6.1.4.1.5726.1", value: [0x0C, 0x01, 0x41]),
+                .init(oid: subject, value: [0x13, 0x01, 0x41]), .init(oid: trigger, value: Array("push".utf8)),
+            ]))
+        #expect(readings.map(\.oid) == [trigger, subject, "1.3.6.1.4.1.57264.1.25"])
+        #expect(readings.map(\.kind) == [.gitHubWorkflowTrigger, .tokenSubject, nil])
+        #expect(readings.map { try? $0.value.get() } == ["push", nil, "A"])
+    }
+
     // the last three say a length in more bytes than it takes: the fuzzer found that they were read
     @Test(arguments: [
         [0x0C, 0x05, 0x41] as [UInt8], [0x13, 0x01, 0x41], [], [0x0C, 0x01, 0xFF], [0x0C, 0x81, 0x00],

@@ -121,6 +121,14 @@ package enum PresentedForm: Sendable {
         }
     }
 
+    /// The log entries that it brings.
+    var entries: [TlogEntry] {
+        switch self {
+        case .bundle(let bundle): bundle.tlogEntries
+        case .legacy(let legacy): legacy.entry.map { [$0] } ?? []
+        }
+    }
+
     /// What was signed, out of its envelope; nil for a signature over something that is not in it.
     var payload: [UInt8]? {
         switch self {

@@ -11,7 +11,7 @@ package struct LogSite: Sendable {
     /// Its URL.
     package let url: String
     private let client: Client
-    private let root: TrustedRoot?
+    private let verifier: Verifier?
     private let checkpoints: CheckpointVerifier?
 
     /// 1 or 2.
@@ -24,18 +24,19 @@ package struct LogSite: Sendable {
         }
     }
 
-    /// - Parameter root: whom to believe; without it what the log says is shown and not verified.
-    package init(_ log: InstanceServices.Log, root: TrustedRoot?, http: HTTPClient) {
-        let verifier = CheckpointVerifier(
-            logs: { root?.tlogs ?? [] }, witnesses: log.witnesses, quorum: log.witnessQuorum)
+    /// - Parameter trusting: whom to believe, and what is demanded of certificates; without it what the log says is shown
+    ///   and not verified.
+    package init(_ log: InstanceServices.Log, trusting verifier: Verifier?, http: HTTPClient) {
+        let checkpointVerifier = CheckpointVerifier(
+            logs: { verifier?.root.tlogs ?? [] }, witnesses: log.witnesses, quorum: log.witnessQuorum)
         let (url, route) = (log.upstream.url, log.upstream.route)
         client =
             log.version == 2
-            ? .v2(RekorV2(url: url, tilesURL: log.tilesURL, verifier: verifier, http: http, route: route))
+            ? .v2(RekorV2(url: url, tilesURL: log.tilesURL, verifier: checkpointVerifier, http: http, route: route))
             : .v1(RekorV1(url: url, http: http, route: route))
         self.url = url
-        self.root = root
-        checkpoints = root == nil ? nil : verifier
+        self.verifier = verifier
+        checkpoints = verifier == nil ? nil : checkpointVerifier
     }
 
     /// Which of the two a server speaks: a log of tiles has a checkpoint where Rekor v1 has nothing.
@@ -56,7 +57,7 @@ package struct LogSite: Sendable {
     /// The entry of an index over all trees.
     /// - Throws: ``TransparencyError/entryNotFound(log:asked:trees:)``.
     package func entry(index: Int64) async throws -> TlogEntry {
-        if case .v2 = client, root == nil { throw TransparencyError.needsTrust(log: url) }
+        if case .v2 = client, verifier == nil { throw TransparencyError.needsTrust(log: url) }
         guard let entry = try await reader.entry(index: index) else { throw try await notFound("index \(index)") }
         return entry
     }
@@ -81,6 +82,17 @@ package struct LogSite: Sendable {
     private func notFound(_ asked: String) async throws -> TransparencyError {
         let trees = try await reader.checkpoints().map { TransparencyError.Tree(origin: $0.origin, size: $0.size) }
         return .entryNotFound(log: url, asked: asked, trees: trees)
+    }
+
+    /// The ids of the keys that it signs its trees with, of those that are trusted; without any trust none.
+    package func logIDs() async throws -> Set<[UInt8]> {
+        guard let checkpoints else { return [] }
+        var ids: Set<[UInt8]> = []
+        for checkpoint in try await reader.checkpoints() {
+            // this only tells logs apart: a checkpoint that nobody trusted signed is refused where it counts
+            if let verified = try? checkpoints.verify(checkpoint) { ids.insert(verified.log.logID) }
+        }
+        return ids
     }
 
     /// What the log says about itself.
@@ -115,8 +127,8 @@ package struct LogSite: Sendable {
     package func verify(
         _ entry: TlogEntry, known: TlogEntry? = nil, remembering store: (any CheckpointStore)? = nil
     ) async throws -> [LogCheck] {
-        guard let root, let checkpoints else { throw TransparencyError.needsTrust(log: url) }
-        var checks = try Verifier(root: root).verify(entry).map { LogCheck($0) }
+        guard let verifier, let checkpoints else { throw TransparencyError.needsTrust(log: url) }
+        var checks = try verifier.verify(entry).map { LogCheck($0) }
         if let known {
             guard known.canonicalizedBody == entry.canonicalizedBody else {
                 throw TransparencyError.otherEntry(

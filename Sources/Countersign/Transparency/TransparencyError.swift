@@ -25,6 +25,14 @@ package enum TransparencyError: Error, Sendable, Equatable {
         }
     }
 
+    /// Whether it is the log's answer: no such entry, or another one. Else the question cannot be put so.
+    package var saysNo: Bool {
+        switch self {
+        case .entryNotFound, .otherEntry: true
+        case .notSearchable, .needsTrust: false
+        }
+    }
+
     /// What was seen.
     package var observed: String {
         switch self {

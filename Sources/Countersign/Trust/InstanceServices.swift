@@ -54,6 +54,20 @@ extension SigstoreConfiguration {
         return services
     }
 
+    /// The logs that entries of this instance may be in: those that the configuration names, and those of the signing
+    /// configuration, also outside the time in which they take new ones.
+    package func knownLogs(_ signingConfig: SigningConfig?) -> [InstanceServices.Log] {
+        let others = signingConfig?.tlogs ?? []
+        return namedLogs
+            + others.filter { SigningConfig.Supported.logs.contains($0.majorApiVersion) }.map(log)
+    }
+
+    private func log(_ service: SigningConfig.Service) -> InstanceServices.Log {
+        let upstream = upstream(service)
+        return witnessed(
+            .init(name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream))
+    }
+
     private func complete(
         _ services: inout InstanceServices, from signingConfig: SigningConfig, at now: Date
     ) throws(TrustError) {
@@ -70,11 +84,7 @@ extension SigstoreConfiguration {
                 if !chosen.contains(where: { $0.majorApiVersion == 1 }) {
                     chosen += (try? signingConfig.logs(at: now, supporting: [1])) ?? []
                 }
-                services.logs = chosen.map { service in
-                    let upstream = upstream(service)
-                    return witnessed(
-                        .init(name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream))
-                }
+                services.logs = chosen.map(log)
             }
         } catch {
             throw .noService(error.observed)

@@ -41,6 +41,13 @@ package struct Trust: Sendable {
         }
     }
 
+    /// The same, verified with other demands.
+    package func demanding(_ demands: Verifier.Demands) -> Self {
+        Self(
+            verifier: Verifier(root: verifier.root, demanding: demands), signingConfig: signingConfig, origin: origin,
+            readAt: readAt, roles: roles)
+    }
+
     /// The anchors.
     package var trustedRoot: TrustedRoot { verifier.root }
 

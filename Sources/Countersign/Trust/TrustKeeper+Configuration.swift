@@ -3,7 +3,7 @@ import FoundationEssentials
 package import Logging
 import OpenSSL
 package import Postgres
-import Sigstore
+package import Sigstore
 package import TUF
 
 extension TrustKeeper {
@@ -31,8 +31,8 @@ extension TrustKeeper {
 }
 
 extension SigstoreConfiguration {
-    /// What our own signatures, and all that we verify, must bring.
-    var demands: Verifier.Demands {
+    /// What our own signatures, and all that is verified as this configuration says, must bring.
+    package var demands: Verifier.Demands {
         var demands = Verifier.Demands.standard
         demands.acceptsUntransparentCertificates = certificateTransparency == .none
         return demands

@@ -11,12 +11,15 @@ package struct CertificateDescription: Encodable, Sendable {
         package let value: String
     }
 
-    /// One of Fulcio's extensions, or one that only its OID is known of.
+    /// One of Fulcio's extensions, or one of its arc that only the OID is known of.
     package struct Extension: Encodable, Sendable {
-        /// The name in Fulcio's table (`docs/oid-info.md`).
-        package let name: String
+        /// The name in Fulcio's table (`docs/oid-info.md`); nil for an OID that it does not have.
+        package let name: String?
         package let oid: String
-        package let value: String
+        /// What it says; nil if it cannot be read. Of an unknown OID its text, or `0x` and the bytes in hex.
+        package let value: String?
+        /// Why it cannot be read. Verifiers refuse such a certificate.
+        package let problem: String?
     }
 
     /// RFC 2253 text; empty for Fulcio's leaves, which name their subject in ``names``.
@@ -35,7 +38,7 @@ package struct CertificateDescription: Encodable, Sendable {
     package let signatureAlgorithm: String
     /// SHA-256 of the DER.
     package let fingerprint: String
-    /// Fulcio's extensions, in the order of their numbers.
+    /// Everything in Fulcio's arc, each by itself: the known ones in the order of their numbers, then the others.
     package let extensions: [Extension]
 
     package init(_ certificate: Certificate) {
@@ -50,8 +53,16 @@ package struct CertificateDescription: Encodable, Sendable {
         keyAlgorithm = certificate.publicKey.algorithm.words
         signatureAlgorithm = certificate.signatureScheme?.name ?? "unknown"
         fingerprint = Hex.encode(Hash.sha256(certificate.der))
-        extensions = ((try? FulcioExtension.all(of: certificate)) ?? []).map {
-            Extension(name: $0.kind.name, oid: $0.kind.oid, value: $0.value)
+        extensions = FulcioExtension.readings(of: certificate).map(Extension.init)
+    }
+}
+
+extension CertificateDescription.Extension {
+    fileprivate init(_ reading: FulcioExtension.Reading) {
+        (name, oid) = (reading.kind?.name, reading.oid)
+        switch reading.value {
+        case .success(let text): (value, problem) = (text, nil)
+        case .failure(let error): (value, problem) = (nil, error.observed)
         }
     }
 }

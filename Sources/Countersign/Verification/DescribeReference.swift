@@ -1,17 +1,18 @@
 package import OCI
+package import OpenSSL
 package import Sigstore
 
 /// Tells what every signature and attestation of an artifact says of itself.
 package struct DescribeReference: Sendable {
     private let registry: RegistryClient
     private let place: SignaturePlace?
-    private let verifier: Verifier?
+    private let judge: SignatureJudge?
 
     /// - Parameters:
     ///   - place: where signatures are kept, if not beside their images.
-    ///   - verifier: with which each is verified besides, whoever signed it; nil: nothing is judged.
-    package init(registry: RegistryClient, place: SignaturePlace? = nil, verifier: Verifier? = nil) {
-        (self.registry, self.place, self.verifier) = (registry, place, verifier)
+    ///   - judge: by whom each is verified besides, whoever signed it; nil: nothing is judged.
+    package init(registry: RegistryClient, place: SignaturePlace? = nil, judge: SignatureJudge? = nil) {
+        (self.registry, self.place, self.judge) = (registry, place, judge)
     }
 
     /// What was found at one reference.
@@ -20,18 +21,25 @@ package struct DescribeReference: Sendable {
         package let reference: String
         /// What the reference names; nil for a bundle in a file.
         package let digest: String?
+        /// The repository that was looked in, `host/name`; nil for a bundle in a file.
+        package let signatureRepository: String?
         package let signatures: [SignatureDescription]
         /// What is listed and cannot be read, and why.
         package let unreadable: [Unreadable]
 
-        init(reference: String, digest: String?, signatures: [SignatureDescription], unreadable: [Unreadable]) {
-            (self.reference, self.digest) = (reference, digest)
+        init(
+            _ reference: Reference, _ digest: Digest, in place: SignaturePlace, _ signatures: [SignatureDescription],
+            unreadable: [Unreadable]
+        ) {
+            (self.reference, self.digest) = (reference.description, digest.description)
+            signatureRepository = place.repository.description
             (self.signatures, self.unreadable) = (signatures, unreadable)
         }
 
         /// A bundle in a file.
         package init(file: String, _ signature: SignatureDescription) {
-            self.init(reference: file, digest: nil, signatures: [signature], unreadable: [])
+            (reference, digest, signatureRepository) = (file, nil, nil)
+            (signatures, unreadable) = ([signature], [])
         }
     }
 
@@ -54,35 +62,66 @@ package struct DescribeReference: Sendable {
             case .failure(let rejection): unreadable.append(rejection)
             case .success(let fetched):
                 var description = SignatureDescription(fetched)
-                if let verifier { description.judge(fetched.form, of: digest, with: verifier) }
+                if let judge { (description.verified, description.refusal) = judge(fetched.form, of: digest) }
                 signatures.append(description)
             }
         }
         return Report(
-            reference: reference.description, digest: digest.description, signatures: signatures,
+            reference, digest, in: place, signatures,
             unreadable: unreadable.map {
                 Unreadable(location: $0.location.description, code: $0.code, observed: $0.observed)
             })
     }
 }
 
-extension SignatureDescription {
-    /// Verifies it as a signature of `digest` by whoever its certificate names: what is said above then holds, and nothing
-    /// says that this signer was expected.
-    package mutating func judge(_ form: PresentedForm, of digest: Digest, with verifier: Verifier) {
+/// Verifies signatures as those of whoever made them: what they say of themselves then holds, and nothing says that this
+/// signer was expected.
+package struct SignatureJudge: Sendable {
+    private let verifier: Verifier
+    private let key: PublicKey?
+    private let demands: Verifier.Demands
+
+    /// - Parameters:
+    ///   - key: whose signatures are judged beside those with a certificate; a key is not known by anything else.
+    ///   - demands: nil: the verifier's.
+    package init(_ verifier: Verifier, key: PublicKey? = nil, demanding demands: Verifier.Demands? = nil) {
+        (self.verifier, self.key, self.demands) = (verifier, key, demands ?? verifier.demands)
+    }
+
+    /// Whether it verifies as a signature of `digest`, and if not, why; no answer, with the reason, for a signature by a key
+    /// where none is known.
+    func callAsFunction(_ form: PresentedForm, of digest: Digest) -> (verified: Bool?, refusal: String?) {
+        guard form.hasCertificate || key != nil else { return (nil, "made with a key, and no key is known") }
         do {
             let artifact = try ArtifactDigest(digest.description)
-            let anybody = Verifier.ExpectedSigner.certificate(
-                try CertificateIdentity(subjectAlternativeName: .regex("^.*$"), issuer: .regex("^.*$")))
+            let signer = try signer(of: form)
             switch form {
-            case .bundle(let bundle): _ = try verifier.verify(bundle, artifact: artifact, by: anybody)
-            case .legacy(let legacy): _ = try verifier.verify(legacy, image: artifact, by: anybody)
+            case .bundle(let bundle):
+                _ = try verifier.verify(bundle, artifact: artifact, by: signer, demanding: demands)
+            case .legacy(let legacy):
+                _ = try verifier.verify(legacy, image: artifact, by: signer, demanding: demands)
             }
-            verified = true
+            return (true, nil)
         } catch let error as VerificationError {
-            (verified, refusal) = (false, "step \(error.clause): \(error.observed)")
+            return (false, "step \(error.clause): \(error.observed)")
         } catch {
-            (verified, refusal) = (false, "\(error)")
+            return (false, "\(error)")
+        }
+    }
+
+    private func signer(of form: PresentedForm) throws -> Verifier.ExpectedSigner {
+        if let key, !form.hasCertificate { return .publicKey(key) }
+        return .certificate(
+            try CertificateIdentity(subjectAlternativeName: .regex("^.*$"), issuer: .regex("^.*$")))
+    }
+}
+
+extension PresentedForm {
+    /// Whether a certificate signed, not a key.
+    fileprivate var hasCertificate: Bool {
+        switch self {
+        case .bundle(let bundle): if case .certificate = bundle.material { true } else { false }
+        case .legacy(let legacy): legacy.certificate != nil
         }
     }
 }

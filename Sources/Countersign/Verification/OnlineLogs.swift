@@ -57,6 +57,22 @@ package struct OnlineLogs: Sendable {
         self.remember = remember
     }
 
+    /// The logs of an instance as a daemon's configuration reaches them: each that it or the signing configuration names as
+    /// is said there, and those that only the trusted root knows, such as older ones, as the signing configuration's.
+    /// - Parameters:
+    ///   - url: where the log is, in place of what the trusted root says.
+    ///   - route: how logs are reached that the configuration does not name, in place of what it says.
+    ///   - remember: by the log's URL.
+    package init(
+        _ trust: Trust, as sigstore: SigstoreConfiguration, url: String? = nil, http: HTTPClient,
+        route: HTTPRoute? = nil, remember: @escaping @Sendable (_ log: String) -> Memory
+    ) {
+        self.init(
+            root: trust.trustedRoot, url: url, http: http, route: route ?? sigstore.upstreams.route,
+            configured: sigstore.knownLogs(trust.signingConfig), witnessed: { sigstore.witnessed($0) },
+            remember: remember)
+    }
+
     /// The log that has `entry`.
     /// - Throws: ``SigstoreError/misconfigured(_:detail:)`` if the trusted root does not say where it is.
     package func log(of entry: TlogEntry) throws(SigstoreError) -> OnlineCheck.Log {
@@ -79,11 +95,7 @@ package struct OnlineLogs: Sendable {
     }
 }
 
-extension TlogEntry {
-    /// Whether it is of a Rekor v2, which takes no other kind, and is the only one to take it.
-    var isTiled: Bool { kind == "hashedrekord" && version == "0.0.2" }
-}
-
 extension String {
-    fileprivate var withoutSlash: Substring { hasSuffix("/") ? dropLast() : self[...] }
+    /// A URL as it is compared: whether or not it ends with a slash.
+    var withoutSlash: Substring { hasSuffix("/") ? dropLast() : self[...] }
 }

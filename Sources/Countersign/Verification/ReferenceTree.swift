@@ -5,9 +5,10 @@ import Sigstore
 package struct ReferenceTree: Encodable, Sendable {
     /// One thing, and what hangs on it.
     package struct Node: Encodable, Sendable {
-        /// `subject`, `child`, `signature`, `attestation`, `referrer`, `tag`, `layer`, `unreadable`.
+        /// `subject`, `child`, `signature`, `attestation`, `referrer`, `tag`, `layer`, `unreadable`; `repository` for one that
+        /// signatures are kept in, with what is there.
         package let kind: String
-        /// A digest, or a tag.
+        /// A digest, a tag, or a repository.
         package let name: String
         /// Media, artifact or predicate type: what it is, as it says itself.
         package let type: String
@@ -27,23 +28,37 @@ package struct ReferenceTree: Encodable, Sendable {
 
 extension ReferenceTree {
     /// Reads what the registry lists.
-    /// - Parameter deep: whether the attachments of an index's children are listed too, each a few requests.
+    /// - Parameters:
+    ///   - signatures: where signatures are kept, if not beside their images; looked at beside the image's own repository.
+    ///   - deep: whether the attachments of an index's children are listed too, each a few requests.
     /// - Throws: ``OCIError`` when the registry does not say: a tree never leaves out what could not be asked.
     package static func read(
-        _ reference: Reference, from registry: RegistryClient, deep: Bool = false
+        _ reference: Reference, from registry: RegistryClient, signatures: SignaturePlace? = nil, deep: Bool = false
     ) async throws(OCIError) -> ReferenceTree {
         let subject = try await registry.subject(of: reference)
-        let place = SignaturePlace(registry: registry, repository: reference.repository)
+        let own = SignaturePlace(registry: registry, repository: reference.repository)
+        let apart = signatures.flatMap { $0.repository == own.repository ? nil : $0 }
+        func attachments(_ digest: Digest) async throws(OCIError) -> [Node] {
+            var nodes = try await own.attachments(of: digest)
+            guard let apart else { return nodes }
+            let kept = try await apart.attachments(of: digest)
+            nodes.append(
+                Node(
+                    kind: "repository", name: "\(apart.repository)", type: "",
+                    note: kept.isEmpty ? "nothing of it" : nil,
+                    children: kept))
+            return nodes
+        }
         var root = Node(
             kind: "subject", name: "\(subject.descriptor.digest)",
             type: subject.artifactType ?? subject.descriptor.mediaType, size: subject.descriptor.size)
-        root.children = try await place.attachments(of: subject.descriptor.digest)
+        root.children = try await attachments(subject.descriptor.digest)
         if case .index(let index) = subject.content {
             for (number, child) in index.manifests.enumerated() {
                 var node = Node(
                     kind: "child", name: "\(child.digest)", type: child.artifactType ?? child.mediaType,
                     size: child.size, note: child.platform.map(\.words))
-                if deep, number < childLimit { node.children = try await place.attachments(of: child.digest) }
+                if deep, number < childLimit { node.children = try await attachments(child.digest) }
                 root.children.append(node)
             }
         }

@@ -42,15 +42,18 @@ package struct SignatureDescription: Encodable, Sendable {
     package let subjectCount: Int
     /// What the signer wrote beside the first subject, or in the older format's `optional`.
     package let annotations: [String: String]
-    /// Nil for a signature by a key.
+    /// Nil for a signature by a key, and for a certificate that cannot be read (``problems``).
     package let certificate: CertificateDescription?
     /// For a key: the hint that the bundle gives. Nobody authenticates it.
     package let keyHint: String?
     package let tlogEntries: [Entry]
     package let timestamps: [Timestamp]
-    /// Whether it verifies against the trust material that was given, whoever signed; nil: none was given.
+    /// What of it cannot be read, and why: it is missing above.
+    package let problems: [String]
+    /// Whether it verifies against the trust material that was given, whoever signed; nil: nothing was given that it could
+    /// be held against.
     package var verified: Bool?
-    /// Why it does not verify.
+    /// Why it does not verify; or why it was not judged, although others were.
     package var refusal: String?
 
     package static let shownSubjects = 16
@@ -63,40 +66,87 @@ package struct SignatureDescription: Encodable, Sendable {
     /// A signature in the form of its format.
     package init(_ form: PresentedForm, at location: String) {
         self.location = location
-        let entries: [TlogEntry]
+        var problems: [String] = []
+        let entries = form.entries
         let stamps: [[UInt8]]
-        var payload: SimpleSigningPayload?
         switch form {
         case .bundle(let bundle):
             format = "bundle \(bundle.version.rawValue)"
-            (entries, stamps) = (bundle.tlogEntries, bundle.timestamps)
+            stamps = bundle.timestamps
             switch bundle.material {
             case .certificate(let der):
-                certificate = (try? Certificate(der: der)).map(CertificateDescription.init)
-                keyHint = nil
+                let read = Self.read(&problems, "certificate") { () throws(CryptoError) in try Certificate(der: der) }
+                (certificate, keyHint) = (read.map(CertificateDescription.init), nil)
             case .publicKey(let hint): (certificate, keyHint) = (nil, hint)
             }
         case .legacy(let legacy):
-            if case .payload(let bytes, _) = legacy.content { payload = try? SimpleSigningPayload(json: bytes) }
-            format = payload == nil ? "legacy attestation" : "legacy signature"
-            entries = legacy.entry.map { [$0] } ?? []
+            format = "legacy \(legacy.isAttestation ? "attestation" : "signature")"
             stamps = legacy.timestamp.map { [$0] } ?? []
-            certificate = legacy.certificate.map(CertificateDescription.init)
-            keyHint = nil
+            (certificate, keyHint) = (legacy.certificate.map(CertificateDescription.init), nil)
         }
-        let statement = payload == nil ? form.payload.flatMap { try? Statement(json: $0) } : nil
-        predicateType = payload == nil ? statement?.predicateType : Statement.cosignSignPredicateType
-        let named =
-            payload.map { ["\($0.manifestDigest)"] }
-            ?? (statement?.subjects ?? []).flatMap { subject in
+        let claim = Claim(form, &problems)
+        predicateType = claim.predicateType
+        subjects = Array(claim.subjects.prefix(Self.shownSubjects))
+        subjectCount = claim.subjects.count
+        annotations = claim.annotations
+        timestamps = stamps.compactMap { der in
+            let answer = Self.read(&problems, "timestamp") { () throws(CryptoError) in try TimestampResponse(der: der) }
+            if let answer, answer.token == nil { problems.append("timestamp: an answer without one") }
+            return answer?.token
+        }.map(Timestamp.init)
+        for entry in entries {
+            guard let note = entry.inclusionProof?.checkpoint, !note.isEmpty else { continue }
+            _ = Self.read(&problems, "checkpoint") { () throws(SigstoreError) in try Checkpoint(note: note) }
+        }
+        tlogEntries = entries.map(Entry.init)
+        self.problems = problems
+    }
+
+    /// What can be read; what cannot is a problem, and nil.
+    private static func read<Value, Failure: Error>(
+        _ problems: inout [String], _ what: String, _ body: () throws(Failure) -> Value
+    ) -> Value? {
+        do throws(Failure) {
+            return try body()
+        } catch {
+            problems.append("\(what): \((error as? SigstoreError)?.observed ?? "\(error)")")
+            return nil
+        }
+    }
+
+    /// What is said of which artifacts.
+    private struct Claim {
+        var predicateType: String?
+        var subjects: [String] = []
+        var annotations: [String: String] = [:]
+
+        init(_ form: PresentedForm, _ problems: inout [String]) {
+            if case .legacy(let legacy) = form, case .payload(let bytes, _) = legacy.content {
+                let payload = SignatureDescription.read(&problems, "document") { () throws(SigstoreError) in
+                    try SimpleSigningPayload(json: bytes)
+                }
+                guard let payload else { return }
+                predicateType = Statement.cosignSignPredicateType
+                (subjects, annotations) = (["\(payload.manifestDigest)"], payload.optional ?? [:])
+                return
+            }
+            // how much is read was decided when the envelope was
+            guard let payload = form.payload else { return }
+            let statement = SignatureDescription.read(&problems, "statement") { () throws(SigstoreError) in
+                try Statement(json: payload, limits: UnverifiedBundle.attestationLimits)
+            }
+            guard let statement else { return }
+            predicateType = statement.predicateType
+            subjects = statement.subjects.flatMap { subject in
                 subject.digest.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value)" }
             }
-        subjects = Array(named.prefix(Self.shownSubjects))
-        subjectCount = named.count
-        annotations = payload?.optional ?? statement?.subjects.first?.annotations ?? [:]
-        tlogEntries = entries.map(Entry.init)
-        timestamps = stamps.compactMap { try? TimestampResponse(der: $0).token }.map(Timestamp.init)
+            annotations = statement.subjects.first?.annotations ?? [:]
+        }
     }
+}
+
+extension LegacySignature {
+    fileprivate var isAttestation: Bool { if case .envelope = content { true } else { false } }
 }
 
 extension SignatureDescription.Entry {

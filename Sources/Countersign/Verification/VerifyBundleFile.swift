@@ -14,13 +14,15 @@ package struct VerifyBundleFile: Sendable {
     private let verifier: Verifier
     private let signer: Verifier.ExpectedSigner
     private let predicateType: String?
-    private let demands: Verifier.Demands
+    private let demands: Verifier.Demands?
     private let online: OnlineCheck?
 
-    /// - Parameter predicateType: the only kind of statement that counts; nil for any, and for a signature over the artifact.
+    /// - Parameters:
+    ///   - predicateType: the only kind of statement that counts; nil for any, and for a signature over the artifact.
+    ///   - demands: nil: the verifier's.
     package init(
         verifier: Verifier, by signer: Verifier.ExpectedSigner, expecting predicateType: String? = nil,
-        demanding demands: Verifier.Demands = .standard, online: OnlineCheck? = nil
+        demanding demands: Verifier.Demands? = nil, online: OnlineCheck? = nil
     ) {
         self.verifier = verifier
         self.signer = signer

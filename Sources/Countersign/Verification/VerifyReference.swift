@@ -13,8 +13,8 @@ package struct VerifyReference: Sendable {
         package var repositories: [String]?
         /// What the signer must have said of the artifact (cosign's `--annotations`).
         package var annotations: [String: String] = [:]
-        /// What a signature must bring beside being right.
-        package var demands = Verifier.Demands.standard
+        /// What a signature must bring beside being right; nil: what the verifier demands.
+        package var demands: Verifier.Demands?
 
         package init(_ signer: Verifier.ExpectedSigner) { self.signer = signer }
 

@@ -45,14 +45,45 @@ public struct FulcioExtension: Sendable, Equatable {
         var found: [FulcioExtension] = []
         for kind in Kind.allCases {
             guard let bytes = certificate.extensionValue(kind.oid) else { continue }
-            guard let text = kind.isRaw ? String(validating: bytes, as: UTF8.self) : Certificate.utf8String(bytes)
-            else {
-                throw .malformed("signing certificate", "the extension \(kind.name) (\(kind.oid)) is not text")
-            }
-            found.append(FulcioExtension(kind: kind, value: text))
+            found.append(FulcioExtension(kind: kind, value: try kind.text(bytes)))
         }
         return found
     }
+
+    /// One extension of Fulcio's arc as it stands in a certificate, whether or not it can be read.
+    public struct Reading: Sendable {
+        /// Which fact; nil for a number that the table did not have when this was written.
+        public let kind: Kind?
+        /// Its object identifier.
+        public let oid: String
+        /// What it says, or why that is not known. Of an unknown number the text of a DER `UTF8String`, else the bytes in
+        /// hex.
+        public let value: Result<String, SigstoreError>
+    }
+
+    /// Everything that a certificate has in Fulcio's arc, each by itself: the table's in the order of their numbers, then
+    /// the others in the certificate's. For people: nothing is decided by it.
+    public static func readings(of certificate: Certificate) -> [Reading] {
+        let known = Kind.allCases.compactMap { kind in
+            certificate.extensionValue(kind.oid).map { bytes in
+                Reading(
+                    kind: kind, oid: kind.oid,
+                    value: Result { () throws(SigstoreError) in try kind.text(bytes) })
+            }
+        }
+        let others = certificate.extensionOIDs.filter { oid in
+            oid.hasPrefix(Self.arc) && !Kind.allCases.contains { $0.oid == oid }
+        }
+        return known
+            + others.map { oid in
+                let bytes = certificate.extensionValue(oid) ?? []
+                return Reading(
+                    kind: nil, oid: oid, value: .success(Certificate.utf8String(bytes) ?? "0x" + Hex.encode(bytes)))
+            }
+    }
+
+    /// The arc of Sigstore, in which all numbers of Fulcio's are.
+    private static let arc = "1.3.6.1.4.1.57264."
 }
 
 extension FulcioExtension.Kind {
@@ -61,6 +92,14 @@ extension FulcioExtension.Kind {
 
     /// The first six hold their text without DER around it.
     var isRaw: Bool { rawValue <= 6 }
+
+    /// What the extension's bytes say.
+    fileprivate func text(_ bytes: [UInt8]) throws(SigstoreError) -> String {
+        guard let text = isRaw ? String(validating: bytes, as: UTF8.self) : Certificate.utf8String(bytes) else {
+            throw .malformed("signing certificate", "the extension \(name) (\(oid)) is not text")
+        }
+        return text
+    }
 
     /// ``name`` as a key of documents: `source_repository_uri`, `issuer_v2`.
     public var key: String {

@@ -3,7 +3,8 @@ import OpenSSL
 
 extension Verifier {
     /// Verifies an entry by itself, of whatever signature it is: the log is trusted, its promise and its checkpoint are its
-    /// own, and the entry is under the checkpoint's root (4.4). Of a keyless entry that is dated also the certificate.
+    /// own, and the entry is under the checkpoint's root (4.4). Of a keyless entry that is dated also the certificate, with
+    /// or without a certificate timestamp as ``demands`` say.
     ///
     /// It says that the log took this body, and nothing about an artifact: for that ``verify(_:artifact:by:expecting:repositories:demanding:)``
     /// takes the whole signature.
@@ -21,6 +22,10 @@ extension Verifier {
             steps.append(.init(.inclusionProof, "promised", against: "the key of \(log.baseURL)"))
             return steps
         }
+        // a tiled log has one tree, and nothing else authenticates its entry's index
+        guard !entry.isTiled || entry.logIndex == proof.logIndex else {
+            throw .init(.inclusionProof, "entry \(entry.logIndex) with a proof of \(proof.logIndex)")
+        }
         let checkpoint = try verifyCheckpoint(proof, of: log, key)
         try verifyInclusion(entry, proof, checkpoint)
         steps.append(
@@ -28,7 +33,7 @@ extension Verifier {
                 .inclusionProof, "leaf \(proof.logIndex) of \(checkpoint.size)",
                 against: "a checkpoint signed by \(log.baseURL)"))
         if let dated, case .certificate(let certificate)? = (try? LoggedSignature(entry))?.signers.first {
-            _ = try verifyCertificate(certificate, [], at: [dated.time], .standard, &steps)
+            _ = try verifyCertificate(certificate, [], at: [dated.time], demands, &steps)
         }
         return steps
     }

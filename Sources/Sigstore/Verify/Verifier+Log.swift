@@ -25,7 +25,7 @@ extension Verifier {
         _ entry: TlogEntry, of presented: PresentedSignature, _ material: VerificationMaterial,
         _ times: [VerifiedSignature.ObservedTime], _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
-        let isV2 = entry.kind == "hashedrekord" && entry.version == "0.0.2"
+        let isV2 = entry.isTiled
         let claimed = isV2 ? [] : [Date(unixSeconds: entry.integratedTime)]
         let (log, key) = try trustedLog(of: entry, at: isV2 ? times.map(\.time) : claimed)
 

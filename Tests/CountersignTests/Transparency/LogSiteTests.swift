@@ -44,7 +44,8 @@ import Testing
             let upstream = upstream(url)
             let version = try await LogSite.version(of: upstream, http: http)
             return LogSite(
-                .init(name: url, version: version, upstream: upstream), root: trusted ? root : nil, http: http)
+                .init(name: url, version: version, upstream: upstream), trusting: trusted ? Verifier(root: root) : nil,
+                http: http)
         }
 
         func enter(_ text: String, in log: any TransparencyLog) async throws -> TlogEntry {
@@ -83,6 +84,10 @@ import Testing
 
                 let checks = try Verifier(root: logs.root).verify(found).map(\.check)
                 #expect(checks == (version == 1 ? [.signedEntryTimestamp, .inclusionProof] : [.inclusionProof]))
+                var moved = found
+                moved.logIndex += 1
+                let refused = #expect(throws: VerificationError.self) { try Verifier(root: logs.root).verify(moved) }
+                #expect(refused?.check == (version == 1 ? .signedEntryTimestamp : .inclusionProof))
             }
         }
     }
@@ -157,6 +162,38 @@ import Testing
         }
     }
 
+    @Test func `all that the index names is counted, and one entry that the log does not serve loses no other`()
+        async throws
+    {
+        try await Self.withLogs { logs in
+            for number in 0..<4 { _ = try await logs.enter("found \(number)", in: logs.v1) }
+            let relay = try FaultRelay(to: try #require(URL(string: logs.url1)?.port))
+            let site = try await logs.site(relay.url)
+            let terms = (0..<4).map { LogSearch.hash("sha256:\(Hex.encode(Hash.sha256(Array("found \($0)".utf8))))") }
+            // a term that is given twice finds its entry once
+            let all = try await site.find(terms + [terms[0]], limit: 10)
+            #expect(all.count == 4 && all.isComplete && all.unread.isEmpty)
+            #expect(all.entries.map(\.logIndex) == all.entries.map(\.logIndex).sorted(by: >))
+            let some = try await site.find(terms, limit: 3)
+            #expect(some.count == 4 && some.entries.count == 3 && !some.isComplete)
+
+            relay.next(.answered(404, body: "{}")) { $0.path.hasPrefix("/api/v1/log/entries/") }
+            let stale = try await site.find(terms, limit: 10)
+            #expect(stale.count == 4 && stale.entries.count == 3 && stale.isComplete)
+            #expect(stale.unread.map(\.code) == ["rekor.entry_not_found"])
+
+            relay.next(.answered(429), times: 99) { $0.path.hasPrefix("/api/v1/log/entries/") }
+            let before = relay.requests.count
+            let busy = try await site.find(terms, limit: 10)
+            #expect(busy.count == 4 && busy.unread.map(\.code) == Array(repeating: "rekor.throttled", count: 4))
+            #expect(relay.requests.count - before == 5, "four searches, and an entry: it is not asked for the others")
+
+            relay.heal()
+            relay.next(.lost, times: 99)
+            await #expect(throws: SigstoreError.self) { try await site.find(terms, limit: 10) }
+        }
+    }
+
     @Test func `the state of a log names who signed it, and says so when nobody trusted did`() async throws {
         try await Self.withLogs { logs in
             for (url, log) in [(logs.url1, logs.v1), (logs.url2, logs.v2)] {
@@ -171,7 +208,9 @@ import Testing
                 try TrustedRoot(json: try await lab.trustedRootJSON)
             }
             let site = LogSite(
-                .init(name: "rekor", version: 1, upstream: logs.upstream(logs.url1)), root: stranger, http: logs.http)
+                .init(name: "rekor", version: 1, upstream: logs.upstream(logs.url1)),
+                trusting: Verifier(root: stranger),
+                http: logs.http)
             let state = try await site.state()
             #expect(state.isJudged && !state.isVerified && state.trees.first?.problem != nil)
         }

@@ -60,6 +60,19 @@ import Testing
         #expect(services.logs.map(\.upstream.url) == ["https://rekor.example.net"])
     }
 
+    @Test func `logs are known beside those that are signed with, and outside their time`() throws {
+        var sigstore = SigstoreConfiguration.leftToTheInstance
+        sigstore.upstreams.caFile = "/ca.pem"
+        #expect(sigstore.knownLogs(nil).isEmpty)
+        // not used before 2100, and public without a word: to look at its entries exposes nothing
+        let later = try Self.config(host: "sigstore.dev", start: "2100-01-01T00:00:00Z")
+        #expect(sigstore.knownLogs(later).map(\.upstream.url) == ["https://log.sigstore.dev"])
+        #expect(sigstore.knownLogs(later).first?.upstream.caFile == "/ca.pem")
+        sigstore.rekor = UpstreamConfiguration(url: "https://rekor.example.net")
+        #expect(
+            sigstore.knownLogs(later).map(\.upstream.url) == ["https://rekor.example.net", "https://log.sigstore.dev"])
+    }
+
     @Test func `a service that is not there, or public without a word, is refused`() throws {
         var sigstore = SigstoreConfiguration.leftToTheInstance
         let none = #expect(throws: TrustError.self) { try sigstore.services(nil, at: Date()) }

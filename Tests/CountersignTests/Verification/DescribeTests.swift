@@ -3,6 +3,7 @@ import OCI
 import OpenSSL
 import Sigstore
 import SigstoreLab
+import StrictJSON
 import Support
 import Testing
 
@@ -56,15 +57,69 @@ import Testing
         let (line, digest) = try await Self.signed()
         let root = try TrustedRoot(json: try await line.lab.trustedRootJSON)
         let reference = try Self.reference(line, digest)
-        let ours = try await DescribeReference(registry: Self.client(line), verifier: Verifier(root: root)).describe(
-            reference)
+        let ours = try await DescribeReference(
+            registry: Self.client(line), judge: SignatureJudge(Verifier(root: root))
+        ).describe(reference)
         #expect(ours.signatures.map(\.verified) == [true, true])
         let others = try await SigningLine.withAnotherLab { lab in
             let foreign = Verifier(root: try TrustedRoot(json: try await lab.trustedRootJSON))
-            return try await DescribeReference(registry: Self.client(line), verifier: foreign).describe(reference)
+            return try await DescribeReference(
+                registry: Self.client(line), judge: SignatureJudge(foreign)
+            ).describe(reference)
         }
         #expect(others.signatures.map(\.verified) == [false, false])
         #expect(others.signatures.allSatisfy { $0.refusal?.hasPrefix("step 4.") == true })
+    }
+
+    @Test func `a key's signature is judged by that key, and without it not at all`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        var setup = SigningLine.Setup.formats([.bundle, .legacy])
+        let key = ManagedKey(try PrivateKey.generate(.ecdsaP256))
+        setup.key = key
+        try await line.push(digest)
+        try await line.daemon(setup).workOff()
+        let verifier = Verifier(root: try TrustedRoot(json: try await line.lab.trustedRootJSON))
+        func describe(_ judge: SignatureJudge) async throws -> [SignatureDescription] {
+            try await DescribeReference(registry: Self.client(line), judge: judge)
+                .describe(Self.reference(line, digest)).signatures
+        }
+        let unknown = try await describe(SignatureJudge(verifier))
+        #expect(unknown.map(\.verified) == [nil, nil])
+        #expect(unknown.allSatisfy { $0.refusal == "made with a key, and no key is known" })
+        #expect(try await describe(SignatureJudge(verifier, key: key.publicKey)).map(\.verified) == [true, true])
+        let other = try PrivateKey.generate(.ecdsaP256).publicKey
+        #expect(try await describe(SignatureJudge(verifier, key: other)).map(\.verified) == [false, false])
+    }
+
+    @Test func `signatures that are kept apart are described, shown and located there`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        var setup = SigningLine.Setup.formats([.bundle, .legacy])
+        let apart = try Repository(registry: SigningLine.registryName, name: line.repository.name + "-signatures")
+        setup.signatureRepository = "\(apart)"
+        try await line.push(digest)
+        try await line.daemon(setup).workOff()
+        let (client, reference) = (try Self.client(line), try Self.reference(line, digest))
+        let place = SignaturePlace(registry: client, repository: apart)
+
+        #expect(try await DescribeReference(registry: client).describe(reference).signatures.isEmpty)
+        let report = try await DescribeReference(registry: client, place: place).describe(reference)
+        #expect(report.signatures.count == 2 && report.signatureRepository == "\(apart)")
+
+        let beside = try await ReferenceTree.read(reference, from: client)
+        #expect(beside.root.children.isEmpty)
+        let tree = try await ReferenceTree.read(reference, from: client, signatures: place)
+        #expect(tree.root.children.map(\.kind) == ["repository"] && tree.root.children[0].name == "\(apart)")
+        #expect(tree.root.children[0].children.map(\.kind) == ["signature", "tag"])
+        // the image's own repository is no other place
+        let own = SignaturePlace(registry: client, repository: line.repository)
+        #expect(try await ReferenceTree.read(reference, from: client, signatures: own).root.children.isEmpty)
+
+        let there = try await SignatureWhereabouts.find(reference, .signature, in: client, signatures: place)
+        #expect(there.tag == "\(apart):sha256-\(digest.hex).sig" && there.bundles.contains("\(apart)"))
+        let here = try await SignatureWhereabouts.find(reference, .attestation, in: client)
+        #expect(here.tag == "\(line.repository):sha256-\(digest.hex).att" && !here.bundles.contains("\(apart)"))
     }
 
     @Test func `an image without signatures has none, and a registry that does not answer is an error`() async throws {
@@ -111,5 +166,66 @@ import Testing
         #expect(flat.root.children.dropFirst().map(\.note) == ["linux/amd64", "linux/arm64", "unknown/unknown"])
         let deep = try await ReferenceTree.read(reference, from: Self.client(line), deep: true)
         #expect(deep.root.children.dropFirst().map(\.children.count) == [1, 1, 0])
+    }
+}
+
+/// What a description says where something cannot be read, or is large.
+@Suite struct DescriptionTests {
+    private static func certificate(_ extensions: [CertificateTemplate.Extension]) throws -> Certificate {
+        let key = try PrivateKey.generate(.ecdsaP256)
+        var template = CertificateTemplate(notBefore: .now, notAfter: .now.addingTimeInterval(600))
+        template.subject = DistinguishedName(commonName: "test")
+        template.extensions = extensions
+        return try template.issue(for: key.publicKey, signedBy: key, issuer: nil)
+    }
+
+    private static func bundle(
+        _ payload: [UInt8], _ material: UnverifiedBundle.Material = .publicKey(hint: "h"), timestamps: [[UInt8]] = []
+    ) -> SignatureDescription {
+        let envelope = Envelope(
+            payload: payload, payloadType: Statement.payloadType, signatures: [.init(sig: [1, 2, 3])])
+        return SignatureDescription(
+            .bundle(UnverifiedBundle(.envelope(envelope), material, [], timestamps: timestamps)), at: "here")
+    }
+
+    @Test func `one extension that cannot be read hides no other, and an unknown one is listed by its number`() throws {
+        let unknown = "1.3.6.1.4.1.57264.1.99"
+        let described = CertificateDescription(
+            try Self.certificate([
+                .init(oid: unknown, value: DER.utf8String("new")),
+                .init(oid: "1.3.6.1.4.1.57264.9", value: [0xFF, 0x00]),
+                .init(oid: "1.2.3.4", value: [0x05, 0x00]),
+                .init(oid: FulcioExtension.Kind.tokenSubject.oid, value: [0x0C, 0x05, 0x41]),
+                .init(oid: FulcioExtension.Kind.issuerV2.oid, value: DER.utf8String("https://issuer.example.com")),
+            ])
+        ).extensions
+        #expect(described.map(\.name) == ["Issuer (V2)", "Token Subject", nil, nil])
+        #expect(described.map(\.value) == ["https://issuer.example.com", nil, "new", "0xff00"])
+        #expect(described.map { $0.problem == nil } == [true, false, true, true])
+        #expect(described[1].problem?.contains("is not text") == true)
+        #expect(described[2].oid == unknown)
+    }
+
+    @Test func `a large and deep statement says what it is about`() throws {
+        var predicate = JSONValue.string(String(repeating: "x", count: 9 << 20))
+        for _ in 0..<40 { predicate = .array([predicate]) }
+        let statement = Statement(
+            subjects: [.init(digest: ["sha256": String(repeating: "ab", count: 32)])],
+            predicateType: "https://spdx.dev/Document", predicate: predicate)
+        let described = Self.bundle(statement.encoded())
+        #expect(described.predicateType == "https://spdx.dev/Document" && described.problems.isEmpty)
+        #expect(described.subjects == ["sha256:" + String(repeating: "ab", count: 32)])
+    }
+
+    @Test func `what cannot be read is said`() throws {
+        let described = Self.bundle(Array("{}".utf8), .certificate([1, 2]), timestamps: [[9]])
+        #expect(described.predicateType == nil && described.certificate == nil && described.timestamps.isEmpty)
+        #expect(described.problems.map { $0.prefix { $0 != ":" } } == ["certificate", "statement", "timestamp"])
+        let legacy = try LegacySignature(
+            layerMediaType: SimpleSigningPayload.layerMediaType, payload: Array("{}".utf8),
+            annotations: ["dev.cosignproject.cosign/signature": "AQID"])
+        let older = SignatureDescription(.legacy(legacy), at: "there")
+        #expect(older.format == "legacy signature" && older.predicateType == nil)
+        #expect(older.problems.count == 1 && older.problems[0].hasPrefix("document: "))
     }
 }

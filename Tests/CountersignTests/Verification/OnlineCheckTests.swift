@@ -65,6 +65,37 @@ import Testing
         #expect(confirmation.log == (try await signed.line.lab.endpoints.rekor2))
     }
 
+    @Test func `with a configuration a log that only the signing configuration names is reached as that says`()
+        async throws
+    {
+        let signed = try await Signed()
+        let lab = signed.line.lab
+        let trust = try Trust(
+            TrustDocuments(trustedRoot: try await lab.trustedRootJSON, signingConfig: try await lab.signingConfigJSON),
+            origin: "lab")
+        var sigstore = SigstoreConfiguration.leftToTheInstance
+        func report(_ sigstore: SigstoreConfiguration) async throws -> VerifyReference.Report {
+            let folder = signed.state.path
+            let logs = OnlineLogs(trust, as: sigstore, http: SigningLine.http) { _ in .init(folder: folder) }
+            return try await VerifyReference(
+                registry: signed.line.pusher, verifier: trust.verifier,
+                expecting: .init(
+                    .certificate(
+                        try CertificateIdentity(
+                            subjectAlternativeName: .exact(SigningLine.Setup().subject),
+                            issuer: .exact(try await lab.endpoints.issuer(.kubernetes))))),
+                online: OnlineCheck { try logs.log(of: $0) }
+            ).verify(Reference("\(signed.line.repository)@\(signed.digest)"))
+        }
+        let error = await #expect(throws: SigstoreError.self) {
+            try await report(.leftToTheInstance)
+        }
+        #expect(error?.code == "rekor.misconfigured", "a private address, and nobody said that this is meant")
+        sigstore.upstreams = .loopback("")
+        #expect(sigstore.knownLogs(trust.signingConfig).contains { $0.upstream.privateNetwork })
+        #expect(try await report(sigstore).signatures.first?.confirmations.count == 1)
+    }
+
     @Test func `an entry that the log does not have is no signature, and the answer says where it was looked for`()
         async throws
     {

@@ -41,7 +41,9 @@ struct RecordedReference: Decodable, Sendable {
         var expectation: VerifyReference.Expectation
         if let key {
             expectation = .init(.publicKey(try PublicKey(pem: key)))
-            expectation.demands.acceptsUnloggedKeySignatures = true
+            var demands = Verifier.Demands.standard
+            demands.acceptsUnloggedKeySignatures = true
+            expectation.demands = demands
         } else {
             expectation = .init(
                 .certificate(

@@ -1,0 +1,52 @@
+package import Curl
+package import Sigstore
+
+/// The logs in which the entries of signatures are looked up: one that somebody named, or all of a trusted root.
+package struct LogSites: Sendable {
+    private enum Choice: Sendable {
+        case one(LogSite, ids: Set<[UInt8]>)
+        case trusted([InstanceServices.Log], others: UpstreamConfiguration, HTTPClient)
+    }
+
+    /// Whom to believe.
+    let verifier: Verifier
+    private let choice: Choice
+
+    /// Only this one. It is asked which keys it signs with, so that entries of others can be told apart.
+    /// - Throws: ``SigstoreError`` if it cannot be asked.
+    package init(only site: LogSite, verifier: Verifier) async throws {
+        self.verifier = verifier
+        choice = .one(site, ids: try await site.logIDs())
+    }
+
+    /// Each of the verifier's trusted root: where that says it is.
+    /// - Parameters:
+    ///   - known: those of which more is known than that.
+    ///   - others: how the rest is reached; its `url` is not used.
+    package init(
+        _ verifier: Verifier, known: [InstanceServices.Log] = [], others: UpstreamConfiguration, http: HTTPClient
+    ) {
+        self.verifier = verifier
+        choice = .trusted(known, others: others, http)
+    }
+
+    /// The log whose key an entry names; nil if it is none of these.
+    func site(of entry: TlogEntry) -> LogSite? {
+        switch choice {
+        case .one(let site, let ids):
+            // where nobody trusted signs for the log, the entries themselves will say so
+            return ids.isEmpty || ids.contains(entry.logID) ? site : nil
+        case .trusted(let known, let others, let http):
+            let addresses = verifier.root.tlogs(withID: entry.logID).map(\.baseURL)
+            guard let address = addresses.first(where: { !$0.isEmpty }) else { return nil }
+            if let log = known.first(where: { $0.upstream.url.withoutSlash == address.withoutSlash }) {
+                return LogSite(log, trusting: verifier, http: http)
+            }
+            var upstream = others
+            upstream.url = address
+            return LogSite(
+                .init(name: address, version: entry.isTiled ? 2 : 1, upstream: upstream), trusting: verifier,
+                http: http)
+        }
+    }
+}

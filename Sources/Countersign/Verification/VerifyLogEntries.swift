@@ -1,0 +1,198 @@
+package import OCI
+import OpenSSL
+package import Sigstore
+
+/// Whether logs hold, now, what the signatures of an artifact bring as their entries: each signature by itself, in both
+/// formats. Whose they are is not asked.
+///
+/// Anybody who may push can attach a signature with an entry that no log ever took, or of a log that nobody asks. Such an
+/// entry is told of and says nothing about the log: only what the log vouched for counts against it.
+package struct VerifyLogEntries: Sendable {
+    /// What came of one entry.
+    package enum Outcome: String, Encodable, Sendable {
+        /// The log holds it under its newest checkpoint, and tells the history that it told before.
+        case verified
+        /// The log vouched for it, and does not hold it or contradicts itself.
+        case refused
+        /// What came with the signature does not prove that the log took it.
+        case unproven
+        /// It is in a log that was not asked.
+        case elsewhere
+        /// The signature brings no entry.
+        case unlogged
+        /// The signature cannot be read.
+        case unreadable
+    }
+
+    /// One entry, and what came of it.
+    package struct Finding: Encodable, Sendable {
+        package struct Failure: Encodable, Sendable {
+            package let code: String
+            package let observed: String
+        }
+        /// Where the signature is; nil for an entry that was named by itself.
+        package let signature: String?
+        package let outcome: Outcome
+        package var verified: Bool { outcome == .verified }
+        /// The log that was asked.
+        package let log: String?
+        package let logIndex: Int64?
+        /// Those that passed; empty if one failed.
+        package let checks: [LogCheck]
+        package let failure: Failure?
+
+        private enum CodingKeys: CodingKey {
+            case signature, outcome, verified, log, logIndex, checks, failure
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var container = encoder.container(keyedBy: CodingKeys.self)
+            try container.encodeIfPresent(signature, forKey: .signature)
+            try container.encode(outcome, forKey: .outcome)
+            try container.encode(verified, forKey: .verified)
+            try container.encodeIfPresent(log, forKey: .log)
+            try container.encodeIfPresent(logIndex, forKey: .logIndex)
+            try container.encode(checks, forKey: .checks)
+            try container.encodeIfPresent(failure, forKey: .failure)
+        }
+    }
+
+    private let registry: RegistryClient
+    private let place: SignaturePlace?
+    private let logs: LogSites
+    private let store: any CheckpointStore
+
+    /// - Parameters:
+    ///   - place: where signatures are kept, if not beside their images.
+    ///   - store: what the logs said before.
+    package init(
+        registry: RegistryClient, signatures place: SignaturePlace? = nil, in logs: LogSites,
+        remembering store: any CheckpointStore
+    ) {
+        (self.registry, self.place, self.logs, self.store) = (registry, place, logs, store)
+    }
+
+    /// A finding for each entry of each signature and attestation, in the registry's order; what cannot be read last.
+    /// - Throws: ``OCIError`` when the registry cannot be asked, ``SigstoreError`` when a log cannot, and what reading the
+    ///   remembered checkpoints throws.
+    package func verify(_ reference: Reference) async throws -> (digest: Digest, findings: [Finding]) {
+        let digest = try await registry.subject(of: reference).descriptor.digest
+        let place = place ?? SignaturePlace(registry: registry, repository: reference.repository)
+        let attached = try await place.attached(to: digest)
+        var findings: [Finding] = []
+        var unreadable = attached.unreadable
+        for one in attached.signatures {
+            switch try await place.fetch(one, limit: AttachedSignatures.attestationLimit) {
+            case .failure(let rejection): unreadable.append(rejection)
+            case .success(let fetched):
+                let location = one.location.description
+                let entries = fetched.form.entries
+                if entries.isEmpty {
+                    findings.append(
+                        Finding(location, .unlogged, code: "log.no_entry", "the signature brings no log entry"))
+                }
+                for entry in entries { findings.append(try await look(at: entry, of: location)) }
+            }
+        }
+        return (
+            digest,
+            findings
+                + unreadable.map {
+                    Finding($0.location.description, .unreadable, code: $0.code, $0.observed)
+                }
+        )
+    }
+
+    /// An entry that is named by itself, as the log serves it.
+    /// - Throws: as ``verify(_:)``.
+    package static func look(
+        at site: LogSite, index: Int64? = nil, remembering store: any CheckpointStore,
+        _ fetch: () async throws -> TlogEntry
+    ) async throws -> Finding {
+        try await judge(nil, site, index) {
+            let entry = try await fetch()
+            return (entry.logIndex, try await site.verify(entry, remembering: store))
+        }
+    }
+
+    private func look(at entry: TlogEntry, of location: String) async throws -> Finding {
+        guard let site = logs.site(of: entry) else {
+            return Finding(
+                location, .elsewhere, index: entry.logIndex, code: "log.not_asked",
+                "in the log with id \(Hex.encode(entry.logID)), which was not asked")
+        }
+        do throws(VerificationError) {
+            _ = try logs.verifier.verify(entry)
+        } catch {
+            return Finding(
+                location, .unproven, log: site.url, index: entry.logIndex, code: error.code, error.observed)
+        }
+        return try await Self.judge(location, site, entry.logIndex) {
+            // an index that nobody signed for may be any: the body's hash names the entry
+            let present =
+                entry.provesIndex
+                ? try await site.entry(index: entry.logIndex)
+                : try await site.entry(uuid: Hex.encode(Merkle.leafHash(entry.canonicalizedBody)))
+            guard present.logID == entry.logID else {
+                throw TransparencyError.otherEntry(
+                    log: site.url, asked: "index \(entry.logIndex)",
+                    detail: "it is in the log with id \(Hex.encode(present.logID))")
+            }
+            return (present.logIndex, try await site.verify(present, known: entry, remembering: store))
+        }
+    }
+
+    /// What the log says no to is a finding; what could not be found out is thrown.
+    private static func judge(
+        _ location: String?, _ site: LogSite, _ index: Int64?,
+        _ check: () async throws -> (index: Int64, checks: [LogCheck])
+    ) async throws -> Finding {
+        func refused(_ code: String, _ observed: String) -> Finding {
+            Finding(location, .refused, log: site.url, index: index, code: code, observed)
+        }
+        do {
+            let (found, checks) = try await check()
+            return Finding(location, site.url, found, checks)
+        } catch let error as VerificationError {
+            return refused(error.code, error.observed)
+        } catch let error as TransparencyError where error.saysNo {
+            return refused(error.code, error.observed)
+        } catch let error as SigstoreError where OnlineCheck.saysNo(error) {
+            return refused(error.code, error.observed)
+        }
+    }
+}
+
+extension VerifyLogEntries.Finding {
+    fileprivate init(
+        _ signature: String?, _ outcome: VerifyLogEntries.Outcome, log: String? = nil, index: Int64? = nil,
+        code: String, _ observed: String
+    ) {
+        (self.signature, self.outcome, self.log, logIndex) = (signature, outcome, log, index)
+        (checks, failure) = ([], Failure(code: code, observed: observed))
+    }
+
+    fileprivate init(_ signature: String?, _ log: String, _ index: Int64, _ checks: [LogCheck]) {
+        (self.signature, outcome, self.log, logIndex) = (signature, .verified, log, index)
+        (self.checks, failure) = (checks, nil)
+    }
+}
+
+extension [VerifyLogEntries.Finding] {
+    /// Whether there is an entry that its log holds, and none that its log vouched for and does not.
+    package var holds: Bool { contains { $0.outcome == .verified } && !contains { $0.outcome == .refused } }
+
+    /// How many came to what, in one line.
+    package var summary: String {
+        func count(_ outcome: VerifyLogEntries.Outcome, _ words: String) -> String? {
+            let number = filter { $0.outcome == outcome }.count
+            return number == 0 ? nil : "\(number) \(words)"
+        }
+        let parts = [
+            count(.verified, "held by their logs"), count(.refused, "NOT held as their logs promised"),
+            count(.unproven, "without proof that a log took them"), count(.elsewhere, "in logs that were not asked"),
+            count(.unlogged, "without a log entry"), count(.unreadable, "that cannot be read"),
+        ].compactMap(\.self)
+        return "Of \(self.count) entries and signatures: \(parts.joined(separator: ", "))."
+    }
+}

@@ -1,0 +1,39 @@
+import OCI
+import Sigstore
+import SigstoreLab
+import Support
+import Testing
+
+@testable import Countersign
+
+/// What an image is searched by.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct ImageSearchTests {
+    @Test func `an image's older signatures are found by their documents, and another image's are not`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let other = try await line.image(tag: "other").descriptor.digest
+        for one in [digest, other] { try await line.push(one) }
+        try await line.daemon(.formats([.bundle, .legacy])).workOff()
+        let foreign = try #require(try await line.legacyLayers(of: other).first)
+        try await line.pusher.attach(
+            LegacyLayer(
+                mediaType: foreign.mediaType,
+                payload: try await line.pusher.blob(line.repository.name, foreign.digest, limit: foreign.size),
+                annotations: foreign.annotations ?? [:]), .signature, to: digest, in: line.repository.name)
+
+        let place = SignaturePlace(registry: line.pusher, repository: line.repository)
+        let (terms, unread) = try await place.searchTerms(for: digest)
+        let own = try #require(try await line.legacyLayers(of: digest).first { $0.digest != foreign.digest })
+        #expect(terms == [.hash("\(digest)"), .hash("\(own.digest)")] && unread.isEmpty)
+        let root = try TrustedRoot(json: try await line.lab.trustedRootJSON)
+        let site = LogSite(
+            .init(name: "rekor", version: 1, upstream: .loopback(line.rekor.url)), trusting: Verifier(root: root),
+            http: SigningLine.http)
+        let found = try await site.find(terms, limit: 10)
+        #expect(Set(found.entries.map(\.kind)) == ["dsse", "hashedrekord"] && found.count == 2)
+
+        try await line.delete(own.digest, "blobs")
+        let without = try await place.searchTerms(for: digest)
+        #expect(without.terms == [.hash("\(digest)")] && without.unread.map(\.code) == ["verify.missing"])
+    }
+}
