@@ -15,7 +15,7 @@ package final class LeaseTrust: Sendable {
         self.end = Mutex(end)
     }
 
-    /// A heartbeat that was sent a lease and the margin before `end` found the job still ours.
+    /// A heartbeat found the job still ours; `end` is reckoned from before it was sent.
     func renew(until end: ContinuousClock.Instant) {
         self.end.withLock { $0 = max($0, end) }
     }

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import Postgres
 import Support
 import Testing
 
