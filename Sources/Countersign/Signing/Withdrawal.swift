@@ -24,20 +24,23 @@ struct Withdrawal: Sendable {
     /// format alone: cosign looks at nothing else where it sees a bundle, and would not find the newest.
     func olderThan(_ order: SigningOrder, _ claim: Claim) async throws {
         let (target, place) = (order.target, order.place)
-        var older = try await journal.published(for: target, before: target.generation).filter {
-            !$0.isShared(at: place, target)
-        }
-        if !order.rule.formats.contains(.bundle), let last = older.last(where: { $0.format == .bundle }) {
-            let all = try await journal.published(for: target, before: nil)
-            if all.contains(where: { $0.kind == .attestation && $0.format == .bundle }) {
-                older.removeAll { $0.evidenceID == last.evidenceID && $0.targetID == last.targetID }
-            }
+        let kept = try await keptBundle(order)
+        let older = try await journal.published(for: target, before: target.generation).filter {
+            !$0.isShared(at: place, target) && $0.evidenceID != kept
         }
         guard !older.isEmpty else { return }
         let isUnlisted = try await subjects.taking(target, at: place.repository, for: claim) {
             try await unlist(older, target, place)
         }
         try await journal.removed(isUnlisted ? older : older.filter { $0.format == .legacy }, for: claim)
+    }
+
+    /// The evidence of the last signature as a bundle, where it has to stay; nil where none has to.
+    private func keptBundle(_ order: SigningOrder) async throws -> Int64? {
+        guard !order.rule.formats.contains(.bundle) else { return nil }
+        let bundles = try await journal.published(for: order.target, before: nil).filter { $0.format == .bundle }
+        guard bundles.contains(where: { $0.kind == .attestation }) else { return nil }
+        return bundles.last { $0.kind == .signature }?.evidenceID
     }
 
     /// Everything of ours on the artifact, attestations among it: stock cosign takes any bundle beside an image for a
