@@ -52,7 +52,7 @@ package struct CheckpointRecords: CheckpointStore {
     private static let keeping: Duration = .seconds(30 * 86_400)
     /// Rows of one tree that may wait for their proof; of more the smallest are dropped unproven. A busy log hands out one with
     /// each entry, and a look proves only so many.
-    package static let mostWaiting = 100_000
+    var mostWaiting = 100_000
 
     package func proven(origin: String) async throws -> Checkpoint? {
         try await notes(
@@ -107,7 +107,7 @@ package struct CheckpointRecords: CheckpointStore {
                         SELECT size FROM countersign.log_checkpoint
                         WHERE log = \(log) AND origin = \(largest.origin) AND proven_at IS NULL
                             AND NOT size = ANY (\(sizes))
-                        ORDER BY size DESC OFFSET \(Int64(Self.mostWaiting)) LIMIT 1) END
+                        ORDER BY size DESC OFFSET \(mostWaiting) LIMIT 1) END
             """)
     }
 

@@ -64,6 +64,27 @@ import Testing
         #expect(after.rekor.requests.count == entries, "adopted")
     }
 
+    @Test(arguments: [([SignatureFormat.legacy], false), ([.bundle], true)])
+    func `a key of which the log takes no signature waits for another`(
+        _ formats: [SignatureFormat], _ isRekorV2: Bool
+    ) async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        var setup = SigningLine.Setup.formats(formats)
+        (setup.isRekorV2, setup.key) = (isRekorV2, ManagedKey(try PrivateKey.generate(.ed25519)))
+        try await line.push(digest)
+        // more often than a job outlives that is at fault itself
+        try await line.daemon(setup).workOff(atMost: 5)
+        let failure = try await line.failure(digest)
+        #expect(failure?.code == "identity.key" && failure?.stage == "log", "\(String(describing: failure))")
+        #expect(try await line.state(digest) == "waiting")
+        #expect(try await line.evidenceRows(of: digest) == (0, 0))
+        #expect(line.rekor.requests.isEmpty)
+        setup.key = ManagedKey(try PrivateKey.generate(.ecdsaP256))
+        try await line.daemon(setup).workOff()
+        #expect(try await line.state(digest) == "signed")
+    }
+
     @Test func `no key signs undated for a log that dates nothing, and what one had signed so is signed anew`()
         async throws
     {

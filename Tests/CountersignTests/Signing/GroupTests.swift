@@ -275,4 +275,15 @@ import Testing
         }
         #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 1)
     }
+
+    @Test func `a group is not signed by a key for a log of tiles that nobody dates`() async throws {
+        let line = try await SigningLine()
+        let digests = try await line.group(of: 2)
+        var setup = SigningLine.Setup()
+        setup.key = ManagedKey(try PrivateKey.generate(.ecdsaP256))
+        (setup.isRekorV2, setup.isTimestamped) = (true, false)
+        try await line.daemon(setup).attemptGroups()
+        for digest in digests { #expect(try await line.failure(digest)?.code == "signing.no_timestamp") }
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 0)
+    }
 }

@@ -171,6 +171,23 @@ import Testing
         #expect(try await alarm() == nil)
     }
 
+    @Test func `of more than may wait the smallest are dropped, and nothing that was proven`() async throws {
+        log.grow(to: 10)
+        await watch.look()
+        log.grow(to: 30)
+        try await receive(11..<30)
+        var store = records.store(of: log.id)
+        store.mostWaiting = 5
+        // a look that had room for two
+        try await store.prove([try log.checkpoint(28), try log.checkpoint(29)])
+        #expect(
+            try await fixture.text(
+                """
+                SELECT string_agg(size || CASE WHEN proven_at IS NULL THEN '' ELSE '!' END, ' ' ORDER BY size) AS text
+                FROM countersign.log_checkpoint
+                """) == "10! 23 24 25 26 27 28! 29!")
+    }
+
     @Test func `one forged checkpoint among many is found`() async throws {
         log.grow(to: 40)
         try await receive(1..<40)
