@@ -1,5 +1,6 @@
 import Hummingbird
 import Logging
+import OCI
 import Synchronization
 
 /// Who a request was found to come from, for those who look at how it ended.
@@ -66,6 +67,13 @@ struct RefusedCommands: RouterMiddleware {
         }
     }
 
+    /// nil for what is none: it stands in the detail.
+    private static func repository(_ text: String) -> String? {
+        guard let slash = text.firstIndex(of: "/") else { return nil }
+        let (registry, name) = (String(text[..<slash]), String(text[text.index(after: slash)...]))
+        return (try? Repository(registry: registry, name: name))?.description
+    }
+
     private func write(
         _ problem: Problem, _ action: String, _ principal: APITokens.Principal, _ request: Request,
         _ context: ServiceContext
@@ -76,7 +84,7 @@ struct RefusedCommands: RouterMiddleware {
         entry.subject = context.parameters.get("id").map { id in
             "\(action.prefix { $0 != "." }.replacing("_", with: " ")) \(id)"
         }
-        entry.repository = request.parameter("repository")
+        entry.repository = request.parameter("repository").flatMap(Self.repository)
         entry.outcome = .refused
         entry.code = problem.code
         entry.detail = problem.detail + (unwritten > 0 ? "; \(unwritten) refusals before it were not written" : "")

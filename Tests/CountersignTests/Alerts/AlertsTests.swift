@@ -83,7 +83,9 @@ import Testing
             #expect(again["acknowledged_by"] == shown["acknowledged_by"])
             #expect(try await listed(all, "?state=open") == [2])
             #expect(try await listed(all, "?state=acknowledged") == [1])
-            let acts = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action == "alert.acknowledge" }
+            let rows = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action == "alert.acknowledge" }
+            #expect(rows.filter { $0.outcome == .refused }.map(\.subject) == ["alert 9", "alert 2", "alert 1"])
+            let acts = rows.filter { $0.outcome == .accepted }
             #expect(acts.count == 1 && acts.first?.repository == "registry.example.com/team/app")
             #expect(acts.first?.detail == "alert 1: seen it")
         }

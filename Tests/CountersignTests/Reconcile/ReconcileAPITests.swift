@@ -38,8 +38,15 @@ import Testing
                 sweeps.map { $0["state"]?.text } == ["due"] && registries.map { $0["catalog"]?.text } == ["unknown"])
             let confined = try JSONValue(parsing: try await doors.get("/v1/reconcile", token: inside).body)
             #expect(confined["registries"] == .array([]))
-            let acts = try await AuditLog(pool: doors.queue.pool).latest(10).filter { $0.action == "reconcile.request" }
-            #expect(acts.map(\.repository) == [nil, "registry.example.com/team/app"])
+            let acts = try await AuditLog(pool: doors.queue.pool).latest(20).filter { $0.action == "reconcile.request" }
+            #expect(
+                acts.filter { $0.outcome == .accepted }.map(\.repository) == [nil, "registry.example.com/team/app"])
+            // what is no repository stands in the detail alone
+            #expect(
+                acts.filter { $0.outcome == .refused }.map(\.repository) == [
+                    nil, "elsewhere.example/team/app", "registry.example.com/outside/app", nil, nil,
+                    "registry.example.com/team/app",
+                ])
         }
     }
 }
