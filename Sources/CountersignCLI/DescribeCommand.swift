@@ -88,8 +88,8 @@ extension DescribeReference.Report {
     fileprivate func tell() {
         print(reference)
         if let digest { print("  digest      \(digest)") }
-        if let signatureRepository, !reference.hasPrefix(signatureRepository) {
-            print("  kept in     \(signatureRepository)")
+        if let signatureRepository, ![":", "@"].contains(where: { reference.hasPrefix(signatureRepository + $0) }) {
+            print("  looked in   \(signatureRepository)")
         }
         for signature in signatures { signature.tell() }
         for one in unreadable { print("\n\(one.location)\n  unreadable  \(one.observed) [\(one.code)]") }

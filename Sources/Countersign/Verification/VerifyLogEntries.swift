@@ -14,7 +14,8 @@ package struct VerifyLogEntries: Sendable {
         case verified
         /// The log vouched for it, and does not hold it or contradicts itself.
         case refused
-        /// What came with the signature does not prove that the log took it.
+        /// What came with the signature does not verify by itself: it is not the log's word, or of a certificate that no
+        /// trusted authority issued.
         case unproven
         /// It is in a log that was not asked.
         case elsewhere
@@ -147,14 +148,14 @@ package struct VerifyLogEntries: Sendable {
         _ location: String?, _ site: LogSite, _ index: Int64?,
         _ check: () async throws -> (index: Int64, checks: [LogCheck])
     ) async throws -> Finding {
-        func refused(_ code: String, _ observed: String) -> Finding {
-            Finding(location, .refused, log: site.url, index: index, code: code, observed)
+        func refused(_ code: String, _ observed: String, _ outcome: Outcome = .refused) -> Finding {
+            Finding(location, outcome, log: site.url, index: index, code: code, observed)
         }
         do {
             let (found, checks) = try await check()
             return Finding(location, site.url, found, checks)
         } catch let error as VerificationError {
-            return refused(error.code, error.observed)
+            return refused(error.code, error.observed, error.check.isOfCertificate ? .unproven : .refused)
         } catch let error as TransparencyError where error.saysNo {
             return refused(error.code, error.observed)
         } catch let error as SigstoreError where OnlineCheck.saysNo(error) {
@@ -178,6 +179,16 @@ extension VerifyLogEntries.Finding {
     }
 }
 
+extension VerificationError.Check {
+    /// Whether it is of a signer's certificate: a log takes what anybody signed.
+    fileprivate var isOfCertificate: Bool {
+        switch self {
+        case .chain, .certificateValidity, .certificateTimestamp, .identity: true
+        default: false
+        }
+    }
+}
+
 extension [VerifyLogEntries.Finding] {
     /// Whether there is an entry that its log holds, and none that its log vouched for and does not.
     package var holds: Bool { contains { $0.outcome == .verified } && !contains { $0.outcome == .refused } }
@@ -190,7 +201,7 @@ extension [VerifyLogEntries.Finding] {
         }
         let parts = [
             count(.verified, "held by their logs"), count(.refused, "NOT held as their logs promised"),
-            count(.unproven, "without proof that a log took them"), count(.elsewhere, "in logs that were not asked"),
+            count(.unproven, "that do not verify by themselves"), count(.elsewhere, "in logs that were not asked"),
             count(.unlogged, "without a log entry"), count(.unreadable, "that cannot be read"),
         ].compactMap(\.self)
         return "Of \(self.count) entries and signatures: \(parts.joined(separator: ", "))."
