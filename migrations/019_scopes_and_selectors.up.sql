@@ -1,4 +1,4 @@
--- Countersign, migration 19: predicate types in the scope of every role, and what selectors of batches are answered from.
+-- Countersign, migration 19: predicate types in the scope of every role.
 -- compatible from: 13
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -9,7 +9,3 @@ ALTER TABLE countersign.api_token ADD CONSTRAINT api_token_scope CHECK (CASE
     WHEN role = 'attester' OR predicate_types IS NOT NULL
     THEN coalesce(cardinality(repositories), 0) > 0 AND coalesce(cardinality(predicate_types), 0) > 0
     ELSE repositories IS NULL OR cardinality(repositories) > 0 END);
-
--- ---------------------------------------------------------------------------------------------------------------------
--- Which tags a digest has: asked for each artifact that a batch's selector with a tag finds.
-CREATE INDEX tag_history_by_digest ON countersign.tag_history (repository_id, digest);

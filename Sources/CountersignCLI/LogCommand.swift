@@ -104,7 +104,8 @@ struct LogSourceOptions: ParsableArguments {
         }
         let sigstore = try ConfigurationOption.load(path).sigstore
         return LogSites(
-            trust.verifier, known: sigstore.knownLogs(trust.signingConfig), others: sigstore.upstreams, http: http)
+            trust.verifier, known: sigstore.knownLogs(trust.signingConfig), others: sigstore.upstreams,
+            witnessed: { sigstore.witnessed($0) }, http: http)
     }
 
     /// The logs that the configuration, the signing configuration, or at least the trusted root names.

@@ -87,7 +87,7 @@ struct RefusedCommands: RouterMiddleware {
         entry.repository = request.parameter("repository").flatMap(Self.repository)
         entry.outcome = .refused
         entry.code = problem.code
-        entry.detail = problem.detail + (unwritten > 0 ? "; \(unwritten) refusals before it were not written" : "")
+        entry.detail = RefusalShare.detail(problem, after: unwritten)
         // in a task of its own: a caller who went away has cancelled this one, and is written down all the same
         let (audit, refused) = (audit, entry)
         try await Task { try await audit.append(refused) }.value
@@ -115,6 +115,11 @@ final class RefusalShare: Sendable {
     private let now: @Sendable () -> ContinuousClock.Instant
 
     init(now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) { self.now = now }
+
+    /// What a row says of a refusal, and of those before it that have none.
+    static func detail(_ problem: Problem, after unwritten: Int) -> String {
+        problem.detail + (unwritten > 0 ? "; \(unwritten) refusals before it were not written" : "")
+    }
 
     /// - Returns: nil where this one is not to be written; else how many were not since the last that was.
     func take(for principal: APITokens.Principal) -> Int? {

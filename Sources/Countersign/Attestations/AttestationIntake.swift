@@ -10,7 +10,8 @@ import Sigstore
 import Synchronization
 
 /// Takes documents: who may, what it is, and then the bytes, in this order, so that nothing is read from anybody who has
-/// no business sending it. Every upload of a known token leaves one row in the audit log.
+/// no business sending it. Every upload of a known token leaves one row in the audit log; of refused ones so many a minute
+/// (``RefusalShare``).
 struct AttestationIntake: Sendable {
     let configuration: Configuration
     let policy: SigningPolicy
@@ -24,6 +25,7 @@ struct AttestationIntake: Sendable {
     let slots: UploadSlots
 
     private static let action = "attestation.upload"
+    private let refusals = RefusalShare()
 
     /// What is asked for, before it is allowed.
     private struct Wish {
@@ -51,10 +53,12 @@ struct AttestationIntake: Sendable {
             problem.endsConnection = entry.digest == nil
             entry.outcome = .refused
             entry.code = problem.code
-            entry.detail = problem.detail
-            // in a task of its own: a sender who went away has cancelled this one, and is written down all the same
-            let (audit, refused) = (audit, entry)
-            try await Task { try await audit.append(refused) }.value
+            if let unwritten = refusals.take(for: principal) {
+                entry.detail = RefusalShare.detail(problem, after: unwritten)
+                // in a task of its own: a sender who went away has cancelled this one, and is written down all the same
+                let (audit, refused) = (audit, entry)
+                try await Task { try await audit.append(refused) }.value
+            }
             problem.isRecorded = true
             // only now: its moment to read the answer must not pass while the row is written
             if problem.endsConnection { request.abandonBody(on: context.channel) }

@@ -162,15 +162,18 @@ package struct SignAttestation: Sendable {
         _ trace: AttemptTrace
     ) async throws -> SignedRecord {
         let isLarge = attestation.document.size > inlineLimit
+        // what was begun whole, under a larger limit, is finished whole
+        let begun = isLarge ? try await line.journal.liveEvidence(of: target)[.bundle] : nil
+        let isBegunWhole = begun.map { Self.isWhole($0.prepared.payload) } ?? false
         let streamedStatement =
-            try isLarge && streamed.takes(rule)
+            try isLarge && !isBegunWhole && streamed.takes(rule)
             ? StreamedStatement(
                 head: Statement.head(
                     subjects: [try named(attestation, target, rule, .bundle)], predicateType: attestation.type.uri),
                 rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
                 document: document, size: attestation.document.size, documents: documents)
             : nil
-        let isWhole = try await streamedStatement?.isReadable() ?? !isLarge
+        let isWhole = try await streamedStatement?.isReadable() ?? (!isLarge || isBegunWhole)
         let route = try await records.route(isWhole ? .inline : .reference, of: attestation, rule.formats)
         if let statement = streamedStatement, route == .inline {
             var order = SigningOrder(
@@ -204,6 +207,11 @@ package struct SignAttestation: Sendable {
         }
         guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
         return record
+    }
+
+    /// Whether a payload is a complete statement, and not the head of one whose document is elsewhere.
+    private static func isWhole(_ payload: [UInt8]) -> Bool {
+        (try? Statement(json: payload, limits: UnverifiedBundle.attestationLimits)) != nil
     }
 
     /// The document as the predicate of the statement.

@@ -93,7 +93,8 @@ struct StreamedAttestation: Sendable {
         // of our own making, is verified as that of any client would be
         try await trace.stage(.verify) {
             do {
-                try Self.verifyBeforeLogging(digest, signature, timestamp: stamp, by: credential.signer, signer, log)
+                try Self.verifyBeforeLogging(
+                    digest, signature, timestamp: stamp, by: credential.signer, signer, datedByLog: log.datesEntries)
             } catch {
                 await signer.identity.discard(credential)
                 throw error
@@ -142,7 +143,7 @@ struct StreamedAttestation: Sendable {
                 }
         }
         return try await trace.stage(.verify) {
-            let (bundle, verified) = try verify(prepared.prepared, entry, digest, signer)
+            let (bundle, verified) = try await judged(prepared, entry, digest, signer, order.claim)
             let (blob, size) = try await statement.blob(of: bundle)
             let referrer: BundleReferrer
             var evidence = prepared
@@ -168,9 +169,26 @@ struct StreamedAttestation: Sendable {
         }
     }
 
+    /// What no verifier will ever accept is put aside with its entry, unless it was published: the next attempt signs anew.
+    private func judged(
+        _ evidence: Evidence, _ entry: TlogEntry, _ digest: [UInt8], _ signer: Signer, _ claim: Claim
+    ) async throws -> (UnverifiedBundle, VerifiedSignature) {
+        do {
+            return try verify(evidence.prepared, entry, digest, signer)
+        } catch let error as SigningError {
+            if case .ownOutputRejected(_, let observed) = error, evidence.logged == nil,
+                try signer.isNeverVerified(evidence.prepared, entry)
+            {
+                try await journal.abandon(
+                    evidence, reason: observed, entry: Evidence.Logged(entry, bundle: nil), for: claim)
+            }
+            throw error
+        }
+    }
+
     private static func verifyBeforeLogging(
         _ digest: [UInt8], _ signature: [UInt8], timestamp: [UInt8]?, by submitter: LogSubmission.Signer,
-        _ signer: Signer, _ log: (any TransparencyLog)?
+        _ signer: Signer, datedByLog: Bool
     ) throws {
         let presented = UnverifiedBundle(
             .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
@@ -178,16 +196,16 @@ struct StreamedAttestation: Sendable {
         try signer.trust.verifier.verifyBeforeLogging(
             presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
             by: try signer.identity.expected, expecting: nil, repositories: nil,
-            datedByLog: log?.datesEntries ?? true)
+            datedByLog: datedByLog)
     }
 
     /// What an earlier attempt left behind, before the log gets it (``Signer/verifyStored(_:_:by:)``).
     private func verifyStored(_ prepared: Evidence.Prepared, _ digest: [UInt8], _ signer: Signer) throws {
         let submitter = try signer.submitter(of: prepared)
         do {
+            // the log may have it already: whether anybody dated it is judged with the entry
             try Self.verifyBeforeLogging(
-                digest, prepared.signature, timestamp: prepared.timestampToken, by: submitter, signer,
-                signer.services.log(id: prepared.log))
+                digest, prepared.signature, timestamp: prepared.timestampToken, by: submitter, signer, datedByLog: true)
         } catch let error as VerificationError {
             throw SigningError.ownOutputRejected(
                 code: error.code, observed: "what was stored for the log: \(error.observed)")

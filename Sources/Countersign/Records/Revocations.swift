@@ -80,6 +80,8 @@ package struct Revocations: Sendable {
     /// - Returns: false when none is in force.
     package func release(_ request: Request) async throws(QueueError) -> Bool {
         let released = try await pool.together { session in
+            // the job before the revocation, as whoever cancels or ends a withdrawal has it
+            try Self.lockWork(on: request, in: session)
             let ended = try session.query(
                 """
                 UPDATE countersign.revocation v
@@ -129,6 +131,21 @@ extension Revocations {
         let wasPushed: Bool
     }
 
+    private static func newest(of request: Request) -> Query {
+        """
+        SELECT t.id FROM countersign.target t JOIN countersign.repository r ON r.id = t.repository_id
+        WHERE r.registry = \(request.repository.registry)::text AND r.name = \(request.repository.name)::text
+            AND t.digest = \(request.digest.description)::text AND t.purpose = \(Purpose.signature.rawValue)::text
+        ORDER BY t.generation DESC LIMIT 1
+        """
+    }
+
+    private static func lockWork(on request: Request, in session: Session) throws {
+        _ = try session.query(
+            "SELECT id FROM countersign.job WHERE target_id = ANY(ARRAY(\(newest(of: request)))) ORDER BY id FOR UPDATE"
+        )
+    }
+
     /// The newest target of the digest, locked after its job, in the order of a push; made if nobody ever pushed it.
     private static func newestTarget(of request: Request, in session: Session) throws -> Found {
         let (registry, name) = (request.repository.registry, request.repository.name)
@@ -140,14 +157,8 @@ extension Revocations {
                 WHERE registry = \(registry)::text AND name = \(name)::text)
             ON CONFLICT DO NOTHING
             """)
-        let newest: Query = """
-            SELECT t.id FROM countersign.target t JOIN countersign.repository r ON r.id = t.repository_id
-            WHERE r.registry = \(registry)::text AND r.name = \(name)::text
-                AND t.digest = \(request.digest.description)::text AND t.purpose = \(Purpose.signature.rawValue)::text
-            ORDER BY t.generation DESC LIMIT 1
-            """
-        _ = try session.query(
-            "SELECT id FROM countersign.job WHERE target_id = ANY(ARRAY(\(newest))) ORDER BY id FOR UPDATE")
+        let newest = newest(of: request)
+        try lockWork(on: request, in: session)
         _ = try session.execute(
             """
             INSERT INTO countersign.target (digest, repository_id, purpose, state, rule, policy_version, pushes)
@@ -207,7 +218,6 @@ extension Revocations {
         _ = try session.execute("DELETE FROM countersign.job WHERE \(work) AND NOT leased")
     }
 
-    /// Attestations that a withdrawal took out of the lists, as far as their documents are kept.
     /// Nothing that was published of it is looked at any more, attestations among it.
     private static func endAlerts(about request: Request, _ repositoryID: Int32, in session: Session) throws {
         let targets = try session.query(
@@ -219,6 +229,7 @@ extension Revocations {
         try SignatureAlarm.end(about: targets, in: session)
     }
 
+    /// Attestations that a withdrawal took out of the lists, as far as their documents are kept.
     private static func takeUpAttestations(of request: Request, _ repositoryID: Int32, in session: Session) throws {
         _ = try session.execute(
             """

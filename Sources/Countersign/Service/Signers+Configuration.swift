@@ -11,7 +11,8 @@ extension Signers {
         dependencies: Dependencies? = nil, caps: RepositoryCaps? = nil
     ) throws {
         let retired = RetiredLogs(
-            trust, upstream: configuration.upstreams, http: http, records: records, dependencies: dependencies)
+            trust, upstream: configuration.upstreams, http: http, records: records, dependencies: dependencies,
+            witnessed: { configuration.witnessed($0) })
         let clients = ServiceClients(trust) {
             SigningServices(
                 $0, trust: trust, http: http, records: records, dependencies: dependencies, retired: retired)

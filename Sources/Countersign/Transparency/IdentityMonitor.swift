@@ -41,6 +41,8 @@ package struct IdentityMonitor: Service {
         case away
     }
 
+    /// Looks in a row that a former log has to leave without an answer, to be taken for one that is switched off.
+    private static let switchedOff = 10
     /// Entries that are read before the place is written down.
     private static let batch = 256
     /// Requests for them; a Rekor v1 gives one entry each.
@@ -68,6 +70,7 @@ package struct IdentityMonitor: Service {
         await cancelWhenGracefulShutdown {
             var (present, former): ([Followed], [any LogFollower]) = ([], [])
             var ended: Set<String> = []
+            var unanswered: [String: Int] = [:]
             while !Task.isCancelled {
                 // whoever signs meets the same fault of the services, and reports it
                 if let now = try? logs() {
@@ -85,8 +88,11 @@ package struct IdentityMonitor: Service {
                     let progress = await stepOrReport(log)
                     isBusy = isBusy || progress == .more
                     if progress == .end { ended.insert(log.id) }
+                    unanswered[log.id] = progress == .away ? unanswered[log.id, default: 0] + 1 : 0
                     // nothing is missed of one that was read to its end and is switched off by now
-                    if progress == .away, ended.contains(log.id) { former.removeAll { $0.id == log.id } }
+                    if ended.contains(log.id), unanswered[log.id, default: 0] >= Self.switchedOff {
+                        former.removeAll { $0.id == log.id }
+                    }
                 }
                 await judgeOrReport(besides: ids + former.map(\.id))
                 if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
@@ -132,7 +138,8 @@ package struct IdentityMonitor: Service {
             logger.warning(
                 "a log could not be followed",
                 metadata: ["log.url": "\(log.id)", "error.code": "\(code)", "error": "\(error)"])
-            return .away
+            // that our database does not answer says nothing about the log
+            return error is QueueError ? .later : .away
         }
     }
 

@@ -5,7 +5,9 @@ package import Sigstore
 package struct LogSites: Sendable {
     private enum Choice: Sendable {
         case one(LogSite, ids: Set<[UInt8]>)
-        case trusted([InstanceServices.Log], others: UpstreamConfiguration, HTTPClient)
+        case trusted(
+            [InstanceServices.Log], others: UpstreamConfiguration,
+            witnessed: @Sendable (InstanceServices.Log) -> InstanceServices.Log, HTTPClient)
     }
 
     /// Whom to believe.
@@ -23,11 +25,13 @@ package struct LogSites: Sendable {
     /// - Parameters:
     ///   - known: those of which more is known than that.
     ///   - others: how the rest is reached; its `url` is not used.
+    ///   - witnessed: gives the rest the witnesses that a configuration has for them.
     package init(
-        _ verifier: Verifier, known: [InstanceServices.Log] = [], others: UpstreamConfiguration, http: HTTPClient
+        _ verifier: Verifier, known: [InstanceServices.Log] = [], others: UpstreamConfiguration,
+        witnessed: @escaping @Sendable (InstanceServices.Log) -> InstanceServices.Log = { $0 }, http: HTTPClient
     ) {
         self.verifier = verifier
-        choice = .trusted(known, others: others, http)
+        choice = .trusted(known, others: others, witnessed: witnessed, http)
     }
 
     /// The log whose key an entry names; nil if it is none of these.
@@ -36,7 +40,7 @@ package struct LogSites: Sendable {
         case .one(let site, let ids):
             // where nobody trusted signs for the log, the entries themselves will say so
             return ids.isEmpty || ids.contains(entry.logID) ? site : nil
-        case .trusted(let known, let others, let http):
+        case .trusted(let known, let others, let witnessed, let http):
             let addresses = verifier.root.tlogs(withID: entry.logID).map(\.baseURL)
             guard let address = addresses.first(where: { !$0.isEmpty }) else { return nil }
             if let log = known.first(where: { $0.upstream.url.withoutSlash == address.withoutSlash }) {
@@ -44,9 +48,8 @@ package struct LogSites: Sendable {
             }
             var upstream = others
             upstream.url = address
-            return LogSite(
-                .init(name: address, version: entry.isTiled ? 2 : 1, upstream: upstream), trusting: verifier,
-                http: http)
+            let log = witnessed(.init(name: address, version: entry.isTiled ? 2 : 1, upstream: upstream))
+            return LogSite(log, trusting: verifier, http: http)
         }
     }
 }

@@ -21,10 +21,22 @@ package struct WatchedLog: TransparencyLog {
     }
 
     package func submit(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry {
-        if let detail = try await remembering(isLost: false, { try await records.alarm(of: log.id) }) {
-            throw .logInconsistent(log: log.id, detail: detail)
-        }
+        try await demandNoAlarm()
         return try await remembered(log.submit(request))
+    }
+
+    /// An entry that the log was asked for in another way, remembered as any other; while an alarm is open it is not asked.
+    func remembering(
+        _ ask: () async throws(SigstoreError) -> TlogEntry?
+    ) async throws(SigstoreError) -> TlogEntry? {
+        try await demandNoAlarm()
+        guard let entry = try await ask() else { return nil }
+        return try await remembered(entry)
+    }
+
+    private func demandNoAlarm() async throws(SigstoreError) {
+        guard let detail = try await remembering(isLost: false, { try await records.alarm(of: log.id) }) else { return }
+        throw .logInconsistent(log: log.id, detail: detail)
     }
 
     package func lookup(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry? {

@@ -106,9 +106,13 @@ public struct ConsistencyCheck: Sendable {
         do throws(SigstoreError) {
             why = try await reader.disproof(of: shown, before: known)
         } catch {
+            switch error {
+            case .withheld, .cancelled, .throttled: throw error
             // a server that does not have the larger tree cannot prove anything about it: what it said stays pending
-            ahead.append(known)
-            return nil
+            default:
+                ahead.append(known)
+                return nil
+            }
         }
         guard let why else {
             try await store.prove([shown])

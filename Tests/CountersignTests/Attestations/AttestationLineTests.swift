@@ -354,6 +354,30 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.referrers(of: digest).count == 2)
     }
 
+    @Test func `a document that was begun whole is finished whole, whatever the limit is by now`() async throws {
+        let line = try await SigningLine()
+        var setup = SigningLine.Setup()
+        (setup.isRekorV2, setup.inlineLimit) = (true, 8 << 20)
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await line.daemon(setup).workOff()
+        let document = Array((#"{"text":""# + String(repeating: "x", count: 2_000_001) + #""}"#).utf8)
+        let id = try await line.attest(document, "https://example.com/large", about: digest)
+        line.registry.next(.answered(503), times: 100, where: \.isBlobUpload)
+        try await line.daemon(setup).attemptAll()
+        #expect(try await line.attestation(id).status.state == .waiting)
+        line.registry.heal()
+
+        setup.inlineLimit = 1 << 20
+        try await line.daemon(setup).workOff()
+        let status = try await line.attestation(id).status
+        #expect(status.state == .signed, "\(String(describing: status.lastError))")
+        #expect(
+            try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NOT NULL")
+                == 0)
+        #expect(try await line.referrers(of: digest).count == 2)
+    }
+
     @Test func `a document too large for the log stands beside the image, and its digest is signed`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()

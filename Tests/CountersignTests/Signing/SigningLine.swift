@@ -78,6 +78,8 @@ struct SigningLine: Sendable {
         var deletion: RegistryConfiguration.Credentials?
         /// Over the lab's log of tiles.
         var isRekorV2 = false
+        /// Documents larger than so many bytes are not put whole into what is signed at once.
+        var inlineLimit = 1 << 20
         /// In place of a certificate.
         var key: ManagedKey?
         var tenants: [TenantConfiguration] = []
@@ -156,7 +158,8 @@ struct SigningLine: Sendable {
             signers: signers,
             policy: SigningPolicy(rules: setup.rules, registries: [Self.registryName, "elsewhere.example"]),
             registries: Registries([configured], http: Self.http, dependencies: dependencies),
-            database: database, dependencies: dependencies, settings: setup.settings, tenants: setup.tenants)
+            database: database, dependencies: dependencies, settings: setup.settings, tenants: setup.tenants,
+            inlineLimit: setup.inlineLimit)
     }
 
     /// A daemon whose trust and services are those of `trust`: as `serve` puts it together.
@@ -254,7 +257,7 @@ struct SigningDaemon: Sendable {
     init(
         signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
         dependencies: Dependencies?, settings: JobQueue.Settings, tenants: [TenantConfiguration] = [],
-        trust: TrustKeeper? = nil
+        trust: TrustKeeper? = nil, inlineLimit: Int = SigningLine.Setup().inlineLimit
     ) throws {
         self.signers = signers
         self.dependencies = dependencies
@@ -268,7 +271,7 @@ struct SigningDaemon: Sendable {
                 policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),
                 subjects: SubjectTurns(pool: database.pool), records: AttestationRecords(pool: database.pool),
                 documents: DocumentStore(pool: database.pool), memory: DocumentMemory(capacity: 64 << 20),
-                inlineLimit: 1 << 20),
+                inlineLimit: inlineLimit),
             queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), trust: trust,
             alarm: SignatureAlarm(alerts: Alerts(pool: database.pool, logger: Self.silence)), logger: Self.silence)
     }

@@ -196,13 +196,14 @@ import Testing
         let hold = FaultRelay.Hold()
         line.rekor.next(.held(hold))
         var setup = SigningLine.Setup()
-        (setup.settings.lease, setup.settings.leaseMargin) = (.seconds(10), .seconds(1))
+        // long enough to come as far as the log on a busy machine
+        (setup.settings.lease, setup.settings.leaseMargin) = (.seconds(25), .seconds(5))
         var settings = Worker.Settings()
         (settings.heartbeat, settings.poll) = (.seconds(600), .seconds(600))
         let worker = try await line.daemon(setup).worker(settings)
         try await running([worker]) {
             await hold.reached()
-            try await eventually("it is given back, uncounted", within: .seconds(30)) {
+            try await eventually("it is given back, uncounted", within: .seconds(120)) {
                 try await line.database.number(
                     "SELECT count(*) FROM countersign.job WHERE NOT leased AND attempt = 0") == 1
             }
