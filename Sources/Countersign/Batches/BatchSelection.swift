@@ -223,8 +223,9 @@ struct BatchSelection: Sendable {
         return try await pool.rows(
             """
             SELECT e.id, e.registry, e.repository, e.digest, e.tag,
+                -- OFFSET 0: asked for each row by its index; else all targets would be read once, and hashed
                 EXISTS (SELECT FROM countersign.target t JOIN countersign.repository r ON r.id = t.repository_id
-                    WHERE t.digest = e.digest AND r.registry = e.registry AND r.name = e.repository) AS is_target
+                    WHERE t.digest = e.digest AND r.registry = e.registry AND r.name = e.repository OFFSET 0) AS is_target
             FROM (
                 SELECT id, registry, repository, digest, tag FROM countersign.event
                 WHERE verdict = 'refused' AND digest >= \(place.digest)::text
