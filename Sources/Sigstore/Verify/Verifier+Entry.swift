@@ -17,21 +17,7 @@ extension Verifier {
             steps.append(
                 .init(.signedEntryTimestamp, "logged at \(dated.time.rfc3339)", against: "the key of \(log.baseURL)"))
         }
-        if let proof = entry.inclusionProof {
-            // a tiled log has one tree, and nothing else authenticates its entry's index
-            guard !entry.isTiled || entry.logIndex == proof.logIndex else {
-                throw .init(.inclusionProof, "entry \(entry.logIndex) with a proof of \(proof.logIndex)")
-            }
-            let checkpoint = try verifyCheckpoint(proof, of: log, key)
-            try verifyInclusion(entry, proof, checkpoint)
-            steps.append(
-                .init(
-                    .inclusionProof, "leaf \(proof.logIndex) of \(checkpoint.size)",
-                    against: "a checkpoint signed by \(log.baseURL)"))
-        } else {
-            guard dated != nil else { throw .init(.inclusionProof, "neither proof nor promise") }
-            steps.append(.init(.inclusionProof, "promised", against: "the key of \(log.baseURL)"))
-        }
+        try verifyInclusion(of: entry, in: log, key, isPromised: dated != nil, &steps)
         if let dated, case .certificate(let certificate)? = (try? LoggedSignature(entry))?.signers.first {
             _ = try verifyCertificate(certificate, [], at: [dated.time], demands, &steps)
         }

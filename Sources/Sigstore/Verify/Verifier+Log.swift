@@ -27,7 +27,7 @@ extension Verifier {
     ) throws(VerificationError) {
         let isV2 = entry.isTiled
         let claimed = isV2 ? [] : [Date(unixSeconds: entry.integratedTime)]
-        let (log, key) = try trustedLog(of: entry, at: isV2 ? times.map(\.time) : claimed)
+        let (log, key) = try trustedLog(of: entry, at: entry.isTiled ? times.map(\.time) : claimed)
 
         do throws(SigstoreError) {
             try TlogBody(entry).check(against: presented, material)
@@ -39,27 +39,35 @@ extension Verifier {
                 .tlogBody, "\(entry.kind) \(entry.version) of this signature and signer",
                 against: "index \(entry.logIndex) of \(log.baseURL)"))
 
-        if let proof = entry.inclusionProof {
-            // a tiled log has one tree, and nothing else authenticates its entry's index
-            guard !isV2 || entry.logIndex == proof.logIndex else {
-                throw .init(.inclusionProof, "entry \(entry.logIndex) with a proof of \(proof.logIndex)")
-            }
-            let checkpoint = try verifyCheckpoint(proof, of: log, key)
-            try verifyInclusion(entry, proof, checkpoint)
-            steps.append(
-                .init(
-                    .inclusionProof, "leaf \(proof.logIndex) of \(checkpoint.size)",
-                    against: "a checkpoint signed by \(log.baseURL)"))
-        } else {
-            // version 0.1 bundles and the older format rest on the promise alone; later bundles are refused when read
-            guard entry.inclusionPromise != nil else { throw .init(.inclusionProof, "neither proof nor promise") }
-            steps.append(.init(.inclusionProof, "promised", against: "the key of \(log.baseURL)"))
-        }
+        // a promise was held against the log's key with the times (4.2.2)
+        try verifyInclusion(of: entry, in: log, key, isPromised: entry.inclusionPromise != nil, &steps)
         if case .certificate(let certificate) = material, let time = claimed.first {
             guard certificate.notBefore <= time, time <= certificate.notAfter else {
                 throw .noValidCertificate(certificate, "the signature was logged at \(time.rfc3339)")
             }
         }
+    }
+
+    /// The entry is under a root that the log signed; one that brings no proof rests on the promise alone, as version 0.1 bundles
+    /// and the older format do (later bundles without one are refused when read).
+    func verifyInclusion(
+        of entry: TlogEntry, in log: TrustedLog, _ key: PublicKey, isPromised: Bool, _ steps: inout [VerificationStep]
+    ) throws(VerificationError) {
+        guard let proof = entry.inclusionProof else {
+            guard isPromised else { throw .init(.inclusionProof, "neither proof nor promise") }
+            steps.append(.init(.inclusionProof, "promised", against: "the key of \(log.baseURL)"))
+            return
+        }
+        // a tiled log has one tree, and nothing else authenticates its entry's index
+        guard !entry.isTiled || entry.logIndex == proof.logIndex else {
+            throw .init(.inclusionProof, "entry \(entry.logIndex) with a proof of \(proof.logIndex)")
+        }
+        let checkpoint = try verifyCheckpoint(proof, of: log, key)
+        try verifyInclusion(entry, proof, checkpoint)
+        steps.append(
+            .init(
+                .inclusionProof, "leaf \(proof.logIndex) of \(checkpoint.size)",
+                against: "a checkpoint signed by \(log.baseURL)"))
     }
 
     /// The root is under a note that the log signed. Size and root of the proof must be the note's: alone they prove nothing.
