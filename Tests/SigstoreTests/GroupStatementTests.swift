@@ -41,6 +41,27 @@ import Testing
         #expect(error?.check == .subject)
     }
 
+    @Test func `of one image approved in two repositories the approval of the one asked about is shown`() throws {
+        let statement = Statement.approval(of: [
+            .init(digests[0], in: "reg.example/a", rule: "release", generation: 2),
+            .init(digests[0], in: "reg.example/b", rule: "dev", generation: 1),
+        ])
+        func shown(_ repositories: [String]?) throws -> [String: String] {
+            var steps: [VerificationStep] = []
+            let claim = try verifier.verifyArtifact(bundle(statement), digests[0], expecting: nil, repositories, &steps)
+            guard case .statement(_, let subject) = claim else { throw Fixture.Missing(path: "statement") }
+            return subject.annotations
+        }
+        for (repository, rule, generation) in [("reg.example/a", "release", "2"), ("reg.example/b", "dev", "1")] {
+            let annotations = try shown([repository])
+            #expect(annotations[Statement.repositoryAnnotation] == repository)
+            #expect(annotations[Statement.ruleAnnotation] == rule)
+            #expect(annotations[Statement.generationAnnotation] == generation)
+        }
+        #expect(try shown(["mirror.example/c", "reg.example/b"])[Statement.ruleAnnotation] == "dev")
+        #expect(try shown(nil)[Statement.ruleAnnotation] == "release", "nothing was asked about: the first")
+    }
+
     @Test func `names differ by their digests, and a later generation says so of its subject alone`() throws {
         let statement = Statement.approval(of: [
             .init(digests[0], in: "reg.example/a", rule: "all"),

@@ -25,9 +25,13 @@ struct Withdrawal: Sendable {
     func olderThan(_ order: SigningOrder, _ claim: Claim) async throws {
         let (target, place) = (order.target, order.place)
         let kept = try await keptBundle(order)
-        let older = try await journal.published(for: target, before: target.generation).filter {
+        let published = try await journal.published(for: target, before: target.generation).filter {
             !$0.isShared(at: place, target) && $0.evidenceID != kept
         }
+        guard !published.isEmpty else { return }
+        // whatever the newest one stands as stays, also where an older one stands as the same
+        let newest = Set(try await journal.liveEvidence(of: target).values.compactMap(\.attachment?.digest))
+        let older = published.filter { !newest.contains($0.digest) }
         guard !older.isEmpty else { return }
         let isUnlisted = try await subjects.taking(target, at: place.repository, for: claim) {
             try await unlist(older, target, place)

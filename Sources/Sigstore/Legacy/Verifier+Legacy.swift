@@ -27,7 +27,7 @@ extension Verifier {
     ) throws(VerificationError) -> VerifiedSignature.Claim {
         switch legacy.content {
         case .envelope(let envelope):
-            return .statement(try verifyEnvelope(envelope, image, expecting: predicateType, repositories, &steps))
+            return try verifyEnvelope(envelope, image, expecting: predicateType, repositories, &steps)
         case .payload(let bytes, _):
             return .payload(try verifyPayload(bytes, image, expecting: predicateType, repositories, &steps))
         }
@@ -58,7 +58,7 @@ extension Verifier {
             steps.append(.init(.predicateType, "an image signature", against: "the expected \(predicateType)"))
         }
         if let approved = payload.optional?[Statement.repositoryAnnotation] {
-            try verifyRepository(
+            _ = try verifyRepository(
                 [Approval(name: payload.dockerReference, repository: approved)], repositories, &steps)
         } else {
             steps.append(

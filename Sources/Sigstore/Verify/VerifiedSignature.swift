@@ -33,8 +33,9 @@ public struct VerifiedSignature: Sendable {
 
     /// What the signer said of the artifact.
     public enum Claim: Sendable {
-        /// An in-toto statement that has it as a subject.
-        case statement(Statement)
+        /// An in-toto statement that has it as a subject: of several with its digest the one that is approved for the
+        /// repositories that were asked about, else the first.
+        case statement(Statement, about: Statement.Subject)
         /// A simple signing document that names it.
         case payload(SimpleSigningPayload)
         /// Nothing: the signature is over the artifact itself.
@@ -64,7 +65,7 @@ public typealias VerifiedBundle = VerifiedSignature
 
 extension VerifiedSignature {
     /// The statement; nil for the older format's image signatures and for signatures over the artifact itself.
-    public var statement: Statement? { if case .statement(let statement) = claim { statement } else { nil } }
+    public var statement: Statement? { if case .statement(let statement, _) = claim { statement } else { nil } }
     /// The simple signing document of an older image signature.
     public var payload: SimpleSigningPayload? { if case .payload(let payload) = claim { payload } else { nil } }
     /// The bundle, if it came as one.
@@ -87,7 +88,7 @@ extension VerifiedSignature {
     /// image signatures, which say the same; nil for a signature over the artifact itself.
     public var predicateType: String? {
         switch claim {
-        case .statement(let statement): statement.predicateType
+        case .statement(let statement, _): statement.predicateType
         case .payload: Statement.cosignSignPredicateType
         case .artifact: nil
         }
@@ -95,8 +96,7 @@ extension VerifiedSignature {
     /// The signer's free text about the artifact: annotations of the subject, or the older format's `optional`.
     public var annotations: [String: String] {
         switch claim {
-        case .statement(let statement):
-            statement.subjects.first { $0.digest[artifact.algorithm] == artifact.hex }?.annotations ?? [:]
+        case .statement(_, let subject): subject.annotations
         case .payload(let payload): payload.optional ?? [:]
         case .artifact: [:]
         }

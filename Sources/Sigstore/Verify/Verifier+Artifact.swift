@@ -56,7 +56,7 @@ extension Verifier {
             if let predicateType { throw .init(.predicateType, "no statement, \(predicateType) was expected") }
             return .artifact
         case .envelope(let envelope):
-            return .statement(try verifyEnvelope(envelope, artifact, expecting: predicateType, repositories, &steps))
+            return try verifyEnvelope(envelope, artifact, expecting: predicateType, repositories, &steps)
         }
     }
 
@@ -64,11 +64,12 @@ extension Verifier {
     func verifyEnvelope(
         _ envelope: Envelope, _ artifact: ArtifactDigest, expecting predicateType: String?, _ repositories: [String]?,
         _ steps: inout [VerificationStep]
-    ) throws(VerificationError) -> Statement {
+    ) throws(VerificationError) -> VerifiedSignature.Claim {
         let statement = try statement(of: envelope)
         let subjects = statement.subjects.filter { $0.digest[artifact.algorithm] == artifact.hex }
-        try verifyClaim(of: statement, subjects, artifact, expecting: predicateType, repositories, &steps)
-        return statement
+        let subject = try verifyClaim(
+            of: statement, subjects, artifact, expecting: predicateType, repositories, &steps)
+        return .statement(statement, about: subject)
     }
 
     /// The statement in an envelope.
@@ -86,10 +87,11 @@ extension Verifier {
 
     /// What a statement says of one artifact.
     /// - Parameter subjects: those of its subjects that have the artifact's digest.
+    /// - Returns: the one of them that was meant.
     func verifyClaim(
         of statement: Statement, _ subjects: [Statement.Subject], _ artifact: ArtifactDigest,
         expecting predicateType: String?, _ repositories: [String]?, _ steps: inout [VerificationStep]
-    ) throws(VerificationError) {
+    ) throws(VerificationError) -> Statement.Subject {
         guard let first = subjects.first else {
             let seen = statement.subjects[0].digest.map { "\($0.key):\($0.value)" }.joined(separator: ", ")
             throw .init(.subject, "\(artifact) is not among the \(statement.subjects.count) subjects (first: \(seen))")
@@ -103,11 +105,11 @@ extension Verifier {
             steps.append(.init(.predicateType, predicateType, against: "the expected one"))
         }
         // ours carry the repository they approve; the name is then ours too and must say the same
-        if first.annotations[Statement.repositoryAnnotation] != nil {
-            try verifyRepository(
-                subjects.map { Approval(name: $0.name, repository: $0.annotations[Statement.repositoryAnnotation]) },
-                repositories, &steps)
-        }
+        guard first.annotations[Statement.repositoryAnnotation] != nil else { return first }
+        let approved = try verifyRepository(
+            subjects.map { Approval(name: $0.name, repository: $0.annotations[Statement.repositoryAnnotation]) },
+            repositories, &steps)
+        return subjects[approved]
     }
 
     /// What a subject says about the repository it is approved in.
@@ -118,15 +120,16 @@ extension Verifier {
 
     /// An approval counts in the repository that it names. Our own policy, beside the specification: stock verifiers
     /// accept a signature wherever its digest is.
+    /// - Returns: the place of the approval that counts; of the first where nothing is compared.
     func verifyRepository(
         _ approvals: [Approval], _ repositories: [String]?, _ steps: inout [VerificationStep]
-    ) throws(VerificationError) {
+    ) throws(VerificationError) -> Int {
         let approved = printable(approvals.first?.repository ?? "", limit: 300)
         guard let repositories else {
             steps.append(.init(.repository, "approved for \(approved); not compared with anything"))
-            return
+            return 0
         }
-        let ours = approvals.first { approval in
+        let ours = approvals.firstIndex { approval in
             repositories.contains { repository in
                 approval.repository.map { $0.utf8.elementsEqual(repository.utf8) } ?? false
                     && approval.name.map { Self.name($0, is: repository) } ?? true
@@ -140,8 +143,9 @@ extension Verifier {
         }
         steps.append(
             .init(
-                .repository, "approved for \(printable(ours.repository ?? "", limit: 300))",
+                .repository, "approved for \(printable(approvals[ours].repository ?? "", limit: 300))",
                 against: repositories.joined(separator: ", ")))
+        return ours
     }
 
     /// A subject of a group statement carries `@<short digest>` after the repository, so that names stay unique.

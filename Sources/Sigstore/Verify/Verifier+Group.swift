@@ -22,13 +22,15 @@ extension Verifier {
         _ bundle: UnverifiedBundle, members: [Member], by signer: ExpectedSigner, expecting predicateType: String
     ) throws(VerificationError) -> [VerifiedSignature] {
         guard let first = members.first else { return [] }
+        var claims: [VerifiedSignature.Claim] = []
         let one = try verify(PresentedSignature(bundle, first.artifact), of: first.artifact, by: signer, demands) {
             (steps) throws(VerificationError) in
-            try verifyMembers(bundle, members, expecting: predicateType, &steps)
+            claims = try verifyMembers(bundle, members, expecting: predicateType, &steps)
+            return claims[0]
         }
-        return members.map { member in
+        return zip(members, claims).map { member, claim in
             VerifiedSignature(
-                source: one.source, artifact: member.artifact, claim: one.claim, signer: one.signer,
+                source: one.source, artifact: member.artifact, claim: claim, signer: one.signer,
                 tlogEntries: one.tlogEntries, times: one.times, steps: one.steps, warnings: one.warnings)
         }
     }
@@ -41,15 +43,15 @@ extension Verifier {
         guard let first = members.first else { return }
         try verifyBeforeLogging(PresentedSignature(bundle, first.artifact), by: signer, datedByLog, demands) {
             (steps) throws(VerificationError) in
-            try verifyMembers(bundle, members, expecting: predicateType, &steps)
+            try verifyMembers(bundle, members, expecting: predicateType, &steps)[0]
         }
     }
 
-    /// (4.5) for each member. The steps are those of the first, and one that counts the others.
+    /// (4.5) for each member, in their order. The steps are those of the first, and one that counts the others.
     private func verifyMembers(
         _ bundle: UnverifiedBundle, _ members: [Member], expecting predicateType: String,
         _ steps: inout [VerificationStep]
-    ) throws(VerificationError) -> VerifiedSignature.Claim {
+    ) throws(VerificationError) -> [VerifiedSignature.Claim] {
         guard case .envelope(let envelope) = bundle.content else {
             throw .init(.statement, "no statement, one about \(members.count) artifacts was expected")
         }
@@ -58,14 +60,16 @@ extension Verifier {
             grouping: statement.subjects.flatMap { subject in
                 subject.digest.map { (key: "\($0.key):\($0.value)", subject: subject) }
             }, by: \.key)
+        var claims: [VerifiedSignature.Claim] = []
         for (position, member) in members.enumerated() {
             var own: [VerificationStep] = []
-            try verifyClaim(
+            let subject = try verifyClaim(
                 of: statement, subjects["\(member.artifact)"]?.map(\.subject) ?? [], member.artifact,
                 expecting: predicateType, member.repositories, &own)
+            claims.append(.statement(statement, about: subject))
             if position == 0 { steps += own }
         }
         steps.append(.init(.subject, "\(members.count) artifacts", against: "\(statement.subjects.count) subjects"))
-        return .statement(statement)
+        return claims
     }
 }

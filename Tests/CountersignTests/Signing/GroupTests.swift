@@ -261,6 +261,52 @@ import Testing
         }
     }
 
+    /// A generation of each, opened at once and signed as one group.
+    private func resign(
+        _ members: [(digest: OCI.Digest, repository: Repository)], in line: SigningLine, by daemon: SigningDaemon
+    ) async throws {
+        try await line.database.pool.transaction { session in
+            let opened = try JobQueue.openGenerations(
+                members.map { .init(repository: $0.repository, digest: $0.digest, rule: "all", policyVersion: "v1") },
+                .init(reason: "a new identity", removesOlder: true, by: "operator", batch: 1), in: session)
+            let targets = opened.compactMap { if case .opened(let id) = $0 { id } else { nil } }
+            #expect(targets.count == members.count)
+            try JobQueue.group(jobsOf: targets, under: SigningLine.groupKey, in: session)
+        }
+        try await line.database.makeDue()
+        // one after the other, so that the first of them is the statement's first subject
+        try await daemon.attemptGroups(width: 1)
+        try await daemon.workOffGroups()
+    }
+
+    @Test func `an image in two repositories is signed anew in each, whatever generation a group said of the other`()
+        async throws
+    {
+        let (line, second) = (try await SigningLine(), try await SigningLine())
+        let image = try await line.image()
+        try await line.copy(image, to: second)
+        let (digest, other) = (image.descriptor.digest, second.repository)
+        let (here, there) = ((digest: digest, repository: line.repository), (digest: digest, repository: other))
+        try await line.queueGroup([here, there])
+        let daemon = try await line.daemon()
+        try await daemon.workOffGroups()
+        // one ahead, then both in one statement, then the other one's next, whose number the first had in that statement
+        try await resign([here], in: line, by: daemon)
+        try await resign([here, there], in: line, by: daemon)
+        let entries = try await line.entries(about: [digest])
+        try await resign([there], in: line, by: daemon)
+        #expect(try await line.entries(about: [digest]).count == entries.count + 1, "a signature of its own")
+        let status = try #require(try await line.database.records.status(of: digest, in: other))
+        #expect(status.state == .signed && status.generation == 2 && status.lastError == nil)
+        let bundles = try await line.pusher.bundles(other.name, of: digest).bundles
+        #expect(bundles.count == 1, "the older ones are taken out of the list, the newest stays")
+        let content = try UnverifiedBundle(json: try #require(bundles.first).bytes).content
+        guard case .envelope(let envelope) = content else { throw SupportError("no envelope") }
+        let subjects = try Statement(json: envelope.payload).subjects
+        #expect(subjects.map { $0.annotations[Statement.generationAnnotation] } == ["2"])
+        #expect(subjects.map { $0.annotations[Statement.repositoryAnnotation] } == ["\(other)"])
+    }
+
     @Test func `a group goes to a log of tiles as well`() async throws {
         let line = try await SigningLine()
         let digests = try await line.group(of: 3)
