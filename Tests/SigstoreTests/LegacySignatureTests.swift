@@ -67,6 +67,17 @@ import Testing
                 == .predicateType)
     }
 
+    @Test(arguments: ["\n", "\r\n"])
+    func `a signature that was attached with its line ends verifies`(end: String) throws {
+        var layer = try Layer("legacy-sig")
+        let name = "dev.cosignproject.cosign/signature"
+        let text = try #require(layer.annotations[name])
+        layer.annotations[name] = "\(text.prefix(40))\(end)\(text.dropFirst(40))\(end)"
+        #expect(try refusal(layer) == nil)
+        layer.annotations[name] = "\(text.prefix(40)) \(text.dropFirst(40))"
+        #expect(throws: SigstoreError.self) { try layer.signature() }
+    }
+
     @Test(arguments: ["legacy-sig", "legacy-att"])
     func `what was read is written again as cosign wrote it`(scenario: String) throws {
         let layer = try Layer(scenario)

@@ -195,8 +195,10 @@ package struct IdentityMonitor: Service {
             }
             return
         }
-        for (signer, signature) in zip(body.signers, body.signatures) {
+        for (place, signer) in body.signers.enumerated() {
             guard let identity = identities.first(where: { $0.isSigner(signer) }) else { continue }
+            // of a kind without the signature it is none of ours: we write none such
+            let signature = place < body.signatures.count ? body.signatures[place] : []
             look.found.append(FoundEntry(entry, signature: signature, identity: identity, log: log))
             return
         }

@@ -40,7 +40,9 @@ extension LegacySignature {
             guard let encoded = try text(Annotation.signature) else {
                 throw .malformed("annotation \(Annotation.signature)", "it is missing")
             }
-            guard let signature = Base64.decode(encoded), !signature.isEmpty else {
+            // files that other tools wrote are attached as they are, line ends and all, and Go's decoder skips these
+            let unbroken = String(decoding: encoded.utf8.filter { $0 != 0x0A && $0 != 0x0D }, as: UTF8.self)
+            guard let signature = Base64.decode(unbroken), !signature.isEmpty else {
                 throw .malformed("annotation \(Annotation.signature)", "not standard base64")
             }
             content = .payload(payload, signature: signature)

@@ -16,7 +16,8 @@ public struct LoggedSignature: Sendable {
 
     /// The digests that the body holds, the one of what was signed first.
     public let contents: [HashedContent]
-    /// The signatures; one but for envelopes of several.
+    /// The signatures, in the order of ``signers``; one but for envelopes of several, none of a kind that holds only a digest
+    /// of them (intoto 0.0.1).
     public let signatures: [[UInt8]]
     /// The certificate or key that the log checked each of them with.
     public let signers: [LogSubmission.Signer]
@@ -34,6 +35,15 @@ public struct LoggedSignature: Sendable {
             var signers: [LogSubmission.Signer] = []
             for signed in body.signatures { signers.append(try TlogBody.Logged.pem(signed.verifierPEM).signer()) }
             self.signers = signers
+        case .intotoEnvelope(let hash, let payloadHash, let verifier):
+            var contents: [HashedContent] = []
+            if let payloadHash {
+                contents.append(HashedContent(what: "payload", algorithm: "sha256", digest: payloadHash))
+            }
+            contents.append(HashedContent(what: "envelope", algorithm: "sha256", digest: hash))
+            self.contents = contents
+            signatures = []
+            signers = [try verifier.signer()]
         case .intoto(let payloadHash, let signature, let verifier):
             contents = [HashedContent(what: "payload", algorithm: "sha256", digest: payloadHash)]
             signatures = [signature]

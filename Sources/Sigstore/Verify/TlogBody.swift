@@ -5,7 +5,10 @@ import StrictJSON
 enum TlogBody {
     /// Rekor v1, of an envelope.
     case dsse(DSSEEntry)
-    /// Rekor v1, of an envelope; what cosign 2 wrote for attestations.
+    /// Rekor v1, of an envelope as it was sent, without its signature: what cosign wrote for attestations before 2.2, and writes
+    /// when it is told to.
+    case intotoEnvelope(hash: [UInt8], payloadHash: [UInt8]?, verifier: Logged)
+    /// Rekor v1, of an envelope; what sigstore-js wrote.
     case intoto(payloadHash: [UInt8], signature: [UInt8], verifier: Logged)
     /// Rekor v1 or v2, of a digest: an artifact's, or in v2 also that of an envelope's pre-authentication encoding.
     case hashedRekord(isV2: Bool, algorithm: String, digest: [UInt8], signature: [UInt8], verifier: Logged)
@@ -45,6 +48,7 @@ enum TlogBody {
         else { throw body.malformed("it is not the \(entry.kind) \(entry.version) that the entry says") }
         switch (entry.kind, entry.version) {
         case ("dsse", "0.0.1"): self = .dsse(try DSSEEntry(body: body))
+        case ("intoto", "0.0.1"): self = try Self.intotoEnvelope(body)
         case ("intoto", "0.0.2"): self = try Self.intoto(body)
         case ("hashedrekord", "0.0.1"): self = try Self.hashedRekord1(body)
         case ("hashedrekord", "0.0.2"): self = try Self.hashedRekord2(body)
@@ -52,10 +56,24 @@ enum TlogBody {
         }
     }
 
+    private static func intotoEnvelope(_ body: JSONField) throws(SigstoreError) -> TlogBody {
+        let spec = try body.required("spec")
+        let content = try spec.required("content")
+        let payload = try content.optional("payloadHash")
+        return .intotoEnvelope(
+            hash: try sha256(content.required("hash")),
+            payloadHash: try payload.map { (field) throws(SigstoreError) in try sha256(field) },
+            verifier: .pem(try spec.required("publicKey").bytes()))
+    }
+
+    private static func sha256(_ hash: JSONField) throws(SigstoreError) -> [UInt8] {
+        guard try hash.required("algorithm").string() == "sha256" else { throw hash.malformed("not SHA-256") }
+        return try hash.required("value").hex()
+    }
+
     private static func intoto(_ body: JSONField) throws(SigstoreError) -> TlogBody {
         let content = try body.required("spec").required("content")
-        let hash = try content.required("payloadHash")
-        guard try hash.required("algorithm").string() == "sha256" else { throw hash.malformed("not SHA-256") }
+        let payloadHash = try sha256(content.required("payloadHash"))
         let signatures = try content.required("envelope").required("signatures").elements(atMost: 32)
         guard signatures.count == 1, let signature = signatures.first else {
             throw content.malformed("\(signatures.count) signatures instead of one")
@@ -66,7 +84,7 @@ enum TlogBody {
             throw signature.malformed("sig is not base64 of base64")
         }
         return .intoto(
-            payloadHash: try hash.required("value").hex(), signature: decoded,
+            payloadHash: payloadHash, signature: decoded,
             verifier: .pem(try signature.required("publicKey").bytes()))
     }
 
@@ -104,6 +122,14 @@ enum TlogBody {
                 signed.signature == presented.signature
             else { throw differs("signature") }
             guard try Logged.pem(signed.verifierPEM).isSame(as: material) else { throw differs("signer") }
+        case (.intotoEnvelope(let hash, let payloadHash, let verifier), .envelope(let envelope)):
+            // the signature is in the hashed bytes alone, and only a layer still is these bytes: a bundle spells anew
+            guard case .legacy(let legacy) = presented.source else {
+                throw .unsupported("a log entry of kind intoto 0.0.1 in a bundle")
+            }
+            guard hash == Hash.sha256(legacy.layer) else { throw differs("envelope") }
+            if let payloadHash, payloadHash != Hash.sha256(envelope.payload) { throw differs("payload") }
+            guard try verifier.isSame(as: material) else { throw differs("signer") }
         case (.intoto(let payloadHash, let signature, let verifier), .envelope(let envelope)):
             guard payloadHash == Hash.sha256(envelope.payload) else { throw differs("payload") }
             guard signature == presented.signature else { throw differs("signature") }
