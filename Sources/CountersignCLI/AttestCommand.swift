@@ -46,7 +46,7 @@ struct AttestCommand: AsyncParsableCommand {
         case .json: try Console.json(status)
         case .text: status.tell()
         }
-        if !noWait, status.state != "signed" { throw ExitCode(1) }
+        if !noWait, !status.isSettled || status.state != "signed" || status.broken == true { throw ExitCode(1) }
     }
 
     /// A file is read while it is sent; what has no length, such as a pipe, is read first.
@@ -144,6 +144,9 @@ struct AttestationStatus: Codable {
     let facts: String
     let document: Document
     let state: String
+    /// As of an artifact; a daemon of an older version does not say.
+    let recheck: Bool?
+    let broken: Bool?
     let replaces: Bool
     let routes: [String: String]?
     let sender: String
@@ -158,12 +161,15 @@ struct AttestationStatus: Codable {
     let signature: ArtifactStatus.Signature?
 
     /// Whether nothing more happens by itself.
-    var isSettled: Bool { ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) }
+    var isSettled: Bool {
+        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && recheck != true
+    }
 
     func tell() {
         var lines = [
             ("attestation", "\(id), \(facts)"), ("about", reference), ("predicate", predicateType),
-            ("document", "\(document.digest), \(document.size) bytes"), ("state", state),
+            ("document", "\(document.digest), \(document.size) bytes"),
+            ("state", ArtifactStatus.words(state, recheck: recheck, broken: broken)),
         ]
         if let signature {
             lines += [

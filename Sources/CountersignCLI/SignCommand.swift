@@ -47,7 +47,10 @@ struct SignCommand: AsyncParsableCommand {
             }
         }
         if !isText { try Console.json(answer) }
-        let isDone = answer.items.allSatisfy { noWait ? $0.verdict != "refused" : $0.status?.state == "signed" }
+        // a look at what was signed before has to end, and to find it whole
+        let isDone = answer.items.allSatisfy { item in
+            noWait ? item.verdict != "refused" : item.status.map { $0.isSound && $0.isSettled } ?? false
+        }
         if !isDone { throw ExitCode(1) }
     }
 }

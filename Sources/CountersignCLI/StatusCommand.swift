@@ -28,6 +28,8 @@ struct ArtifactStatus: Codable {
     let digest: String?
     let state: String
     let recheck: Bool
+    /// Whether the last look found the signature broken; a daemon of an older version does not say.
+    let broken: Bool?
     let mediaType: String?
     let rule: String?
     let policyVersion: String?
@@ -69,8 +71,16 @@ struct ArtifactStatus: Codable {
         ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && !recheck
     }
 
+    /// Whether it is signed, for all that is known.
+    var isSound: Bool { state == "signed" && broken != true }
+
+    /// The state in words.
+    static func words(_ state: String, recheck: Bool?, broken: Bool?) -> String {
+        state + (broken == true ? ", and found broken" : "") + (recheck == true ? ", being looked at again" : "")
+    }
+
     func tell() {
-        var lines = [("artifact", reference), ("state", recheck ? "\(state), being looked at again" : state)]
+        var lines = [("artifact", reference), ("state", Self.words(state, recheck: recheck, broken: broken))]
         if let tag { lines.append(("tag", resolvedAt.map { "\(tag), seen here \($0)" } ?? "\(tag), not resolved")) }
         if let revocation, revocation.releasedAt == nil {
             lines.append(("revoked", "\(revocation.revokedAt) by \(revocation.revokedBy): \(revocation.reason)"))
@@ -100,7 +110,8 @@ struct ArtifactStatus: Codable {
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Is it signed, by whom, where in the log?",
-        discussion: "Exit status 0 if it is signed, 1 if it is not (yet).")
+        discussion:
+            "Exit status 0 if it is signed, 1 if it is not (yet), or if the last look found its signature broken.")
 
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption
@@ -109,14 +120,17 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         let status: ArtifactStatus = try await api.client.get("/v1/artifacts", query: [("ref", reference)])
         if output.output == .json { try Console.json(status) } else { status.tell() }
-        if status.state != "signed" { throw ExitCode(1) }
+        if !status.isSound { throw ExitCode(1) }
     }
 }
 
 struct WaitCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "wait", abstract: "Wait until an artifact is signed, or known not to be.",
-        discussion: "Exit status 0 once it is signed; 1 if it is refused, failed or gone, or when the time is up.")
+        discussion: """
+            Exit status 0 once it is signed; 1 if it is refused, failed or gone, if its signature is found broken, or when
+            the time is up.
+            """)
 
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption
@@ -134,7 +148,7 @@ struct WaitCommand: AsyncParsableCommand {
                 status: 1)
         }
         if output.output == .json { try Console.json(status) } else { status.tell() }
-        if status.state != "signed" || !status.isSettled { throw ExitCode(1) }
+        if !status.isSound || !status.isSettled { throw ExitCode(1) }
     }
 }
 

@@ -14,6 +14,8 @@ struct ArtifactAnswer: Encodable {
     let state: String
     /// A signed artifact whose attachments are being looked at again.
     let recheck: Bool
+    /// The last look at a signed artifact found the signature broken.
+    let broken: Bool
     let mediaType: String?
     let rule: String?
     let policyVersion: String?
@@ -53,7 +55,8 @@ struct ArtifactAnswer: Encodable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case reference, registry, repository, digest, tag, state, recheck, rule, generation, attempts, signature,
+        case reference, registry, repository, digest, tag, state, recheck, broken, rule, generation, attempts,
+            signature,
             generations, revocation
         case resolvedAt = "resolved_at"
         case mediaType = "media_type"
@@ -79,6 +82,7 @@ struct ArtifactAnswer: Encodable {
         resolvedAt = status.tag?.resolvedAt
         state = status.state.rawValue
         recheck = status.recheck
+        broken = status.isBroken
         mediaType = status.mediaType
         rule = status.rule
         policyVersion = status.policyVersion

@@ -28,7 +28,7 @@ struct AttestationAnswer: Encodable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case id, facts, document, replaces, routes, sender, reference, state, signature, rule, attempts
+        case id, facts, document, replaces, routes, sender, reference, state, recheck, broken, signature, rule, attempts
         case predicateType = "predicate_type"
         case takenAt = "taken_at"
         case expiresAt = "expires_at"
@@ -63,6 +63,8 @@ struct AttestationAnswer: Encodable {
         try container.encode(facts, forKey: .facts)
         try container.encode(document, forKey: .document)
         try container.encode(artifact.state, forKey: .state)
+        try container.encode(artifact.recheck, forKey: .recheck)
+        try container.encode(artifact.broken, forKey: .broken)
         try container.encode(replaces, forKey: .replaces)
         if !routes.isEmpty { try container.encode(routes, forKey: .routes) }
         try container.encode(sender, forKey: .sender)

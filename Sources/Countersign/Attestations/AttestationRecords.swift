@@ -21,7 +21,7 @@ package struct AttestationRecords: Sendable {
     ) async throws(QueueError) -> [AttestationRecord] {
         try await pool.rows(
             """
-            SELECT \(unescaped: Self.columns), \(unescaped: ArtifactRecords.statusColumns)
+            SELECT \(unescaped: Self.columns), \(ArtifactRecords.statusColumns)
             FROM countersign.repository r
             JOIN countersign.target t ON t.repository_id = r.id
             JOIN countersign.attestation a ON a.target_id = t.id
@@ -47,7 +47,7 @@ package struct AttestationRecords: Sendable {
     private func found(_ condition: Query) async throws(QueueError) -> AttestationRecord? {
         try await pool.rows(
             """
-            SELECT \(unescaped: Self.columns), \(unescaped: ArtifactRecords.statusColumns)
+            SELECT \(unescaped: Self.columns), \(ArtifactRecords.statusColumns)
             FROM countersign.attestation a
             JOIN countersign.target t ON t.id = a.target_id
             JOIN countersign.repository r ON r.id = t.repository_id

@@ -76,7 +76,7 @@ extension ArtifactRecords {
             })
         let found = try await pool.rows(
             """
-            SELECT \(unescaped: Self.statusColumns)
+            SELECT \(Self.statusColumns)
             FROM countersign.target t
             JOIN countersign.repository r ON r.id = t.repository_id
             LEFT JOIN countersign.job j ON j.target_id = t.id

@@ -102,7 +102,8 @@ extension ArtifactStatus {
     ) {
         self.init(
             targetID: nil, repository: repository, digest: nil, purpose: .signature, generation: 0, state: state,
-            recheck: false, tag: Tag(name: tag, resolvedAt: nil), mediaType: nil, rule: nil, policyVersion: nil,
+            recheck: false, isBroken: false, tag: Tag(name: tag, resolvedAt: nil), mediaType: nil, rule: nil,
+            policyVersion: nil,
             receivedAt: receivedAt, pushedAt: receivedAt, attempts: attempts, nextAttemptAt: nextAttemptAt,
             lastError: lastError, signature: nil)
     }

@@ -10,12 +10,15 @@ package struct ArtifactRecords: Sendable {
     package init(pool: ConnectionPool) { self.pool = pool }
 
     /// What ``ArtifactStatus`` is read from: of a target `t`, its repository `r` and its job `j`, if it has one.
-    static let statusColumns: StaticString = """
+    static var statusColumns: Query {
+        """
         t.id, t.digest, r.registry, r.name, t.purpose, t.generation, t.state, t.media_type, t.rule,
         t.policy_version, t.received_at, t.pushed_at, t.attempts, t.last_error::text AS last_error, t.identity,
         t.issuer, t.log_id, t.log_index, t.log_uuid, t.integrated_at, t.referrer_digest, t.signed_at,
-        t.verified_at, j.id IS NOT NULL AS has_job, CASE WHEN NOT j.leased THEN j.run_at END AS next_attempt_at
+        t.verified_at, j.id IS NOT NULL AS has_job, CASE WHEN NOT j.leased THEN j.run_at END AS next_attempt_at,
+        t.state = 'signed' AND \(SignatureAlarm.isRaised) AS is_broken
         """
+    }
 
     /// The newest generation of a target; else the last refusal of that digest, if it was ever pushed.
     package func status(
@@ -23,7 +26,7 @@ package struct ArtifactRecords: Sendable {
     ) async throws(QueueError) -> ArtifactStatus? {
         let found = try await pool.rows(
             """
-            SELECT \(unescaped: Self.statusColumns)
+            SELECT \(Self.statusColumns)
             FROM countersign.repository r
             JOIN countersign.target t ON t.repository_id = r.id
             LEFT JOIN countersign.job j ON j.target_id = t.id
@@ -49,7 +52,8 @@ package struct ArtifactRecords: Sendable {
             let receivedAt: Date = try row.decode("received_at")
             return ArtifactStatus(
                 targetID: nil, repository: repository, digest: digest, purpose: .signature, generation: 0,
-                state: .refused, recheck: false, tag: nil, mediaType: try row.decode("media_type"), rule: nil,
+                state: .refused, recheck: false, isBroken: false, tag: nil, mediaType: try row.decode("media_type"),
+                rule: nil,
                 policyVersion: try row.decode("policy_version"), receivedAt: receivedAt, pushedAt: receivedAt,
                 attempts: 0, nextAttemptAt: nil,
                 lastError: .refusedAtIntake(try row.decode("reason")),
@@ -69,8 +73,9 @@ extension ArtifactStatus {
             repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
             digest: try Digest(try row.decode("digest", as: String.self)),
             purpose: Purpose(rawValue: try row.decode("purpose")), generation: try row.decode("generation"),
-            state: state, recheck: try row.decode("has_job", as: Bool.self) && state == .signed, tag: nil,
-            mediaType: try row.decode("media_type"), rule: try row.decode("rule"),
+            state: state, recheck: try row.decode("has_job", as: Bool.self) && state == .signed,
+            isBroken: try row.decode("is_broken"), tag: nil, mediaType: try row.decode("media_type"),
+            rule: try row.decode("rule"),
             policyVersion: try row.decode("policy_version"), receivedAt: try row.decode("received_at"),
             pushedAt: try row.decode("pushed_at"), attempts: Int(try row.decode("attempts", as: Int32.self)),
             nextAttemptAt: try row.decode("next_attempt_at"),

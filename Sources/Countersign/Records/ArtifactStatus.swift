@@ -13,6 +13,8 @@ package struct ArtifactStatus: Sendable {
     package let state: TargetState
     /// A signed artifact whose attachments are being looked at again.
     package let recheck: Bool
+    /// It is signed, and the last look at the signature found it broken; an alert stands.
+    package let isBroken: Bool
     /// Where the artifact was asked for by tag: which one, and since when our ledger has it at this digest.
     package var tag: Tag?
     package let mediaType: String?

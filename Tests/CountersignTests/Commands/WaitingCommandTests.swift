@@ -72,6 +72,56 @@ struct WaitingCommandTests {
         #expect(server.requests.count == 2)
     }
 
+    private static func artifact(_ members: String) -> LoopbackServer.Action {
+        let status = """
+            {"reference":"\(reference)","registry":"registry.example","repository":"team/app","state":"signed","attempts":1,
+            "generation":0,"received_at":"2026-01-01T00:00:00.000Z","pushed_at":"2026-01-01T00:00:00.000Z",\(members)}
+            """
+        return .answer(200, [("Content-Type", "application/json")], Array(status.utf8))
+    }
+
+    @Test(arguments: [
+        (#""recheck":false,"broken":false"#, 0), (#""recheck":false"#, 0), (#""recheck":true"#, 1),
+        (#""recheck":false,"broken":true"#, 1),
+    ])
+    func `signed is success only when the look has ended, and did not find it broken`(members: String, exit: Int)
+        async throws
+    {
+        let server = try LoopbackServer { request in
+            request.method == "POST"
+                ? .answer(
+                    200, [("Content-Type", "application/json")],
+                    Array(#"{"items":[{"reference":"\#(Self.reference)","verdict":"known"}]}"#.utf8))
+                : Self.artifact(members)
+        }
+        defer { server.stop() }
+        for command in ["sign", "wait"] {
+            let lines = try await run(server, command, "--timeout", "300ms", Self.reference)
+            #expect(lines.last == "exit \(exit)", "\(command): \(lines)")
+        }
+        // whoever asks for the status of what is looked at again is told what is known
+        let lines = try await run(server, "status", Self.reference)
+        let isBroken = members.contains(#""broken":true"#)
+        #expect(lines.last == "exit \(isBroken ? 1 : 0)", "\(lines)")
+    }
+
+    @Test func `an attestation that was found broken is no success either`() async throws {
+        for (members, exit) in [(#","broken":false"#, 0), (#","broken":true"#, 1), ("", 0)] {
+            let status = """
+                {"id":1,"reference":"\(Self.reference)","predicate_type":"https://spdx.dev/Document","facts":"f",
+                "document":{"digest":"sha256:1","size":2},"state":"signed","replaces":false,"sender":"x",
+                "taken_at":"2026-01-01T00:00:00.000Z","attempts":1\(members)}
+                """
+            let server = try LoopbackServer { _ in
+                .answer(202, [("Content-Type", "application/json")], Array(status.utf8))
+            }
+            defer { server.stop() }
+            let lines = try await run(
+                server, "attest", "--type", "spdxjson", "--predicate", "/etc/os-release", Self.reference)
+            #expect(lines.last == "exit \(exit)", "\(lines)")
+        }
+    }
+
     @Test func `a withdrawal is waited for through a restart`() async throws {
         let artifact: @Sendable (String) -> LoopbackServer.Action = { removal in
             let status = """

@@ -194,6 +194,8 @@ import Testing
         #expect(alerts.map(\.code) == ["signature.rejected"] && alerts.map(\.digest) == [digest])
         #expect(alerts.first?.times == 2 && alerts.first?.repository == line.repository)
         #expect(try await line.state(digest) == "signed")
+        let broken = try await line.database.records.status(of: digest, in: line.repository)
+        #expect(broken?.isBroken == true)
         #expect(try await line.failure(digest)?.code.hasPrefix("verify.") == true)
         #expect(try await line.alerts.open() == ["signature.rejected": 1])
         let raised = try await AuditLog(pool: line.database.pool).latest(10).filter { $0.action == "alert.raise" }
@@ -203,6 +205,8 @@ import Testing
         #expect(try await line.alerts.alerts(state: .open).items.isEmpty)
         #expect(try await line.alerts.alerts(state: .ended).items.count == 1)
         #expect(try await line.failure(digest) == nil)
+        let whole = try await line.database.records.status(of: digest, in: line.repository)
+        #expect(whole?.isBroken == false)
     }
 
     @Test func `a push of a broken signature has it looked at again, once`() async throws {

@@ -44,7 +44,7 @@ extension Schema {
     static let artifact = object(
         [
             "reference": string, "registry": string, "repository": string, "state": state, "recheck": boolean,
-            "generation": count, "attempts": count, "received_at": time, "pushed_at": time,
+            "broken": boolean, "generation": count, "attempts": count, "received_at": time, "pushed_at": time,
         ],
         optional: [
             "digest": digest, "tag": string, "resolved_at": time, "media_type": string, "rule": string,

@@ -48,7 +48,8 @@ extension Schema {
         [
             "id": id, "reference": string, "predicate_type": string, "facts": string,
             "document": object(["digest": digest, "size": count], optional: ["url": string]), "state": state,
-            "replaces": boolean, "sender": string, "taken_at": time, "attempts": count,
+            "replaces": boolean, "sender": string, "taken_at": time, "attempts": count, "recheck": boolean,
+            "broken": boolean,
         ],
         optional: [
             "routes": map(of: one(of: ["inline", "reference"])), "expires_at": time, "superseded_by": id,
