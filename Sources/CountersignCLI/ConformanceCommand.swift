@@ -49,7 +49,8 @@ struct ConformanceVerification: AsyncParsableCommand {
     @Argument(help: "The artifact, or its digest as sha256:….") var artifact: String
 
     func validate() throws {
-        guard (key == nil) == (certificateIdentity != nil && certificateOidcIssuer != nil) else {
+        let named = [certificateIdentity, certificateOidcIssuer].compactMap(\.self).count
+        guard named == (key == nil ? 2 : 0) else {
             throw ValidationError("Give --key, or --certificate-identity and --certificate-oidc-issuer.")
         }
     }

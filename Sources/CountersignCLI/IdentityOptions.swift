@@ -58,17 +58,24 @@ struct IdentityOptions: ParsableArguments {
     }
 
     private func extensions() throws -> [FulcioExtension.Kind: CertificateIdentity.Pattern] {
-        var extensions = Dictionary(fields.map { ($0.0, CertificateIdentity.Pattern.exact($0.1)) }) { first, _ in first
+        var extensions: [FulcioExtension.Kind: String] = [:]
+        // of two expectations one would not be checked
+        func expect(_ value: String, of kind: FulcioExtension.Kind) throws {
+            guard extensions[kind] == nil || extensions[kind] == value else {
+                throw ValidationError("Two values are expected of \(kind.key): \(extensions[kind] ?? "") and \(value).")
+            }
+            extensions[kind] = value
         }
+        for (kind, value) in fields { try expect(value, of: kind) }
         for text in certificateExtension {
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, let kind = FulcioExtension.Kind.allCases.first(where: { $0.key == parts[0] }) else {
                 let names = FulcioExtension.Kind.allCases.map(\.key).joined(separator: ", ")
                 throw ValidationError("--certificate-extension takes name=value, the name one of \(names).")
             }
-            extensions[kind] = .exact(parts[1])
+            try expect(parts[1], of: kind)
         }
-        return extensions
+        return extensions.mapValues { .exact($0) }
     }
 
     /// What a signature must bring beside being right.

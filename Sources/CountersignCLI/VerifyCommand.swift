@@ -34,6 +34,10 @@ struct VerifyCommand: AsyncParsableCommand {
             guard parts.count == 2, !parts[0].isEmpty else {
                 throw ValidationError("--annotations takes name=value, not \"\(text)\".")
             }
+            // of two values one would not be checked
+            guard expected[parts[0]] == nil || expected[parts[0]] == parts[1] else {
+                throw ValidationError("--annotations expects two values of \"\(parts[0])\".")
+            }
             expected[parts[0]] = parts[1]
         }
         return expected

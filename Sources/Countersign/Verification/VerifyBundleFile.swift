@@ -64,11 +64,7 @@ package struct VerifyBundleFile: Sendable {
         case .digest(let digest): return (digest, nil)
         case .file(let path):
             let file = ArtifactFile(path: path)
-            // SHA-256, unless the signer says that it was another
-            var algorithm = DigestAlgorithm.sha256
-            if case .messageSignature(let named?, _, _) = bundle.content {
-                algorithm = ["SHA2_384": .sha384, "SHA2_512": .sha512][named] ?? .sha256
-            }
+            let algorithm = bundle.subjectAlgorithm
             let isOverBytes = bundle.isOverBytes(by: signer)
             guard isOverBytes || algorithm != .sha256 else {
                 return (try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(try file.sha256())), nil)
@@ -77,6 +73,20 @@ package struct VerifyBundleFile: Sendable {
             let digest = try ArtifactDigest(
                 algorithm: algorithm.rawValue, hex: Hex.encode(Hash.digest(algorithm, contents)))
             return (digest, isOverBytes ? contents : nil)
+        }
+    }
+}
+
+extension UnverifiedBundle {
+    /// What a file is to be digested with: SHA-256, unless the signer says that it was another.
+    fileprivate var subjectAlgorithm: DigestAlgorithm {
+        switch content {
+        case .messageSignature(let named, _, _):
+            return named.flatMap { ["SHA2_384": .sha384, "SHA2_512": .sha512][$0] } ?? .sha256
+        case .envelope(let envelope):
+            let statement = try? Statement(json: envelope.payload, limits: Self.attestationLimits)
+            let used = Set(statement?.subjects.flatMap(\.digest.keys) ?? [])
+            return [.sha256, .sha384, .sha512].first { used.contains($0.rawValue) } ?? .sha256
         }
     }
 }

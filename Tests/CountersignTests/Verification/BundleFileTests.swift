@@ -68,6 +68,26 @@ import Testing
         if hash == .sha256 { #expect(try await answer(key, try digest()).verified) }
     }
 
+    @Test(arguments: [DigestAlgorithm.sha256, .sha384, .sha512])
+    func `a file is looked for in a statement under the digest that it has subjects by`(hash: DigestAlgorithm)
+        async throws
+    {
+        let key = try PrivateKey.generate(.ecdsaP256)
+        let statement = Statement(subjects: [
+            .init(name: "package", digest: [hash.rawValue: Hex.encode(Hash.digest(hash, contents))])
+        ])
+        let unsigned = Envelope(payload: statement.encoded(), payloadType: Statement.payloadType, signatures: [])
+        let envelope = Envelope(
+            payload: unsigned.payload, payloadType: unsigned.payloadType,
+            signatures: [.init(sig: try key.sign(unsigned.preAuthenticationEncoding))])
+        let bundle = UnverifiedBundle(.envelope(envelope), .publicKey(hint: "x"), [], timestamps: [])
+        try folder.write(String(decoding: try bundle.json(), as: UTF8.self), to: "bundle")
+        let verified = try await answer(key, file)
+        #expect(verified.verified, "\(verified.text)")
+        try folder.write("another package\n", to: "artifact")
+        #expect(try await answer(key, file).code == "verify.subject")
+    }
+
     @Test func `bytes of another digest than the artifact's are refused`() throws {
         let key = try PrivateKey.generate(.ed25519)
         let bundle = UnverifiedBundle(
