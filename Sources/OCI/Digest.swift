@@ -47,6 +47,16 @@ public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
         self.hex = String(hex)
     }
 
+    /// Whether the text has the form of a digest, of an algorithm that is not among ours.
+    static func isForeign(_ text: String) -> Bool {
+        guard let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")), colon > text.startIndex else { return false }
+        let algorithm = text[..<colon]
+        return Algorithm(rawValue: String(algorithm)) == nil
+            && algorithm.utf8.allSatisfy { byte in
+                (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || "+._-".utf8.contains(byte)
+            }
+    }
+
     private init(algorithm: Algorithm, hash: [UInt8]) {
         self.algorithm = algorithm
         self.hex = Hex.encode(hash)

@@ -12,18 +12,21 @@ struct FallbackIndex: Sendable {
     /// For a conditional write; `nil` when the tag did not exist or the registry gave none.
     let entityTag: String?
     private let document: JSONValue
+    /// One for each member of `manifests`, in their order; `nil`: of a digest algorithm that we do not know, and left alone.
+    private let entries: [Descriptor?]
 
     /// The index of a tag that does not exist yet.
     static let empty = FallbackIndex(
-        descriptors: [], entityTag: nil,
+        entries: [], entityTag: nil,
         document: .object([
             "schemaVersion": .number("2"),
             "mediaType": .string(MediaType.ociIndex),
             "manifests": .array([]),
         ]))
 
-    private init(descriptors: [Descriptor], entityTag: String?, document: JSONValue) {
-        self.descriptors = descriptors
+    private init(entries: [Descriptor?], entityTag: String?, document: JSONValue) {
+        self.entries = entries
+        descriptors = entries.compactMap { $0 }
         self.entityTag = entityTag
         self.document = document
     }
@@ -40,16 +43,20 @@ struct FallbackIndex: Sendable {
         }
         let manifest: Manifest
         do {
-            manifest = try Manifest(bytes: bytes, mediaType: mediaType, expecting: nil, entryLimit: Self.entryLimit)
+            manifest = try Manifest(
+                bytes: bytes, mediaType: mediaType, expecting: nil, entryLimit: Self.entryLimit, passesOverForeign: true
+            )
         } catch .tooLarge(let what, let limit, let unit) {
             throw .tooLarge(what: what, limit: limit, unit: unit)
         } catch {
             throw .fallbackNotAnIndex(tag: tag, saw: "\(error)")
         }
-        guard case .index(let index) = manifest.content, manifest.descriptor.mediaType == MediaType.ociIndex,
-            let document = try? JSONValue(parsing: bytes)
+        guard case .index = manifest.content, manifest.descriptor.mediaType == MediaType.ociIndex,
+            let document = try? JSONValue(parsing: bytes),
+            let entries = try? document.descriptors(
+                "manifests", in: "index", limit: Self.entryLimit, passesOverForeign: true)
         else { throw .fallbackNotAnIndex(tag: tag, saw: manifest.descriptor.mediaType) }
-        self.init(descriptors: index.manifests, entityTag: entityTag, document: document)
+        self.init(entries: entries, entityTag: entityTag, document: document)
     }
 
     /// The bytes of this index without these referrers, or `nil` when it has none of them.
@@ -57,7 +64,8 @@ struct FallbackIndex: Sendable {
         guard case .object(var object) = document, case .array(let values) = document["manifests"] ?? .array([]),
             descriptors.contains(where: { gone.contains($0.digest) })
         else { return nil }
-        object["manifests"] = .array(zip(values, descriptors).filter { !gone.contains($0.1.digest) }.map(\.0))
+        object["manifests"] = .array(
+            zip(values, entries).filter { entry in !(entry.1.map { gone.contains($0.digest) } ?? false) }.map(\.0))
         return JSONValue.object(object).encoded()
     }
 
@@ -71,8 +79,12 @@ struct FallbackIndex: Sendable {
         }
         var seen: Set<Digest> = []
         var merged: [JSONValue] = []
-        for (value, descriptor) in zip(values, descriptors)
-        where !gone.contains(descriptor.digest) && seen.insert(descriptor.digest).inserted {
+        for (value, descriptor) in zip(values, entries) {
+            guard let descriptor else {
+                merged.append(value)
+                continue
+            }
+            guard !gone.contains(descriptor.digest), seen.insert(descriptor.digest).inserted else { continue }
             merged.append(descriptor.digest == entry.digest && descriptor != entry ? entry.json : value)
         }
         if !seen.contains(entry.digest) { merged.append(entry.json) }

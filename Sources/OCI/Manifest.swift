@@ -37,7 +37,11 @@ public struct Manifest: Sendable {
         try self.init(bytes: bytes, mediaType: mediaType, expecting: expecting, entryLimit: Self.entryLimit)
     }
 
-    init(bytes: [UInt8], mediaType: String?, expecting: Digest?, entryLimit: Int) throws(OCIError) {
+    /// - Parameter passesOverForeign: whether an index may have entries of digest algorithms that we do not know; they are
+    ///   left out.
+    init(
+        bytes: [UInt8], mediaType: String?, expecting: Digest?, entryLimit: Int, passesOverForeign: Bool = false
+    ) throws(OCIError) {
         guard bytes.count <= Self.byteLimit else {
             throw .tooLarge(what: "manifest", limit: Self.byteLimit, unit: "bytes")
         }
@@ -58,7 +62,7 @@ public struct Manifest: Sendable {
         let type = try Self.mediaType(of: document, served: servedType)
         self.content =
             MediaType.isIndex(type)
-            ? .index(try ImageIndex(json: document, entryLimit: entryLimit))
+            ? .index(try ImageIndex(json: document, entryLimit: entryLimit, passesOverForeign: passesOverForeign))
             : .image(try ImageManifest(json: document, entryLimit: entryLimit))
         self.bytes = bytes
         self.descriptor = Descriptor(mediaType: type, digest: digest, size: bytes.count)
@@ -133,7 +137,7 @@ public struct ImageManifest: Sendable, Equatable {
             throw .manifestMalformed("manifest: no config")
         }
         self.config = config
-        self.layers = try json.descriptors("layers", in: "manifest", limit: entryLimit)
+        self.layers = try json.descriptors("layers", in: "manifest", limit: entryLimit).compactMap { $0 }
         self.subject = try json.descriptor("subject", in: "manifest")
         self.artifactType = try json.mediaType("artifactType", in: "manifest")
         self.annotations = try json.annotations(in: "manifest")
@@ -147,8 +151,10 @@ public struct ImageIndex: Sendable, Equatable {
     public let artifactType: String?
     public let annotations: [String: String]?
 
-    init(json: JSONValue, entryLimit: Int) throws(OCIError) {
-        self.manifests = try json.descriptors("manifests", in: "index", limit: entryLimit)
+    init(json: JSONValue, entryLimit: Int, passesOverForeign: Bool = false) throws(OCIError) {
+        let manifests = try json.descriptors(
+            "manifests", in: "index", limit: entryLimit, passesOverForeign: passesOverForeign)
+        self.manifests = manifests.compactMap { $0 }
         self.subject = try json.descriptor("subject", in: "index")
         self.artifactType = try json.mediaType("artifactType", in: "index")
         self.annotations = try json.annotations(in: "index")

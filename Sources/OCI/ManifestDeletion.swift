@@ -21,7 +21,7 @@ public struct ManifestDeletion: Sendable {
         do {
             try await client.deleteManifest(name, digest)
             return true
-        } catch .notFound(let answer) where answer.isDistributionError || answer.message.isEmpty {
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
             return false  // a proxy's 404 page says nothing of the manifest
         }
     }

@@ -49,7 +49,10 @@ extension JSONValue {
         }
     }
 
-    func descriptors(_ name: String, in path: String, limit: Int) throws(OCIError) -> [Descriptor] {
+    /// - Parameter passesOverForeign: whether `nil` stands for an entry whose digest is of an algorithm that is not ours.
+    func descriptors(
+        _ name: String, in path: String, limit: Int, passesOverForeign: Bool = false
+    ) throws(OCIError) -> [Descriptor?] {
         let values: [JSONValue]
         switch self[name] {
         case .array(let entries): values = entries
@@ -60,9 +63,13 @@ extension JSONValue {
         guard values.count <= limit else {
             throw .tooLarge(what: "\(path).\(name)", limit: limit, unit: "entries")
         }
-        var descriptors: [Descriptor] = []
+        var descriptors: [Descriptor?] = []
         descriptors.reserveCapacity(values.count)
         for (position, value) in values.enumerated() {
+            if passesOverForeign, let digest = value["digest"]?.text, Digest.isForeign(digest) {
+                descriptors.append(nil)
+                continue
+            }
             descriptors.append(try Descriptor(json: value, in: "\(path).\(name)[\(position)]"))
         }
         return descriptors
@@ -88,8 +95,11 @@ extension Descriptor {
                 os: try described.optionalString("os", in: "\(path).platform") ?? "",
                 variant: try described.optionalString("variant", in: "\(path).platform"))
         }
+        let known: Digest
+        // a fault of these bytes, whoever wrote them, and not of what was asked for
+        do { known = try Digest(digest) } catch { throw .manifestMalformed("\(path).digest: \(error)") }
         self.init(
-            mediaType: mediaType, digest: try Digest(digest), size: size,
+            mediaType: mediaType, digest: known, size: size,
             artifactType: try json.mediaType("artifactType", in: path),
             annotations: try json.annotations(in: path), platform: platform)
     }

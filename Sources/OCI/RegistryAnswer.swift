@@ -17,6 +17,10 @@ public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
     /// Whether the body is the distribution specification's error form: the registry itself speaks, not a proxy before it.
     public var isDistributionError: Bool { !codes.isEmpty }
 
+    /// Whether a 404 may be taken for the registry's word that something is not there: in its own form, or without any. A
+    /// proxy's error page is an outage.
+    public var isRegistrysOwn: Bool { isDistributionError || message.isEmpty }
+
     /// `PUT … answered 404 NAME_UNKNOWN: …`.
     public var description: String {
         "\(operation) answered \(status)" + codes.map { " \($0)" }.joined() + (message.isEmpty ? "" : ": \(message)")

@@ -111,7 +111,7 @@ extension RegistryClient {
         let response: HTTPResponse
         do {
             response = try await manifestAnswer(.legacyGet, name, tag)
-        } catch .notFound(let answer) where answer.isDistributionError || answer.message.isEmpty {
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
             return .empty  // a proxy's 404 page is an outage: writing over the tag would lose everybody's signatures
         }
         return try LegacyManifest(

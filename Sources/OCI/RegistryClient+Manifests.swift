@@ -31,7 +31,7 @@ extension RegistryClient {
         do {
             _ = try await manifest(name, digest)
             return true
-        } catch .notFound(let answer) where answer.isDistributionError || answer.message.isEmpty {
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
             return false
         }
     }

@@ -92,20 +92,22 @@ extension RegistryClient {
     private func missing(_ listed: [Descriptor], in name: String) async throws(OCIError) -> Set<Digest> {
         var missing: Set<Digest> = []
         for descriptor in listed.prefix(256) {
-            do { _ = try await manifestAnswer(.manifestGet, name, "\(descriptor.digest)") } catch .notFound {
+            do {
+                _ = try await manifestAnswer(.manifestGet, name, "\(descriptor.digest)")
+            } catch .notFound(let answer) where answer.isRegistrysOwn {
                 missing.insert(descriptor.digest)
             }
         }
         return missing
     }
 
-    /// The fallback index, or `nil` when the registry answers that there is no such tag.
+    /// The fallback index, or `nil` when the registry itself answers that there is no such tag.
     private func fallbackIndex(_ name: String, _ subject: Digest) async throws(OCIError) -> FallbackIndex? {
         let response: HTTPResponse
         do {
             response = try await manifestAnswer(.fallbackGet, name, SignatureTag.fallback(for: subject))
-        } catch .notFound {
-            return nil
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
+            return nil  // a proxy's 404 page is an outage: an index of ours alone would unlist everybody's referrers
         }
         return try FallbackIndex(
             bytes: response.body, mediaType: response.headers["Content-Type"], entityTag: response.headers["ETag"],
@@ -141,10 +143,12 @@ extension RegistryClient {
         throw .tooLarge(what: "referrers of \(subject)", limit: Self.pageLimit, unit: "pages")
     }
 
+    /// An entry whose digest is of an algorithm that we cannot compute is passed over: anybody may list one, and what it
+    /// names is nothing of ours.
     private func referrersPage(_ response: HTTPResponse, _ request: RegistryRequest) throws(OCIError) -> [Descriptor] {
         let manifest = try Manifest(
             bytes: response.body, mediaType: response.headers["Content-Type"], expecting: nil,
-            entryLimit: FallbackIndex.entryLimit)
+            entryLimit: FallbackIndex.entryLimit, passesOverForeign: true)
         guard case .index(let index) = manifest.content, manifest.descriptor.mediaType == MediaType.ociIndex else {
             throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "referrers are not an OCI index")
         }
