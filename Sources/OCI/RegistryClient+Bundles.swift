@@ -17,24 +17,35 @@ public struct Attachment: Sendable, Equatable {
     public let isConfirmed: Bool
 }
 
-/// A bundle found among a subject's referrers. Nothing about it has been verified but its digest.
-public struct AttachedBundle: Sendable, Equatable {
-    /// The referrer manifest.
-    public let manifest: Descriptor
-    /// The bundle's bytes.
-    public let bytes: [UInt8]
+/// A bundle that referrers of a subject name. Its bytes have not been fetched, and nothing about it is believed.
+public struct ListedBundle: Sendable, Equatable {
+    /// A referrer that carries it: anybody may put the same bundle into a manifest of his own.
+    public struct Carrier: Sendable, Equatable {
+        public let manifest: Descriptor
+        /// How many bytes the bundle is said to have.
+        public let size: Int
+    }
+
+    public let digest: Digest
+    /// In the registry's order.
+    public internal(set) var carriers: [Carrier]
+
+    /// How many bytes are to be expected, if any of the carriers says that it is no more than `limit`.
+    public func size(upTo limit: Int) -> Int? { carriers.map(\.size).filter { $0 <= limit }.max() }
 }
 
-/// What a search for bundles met.
-public struct AttachedBundles: Sendable, Equatable {
-    public let bundles: [AttachedBundle]
+/// What a search for bundles met. Their bytes are left to whoever looks at them, one after the other: anybody who may push
+/// can list hundreds.
+public struct ListedBundles: Sendable, Equatable {
+    /// Each bundle once, by its digest, in the order in which they are listed.
+    public internal(set) var bundles: [ListedBundle] = []
     /// Referrers that are listed but no longer there.
-    public let missing: [Descriptor]
+    public internal(set) var missing: [Descriptor] = []
     /// Referrers of other kinds.
-    public let others: [Descriptor]
+    public internal(set) var others: [Descriptor] = []
     /// Referrers that cannot be what they claim (malformed, too large, other bytes than their digest), each with why.
     /// Anybody who may push can list one; it says nothing about the other referrers.
-    public let unreadable: [Unreadable]
+    public internal(set) var unreadable: [Unreadable] = []
 
     /// A referrer that cannot be read, and why.
     public struct Unreadable: Sendable, Equatable {
@@ -135,41 +146,42 @@ extension RegistryClient {
         do { return try await manifest(name, referrer).subject?.digest == subject } catch .notFound { return false }
     }
 
-    /// Collects the Sigstore bundles attached to `subject`.
+    /// Lists the Sigstore bundles attached to `subject`. No bundle is fetched.
     ///
     /// Every referrer's manifest is read and judged by its layer, not by the `artifactType` of its listing.
-    /// - Parameters:
-    ///   - bundleLimit: the most bytes of one bundle.
-    ///   - referrerLimit: the most referrers looked at; more is an error, not a shorter answer.
+    /// - Parameter referrerLimit: the most referrers looked at; more is an error, not a shorter answer.
     public func bundles(
-        _ name: String, of subject: Digest, bundleLimit: Int = 16 << 20, referrerLimit: Int = 256
-    ) async throws(OCIError) -> AttachedBundles {
+        _ name: String, of subject: Digest, referrerLimit: Int = 256
+    ) async throws(OCIError) -> ListedBundles {
         let listed = try await referrers(name, of: subject).descriptors
         guard listed.count <= referrerLimit else {
             throw .tooLarge(what: "referrers of \(subject)", limit: referrerLimit, unit: "entries")
         }
-        var bundles: [AttachedBundle] = []
-        var missing: [Descriptor] = []
-        var others: [Descriptor] = []
-        var unreadable: [AttachedBundles.Unreadable] = []
+        var found = ListedBundles()
+        var places: [Digest: Int] = [:]
         for descriptor in listed {
             do {
                 guard let layer = try await bundleLayer(name, descriptor) else {
-                    others.append(descriptor)
+                    found.others.append(descriptor)
                     continue
                 }
-                bundles.append(
-                    AttachedBundle(manifest: descriptor, bytes: try await blob(name, layer.digest, limit: bundleLimit)))
+                let carrier = ListedBundle.Carrier(manifest: descriptor, size: layer.size)
+                if let place = places[layer.digest] {
+                    found.bundles[place].carriers.append(carrier)
+                } else {
+                    places[layer.digest] = found.bundles.count
+                    found.bundles.append(ListedBundle(digest: layer.digest, carriers: [carrier]))
+                }
             } catch {
                 switch error {
-                case .notFound: missing.append(descriptor)
+                case .notFound(let answer) where answer.isRegistrysOwn: found.missing.append(descriptor)
                 case .manifestMalformed, .tooLarge, .unsupportedMediaType, .digestMismatch:
-                    unreadable.append(.init(manifest: descriptor, code: error.code, observed: "\(error)"))
+                    found.unreadable.append(.init(manifest: descriptor, code: error.code, observed: "\(error)"))
                 default: throw error
                 }
             }
         }
-        return AttachedBundles(bundles: bundles, missing: missing, others: others, unreadable: unreadable)
+        return found
     }
 
     private func bundleLayer(_ name: String, _ descriptor: Descriptor) async throws(OCIError) -> Descriptor? {

@@ -44,7 +44,7 @@ import Testing
         #expect(counts == [11, 8])
         let found = try await client.bundles("team/app", of: image.descriptor.digest)
         #expect(found.bundles.count == 2)
-        #expect(found.bundles.allSatisfy { $0.manifest.artifactType == MediaType.sigstoreBundle })
+        #expect(found.bundles.flatMap(\.carriers).allSatisfy { $0.manifest.artifactType == MediaType.sigstoreBundle })
         #expect(try await client.tags("team/app").count == 2)
         try await registry.stop()
     }

@@ -100,7 +100,7 @@ import Testing
         let index = String(decoding: registry.change { $0.manifests[Self.tag]?.bytes ?? [] }, as: UTF8.self)
         #expect(index.contains(FallbackIndexTests.foreign))
         let found = try await client.bundles("app", of: Self.subject.digest)
-        #expect(found.bundles.map(\.bytes) == [Self.bundle])
+        #expect(found.bundles.map(\.digest) == [.sha256(of: Self.bundle)])
         #expect(found.missing.count == 1)
     }
 
@@ -187,6 +187,138 @@ import Testing
             ($0 as? OCIError)?.code == "registry.unavailable"
         }
         #expect(registry.change { $0.manifests[Self.tag] == nil })
+    }
+
+    /// Of the proxy before the registry, which has lost its route; writes go through.
+    @Test func `a proxy's 404 page is not an empty index`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let attached = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        let index = registry.change { $0.manifests[Self.tag]?.bytes }
+        registry.change { state in
+            state.script = { request, _ in
+                request.method == "GET" && request.path.hasSuffix(Self.tag)
+                    ? .init(status: 404, headers: [("Content-Type", "text/html")], body: Array("<html>".utf8)) : nil
+            }
+        }
+        let other = Self.bundle + [0x0A]
+        func code(_ body: () async throws -> Void) async -> String? {
+            do {
+                try await body()
+                return nil
+            } catch {
+                return (error as? OCIError)?.code
+            }
+        }
+        let codes = [
+            await code { _ = try await client.referrers("app", of: Self.subject.digest) },
+            await code { _ = try await client.attach(Self.referrer(other), bundle: other, to: "app") },
+            await code {
+                _ = try await client.dropFromFallbackIndex("app", subject: Self.subject.digest, referrers: [attached])
+            },
+        ]
+        #expect(codes == Array(repeating: "registry.not_found", count: 3))
+        #expect(registry.change { $0.manifests[Self.tag]?.bytes } == index)
+        // an empty body is a registry's way to say it
+        registry.change { $0.script = { request, _ in request.path.hasSuffix(Self.tag) ? .init(status: 404) : nil } }
+        #expect(try await client.referrers("app", of: Self.subject.digest) == .fallback(index: [], exists: false))
+    }
+
+    @Test func `a referrer is not taken for deleted by a proxy's 404 page`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let listed = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        let index = registry.change { $0.manifests[Self.tag]?.bytes }
+        registry.change { state in
+            state.script = { request, _ in
+                switch (request.method, request.path) {
+                case ("GET", let path) where path.hasSuffix("\(listed)"):
+                    .init(status: 404, body: Array("<html>".utf8))
+                case ("PUT", let path) where path.hasSuffix(Self.tag): FakeRegistry.error(404, "MANIFEST_BLOB_UNKNOWN")
+                default: nil
+                }
+            }
+        }
+        let other = Self.bundle + [0x0A]
+        await #expect { try await client.attach(Self.referrer(other), bundle: other, to: "app") } throws: {
+            ($0 as? OCIError)?.code == "registry.not_found"
+        }
+        #expect(registry.change { $0.manifests[Self.tag]?.bytes } == index)
+        await #expect(throws: OCIError.self) { try await client.bundles("app", of: Self.subject.digest) }
+    }
+
+    /// Anybody who may push can list as many as the registry takes.
+    @Test func `one bundle under many referrers is one, and none of its bytes are fetched to list it`() async throws {
+        let bundle = [UInt8](repeating: 0x20, count: 4 << 20)
+        let registry = try Self.registry { state in
+            state.referrersAPI = true
+            state.blobs["\(Digest.sha256(of: bundle))"] = bundle
+            for number in 0..<256 {
+                let manifest = BundleReferrer.render(
+                    bundle: bundle, subject: Self.subject, predicateType: "\(number)",
+                    created: .init(timeIntervalSince1970: 0))
+                state.manifests["\(manifest.descriptor.digest)"] = (manifest.manifest, MediaType.ociManifest)
+            }
+        }
+        let client = try registry.client()
+        let found = try await client.bundles("app", of: Self.subject.digest)
+        #expect(found.bundles.map(\.digest) == [.sha256(of: bundle)])
+        #expect(found.bundles.first?.carriers.count == 256)
+        #expect(found.bundles.first?.size(upTo: 8 << 20) == bundle.count)
+        #expect(found.bundles.first?.size(upTo: 1 << 20) == nil)
+        #expect(client.requestCounts[.blobGet] == nil)
+    }
+
+    @Test func `a referrer with a digest that we cannot compute is told, and spoils nothing else`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let ours = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest
+        let strange = ManifestTests.image(layers: [ManifestTests.layer().replacing("sha256:", with: "blake3:")])
+        let listed = Descriptor(
+            mediaType: MediaType.ociManifest, digest: .sha256(of: strange), size: strange.count)
+        registry.change { $0.manifests["\(listed.digest)"] = (strange, MediaType.ociManifest) }
+        try await client.addToFallbackIndex("app", subject: Self.subject.digest, entry: listed)
+        let found = try await client.bundles("app", of: Self.subject.digest)
+        #expect(found.bundles.flatMap(\.carriers).map(\.manifest.digest) == [ours.digest])
+        #expect(found.unreadable.map(\.code) == ["manifest.malformed"])
+        #expect(found.unreadable.first?.observed.contains("manifest.layers[0].digest") == true)
+    }
+
+    @Test func `an entry with a digest that we cannot compute is passed over, and stays`() async throws {
+        let strange =
+            #"{"mediaType":"\#(MediaType.ociManifest)","size":7,"digest":"blake3:\#(String(repeating: "0", count: 64))"}"#
+        let registry = try Self.registry {
+            $0.manifests[Self.tag] = (ManifestTests.index([strange, FallbackIndexTests.foreign]), MediaType.ociIndex)
+        }
+        let client = try registry.client()
+        let ours = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        func index() -> String {
+            String(decoding: registry.change { $0.manifests[Self.tag]?.bytes ?? [] }, as: UTF8.self)
+        }
+        #expect(index().contains(strange) && index().contains("\(ours)"))
+        try await client.dropFromFallbackIndex("app", subject: Self.subject.digest, referrers: [ours])
+        #expect(index().contains(strange) && !index().contains("\(ours)"))
+
+        registry.change { state in
+            state.script = { request, _ in
+                request.path.contains("/referrers/")
+                    ? .init(
+                        headers: [("Content-Type", MediaType.ociIndex)],
+                        body: ManifestTests.index([strange, FallbackIndexTests.foreign])) : nil
+            }
+        }
+        let listed = try await registry.client().referrers("app", of: Self.subject.digest)
+        #expect(listed.descriptors.count == 1)
+        // not a digest at all is a registry that is not to be understood
+        registry.change { state in
+            state.script = { request, _ in
+                request.path.contains("/referrers/")
+                    ? .init(
+                        headers: [("Content-Type", MediaType.ociIndex)],
+                        body: ManifestTests.index([strange.replacing("blake3:", with: "sha256:Z")])) : nil
+            }
+        }
+        await #expect(throws: OCIError.self) { try await registry.client().referrers("app", of: Self.subject.digest) }
     }
 
     @Test func `no such tag is an answer`() async throws {

@@ -181,23 +181,4 @@ extension Journal {
                 """
             ).map { try $0.decode("id", as: Int64.self) })
     }
-
-    /// The evidence of a group that another of its members was found with before: one entry is one row, whoever finds it.
-    /// - Returns: its id, now also this target's; `nil` where there is none, or it is no group's.
-    static func join(
-        _ prepared: Evidence.Prepared, _ logged: Evidence.Logged, _ targetID: Int64, in session: Session
-    ) throws -> Int64? {
-        guard prepared.subjects > 1 else { return nil }
-        return try session.query(
-            """
-            INSERT INTO countersign.evidence_target (evidence_id, target_id, format)
-            SELECT e.id, \(targetID), e.format FROM countersign.evidence e
-            WHERE e.log_id = \(logged.logID)::text AND e.log_index = \(logged.logIndex) AND e.abandoned_at IS NULL
-                AND e.format = \(prepared.format.rawValue)::text AND e.signature = \(prepared.signature)
-                AND e.bundle = \(logged.bundle)
-            ON CONFLICT (evidence_id, target_id) DO UPDATE SET live = true -- its image had gone, and came back
-            RETURNING evidence_id
-            """
-        ).first?.decode("evidence_id")
-    }
 }

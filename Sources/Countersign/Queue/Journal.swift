@@ -79,35 +79,6 @@ package struct Journal: Sendable {
         }
     }
 
-    /// Records a signature that the registry was found to serve: statement, log entry and manifest, all of it or nothing,
-    /// so that no crash leaves evidence behind whose request to the log nobody knows.
-    ///
-    /// - Parameter prepared: its `logRequest` may be empty; an entry that is there need not be asked for again.
-    /// - Returns: the evidence as stored. If the target has live evidence already, that one stands, logged or not.
-    package func adopt(
-        _ prepared: Evidence.Prepared, _ logged: Evidence.Logged, attachment: Evidence.Attachment, for claim: Claim
-    ) async throws(QueueError) -> Evidence {
-        try await pool.together { session in
-            let (targetID, answers) = try Self.fence(claim, and: [Self.liveEvidence(of: claim)], in: session)
-            let live = try answers[0].map(Evidence.init)
-            if let existing = live.first(where: { $0.format == prepared.format }) { return existing }
-            let id =
-                try Self.join(prepared, logged, targetID, in: session)
-                ?? Self.insert(prepared, logged: logged, of: [targetID], in: session)
-            let pushed: Query = """
-                UPDATE countersign.attachment SET pushed_at = now()
-                WHERE evidence_id = \(id) AND target_id = \(targetID)
-                """
-            let answered = try session.pipeline(
-                Self.records(logged, attachment, of: id, claim) + [pushed, Self.liveEvidence(of: claim)])
-            let stored = try (answered.last ?? []).map(Evidence.init).first { $0.format == prepared.format }
-            guard let stored else {
-                throw QueueError.unreadable(table: "evidence", what: "row \(id), just written")
-            }
-            return stored
-        }
-    }
-
     /// A size that the evidence's log had shown before the evidence was made: no entry of it has a smaller index. 0 where nothing
     /// is known of that time.
     func sizeOfLog(before evidence: Evidence) async throws(QueueError) -> Int64 {
@@ -196,7 +167,7 @@ extension Journal {
     }
 
     /// Entry and manifest, as statements to go out behind the fence.
-    private static func records(
+    static func records(
         _ logged: Evidence.Logged, _ attachment: Evidence.Attachment, of evidenceID: Int64, _ claim: Claim
     ) -> [Query] {
         [
@@ -225,7 +196,7 @@ extension Journal {
         "(SELECT j.target_id FROM countersign.job j WHERE j.id = \(claim.jobID))"
     }
 
-    private static func liveEvidence(of claim: Claim) -> Query { liveEvidence(ofTarget: target(of: claim)) }
+    static func liveEvidence(of claim: Claim) -> Query { liveEvidence(ofTarget: target(of: claim)) }
 
     private static func liveEvidence(ofTarget target: Query) -> Query {
         """
@@ -241,7 +212,7 @@ extension Journal {
 }
 
 extension Evidence {
-    fileprivate init(_ row: Row) throws {
+    init(_ row: Row) throws {
         guard let format = Format(rawValue: try row.decode("format")) else {
             throw QueueError.unreadable(table: "evidence", what: "format")
         }

@@ -2,6 +2,7 @@ import FoundationEssentials
 import OCI
 import OpenSSL
 import Sigstore
+import StrictJSON
 
 /// A signature that is already there: after the loss of our database, or of a row in it, what verifies under our own
 /// identity and for this repository is recorded instead of signed a second time.
@@ -11,27 +12,20 @@ struct Adoption: Sendable {
     let journal: Journal
     let signer: Signer
 
-    /// For each format the first signature that we would have published, recorded as the target's evidence.
+    /// For each format the first signature that we would have published and could publish again, recorded as the target's
+    /// evidence.
     func adopt(
         _ formats: [SignatureFormat], for order: SigningOrder
     ) async throws -> [SignatureFormat: Evidence] {
-        var adopted: [SignatureFormat: Evidence] = [:]
+        guard !formats.isEmpty else { return [:] }
         for format in formats {
-            let found =
-                switch format {
-                case .bundle: try await bundle(order)
-                case .legacy: try await layer(order)
-                }
-            guard let found else { continue }
-            let evidence = try await journal.adopt(
-                found.prepared, found.logged, attachment: found.attachment, for: order.claim)
-            // it is there: what follows looks at it and does not write it again
-            try await journal.published(evidence, for: order.claim)
+            switch format {
+            case .bundle: try await adoptBundle(order)
+            case .legacy: try await adoptLayer(order)
+            }
         }
-        guard !formats.isEmpty else { return adopted }
         // what was stored before stands, also over what was found
-        adopted = try await journal.liveEvidence(of: order.target)
-        return adopted
+        return try await journal.liveEvidence(of: order.target)
     }
 
     private struct Found {
@@ -40,57 +34,72 @@ struct Adoption: Sendable {
         let attachment: Evidence.Attachment
     }
 
-    private func bundle(_ order: SigningOrder) async throws -> Found? {
+    private func adoptBundle(_ order: SigningOrder) async throws {
         let name = order.place.repository.name
-        let listed: AttachedBundles
+        let listed: ListedBundles
         do { listed = try await order.place.registry.bundles(name, of: order.target.digest) } catch .tooLarge {
-            return nil  // more referrers than anybody reads: whoever listed them must not keep the image unsigned
+            return  // more referrers than anybody reads: whoever listed them must not keep the image unsigned
         }
+        var look = BlobLook(place: order.place)
         for candidate in listed.bundles {
-            guard let bundle = try? UnverifiedBundle(json: candidate.bytes), isOurs(.bundle(bundle), order),
+            guard let size = candidate.size(upTo: BlobLook.blobLimit),
+                let json = try await look.bytes(of: candidate.digest, size: size),
+                let bundle = try? UnverifiedBundle(json: json), isOurs(.bundle(bundle), order),
                 case .envelope(let envelope) = bundle.content, let entry = Self.named(bundle.tlogEntries.first)
-            else { continue }
-            let manifest = try await order.place.registry.manifest(name, candidate.manifest.digest)
-            // the bundle is ours, the manifest around it is anybody's: it must be one that we could push again
-            guard manifest.subject?.digest == order.target.digest,
-                (try? BundleReferrer(manifest: manifest.bytes, bundle: candidate.bytes)) != nil
             else { continue }
             var chain: [[UInt8]] = []
             if case .certificate(let leaf) = bundle.material { chain = [leaf] }
-            return Found(
-                prepared: try prepared(
-                    .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
-                    timestamp: bundle.timestamps.first, order, subjects: Self.subjects(of: envelope)),
-                logged: Evidence.Logged(entry, bundle: candidate.bytes),
-                attachment: Evidence.Attachment(
-                    manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType,
-                    digest: manifest.descriptor.digest))
+            let signed = try prepared(
+                .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
+                timestamp: bundle.timestamps.first, order, subjects: Self.subjects(of: envelope))
+            for carrier in candidate.carriers {
+                let manifest = try await order.place.registry.manifest(name, carrier.manifest.digest)
+                let found = Found(
+                    prepared: signed, logged: Evidence.Logged(entry, bundle: json),
+                    attachment: Evidence.Attachment(
+                        manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType,
+                        digest: manifest.descriptor.digest))
+                if try await take(found, order) { return }
+            }
         }
-        return nil
     }
 
     /// The most layers of others that are fetched to find one of ours.
     private static let layerLimit = 64
-    /// The most bytes of one.
-    private static let payloadLimit = 16 << 20
 
-    private func layer(_ order: SigningOrder) async throws -> Found? {
+    private func adoptLayer(_ order: SigningOrder) async throws {
+        var look = BlobLook(place: order.place)
         for descriptor in try await promisingLayers(order) {
-            guard let payload = try await payload(of: descriptor, order.place) else { continue }
+            guard let payload = try await look.bytes(of: descriptor.digest, size: descriptor.size) else { continue }
             let layer = LegacyLayer(
                 mediaType: descriptor.mediaType, payload: payload, annotations: descriptor.annotations ?? [:])
             guard let legacy = try? LegacySignature(layer), isOurs(.legacy(legacy), order),
                 let entry = Self.named(legacy.entry)
             else { continue }
-            return Found(
+            let found = Found(
                 prepared: try prepared(
                     .legacy, payload: Self.signed(legacy), signature: legacy.signature,
                     chain: legacy.certificate.map { [$0.der] } ?? [], timestamp: legacy.timestamp, order),
                 logged: Evidence.Logged(entry, bundle: nil),
                 attachment: Evidence.Attachment(
                     manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest))
+            if try await take(found, order) { return }
         }
-        return nil
+    }
+
+    /// Records what was found, if it can be followed from the record: the signature is ours, but what is around it is anybody's
+    /// (a manifest of another type, an envelope that was written anew), and what cannot be published again is no evidence.
+    /// - Returns: false where it is to be passed over.
+    private func take(_ found: Found, _ order: SigningOrder) async throws -> Bool {
+        let stored = Evidence(
+            id: 0, prepared: found.prepared, logged: found.logged, attachment: found.attachment, firstMissedAt: nil)
+        guard (try? LoggedEvidence(stored, order, signer)) != nil,
+            let evidence = try await journal.adopt(
+                found.prepared, found.logged, attachment: found.attachment, for: order.claim)
+        else { return false }
+        // it is there: what follows looks at it and does not write it again
+        try await journal.published(evidence, for: order.claim)
+        return true
     }
 
     /// Layers under the tag that name us; none if there are more than anybody reads.
@@ -109,18 +118,6 @@ struct Adoption: Sendable {
         switch legacy.content {
         case .payload(let bytes, _): bytes
         case .envelope(let envelope): envelope.payload
-        }
-    }
-
-    /// A layer's blob; nil if it is not there or not what the manifest says.
-    private func payload(of layer: Descriptor, _ place: SignaturePlace) async throws(OCIError) -> [UInt8]? {
-        do {
-            return try await place.registry.blob(place.repository.name, layer.digest, limit: Self.payloadLimit)
-        } catch {
-            switch error {
-            case .notFound, .tooLarge, .digestMismatch: return nil
-            default: throw error
-            }
         }
     }
 
@@ -170,5 +167,43 @@ struct Adoption: Sendable {
     /// How many artifacts a verified statement is about.
     private static func subjects(of envelope: Envelope) -> Int {
         (try? Statement(json: envelope.payload, limits: UnverifiedBundle.attestationLimits).subjects.count) ?? 1
+    }
+}
+
+/// Blobs that others may have put there, fetched one at a time and within bounds: whoever may push lists as many as he likes,
+/// and every daemon looks at each target that has no evidence.
+struct BlobLook {
+    /// The most bytes of one: what is read as a bundle, and more than an attestation that is put whole into what is signed
+    /// has. One that is said to be larger is not fetched.
+    static let blobLimit = JSONLimits().maxBytes
+    /// The most bytes fetched in one look. What is listed behind that many of others is not found, and made again.
+    static let budget = 64 << 20
+
+    let place: SignaturePlace
+    private var left: Int
+    private var latest: (digest: OCI.Digest, bytes: [UInt8])?
+
+    init(place: SignaturePlace, budget: Int = Self.budget) {
+        self.place = place
+        left = budget
+    }
+
+    /// A blob; nil if it is not there, not what it is said to be, or beyond the bounds.
+    /// - Parameter size: how large it is said to be.
+    mutating func bytes(of digest: OCI.Digest, size: Int) async throws(OCIError) -> [UInt8]? {
+        // layers of one blob stand side by side: who signs an image twice signs the same document
+        if let latest, latest.digest == digest { return latest.bytes }
+        guard size <= Self.blobLimit, size <= left else { return nil }
+        left -= size
+        do {
+            let bytes = try await place.registry.blob(place.repository.name, digest, limit: size)
+            latest = (digest, bytes)
+            return bytes
+        } catch {
+            switch error {
+            case .notFound, .tooLarge, .digestMismatch: return nil
+            default: throw error
+            }
+        }
     }
 }

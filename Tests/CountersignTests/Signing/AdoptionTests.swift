@@ -114,4 +114,89 @@ import Testing
         #expect(verdict.signatures.count == 1)
         #expect(verdict.rejected.map(\.code) == ["verify.repository"])
     }
+
+    @Test func `what others list in hundreds is fetched once, within a budget`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let (digest, name) = (image.descriptor.digest, line.repository.name)
+        // distinct referrers of one blob, listed by one write of the index
+        let blob = Array("not a bundle, \(UUID())".utf8)
+        let large = Array(repeating: UInt8(0x20), count: BlobLook.blobLimit + 1)
+        for bundle in [blob, large] { try await line.pusher.pushBlob(name, bundle) }
+        try await line.list(
+            (0..<40).map { number in
+                BundleReferrer.render(
+                    bundle: number == 0 ? large : blob, subject: image.descriptor, predicateType: "\(number)",
+                    created: .now
+                ).manifest
+            }, beside: image)
+        try await line.push(digest)
+        try await line.daemon().workOff()
+        #expect(try await line.state(digest) == "signed")
+        func fetched(_ blob: [UInt8]) -> Int {
+            line.registry.requests.count { $0.path.hasSuffix("/blobs/\(Digest.sha256(of: blob))") }
+        }
+        #expect(fetched(blob) == 1)
+        #expect(fetched(large) == 0, "its size was enough")
+
+        let place = SignaturePlace(registry: line.pusher, repository: line.repository)
+        var look = BlobLook(place: place, budget: blob.count * 2 - 1)
+        let (first, second) = (Digest.sha256(of: blob), Digest.sha256(of: large))
+        #expect(try await look.bytes(of: first, size: blob.count) == blob)
+        #expect(try await look.bytes(of: first, size: blob.count) == blob, "it is at hand")
+        #expect(try await look.bytes(of: second, size: blob.count) == nil, "beyond the budget")
+    }
+
+    @Test func `our bundle in somebody's manifest of another type is passed over for our own`() async throws {
+        let before = try await SigningLine()
+        let image = try await before.image()
+        let digest = image.descriptor.digest
+        try await before.push(digest)
+        try await before.daemon().workOff()
+        let lost = try #require(try await before.signature(of: digest))
+
+        let after = try await before.withFreshDatabase()
+        let ours = try await after.pusher.manifest(after.repository.name, lost.referrer).bytes
+        let theirs = Array(
+            String(decoding: ours, as: UTF8.self).replacing(
+                #""artifactType":"\#(MediaType.sigstoreBundle)""#, with: #""artifactType":"application/x""#
+            ).utf8)
+        #expect(theirs != ours)
+        try await after.list([theirs, ours], beside: image)
+        try await after.push(digest)
+        try await after.daemon().workOff()
+        #expect(try await after.state(digest) == "signed")
+        let adopted = try #require(try await after.signature(of: digest))
+        #expect(adopted.referrer == lost.referrer && adopted.logIndex == lost.logIndex)
+        #expect(try await after.logEntries(about: digest).count == 1)
+    }
+
+    @Test func `our envelope, written anew by somebody, is passed over for our own`() async throws {
+        let before = try await SigningLine()
+        let digest = try await before.image().descriptor.digest
+        let setup = SigningLine.Setup.formats([.legacy])
+        func attest(_ line: SigningLine) async throws -> Int64 {
+            try await line.push(digest)
+            try await line.daemon(setup).workOff()
+            let id = try await line.attest(try sampleDocument("openvex-0.2.0.json"), "openvex", about: digest)
+            try await line.daemon(setup).workOff()
+            return id
+        }
+        let lost = try #require(try await before.attestation(attest(before)).status.signature)
+
+        let (after, name) = (try await before.withFreshDatabase(), before.repository.name)
+        let layer = try #require(try await after.pusher.legacyLayers(.attestation, of: digest, in: name).first)
+        let payload = try await after.pusher.blob(name, layer.digest, limit: layer.size)
+        let ours = LegacyLayer(mediaType: layer.mediaType, payload: payload, annotations: layer.annotations ?? [:])
+        var annotations = layer.annotations ?? [:]
+        // which is over the layer as it was
+        annotations["dev.sigstore.cosign/rfc3161timestamp"] = nil
+        let theirs = LegacyLayer(mediaType: layer.mediaType, payload: [0x20] + payload, annotations: annotations)
+        try await after.pusher.dropLegacyLayers([ours.encoded()], .attestation, of: digest, in: name)
+        for layer in [theirs, ours] {
+            try await after.pusher.attach(layer, .attestation, to: digest, in: name)
+        }
+        let adopted = try #require(try await after.attestation(attest(after)).status.signature)
+        #expect(adopted.logIndex == lost.logIndex)
+    }
 }

@@ -207,7 +207,7 @@ import Testing
         try await line.queueGroup([(digest, line.repository), (digest, other.repository)])
         try await daemon.workOffGroups()
         let place = line.repository.name + "-signatures"
-        let published = try await line.pusher.bundles(place, of: digest).bundles.map(\.manifest.digest)
+        let published = try await line.pusher.attachedBundles(place, of: digest).map(\.manifest.digest)
         #expect(published.count == 1)
 
         let revocations = Revocations(queue: line.database.queue)
@@ -220,7 +220,7 @@ import Testing
             return try await line.database.records.history(of: digest, in: repository).revocation
         }
         #expect(try await revoke(in: line.repository)?.removalError?.code == "withdrawal.shared")
-        #expect(try await line.pusher.bundles(place, of: digest).bundles.map(\.manifest.digest) == published)
+        #expect(try await line.pusher.attachedBundles(place, of: digest).map(\.manifest.digest) == published)
         #expect(!line.registry.requests.contains(where: Self.isDeletion))
         // now it is nobody's signature any more
         #expect(try await revoke(in: other.repository)?.removal == .deleted)

@@ -9,6 +9,24 @@ import Testing
 
 @testable import Countersign
 
+/// A bundle as a registry serves it, and the referrer that carries it.
+struct AttachedBundle: Sendable {
+    let manifest: Descriptor
+    let bytes: [UInt8]
+}
+
+extension RegistryClient {
+    /// Everything that is listed as a bundle, fetched.
+    func attachedBundles(_ name: String, of subject: OCI.Digest) async throws -> [AttachedBundle] {
+        var attached: [AttachedBundle] = []
+        for bundle in try await bundles(name, of: subject).bundles {
+            let bytes = try await blob(name, bundle.digest, limit: bundle.size(upTo: .max) ?? 0)
+            attached += bundle.carriers.map { AttachedBundle(manifest: $0.manifest, bytes: bytes) }
+        }
+        return attached
+    }
+}
+
 /// What the world outside holds after a test: log, registry, tables.
 extension SigningLine {
     /// UUIDs of the log's entries whose statement is about this digest.
@@ -24,9 +42,9 @@ extension SigningLine {
 
     /// Bundles that the registry lists and serves for this digest.
     func referrers(of digest: OCI.Digest) async throws -> [AttachedBundle] {
-        let found = try await pusher.bundles(repository.name, of: digest)
-        #expect(found.missing.isEmpty, "listed but not served")
-        return found.bundles
+        let missing = try await pusher.bundles(repository.name, of: digest).missing
+        #expect(missing.isEmpty, "listed but not served")
+        return try await pusher.attachedBundles(repository.name, of: digest)
     }
 
     func state(_ digest: OCI.Digest) async throws -> String? { try await database.state(digest) }

@@ -72,6 +72,22 @@ extension SigningLine {
         return try await pusher.manifest(repository.name, pushed.digest)
     }
 
+    /// Pushes referrers and lists them, in this order and in place of what was listed, as anybody may who may push.
+    func list(_ referrers: [[UInt8]], beside image: Manifest) async throws {
+        _ = try await pusher.pushBlob(repository.name, Array("{}".utf8))
+        var entries: [String] = []
+        for referrer in referrers {
+            let pushed = try await pusher.pushManifest(
+                repository.name, bytes: referrer, mediaType: MediaType.ociManifest, reference: .digest)
+            entries.append(
+                #"{"mediaType":"\#(MediaType.ociManifest)","size":\#(referrer.count),"digest":"\#(pushed.digest)"}"#)
+        }
+        _ = try await put(
+            """
+            {"schemaVersion":2,"mediaType":"\(MediaType.ociIndex)","manifests":[\(entries.joined(separator: ","))]}
+            """, MediaType.ociIndex, .tag(SignatureTag.fallback(for: image.descriptor.digest)))
+    }
+
     /// Copies an image into another repository.
     func copy(_ image: Manifest, to other: SigningLine) async throws {
         guard case .image(let content) = image.content else { throw SupportError("not an image") }

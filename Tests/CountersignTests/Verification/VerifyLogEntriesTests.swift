@@ -172,8 +172,9 @@ import Testing
                 registry: SigningLine.registryName, name: line.repository.name + "-signatures"))
         #expect(try await signed.findings(signatures: place).map(\.outcome) == [.verified, .verified])
 
-        let kept = try await line.pusher.bundles(place.repository.name, of: signed.image.descriptor.digest)
-        let bundle = try UnverifiedBundle(json: try #require(kept.bundles.first).bytes)
+        let kept = try await line.pusher.attachedBundles(
+            place.repository.name, of: signed.image.descriptor.digest)
+        let bundle = try UnverifiedBundle(json: try #require(kept.first).bytes)
         try await signed.attach(
             UnverifiedBundle(bundle.content, bundle.material, [], timestamps: bundle.timestamps).json())
         let unlogged = try await signed.findings()
