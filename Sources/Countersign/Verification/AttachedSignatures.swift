@@ -62,7 +62,7 @@ extension SignaturePlace {
     }
 
     /// Fetches one and parses it.
-    /// - Parameter limit: the most bytes; a larger one counts as unreadable.
+    /// - Parameter limit: the most bytes; a larger one counts as unreadable, and one that is said to be larger is not asked for.
     /// - Returns: what it is, or why it cannot be read.
     /// - Throws: ``OCIError`` when the registry does not say.
     package func fetch(
@@ -70,7 +70,10 @@ extension SignaturePlace {
     ) async throws(OCIError) -> Result<FetchedSignature, SignatureRejection> {
         let bytes: [UInt8]
         do throws(OCIError) {
-            bytes = try await registry.blob(repository.name, attached.layer.digest, limit: limit)
+            guard attached.layer.size <= limit else {
+                throw .tooLarge(what: "blob \(attached.layer.digest)", limit: limit, unit: "bytes")
+            }
+            bytes = try await registry.blob(repository.name, attached.layer.digest, limit: attached.layer.size)
         } catch {
             return .failure(try rejection(of: error, at: attached.location))
         }

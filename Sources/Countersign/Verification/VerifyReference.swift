@@ -114,11 +114,23 @@ package struct VerifyReference: Sendable {
         let attached = try await place.attached(to: subject.descriptor.digest, kinds: [expectation.kind])
         var signatures: [Signature] = []
         var rejected = attached.unreadable
+        var judged: [Content: Result<Signature, SignatureRejection>] = [:]
         for candidate in attached.signatures {
-            do {
-                signatures.append(try await judge(candidate, at: place, artifact, reference.repository))
-            } catch let rejection as SignatureRejection {
+            if let rejection = rejection(bySaid: candidate) {
                 rejected.append(rejection)
+                continue
+            }
+            let content = Content(candidate)
+            let judgement: Result<Signature, SignatureRejection>
+            if let content, let known = judged[content] {
+                judgement = known.at(candidate.location)
+            } else {
+                judgement = try await judge(candidate, at: place, artifact, reference.repository)
+            }
+            if let content { judged[content] = judgement }
+            switch judgement {
+            case .success(let signature): signatures.append(signature)
+            case .failure(let rejection): rejected.append(rejection)
             }
         }
         return Report(
@@ -127,18 +139,44 @@ package struct VerifyReference: Sendable {
             signatures: Self.superseding(signatures, expectation.predicateType), rejected: rejected)
     }
 
-    /// - Throws: ``SignatureRejection`` if it does not count; else as ``verify(_:)``.
+    /// What a bundle is judged by: whoever may push can list one as often as he likes, and it is fetched and judged once. Of
+    /// the older format the annotations count as well.
+    private struct Content: Hashable {
+        let digest: OCI.Digest
+        let size: Int
+
+        init?(_ candidate: AttachedSignature) {
+            guard candidate.location.form == .referrer else { return nil }
+            (digest, size) = (candidate.layer.digest, candidate.layer.size)
+        }
+    }
+
+    /// A large document of another kind is not worth fetching to say so.
+    private func rejection(bySaid candidate: AttachedSignature) -> SignatureRejection? {
+        guard let named = candidate.predicateType, candidate.layer.size > AttachedSignatures.signatureLimit,
+            named != expectation.predicateType, named != ReferencePredicate.type
+        else { return nil }
+        return SignatureRejection(
+            candidate.location, code: "verify.predicate_type",
+            observed: "listed as \(named), expected \(expectation.predicateType)")
+    }
+
+    /// - Returns: why it does not count, if it does not.
+    /// - Throws: as ``verify(_:)``.
     private func judge(
         _ candidate: AttachedSignature, at place: SignaturePlace, _ artifact: ArtifactDigest, _ repository: Repository
-    ) async throws -> Signature {
-        // a large document of another kind is not worth fetching to say so
-        if let named = candidate.predicateType, candidate.layer.size > AttachedSignatures.signatureLimit,
-            named != expectation.predicateType, named != ReferencePredicate.type
-        {
-            throw SignatureRejection(
-                candidate.location, code: "verify.predicate_type",
-                observed: "listed as \(named), expected \(expectation.predicateType)")
+    ) async throws -> Result<Signature, SignatureRejection> {
+        do {
+            return .success(try await signature(candidate, at: place, artifact, repository))
+        } catch let rejection as SignatureRejection {
+            return .failure(rejection)
         }
+    }
+
+    /// - Throws: ``SignatureRejection`` if it does not count; else as ``verify(_:)``.
+    private func signature(
+        _ candidate: AttachedSignature, at place: SignaturePlace, _ artifact: ArtifactDigest, _ repository: Repository
+    ) async throws -> Signature {
         let fetched = try await place.fetch(candidate, limit: expectation.limit).get()
         let verified: VerifiedSignature
         do throws(VerificationError) {
@@ -229,6 +267,19 @@ extension SignatureRejection {
     /// A check that failed.
     fileprivate init(_ location: SignatureLocation, _ error: VerificationError) {
         self.init(location, code: error.code, observed: error.observed, fix: error.fix)
+    }
+}
+
+extension Result<VerifyReference.Signature, SignatureRejection> {
+    /// The same of a bundle that is listed there as well.
+    fileprivate func at(_ location: SignatureLocation) -> Self {
+        map { signature in
+            VerifyReference.Signature(
+                location: location, verified: signature.verified, document: signature.document,
+                confirmations: signature.confirmations)
+        }.mapError { rejection in
+            SignatureRejection(location, code: rejection.code, observed: rejection.observed, fix: rejection.fix)
+        }
     }
 }
 

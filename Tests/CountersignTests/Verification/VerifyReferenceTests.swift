@@ -129,6 +129,55 @@ extension SigningLine {
         #expect(inputs.map { $0["superseded_by"]?.text } == answer.signatures.map(\.supersededBy))
     }
 
+    @Test func `a superseded document that is still listed is signed anew when it is sent again`() async throws {
+        let (line, image, digest) = try await Self.signed()
+        let daemon = try await line.daemon()
+        let others = try await line.referrers(of: digest).map(\.bytes)
+        let first = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        try await daemon.workOff()
+        let old = try #require(try await line.referrers(of: digest).map(\.bytes).first { !others.contains($0) })
+        try await line.attest(sampleVEX(2), "openvex", about: digest)
+        try await daemon.workOff()
+        try await Self.relist(old, image, "openvex", in: line)
+        let again = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        try await daemon.workOff()
+
+        let (signed, anew) = (try await line.attestation(first).status, try await line.attestation(again).status)
+        #expect(again != first && anew.state == .signed)
+        #expect(try #require(anew.signature).logIndex > #require(signed.signature).logIndex)
+        #expect(try await line.database.jobCount() == 0)
+        let report = try await line.report("openvex", of: digest)
+        #expect(
+            report.signatures.filter { $0.supersededBy == nil }.map {
+                $0.verified.statement?.subjects[0].annotations[Statement.generationAnnotation]
+            } == ["1"])
+    }
+
+    @Test func `a bundle that is listed under many manifests is fetched and judged once`() async throws {
+        let (line, image, digest) = try await Self.signed()
+        let bundle = try #require(try await line.referrers(of: digest).first).bytes
+        let junk = Array("not a bundle".utf8)
+        try await line.pusher.pushBlob(line.repository.name, junk)
+        try await line.list(
+            (0..<8).map { number in
+                BundleReferrer.render(
+                    bundle: number % 2 == 0 ? bundle : junk, subject: image.descriptor,
+                    predicateType: "https://example.com/\(number)", created: .now
+                ).manifest
+            }, beside: image)
+        let place = SignaturePlace(
+            registry: RegistryClient(
+                try RegistryEndpoint(
+                    name: SigningLine.registryName, url: line.registry.url, route: SigningLine.route),
+                http: SigningLine.http), repository: line.repository)
+        let before = line.registry.requests.count
+        let report = try await line.report(of: digest, signatures: place)
+        #expect(report.signatures.count == 4 && report.rejected.count == 4)
+        #expect(Set(report.signatures.map(\.location.manifest)).count == 4)
+        #expect(Set(report.rejected.map(\.location.manifest)).count == 4)
+        #expect(line.registry.requests.dropFirst(before).count { $0.path.contains("/blobs/") } == 2)
+    }
+
     @Test func `a VEX that was sent to stand beside the others supersedes none of them`() async throws {
         let (line, _, digest) = try await Self.signed()
         let daemon = try await line.daemon()
