@@ -261,6 +261,8 @@ package struct SignAttestation: Sendable {
         if attestation.isVEX, !attestation.replaces {
             annotations[Statement.replacesAnnotation] = Statement.replacesNothing
         }
+        // a document that took its own place again: its older bundle may still be listed, and is not this one
+        if target.generation > 0 { annotations[Statement.generationAnnotation] = "\(target.generation)" }
         // the formats' statements must differ, for each to have a log entry of its own
         if format == .legacy { annotations["dev.countersign/format"] = format.rawValue }
         return Statement.Subject(name: repository, digest: [digest.algorithm: digest.hex], annotations: annotations)
