@@ -21,8 +21,16 @@ package struct SignAttestation: Sendable {
     private let inlineLimit: Int
     private let streamed: StreamedAttestation
 
-    /// How long an attestation waits before it looks again whether its artifact is signed; a signature wakes it earlier.
-    private static let pause: Duration = .seconds(60)
+    /// How long an attestation waits before it looks again whether its artifact is signed: this, doubling to the longest. A
+    /// signature wakes it earlier.
+    private static let firstPause: Duration = .seconds(60)
+    private static let longestPause: Duration = .seconds(480)
+
+    /// - Parameter failures: how often it came back in a row.
+    static func pause(after failures: Int) -> Duration {
+        min(firstPause * (1 << min(max(failures, 0), 8)), longestPause)
+    }
+
     /// Said of what is signed, it leaves it signed (``JobQueue/conclude(jobID:leaseToken:as:_:in:)``).
     static let supersededCode = "attestation.superseded"
     static let artifactRefusedCode = "attestation.artifact_refused"
@@ -67,7 +75,7 @@ package struct SignAttestation: Sendable {
             return .refused(
                 refusal(Self.supersededCode, "attestation \(newer) of the same type is newer and signed"))
         }
-        if let outcome = try await waiting(attestation, target, rule) { return outcome }
+        if let outcome = try await waiting(attestation, target, rule, failures: claim.failures) { return outcome }
 
         let place = try registries.place(of: target.repository)
         let subject = try await trace.stage(.fetch) {
@@ -99,7 +107,7 @@ package struct SignAttestation: Sendable {
 
     /// The outcome while the artifact is not signed; nil once it is, in every format of the rule.
     private func waiting(
-        _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule
+        _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule, failures: Int = 0
     ) async throws -> Outcome? {
         let artifact = try await records.signature(of: target)
         switch artifact?.state {
@@ -124,7 +132,7 @@ package struct SignAttestation: Sendable {
                 code: Self.waitingCode, stage: SigningStage.authorise.rawValue,
                 observed: "\(target.digest) has no signature of ours yet (\(artifact?.state.rawValue ?? "not pushed"))",
                 fix: "nothing: the document is attached once the artifact is signed"),
-            after: Self.pause, counts: false)
+            after: Self.pause(after: failures), counts: false)
     }
 
     /// The look back: what our records have of it is verified anew, and put back where the registry does not serve it. The

@@ -53,8 +53,12 @@ extension JobQueue {
     private func putBack(_ back: JobReturn, _ claim: Claim) async throws(QueueError) -> Settlement {
         let settled = try await pool.together { session in
             let settled = try Self.putBack([back], in: session)
-            if case .withdraw(let target) = claim.work, let failure = back.error, settled[claim.jobID] != nil {
-                try Self.withdrawalFailed(target, failure, in: session)
+            guard let failure = back.error, settled[claim.jobID] != nil else { return settled }
+            switch claim.work {
+            case .withdraw(let target): try Self.withdrawalFailed(target, failure, in: session)
+            case .attest where failure.code == SignAttestation.waitingCode:
+                try Self.makeWay(claim.jobID, in: session)
+            default: break
             }
             return settled
         }

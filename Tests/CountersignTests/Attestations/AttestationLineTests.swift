@@ -126,6 +126,28 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.database.contradictions() == 0)
     }
 
+    @Test func `a document that waits for its image takes no slot from live pushes, and looks ever less often`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        try await line.attest(sampleVEX(1), "openvex", about: sampleDigest("never pushed"), wait: .seconds(3_600))
+        var pauses: [Int] = []
+        for _ in 0..<6 {
+            try await daemon.attemptAll()
+            #expect(
+                try await line.database.number("SELECT lane::bigint FROM countersign.job")
+                    == Int(Lane.default.rawValue))
+            pauses.append(
+                try await line.database.number(
+                    "SELECT round(extract(epoch FROM run_at - now()) / 30)::bigint * 30 FROM countersign.job"))
+            try await line.database.makeDue()
+        }
+        #expect(pauses == [60, 120, 240, 480, 480, 480])
+        // one of the version before may have counted further
+        #expect(SignAttestation.pause(after: 1_000_000_000) == .seconds(480))
+    }
+
     @Test func `a signature that comes while a document goes back to wait is noticed at once`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
