@@ -159,10 +159,11 @@ extension JobQueue {
         """
     }
 
-    /// What is said before anything was looked at: a signature that is there stands.
+    /// What is said before the signature was looked at: one that is there stands.
     static let saidBefore: Set<String> = [
         "policy.refused", Lineage.supersededCode, Lineage.revokedCode, SignAttestation.supersededCode,
-        SignAttestation.artifactRefusedCode, SignAttestation.documentGoneCode,
+        SignAttestation.artifactRefusedCode, SignAttestation.documentGoneCode, SignArtifact.childrenOnlyCode,
+        SignArtifact.tooDeepCode,
     ]
 
     /// Ends one job without a signature. A resolve job has no target to show its end: it always leaves a dead letter.

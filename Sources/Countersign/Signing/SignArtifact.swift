@@ -89,12 +89,12 @@ package struct SignArtifact: Sendable {
         if rule.index != .index, case .index = subject.content, claim.depth >= Self.deepest {
             return .refused(
                 refusal(
-                    "manifest.too_deep", "an index within an index within an index: rules for children end there"))
+                    Self.tooDeepCode, "an index within an index within an index: rules for children end there"))
         }
         if rule.index == .children, case .index = subject.content {
             try await enqueueChildren(of: subject, of: target, rule: rule, claim: claim)
             return .refused(
-                refusal("policy.children_only", "rule \(rule.name) signs the children of an index, not the index"))
+                refusal(Self.childrenOnlyCode, "rule \(rule.name) signs the children of an index, not the index"))
         }
 
         let order = SigningOrder(
@@ -114,6 +114,10 @@ package struct SignArtifact: Sendable {
         }
         try await enqueueChildren(of: approved.subject, of: order.target, rule: order.rule, claim: order.claim)
     }
+
+    /// Said of an index that is signed, by a rule of before, they leave it signed (``JobQueue/conclude(jobID:leaseToken:as:_:in:)``).
+    static let childrenOnlyCode = "policy.children_only"
+    static let tooDeepCode = "manifest.too_deep"
 
     /// Indexes are followed to the second level; of more entries than 1,000 none is read (``Manifest/entryLimit``).
     private static let deepest: Int16 = 2

@@ -33,6 +33,20 @@ import Testing
         try await line.expectNothingPublic(attestation.descriptor.digest)
     }
 
+    @Test func `an index that was signed stays so when its rule comes to sign the children alone`() async throws {
+        let line = try await SigningLine()
+        let (index, images, _) = try await line.index()
+        let digest = index.descriptor.digest
+        try await line.push(digest)
+        try await line.daemon(.index(.both)).workOff()
+        try await line.push(digest)
+        try await line.daemon(.index(.children)).workOff()
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.failure(digest)?.code == "policy.children_only")
+        #expect(try await line.referrers(of: digest).count == 1)
+        for image in images { try await line.expectSignedOnce(image.descriptor.digest) }
+    }
+
     @Test func `an index within an index is followed, one within that is refused by name`() async throws {
         let line = try await SigningLine()
         let image = try await line.image(tag: "leaf")
