@@ -42,6 +42,10 @@ extension JobQueue {
             }
             if settled == .requeued { notifier.jobsAreDue() }
             return try Self.held(settled, claim)
+        case .notRevoked:
+            let settled = try await pool.together { session in try Self.notRevoked(claim, in: session) }
+            if settled == .requeued { notifier.jobsAreDue() }
+            return try Self.held(settled, claim)
         }
     }
 
@@ -185,8 +189,10 @@ extension JobQueue {
                         first_failed_at, \(error)::jsonb
                     FROM held
                     WHERE NOT pushed_again AND NOT cancel_requested AND (\(state.rawValue)::text = 'failed' OR target_id IS NULL)
-                    ON CONFLICT (target_id) DO UPDATE SET job_id = excluded.job_id, buried_at = now(),
-                        attempts = excluded.attempts, crashes = excluded.crashes, error = excluded.error
+                    ON CONFLICT (target_id) DO UPDATE SET job_id = excluded.job_id, kind = excluded.kind, tag = excluded.tag,
+                        delivery_key = excluded.delivery_key, buried_at = now(), received_at = excluded.received_at,
+                        attempts = excluded.attempts, crashes = excluded.crashes,
+                        first_failed_at = excluded.first_failed_at, error = excluded.error
                     RETURNING 1),
                 shown AS (
                     UPDATE countersign.target t

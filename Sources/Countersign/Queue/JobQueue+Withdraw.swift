@@ -56,6 +56,40 @@ extension JobQueue {
         return try settlements(rows, ended: .revoked)[claim.jobID]
     }
 
+    /// Ends a withdrawal of what is not revoked. Pushes may have folded into its job, and whatever waits for a signature has no
+    /// other: that one is due at once, as if for the first time.
+    static func notRevoked(_ claim: Claim, in session: Session) throws -> Settlement? {
+        try lock([claim.jobID], in: session)
+        let rows = try session.query(
+            """
+            WITH held AS MATERIALIZED (
+                SELECT j.id, j.received_at, j.cancel_requested, t.id AS target_id,
+                    j.pushed_again OR (t.state IN ('queued', 'signing', 'waiting') AND NOT j.cancel_requested) AS is_wanted,
+                    -- revoked since it was looked at
+                    CASE WHEN t.state = 'revoked' THEN j.kind
+                        WHEN t.purpose = \(Purpose.signature.rawValue)::text THEN \(JobKind.sign.rawValue)::text
+                        ELSE \(JobKind.attest.rawValue)::text END AS kind
+                FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
+                WHERE j.id = \(claim.jobID) AND j.lease_token = \(claim.leaseToken) AND j.leased FOR UPDATE OF j),
+            ended AS (
+                DELETE FROM countersign.job
+                WHERE id = ANY(ARRAY(SELECT id FROM held WHERE NOT is_wanted)) RETURNING 1),
+            turned AS (
+                UPDATE countersign.job j
+                SET kind = h.kind, leased = false, worker = NULL, lease_expires_at = NULL, alone = false,
+                    pushed_again = false, cancel_requested = false, run_at = now(), attempt = 0, failures = 0,
+                    first_failed_at = NULL, crash_count = 0, last_error = NULL
+                FROM held h WHERE j.id = h.id AND h.is_wanted RETURNING 1),
+            shown AS (
+                UPDATE countersign.target t
+                SET state = CASE WHEN h.is_wanted THEN 'queued' ELSE 'cancelled' END, updated_at = now()
+                FROM held h WHERE t.id = h.target_id AND t.state = 'signing' RETURNING 1)
+            SELECT is_wanted, now() - received_at AS age FROM held
+            """)
+        guard let row = rows.first else { return nil }
+        return try row.decode("is_wanted") ? .requeued : .ended(nil, sincePush: row.decode("age"))
+    }
+
     /// Everything of ours on the artifact was a manifest of its own and is deleted. A layer of a legacy tag never is: the
     /// manifest around it is everybody's.
     private static func deleted(_ target: Target) -> Query {

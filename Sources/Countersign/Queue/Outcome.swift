@@ -21,6 +21,9 @@ package enum Outcome: Sendable {
     /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
     /// Whether it is deleted, the attachments say. `undeleted`: why the registry, or our own record, did not let us delete.
     case withdrawn(isUnlisted: Bool, undeleted: Failure?)
+    /// A withdrawal of what is not revoked: released meanwhile, or taken up from a letter of that time. Its job is to sign what
+    /// waits for a signature, or is over.
+    case notRevoked
     /// Not done and not failed: this process is going away. The attempt does not count.
     case released
 }

@@ -102,6 +102,12 @@ package struct Revocations: Sendable {
                 SET state = CASE WHEN pushes > 0 THEN 'queued' ELSE 'cancelled' END, last_error = NULL, updated_at = now()
                 WHERE id = \(target.id) AND state = 'revoked'
                 """)
+            // a withdrawal that was given up is nothing to be taken up again
+            _ = try session.execute(
+                """
+                DELETE FROM countersign.dead_letter
+                WHERE target_id = \(target.id) AND kind = \(JobKind.withdraw.rawValue)::text
+                """)
             if target.wasPushed {
                 try Self.order(.sign, of: target.id, in: session)
             } else {

@@ -92,7 +92,7 @@ package struct Attempt: Sendable {
     /// Tells who has to know it of a signature that does not hold any more.
     /// - Returns: whether with that the look is done: another one now would find the same. Where it may be the trust that is
     ///   behind, it is repeated a few times; where something is missing and was not put back, until it is.
-    private func isTold(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async -> Bool {
+    func isTold(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async -> Bool {
         let failure = failed(error).failure
         do {
             guard let alarm, try await alarm.failed(error, failure, claim), let target = claim.target else {
@@ -149,8 +149,7 @@ package struct Attempt: Sendable {
     }
 
     private func withdraw(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
-        // released, or a job that a cancelled revocation left behind
-        guard try await sign.line.journal.lineage(of: target).state == .revoked else { return .released }
+        guard try await sign.line.journal.lineage(of: target).state == .revoked else { return .notRevoked }
         let place = try sign.registries.place(of: target.repository)
         return try await trace.stage(.publish) { try await sign.withdrawal.everything(target, place, claim) }
     }
@@ -186,6 +185,7 @@ extension Outcome {
         case .broken: "broken"
         case .resolved: "resolved"
         case .withdrawn: "withdrawn"
+        case .notRevoked: "not_revoked"
         case .released: "released"
         }
     }

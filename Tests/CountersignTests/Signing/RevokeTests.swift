@@ -140,4 +140,34 @@ import Testing
         try await daemon.workOff()
         #expect(try await line.legacyLayers(of: digest).map(\.digest) == [theirs.descriptor.digest])
     }
+
+    @Test(arguments: [false, true])
+    func `a withdrawal that was given up is not taken up again after the release`(isLeftBehind: Bool) async throws {
+        let line = try await SigningLine()
+        let (digest, queue) = (sampleDigest("image"), line.database.queue)
+        func letters() async throws -> String? {
+            try await line.database.text("SELECT string_agg(kind, ' ') FROM countersign.dead_letter")
+        }
+        try await line.push(digest)
+        _ = try await queue.settle(try await line.database.claimOne(), as: .signed(sampleRecord()))
+        _ = try await revocations(line).revoke(request(line, digest), removing: true)
+        _ = try await queue.settle(try await line.database.claimOne(), as: .failed(sampleFailure))
+        #expect(try await letters() == "withdraw")
+        _ = try await revocations(line).release(request(line, digest))
+        #expect(try await letters() == nil)
+        if isLeftBehind {
+            // by a daemon of the version before
+            try await line.database.pool.execute(
+                """
+                INSERT INTO countersign.dead_letter (job_id, kind, target_id, repository_id, received_at, attempts, crashes, error)
+                SELECT 1, 'withdraw', id, repository_id, now(), 1, 0, \(try sampleFailure.json())::jsonb
+                FROM countersign.target
+                """)
+        }
+        _ = try await queue.settle(try await line.database.claimOne(), as: .failed(sampleFailure))
+        #expect(try await letters() == "sign")
+        let buried = try #require(try await line.database.text("SELECT job_id::text FROM countersign.dead_letter"))
+        #expect(try await queue.redrive(jobs: [try #require(Int64(buried))]).count == 1)
+        #expect(try await line.database.text("SELECT kind FROM countersign.job") == "sign")
+    }
 }
