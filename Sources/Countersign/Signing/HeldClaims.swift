@@ -15,6 +15,8 @@ actor HeldClaims {
     private var members = 0
     private var groups = 0
     private var isDraining = false
+    /// When a job that must run alone was put off for the groups that are worked on, or the last of these ended.
+    private var putOffAt: ContinuousClock.Instant?
 
     /// Other daemons that were alive at the last heartbeat.
     private(set) var peers = 0
@@ -40,15 +42,31 @@ actor HeldClaims {
 
     var worksGroups: Bool { groups > 0 }
 
-    /// Whether another group may begin.
-    func hasPlaceForGroup(limit: Int) -> Bool { groups < limit }
+    /// Whether jobs of groups are to be claimed. Not while a job that must run alone waits for the end of those that are worked on;
+    /// afterwards it may be a group's itself.
+    func hasPlaceForGroup(limit: Int) -> Bool { groups < limit && !(groups > 0 && awaitsLoneJob) }
+
+    /// How long after the last group no other begins for a job that was put off, unless it comes: it is due again sooner, but another
+    /// daemon may have taken it.
+    private static let patience: Duration = .seconds(10)
+
+    private var awaitsLoneJob: Bool {
+        guard let putOffAt else { return false }
+        return groups > 0 || ContinuousClock.now < putOffAt + Self.patience
+    }
+
+    /// From now on no group begins, until a job that must run alone had its turn.
+    func awaitLoneJob() { putOffAt = .now }
+
+    /// It had.
+    func loneJobRan() { putOffAt = nil }
 
     /// From now on nothing is begun.
     func drain() { isDraining = true }
 
-    /// - Returns: false, and nothing is held, when `limit` groups are worked on already.
+    /// - Returns: false, and nothing is held, when `limit` groups are worked on already, or none is to begin.
     func begin(_ group: [Claim], limit: Int) -> Bool {
-        guard groups < limit else { return false }
+        guard groups < limit, !awaitsLoneJob else { return false }
         groups += 1
         join(group)
         return true
@@ -62,6 +80,7 @@ actor HeldClaims {
 
     func endGroup() {
         groups -= 1
+        if putOffAt != nil { putOffAt = .now }
         wakeWaiters()
     }
 

@@ -80,11 +80,13 @@ package struct Worker: Service {
                 progress.advanced()
                 // the slots for live pushes stay free beside any backlog of others
                 isBacklogged = claims.count >= max(1, free - settings.liveSlots)
+                let suspects = claims.filter { $0.crashes >= queue.settings.crashLimit }
+                // there is always another group: none begins before a job that waits for the end of all
+                if !suspects.isEmpty { await held.awaitLoneJob() }
                 for work in ClaimedWork.sorted(claims.filter { $0.crashes < queue.settings.crashLimit }) {
                     await hand(over: work, claimed)
                 }
                 // One at a time, each with nothing beside it; the others go back for another look.
-                let suspects = claims.filter { $0.crashes >= queue.settings.crashLimit }
                 await giveBack(Array(suspects.dropFirst()))
                 if let suspect = suspects.first { await runAlone(suspect, claimed) }
                 if claims.isEmpty { await signal.wait(upTo: settings.poll * Double.random(in: 0.8..<1.2)) }
@@ -164,7 +166,7 @@ package struct Worker: Service {
 
     /// A job that crashed its workers before: nothing else runs meanwhile, so that another crash is proven to be its own.
     private func runAlone(_ claim: Claim, _ claimed: AsyncStream<ClaimedWork>.Continuation) async {
-        // groups run for long: claiming must not wait for their end
+        // groups run for long: claiming must not wait for their end, and no other begins meanwhile
         guard await !held.worksGroups else {
             return await Task {
                 do { try await queue.putBack(unbegun: [claim], after: .seconds(5)) } catch {
@@ -184,6 +186,7 @@ package struct Worker: Service {
         }
         claimed.yield(.one(claim))
         await held.untilGone(claim)
+        await held.loneJobRan()
     }
 
     /// Releases claims that were never started. In a task of its own: the stop that cancels this one must not keep the

@@ -47,6 +47,52 @@ import Testing
         for digest in digests { try await line.expectSignedOnce(digest) }
     }
 
+    /// There is always another group while a batch runs.
+    @Test(.timeLimit(.minutes(5))) func `a job that must run alone waits for the groups that run, and no other begins`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let running = try await line.group(of: 3)
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold)) { $0.method == "POST" }
+        var settings = Worker.Settings()
+        settings.poll = .milliseconds(20)
+        let worker = try await line.daemon().worker(settings)
+        let suspect = try await line.image(tag: "suspect").descriptor.digest
+        let later = try await line.images(3)
+        try await self.running([worker]) {
+            await hold.reached()
+            try await line.push(suspect)
+            let limit = Int32(JobQueue.Settings().crashLimit)
+            try await line.database.pool.execute(
+                """
+                UPDATE countersign.job SET crash_count = \(limit) WHERE target_id = ANY(ARRAY(
+                    SELECT id FROM countersign.target WHERE digest = \(suspect.description)::text))
+                """)
+            try await eventually("it is put off", within: .seconds(30)) {
+                try await line.database.number(
+                    """
+                    SELECT count(*) FROM countersign.job j JOIN countersign.target t ON t.id = j.target_id
+                    WHERE t.digest = \(suspect.description)::text AND NOT j.leased AND j.run_at > now()
+                    """) == 1
+            }
+            try await line.queueGroup(later)
+            try await Task.sleep(for: .milliseconds(500))
+            for digest in later { #expect(try await line.state(digest) == "queued") }
+            hold.release()
+            try await eventually("all are signed", within: .seconds(60)) { try await line.database.jobCount() == 0 }
+        }
+        try await line.expectSignedOnce(suspect)
+        try await line.expectSignedOnce(running)
+        try await line.expectSignedOnce(later)
+        #expect(
+            try await line.database.number(
+                """
+                SELECT count(*) FROM countersign.target t, countersign.target s
+                WHERE s.digest = \(suspect.description)::text AND t.signed_at < s.signed_at
+                """) == running.count)
+    }
+
     @Test func `a worker whose row is gone shows itself again`() async throws {
         let line = try await SigningLine()
         var settings = Worker.Settings()
