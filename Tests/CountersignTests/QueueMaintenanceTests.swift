@@ -28,4 +28,19 @@ import Testing
         #expect(try await fixture.number("SELECT count(*) FROM countersign.event_default") == 0)
         #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 3)
     }
+
+    @Test func `what nobody misses is removed although partitions cannot be made`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("app")))
+        try await fixture.pool.execute(
+            "INSERT INTO countersign.worker (id, host, version, seen_at) VALUES (gen_random_uuid(), 'h', 'v', now() - interval '2 days')"
+        )
+        try await fixture.pool.execute(
+            """
+            CREATE OR REPLACE FUNCTION countersign.create_event_partitions(ahead int) RETURNS bigint LANGUAGE plpgsql
+            AS $$ BEGIN RAISE EXCEPTION 'no'; END $$
+            """)
+        await #expect(throws: QueueError.self) { try await fixture.queue.maintain() }
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.worker") == 0)
+    }
 }

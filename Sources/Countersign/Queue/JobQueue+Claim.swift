@@ -83,7 +83,7 @@ extension JobQueue {
         claimed AS (
             UPDATE countersign.job j
             SET leased = true, lease_token = nextval('countersign.lease_token'), worker = \(worker)::uuid,
-                lease_expires_at = now() + \(lease)::interval, attempt = j.attempt + 1
+                lease_expires_at = now() + \(lease)::interval, attempt = least(j.attempt + 1, \(counterLimit))
             WHERE j.id = ANY(ARRAY(SELECT id FROM due))
             RETURNING j.*),
         marked AS (

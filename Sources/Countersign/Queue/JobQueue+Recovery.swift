@@ -38,22 +38,31 @@ extension JobQueue {
     }
 
     /// Once an hour: partitions for the days to come; leases, documents and workers that nobody will miss. What is kept for a
-    /// configured time is ``Retention``'s.
+    /// configured time is ``Retention``'s. The one is done although the other fails.
     /// - Returns: events that had no partition of their own. More than 0 means that maintenance did not run for days.
     @discardableResult
     package func maintain() async throws(QueueError) -> Int {
-        let ahead = Int32(clamping: settings.partitionsAhead)
-        let strayed = try await pool.together { session in
-            try session.query("SELECT countersign.create_event_partitions(\(ahead)::int) AS strayed")
-                .first?.decode("strayed", as: Int64.self) ?? 0
-        }
+        let partitions = await createPartitions()
         _ = try await pool.together { session in
             _ = try session.execute(
                 "DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
             try DocumentStore.sweep(in: session)
             _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
         }
-        return Int(strayed)
+        return try partitions.get()
+    }
+
+    private func createPartitions() async -> Result<Int, QueueError> {
+        let ahead = Int32(clamping: settings.partitionsAhead)
+        do throws(QueueError) {
+            let strayed = try await pool.together { session in
+                try session.query("SELECT countersign.create_event_partitions(\(ahead)::int) AS strayed")
+                    .first?.decode("strayed", as: Int64.self) ?? 0
+            }
+            return .success(Int(strayed))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Shows this process in the `worker` table; repeated calls move `seen_at` on. `draining` from the moment of SIGTERM.

@@ -32,6 +32,9 @@ struct JobReturn: Sendable {
 }
 
 extension JobQueue {
+    /// Where the counters of a job stand still: beyond it the table takes none.
+    static let counterLimit: Int32 = 1_000_000_000
+
     /// Returns jobs to the queue: retried, released or rescued. One whose cancelling was asked for ends here.
     /// - Returns: how each that was still held went; `.ended(.cancelled, …)`, `.requeued` (due now) or `.postponed`.
     static func putBack(_ returns: [JobReturn], in session: Session) throws -> [Int64: Settlement] {
@@ -58,8 +61,10 @@ extension JobQueue {
                     SET leased = false, worker = NULL, lease_expires_at = NULL, alone = false, pushed_again = false,
                         cancel_requested = false,
                         -- an attempt that ended while it ran alone is proof of innocence
-                        crash_count = CASE WHEN j.alone AND b.crashes = 0 THEN 0 ELSE j.crash_count END + b.crashes,
-                        attempt = greatest(j.attempt - b.uncounted, 0), failures = j.failures + b.failures,
+                        crash_count = least(CASE WHEN j.alone AND b.crashes = 0 THEN 0 ELSE j.crash_count END + b.crashes,
+                            \(counterLimit)),
+                        attempt = greatest(j.attempt - b.uncounted, 0),
+                        failures = least(j.failures + b.failures, \(counterLimit)),
                         first_failed_at = CASE WHEN b.failures > 0 THEN coalesce(j.first_failed_at, now())
                             ELSE j.first_failed_at END,
                         run_at = CASE WHEN j.pushed_again THEN now() ELSE now() + b.delay END,
