@@ -12,6 +12,8 @@ package struct Alert: Sendable, Equatable {
         case signatureTampered = "signature.tampered"
         /// A log has an entry under one of our identities that our records do not explain.
         case unknownEntry = "identity.unknown_entry"
+        /// The place in a log of something that we signed is another row's: it cannot be recorded, and so not published.
+        case placeTaken = "evidence.place_taken"
     }
 
     package let code: Code

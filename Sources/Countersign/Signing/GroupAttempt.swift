@@ -260,6 +260,10 @@ struct GroupAttempt: Sendable {
                 "stage": "\(failed.failure.stage)", "error.code": "\(failed.failure.code)",
                 "group.members": "\(claims.count)",
             ])
+        if let first = claims.first {
+            let trace = AttemptTrace(first, logger: attempt.logger, metrics: attempt.metrics)
+            _ = await attempt.isTold(error, first, trace)
+        }
         await end(claims.map { ($0, failed) })
     }
 

@@ -141,4 +141,97 @@ import Testing
         #expect(try await state(line, digest) == "signed")
         try await line.expectNothingPublic(attested)
     }
+
+    /// With such a row each `now() - received_at` would fail, and every claim of every daemon with it.
+    @Test func `a time without end and a counter at its type's end are refused by the database`() async throws {
+        let line = try await SigningLine()
+        try await line.push(sampleDigest("first"))
+        let (_, intake) = try await line.database.role(.intake)
+        let (_, work) = try await line.database.role(.work)
+        for (attacker, statement) in [
+            (
+                intake,
+                "INSERT INTO countersign.job (kind, repository_id, tag, received_at) VALUES ('resolve', 1, 'v', 'infinity')"
+            ),
+            (
+                intake,
+                "INSERT INTO countersign.job (kind, repository_id, tag, run_at) VALUES ('resolve', 1, 'v', '-infinity')"
+            ),
+            (intake, "UPDATE countersign.job SET run_at = 'infinity'"),
+            (
+                intake,
+                """
+                INSERT INTO countersign.event (received_at, source, delivery_key, registry, repository, verdict, reason, body)
+                VALUES ('infinity', 'demo', '\\x01', 'r', 'a', 'filtered', 'pull', '\\x')
+                """
+            ), (work, "UPDATE countersign.job SET attempt = 2147483647"),
+            (work, "UPDATE countersign.job SET failures = 2147483647"),
+            (work, "UPDATE countersign.job SET crash_count = 2147483647"),
+        ] {
+            await #expect {
+                try await attacker.execute(Query(unsafeSQL: statement))
+            } throws: {
+                ($0 as? PostgresError)?.sqlState == "23514"
+            }
+        }
+        // as high as they go, they stand still
+        try await work.execute("UPDATE countersign.job SET attempt = 1000000000, failures = 1000000000")
+        await intake.close()
+        await work.close()
+        let claim = try await line.database.claimOne()
+        #expect(claim.attempt == 1_000_000_000)
+        _ = try await line.database.queue.settle(claim, as: .retry(sampleFailure, after: .zero, counts: true))
+        #expect(try await line.database.number("SELECT failures::bigint FROM countersign.job") == 1_000_000_000)
+    }
+
+    @Test func `a withdrawal of what nobody revoked is turned into what its target waits for`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.forgeJob(of: digest, in: line.repository, job: "withdraw")
+        try await line.push(digest)
+        try await line.daemon().workOff(atMost: 20)
+        try await line.expectSignedOnce(digest)
+
+        // and of what waits for nothing it is over
+        try await line.database.pool.execute(
+            """
+            INSERT INTO countersign.job (kind, target_id, repository_id)
+            SELECT 'withdraw', id, repository_id FROM countersign.target
+            """)
+        try await line.daemon().attemptAll()
+        try await line.expectSignedOnce(digest)
+    }
+
+    /// Whoever can write evidence takes places in the log that are still to come.
+    @Test func `a signature whose place in the log is another row's raises an alert until it is recorded`() async throws
+    {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digests = try await line.images(2)
+        try await line.push(digests[0])
+        try await daemon.workOff()
+        let latest = try #require(try await line.signature(of: digests[0]))
+        // the log is shared: by the time others may have entered a few
+        try await line.database.pool.execute(
+            """
+            INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, log, log_request, logged_at,
+                log_entry, log_id, log_index)
+            SELECT 'bundle', ''::bytea, ''::bytea, '{}'::bytea[], 'x', ''::bytea, now(), ''::bytea, \(latest.logID)::text,
+                \(latest.logIndex)::bigint + i
+            FROM generate_series(1, 2000) AS i
+            """)
+        let digest = digests[1]
+        try await line.push(digest)
+        try await daemon.attemptAll()
+        #expect(try await line.failure(digest)?.code == "queue.unstorable")
+        #expect(try await line.alerts.open() == ["evidence.place_taken": 1])
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.evidence SET abandoned_at = now(), abandon_reason = 'somebody wrote it'
+            WHERE log = 'x'
+            """)
+        try await daemon.workOff()
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.alerts.open() == [:])
+    }
 }
