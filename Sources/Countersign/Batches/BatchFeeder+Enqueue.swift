@@ -2,7 +2,7 @@ import FailPoints
 import OCI
 import Postgres
 
-/// Members on their way into the queue, and back out of it.
+/// Members on their way into the queue.
 extension BatchFeeder {
     struct Pending: Sendable {
         let ordinal: Int32
@@ -172,91 +172,6 @@ extension BatchFeeder {
                 \(errors)::text[]) AS w(ordinal, target_id, is_new, result, error)
             WHERE m.batch_id = \(batch.id) AND m.ordinal = w.ordinal
             """)
-    }
-
-    /// Takes back what a cancelled batch had put into the queue and nobody else wants: jobs that wait in the bulk lane,
-    /// under the batch's own name (a push would have put its own there), of targets of which nothing was signed yet. What
-    /// a worker holds, and what is prepared for a log already, ends by itself.
-    ///
-    /// The batch's row is held, and its state read under that lock: one that was resumed since it was looked at keeps all
-    /// that it has in the queue.
-    /// - Returns: how many members were taken back.
-    func takeBack(from batch: Batch) async throws(QueueError) -> Int {
-        try await pool.together { session in
-            let locked = try session.query(
-                """
-                SELECT id FROM countersign.batch WHERE id = \(batch.id) AND state = 'cancelled'
-                FOR UPDATE SKIP LOCKED
-                """)
-            guard !locked.isEmpty else { return 0 }
-            let pending = try session.execute(
-                """
-                UPDATE countersign.batch_member SET result = 'cancelled', ended_at = now()
-                WHERE batch_id = \(batch.id) AND target_id IS NULL AND result IS NULL
-                """)
-            let jobs: [Int64] = try session.query(
-                """
-                SELECT j.id FROM countersign.job j
-                WHERE j.target_id = ANY(ARRAY(
-                        SELECT target_id FROM countersign.batch_member
-                        WHERE batch_id = \(batch.id) AND target_id IS NOT NULL AND result IS NULL))
-                    AND NOT j.leased AND j.kind = \(JobKind.sign.rawValue)::text
-                    AND j.lane = \(Lane.bulk.rawValue)::smallint
-                    AND j.delivery_key = \(Batch.deliveryKey(batch.id))
-                    AND NOT EXISTS (SELECT FROM countersign.batch_member other
-                        WHERE other.target_id = j.target_id AND other.batch_id <> \(batch.id) AND other.result IS NULL)
-                    AND NOT EXISTS (SELECT FROM countersign.evidence_target e WHERE e.target_id = j.target_id AND e.live
-                        AND NOT EXISTS (SELECT FROM countersign.attachment a
-                            WHERE a.evidence_id = e.evidence_id AND a.pushed_at IS NOT NULL))
-                ORDER BY j.id LIMIT \(Int64(Self.stepLimit)) FOR UPDATE OF j SKIP LOCKED
-                """
-            ).map { try $0.decode("id") }
-            guard !jobs.isEmpty else { return min(pending, Self.stepLimit - 1) }
-            // a generation of which nothing exists never was: the one before is the newest again
-            _ = try session.execute(
-                """
-                WITH dropped AS (
-                    DELETE FROM countersign.job WHERE id = ANY(\(jobs)::bigint[]) RETURNING target_id),
-                told AS (
-                    UPDATE countersign.batch_member m
-                    SET result = CASE WHEN t.state = 'signed' THEN 'signed' ELSE 'cancelled' END, ended_at = now()
-                    FROM countersign.target t
-                    WHERE m.batch_id = \(batch.id) AND m.result IS NULL AND t.id = m.target_id
-                        AND m.target_id = ANY(ARRAY(SELECT target_id FROM dropped))
-                    RETURNING 1)
-                UPDATE countersign.target SET state = 'cancelled', updated_at = now()
-                WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting')
-                    AND (SELECT count(*) FROM told) >= 0
-                """)
-            try Self.forgetGenerations(of: batch, session)
-            return jobs.count
-        }
-    }
-
-    /// Generations that this batch opened and that were cancelled before anything was signed for them.
-    private static func forgetGenerations(of batch: Batch, _ session: Session) throws {
-        guard case .resign = batch.action else { return }
-        let unused: [Int64] = try session.query(
-            """
-            SELECT g.target_id FROM countersign.batch_member m
-            JOIN countersign.target_generation g ON g.target_id = m.target_id AND g.batch_id = m.batch_id
-            JOIN countersign.target t ON t.id = g.target_id
-            WHERE m.batch_id = \(batch.id) AND m.is_new AND m.result = 'cancelled' AND t.state = 'cancelled'
-                AND NOT EXISTS (SELECT FROM countersign.evidence_target e WHERE e.target_id = t.id)
-                AND NOT EXISTS (SELECT FROM countersign.job j WHERE j.target_id = t.id)
-                AND NOT EXISTS (SELECT FROM countersign.batch_member other
-                    WHERE other.target_id = t.id AND other.batch_id <> \(batch.id))
-            ORDER BY g.target_id
-            """
-        ).map { try $0.decode("target_id") }
-        guard !unused.isEmpty else { return }
-        _ = try session.execute(
-            """
-            UPDATE countersign.batch_member SET target_id = NULL, is_new = false
-            WHERE batch_id = \(batch.id) AND target_id = ANY(\(unused)::bigint[])
-            """)
-        _ = try session.execute("DELETE FROM countersign.target_generation WHERE target_id = ANY(\(unused)::bigint[])")
-        _ = try session.execute("DELETE FROM countersign.target WHERE id = ANY(\(unused)::bigint[])")
     }
 }
 

@@ -196,6 +196,63 @@ import Testing
         #expect(try await fixture.counts(batch) == [.signed: 2, .cancelled: 1])
     }
 
+    @Test(arguments: [false, true])
+    func `what only cancelled batches want is taken back, whoever of them brought it in`(laterFirst: Bool) async throws
+    {
+        let fixture = try await BatchFixture()
+        let shared = try fixture.subject("shared")
+        let first = try await fixture.batch([shared, fixture.subject("own")])
+        try await fixture.feed()
+        let second = try await fixture.batch([shared])
+        try await fixture.feed()
+        for batch in laterFirst ? [second, first] : [first, second] {
+            _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        }
+        try await fixture.feed()
+        #expect(try await fixture.database.jobCount() == 0)
+        #expect(try await fixture.counts(first) == [.cancelled: 2])
+        #expect(try await fixture.counts(second) == [.cancelled: 1])
+        // one of them goes on
+        _ = try await fixture.records.resume(second.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.counts(second) == [.queued: 1])
+        try await fixture.signAll()
+        try await fixture.feed()
+        #expect(try await fixture.counts(first) == [.cancelled: 2])
+        #expect(try await fixture.counts(second) == [.signed: 1])
+        #expect(try await fixture.database.contradictions() == 0)
+    }
+
+    @Test(arguments: [true, false])
+    func `a generation that only cancelled batches want is forgotten`(together: Bool) async throws {
+        let fixture = try await BatchFixture()
+        let shared = try fixture.subject("shared")
+        try await fixture.database.push(samplePush(sampleDigest("shared")))
+        try await fixture.signAll()
+        let opened = try await fixture.batch([shared], .resign(old: .keep))
+        try await fixture.feed()
+        let joined = try await fixture.batch([shared], .resign(old: .keep))
+        try await fixture.feed()
+        func generations() async throws -> Int {
+            try await fixture.database.number("SELECT count(*) FROM countersign.target WHERE generation > 0")
+        }
+        #expect(try await generations() == 1)
+        _ = try await fixture.records.cancel(opened.id, by: fixture.principal)
+        if !together {
+            // the other one wants it still
+            try await fixture.feed()
+            #expect(try await generations() == 1)
+            #expect(try await fixture.database.jobCount() == 1)
+        }
+        _ = try await fixture.records.cancel(joined.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.database.jobCount() == 0)
+        #expect(try await fixture.counts(opened) == [.cancelled: 1])
+        #expect(try await fixture.counts(joined) == [.cancelled: 1])
+        #expect(try await generations() == 0)
+        #expect(try await fixture.database.state(sampleDigest("shared")) == "signed")
+    }
+
     @Test func `what failed is tried again, and what is signed is left alone`() async throws {
         let fixture = try await BatchFixture()
         let batch = try await fixture.batch(fixture.subjects(4))
