@@ -11,18 +11,20 @@ extension AttestationRecords {
         let formats: Set<SignatureFormat>
     }
 
+    /// Of the newest generation that counts: one that ended without a signature leaves the one before it standing.
     /// - Returns: nil while no push of the artifact was seen.
     func signature(of target: Target) async throws(QueueError) -> ArtifactSignature? {
         try await pool.rows(
             """
-            SELECT t.state, ARRAY(
+            SELECT n.state, ARRAY(
                 SELECT a.format FROM countersign.attachment a
                 JOIN countersign.evidence_target e ON e.evidence_id = a.evidence_id AND e.target_id = a.target_id
-                WHERE a.target_id = t.id AND e.live AND a.pushed_at IS NOT NULL AND a.missing_at IS NULL) AS formats
-            FROM countersign.target t
-            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
-                AND t.purpose = \(Purpose.signature.rawValue)::text
-            ORDER BY t.generation DESC LIMIT 1
+                WHERE a.target_id = n.id AND e.live AND a.pushed_at IS NOT NULL AND a.missing_at IS NULL) AS formats
+            FROM countersign.target n
+            WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
+                AND n.purpose = \(Purpose.signature.rawValue)::text
+                AND (n.generation = 0 OR \(unescaped: Lineage.counts))
+            ORDER BY n.generation DESC LIMIT 1
             """
         ).values { row in
             guard let state = TargetState(rawValue: try row.decode("state")) else {

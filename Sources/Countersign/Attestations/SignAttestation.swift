@@ -110,17 +110,19 @@ package struct SignAttestation: Sendable {
         _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule, failures: Int = 0
     ) async throws -> Outcome? {
         let artifact = try await records.signature(of: target)
+        let isSigned = attestation.status.signature != nil
         switch artifact?.state {
         case .refused, .revoked:
             return .refused(
                 refusal(Self.artifactRefusedCode, "\(target.digest) is \(artifact?.state.rawValue ?? "refused")"))
         case .signed where rule.formats.allSatisfy({ artifact?.formats.contains($0) ?? false }): return nil
-        // whether it is gone is seen when it is fetched
-        case .gone where attestation.status.signature != nil: return nil
+        // what is signed is looked at also when the image itself is signed no more: waiting for that would not end. Whether
+        // the image is gone is seen when it is fetched
+        case let state? where isSigned && [.gone, .failed, .cancelled].contains(state): return nil
         default: break
         }
         // an image that is being signed anew, or whose signature is being put back, says nothing against what stands
-        if attestation.status.signature == nil, attestation.isExpired {
+        if !isSigned, attestation.isExpired {
             return .gone(
                 Failure(
                     code: "attestation.no_artifact", stage: SigningStage.authorise.rawValue,

@@ -11,7 +11,8 @@ extension JobQueue {
     }
 
     /// Stops a job. A target that is signed stays so; only its re-check goes. A push takes the cancellation back. A digest
-    /// whose withdrawal is stopped stays revoked, and nothing is asked of the registry any more.
+    /// whose withdrawal is stopped stays revoked, and nothing is asked of the registry any more. A generation of which nothing
+    /// exists yet never was.
     /// - Parameter act: who does it, written down with it.
     /// - Returns: `nil` when there is no such job (any more).
     package func cancel(job id: Int64, _ act: AuditLog.Entry? = nil) async throws(QueueError) -> Cancellation? {
@@ -37,10 +38,13 @@ extension JobQueue {
                         AND v.digest = t.digest AND v.released_at IS NULL
                         AND v.removal = \(Revocations.Removal.asked.rawValue)::text
                     RETURNING 1)
-                SELECT leased FROM found
+                SELECT leased, target_id FROM found
                 """)
             let done = try rows.first.map { row -> Cancellation in
                 try row.decode("leased", as: Bool.self) ? .cancelling : .cancelled
+            }
+            if done == .cancelled, let target = try rows.first?.decode("target_id", as: Int64?.self) {
+                try Self.forgetGeneration(target, in: session)
             }
             if let done { try Self.write(act, "job \(id): \(done.rawValue)", in: session) }
             return done

@@ -4,9 +4,9 @@ import Postgres
 
 /// Where a target stands among the generations of its digest, and whether it may be signed at all.
 struct Lineage: Sendable, Equatable {
-    /// The newest generation that somebody asked for.
+    /// The newest generation that somebody asked for and that counts.
     let newest: Int32
-    /// Of the newest generation.
+    /// Of that generation.
     let state: TargetState
     /// Whether older signatures of ours are to be taken out of the lists once this one stands.
     let removesOlder: Bool
@@ -14,6 +14,15 @@ struct Lineage: Sendable, Equatable {
     static let supersededCode = "artifact.superseded"
     static let revokedCode = "artifact.revoked"
     static let unexplainedCode = "artifact.generation_unexplained"
+
+    /// Of a target `n` of a later generation: whether it takes the place of those before it. It does while it is open, once it
+    /// was signed or revoked, and once it may have taken the older ones out of the lists. One that ended without a signature
+    /// does not: what was published before it stands, and is looked after as if nobody had asked for another.
+    static let counts: StaticString = """
+        (n.state NOT IN ('refused', 'gone', 'failed', 'cancelled') OR n.signed_at IS NOT NULL
+            OR (EXISTS (SELECT FROM countersign.target_generation g WHERE g.target_id = n.id AND g.removes_older)
+                AND EXISTS (SELECT FROM countersign.attachment p WHERE p.target_id = n.id AND p.pushed_at IS NOT NULL)))
+        """
 
     /// Why nothing is to be done for a target; `nil` when something is.
     func end(of target: Target) -> Failure? {
@@ -58,15 +67,17 @@ extension Journal {
     func lineage(of target: Target) async throws(QueueError) -> Lineage {
         let found = try await pool.rows(
             """
-            SELECT t.generation, CASE WHEN EXISTS (SELECT FROM countersign.revocation v
-                    WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL)
-                THEN 'revoked' ELSE t.state END AS state, coalesce(
+            SELECT n.generation, CASE WHEN EXISTS (SELECT FROM countersign.revocation v
+                    WHERE v.repository_id = n.repository_id AND v.digest = n.digest AND v.released_at IS NULL)
+                THEN 'revoked' ELSE n.state END AS state, coalesce(
                 (SELECT removes_older FROM countersign.target_generation WHERE target_id = \(target.id)), false) AS removes
-            FROM countersign.target t
-            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int
-                AND t.purpose = \(target.purpose.rawValue)::text
-                AND (t.generation = 0 OR EXISTS (SELECT FROM countersign.target_generation g WHERE g.target_id = t.id))
-            ORDER BY t.generation DESC LIMIT 1
+            FROM countersign.target n
+            WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
+                AND n.purpose = \(target.purpose.rawValue)::text
+                AND (n.generation = 0 OR (
+                    EXISTS (SELECT FROM countersign.target_generation g WHERE g.target_id = n.id)
+                    AND (n.id = \(target.id) OR \(unescaped: Lineage.counts))))
+            ORDER BY n.generation DESC LIMIT 1
             """
         ).values { row -> Lineage in
             guard let state = TargetState(rawValue: try row.decode("state")) else {

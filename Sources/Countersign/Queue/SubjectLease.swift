@@ -41,7 +41,7 @@ package struct SubjectLease: Sendable {
                     EXISTS (SELECT FROM countersign.target n JOIN countersign.target_generation g ON g.target_id = n.id
                         WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
                             AND n.purpose = \(target.purpose.rawValue)::text AND n.generation > \(target.generation)::int
-                            AND g.removes_older) AS is_superseded),
+                            AND g.removes_older AND \(unescaped: Lineage.counts)) AS is_superseded),
             taken AS (
                 INSERT INTO countersign.subject_lease AS l (repository_id, digest, token, job_id, lease_token, expires_at)
                 SELECT \(repositoryID)::int, \(target.digest.description)::text,
