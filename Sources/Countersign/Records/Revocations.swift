@@ -204,7 +204,8 @@ extension Revocations {
             """)
     }
 
-    /// Makes this the target's work: at once, or, where a worker has it in hands, at the end of that attempt.
+    /// Makes this the target's work: at once, or, where a worker has it in hands, at the end of that attempt. By itself and not
+    /// behind the backlog of a batch, whatever the job was before: somebody waits for it.
     private static func order(_ kind: JobKind, of target: Int64, in session: Session) throws {
         _ = try session.execute(
             """
@@ -212,6 +213,7 @@ extension Revocations {
             SELECT \(kind.rawValue)::text, id, repository_id, \(Lane.default.rawValue)::smallint
             FROM countersign.target WHERE id = \(target)
             ON CONFLICT (target_id) DO UPDATE SET kind = excluded.kind, pushed_again = j.leased, cancel_requested = false,
+                lane = least(j.lane, excluded.lane), group_id = NULL,
                 run_at = CASE WHEN j.leased THEN j.run_at ELSE now() END
             """)
     }
