@@ -6,9 +6,14 @@ extension Listeners {
     /// What the three doors of the daemon open to.
     package struct Dependencies: Sendable {
         package var commit: Intake.Commit
-        /// Reads for status, readiness and metrics, on connections that neither workers nor webhooks use: waiting readers
-        /// cannot hold up a push.
+        /// The connections that pushes are stored on. Readiness is asked here: it says whether pushes can be taken, and no
+        /// number of readers may change that answer.
+        package var intakePool: ConnectionPool
+        /// What the API reads and writes, on connections that neither workers nor webhooks use: waiting readers cannot hold
+        /// up a push.
         package var apiPool: ConnectionPool
+        /// What `/metrics` asks, on a connection of its own: busy readers are no database that is away.
+        package var figuresPool: ConnectionPool
         /// For what operators do to jobs, on the same connections.
         package var queue: JobQueue
         package var policy: SigningPolicy
@@ -24,15 +29,17 @@ extension Listeners {
         package var heard: Intake.Heard
 
         package init(
-            commit: @escaping Intake.Commit, apiPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy,
-            metrics: ServiceMetrics, progress: any WorkerProgress, registries: Registries? = nil,
-            oidc: OIDCAuthenticator? = nil,
+            commit: @escaping Intake.Commit, intakePool: ConnectionPool, apiPool: ConnectionPool,
+            figuresPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy, metrics: ServiceMetrics,
+            progress: any WorkerProgress, registries: Registries? = nil, oidc: OIDCAuthenticator? = nil,
             documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes),
             heard: @escaping Intake.Heard = { _, _ in }
         ) {
             self.heard = heard
             self.commit = commit
+            self.intakePool = intakePool
             self.apiPool = apiPool
+            self.figuresPool = figuresPool
             self.queue = queue
             self.policy = policy
             self.metrics = metrics
@@ -49,9 +56,10 @@ extension Listeners {
         let pool = dependencies.apiPool
         let records = ArtifactRecords(pool: pool)
         let tokens = APITokens(pool: pool)
-        metrics.collectQueue(from: records)
+        metrics.collectQueue(from: ArtifactRecords(pool: dependencies.figuresPool))
+        metrics.collectAlerts(from: Alerts(pool: dependencies.figuresPool, logger: logger))
+        metrics.collectBatches(from: dependencies.figuresPool)
         let alerts = Alerts(pool: pool, logger: logger)
-        metrics.collectAlerts(from: alerts)
 
         let intake = Intake(
             configuration, policy: dependencies.policy, metrics: metrics, logger: logger, heard: dependencies.heard,
@@ -111,7 +119,7 @@ extension Listeners {
                 .operations: [
                     OperationsController(metrics: metrics, progress: dependencies.progress) {
                         do throws(PostgresError) {
-                            _ = try await pool.query("SELECT 1")
+                            _ = try await dependencies.intakePool.query("SELECT 1")
                             return nil
                         } catch {
                             return error.code

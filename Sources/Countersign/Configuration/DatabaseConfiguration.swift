@@ -16,9 +16,10 @@ package struct DatabaseConfiguration: Sendable {
     package var pooler = false
     /// Connections of the workers. Default 8.
     package var workerConnections = 8
-    /// Connections of the webhooks, never lent to workers or readers. Default 4: a backlog cannot starve the intake.
+    /// Connections of the webhooks and of readiness, never lent to workers or readers. Default 4: a backlog cannot starve
+    /// the intake.
     package var intakeConnections = 4
-    /// Connections of the API, of readiness and of the queue's figures. Default 4: waiting readers share them.
+    /// Connections of the API. Default 4: waiting readers share them.
     package var apiConnections = 4
     /// The longest a connect may take. Default 5 s.
     package var connectTimeout: Duration = .seconds(5)

@@ -23,8 +23,11 @@ package struct Rechecks: Service {
     private static let window = 2_000
     /// Repositories that one step goes through.
     private static let repositories = 50
-    /// Jobs that wait in the bulk lane beyond which nothing is added: a look back has time.
+    /// Jobs of the registry that wait in the bulk lane beyond which nothing is added: a look back has time, but the batch of
+    /// another registry is none of its business.
     private static let backlog = 500
+    /// Jobs of one repository that are read for that, the youngest: what is added is among them.
+    private static let looked = 2_000
     /// The most that one step may make up for, in seconds of the rate: after a pause nothing comes in a heap.
     private static let longestStep = 10.0
 
@@ -83,7 +86,7 @@ package struct Rechecks: Service {
                 """)
             guard let place = try Self.place(in: registry, settings, session), !place.isResting else { return nil }
             let allowed = Int(min(place.elapsed, Self.longestStep) * Double(settings.rate))
-            guard allowed > 0, try Self.waiting(session) < Self.backlog else { return nil }
+            guard allowed > 0, try !Self.isBehind(in: registry, session) else { return nil }
             return try Self.step(from: place, in: registry, allowed: allowed, settings, session)
         }
         guard let step else { return nil }
@@ -123,14 +126,27 @@ package struct Rechecks: Service {
         }
     }
 
-    private static func waiting(_ session: Session) throws -> Int {
-        let rows = try session.query(
+    /// Whether enough is waiting. Those of everybody are one short range of an index; only where that is long is it asked whose
+    /// they are.
+    private static func isBehind(in registry: String, _ session: Session) throws -> Bool {
+        func waiting(_ jobs: Query) throws -> Int {
+            let rows = try session.query("SELECT count(*) AS jobs FROM (\(jobs) LIMIT \(Int64(backlog))) AS waiting")
+            return Int(try rows.first?.decode("jobs", as: Int64.self) ?? 0)
+        }
+        let ofAll = try waiting(
             """
-            SELECT count(*) AS jobs FROM (SELECT FROM countersign.job
-                WHERE NOT leased AND lane = \(Lane.bulk.rawValue)::smallint AND run_at <= now()
-                LIMIT \(Int64(backlog))) AS waiting
+            SELECT FROM countersign.job
+            WHERE NOT leased AND lane = \(Lane.bulk.rawValue)::smallint AND run_at <= now()
             """)
-        return Int(try rows.first?.decode("jobs", as: Int64.self) ?? 0)
+        guard ofAll >= backlog else { return false }
+        return try waiting(
+            """
+            SELECT FROM countersign.repository r CROSS JOIN LATERAL (
+                SELECT j.lane, j.run_at FROM countersign.job j WHERE j.repository_id = r.id AND NOT j.leased
+                ORDER BY j.repository_id DESC, j.id DESC LIMIT \(Int64(looked))) AS job
+            WHERE r.registry = \(registry)::text
+                AND job.lane = \(Lane.bulk.rawValue)::smallint AND job.run_at <= now()
+            """) >= backlog
     }
 
     private static func step(
@@ -198,8 +214,8 @@ package struct Rechecks: Service {
     }
 
     /// Makes the looks jobs, unless there is one already. Of older generations, and of attestations that newer ones superseded,
-    /// nothing is asked any more; what was revoked since is left alone. A bundle that was too large to be stored cannot be put
-    /// back from the records.
+    /// nothing is asked any more, unless the newer generation ended without a signature; what was revoked since is left alone. A
+    /// bundle that was too large to be stored cannot be put back from the records.
     private static func queue(_ due: [Int64], _ session: Session) throws -> Int {
         try session.execute(
             """
@@ -208,7 +224,7 @@ package struct Rechecks: Service {
                 WHERE t.id = ANY(\(due)::bigint[]) AND t.state = 'signed'
                     AND NOT EXISTS (SELECT FROM countersign.target n
                         WHERE n.digest = t.digest AND n.repository_id = t.repository_id AND n.purpose = t.purpose
-                            AND n.generation > t.generation)
+                            AND n.generation > t.generation AND \(unescaped: Lineage.counts))
                     AND (t.purpose = \(Purpose.signature.rawValue)::text OR (
                         EXISTS (SELECT FROM countersign.attestation a WHERE a.target_id = t.id AND a.superseded_by IS NULL)
                         AND NOT EXISTS (SELECT FROM countersign.revocation v
@@ -224,19 +240,5 @@ package struct Rechecks: Service {
             FROM due ORDER BY id
             ON CONFLICT (target_id) DO NOTHING
             """)
-    }
-}
-
-/// What an operator sees of the look back.
-package struct RecheckMetrics: Sendable {
-    let queued: Counter
-    let rounds: Counter
-
-    package init(_ registry: MetricsRegistry) {
-        queued = registry.counter(
-            "countersign_rechecks_queued_total", "Published signatures that were put into the queue to be looked at.",
-            labels: ["registry"])
-        rounds = registry.counter(
-            "countersign_recheck_rounds_total", "Whole rounds over the published signatures.", labels: ["registry"])
     }
 }

@@ -130,8 +130,9 @@ package struct CountersignService: Sendable {
         let listeners = Listeners(
             configuration,
             Listeners.Dependencies(
-                commit: { requests throws(QueueError) in try await deliveries.commit(requests) }, apiPool: pools.api,
-                queue: apiQueue, policy: policy, metrics: metrics, progress: progress, registries: registries,
+                commit: { requests throws(QueueError) in try await deliveries.commit(requests) },
+                intakePool: pools.intake, apiPool: pools.api, figuresPool: pools.figures, queue: apiQueue,
+                policy: policy, metrics: metrics, progress: progress, registries: registries,
                 oidc: configuration.api.oidc.isEmpty ? nil : OIDCAuthenticator(configuration.api.oidc, http: http),
                 documentMemory: memory, heard: { dependencies.gate(.registry, $0).heard(after: $1) }),
             logger: logger)
@@ -142,11 +143,11 @@ package struct CountersignService: Sendable {
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         let outbox = Outbox(pool: pools.work)
         let notifications = NotificationMetrics(metrics.registry)
-        notifications.collect(from: outbox)
+        notifications.collect(from: Outbox(pool: pools.figures))
         let delivery = NotificationDelivery(
             configuration.notifications, outbox: outbox, http: http, metrics: notifications, logger: logger)
         let upkeep = MaintenanceMetrics(metrics.registry)
-        upkeep.collect(from: pools.api)
+        upkeep.collect(from: pools.figures)
         let maintenance = Maintenance(
             queue: workQueue, retention: Retention(pool: pools.work, configuration: configuration.retention),
             metrics: upkeep, logger: logger)
@@ -159,19 +160,20 @@ package struct CountersignService: Sendable {
             + [Janitor(queue: workQueue, rescueInterval: configuration.worker.rescue, logger: logger), maintenance]
             + Reconciliation(
                 configuration: configuration, policy: policy, registries: registries, signers: signers,
-                queue: workQueue,
-                trust: trust, http: http, dependencies: dependencies, metrics: metrics.registry, logger: logger
+                queue: workQueue, figures: pools.figures, trust: trust, http: http, dependencies: dependencies,
+                metrics: metrics.registry, logger: logger
             ).services
             + [feeder, delivery] + listeners.services(onBound: onBound) + [worker]
     }
 }
 
 /// The daemon's connections: workers, intake and API apart, so that neither a backlog nor waiting readers can starve the
-/// webhooks; one to notify.
+/// webhooks; one for what `/metrics` asks, one to notify.
 struct Pools: Sendable {
     let work: ConnectionPool
     let intake: ConnectionPool
     let api: ConnectionPool
+    let figures: ConnectionPool
     let notify: ConnectionPool
     let listener: PostgresConfiguration
 
@@ -189,6 +191,8 @@ struct Pools: Sendable {
         api = ConnectionPool(
             try configuration.connection(applicationName: "countersign api", sessionSettings: settings),
             size: configuration.apiConnections)
+        figures = ConnectionPool(
+            try configuration.connection(applicationName: "countersign figures", sessionSettings: settings), size: 1)
         notify = ConnectionPool(try configuration.connection(applicationName: "countersign notify"), size: 1)
         listener = try configuration.connection(for: .direct, applicationName: "countersign listen")
     }
@@ -197,6 +201,7 @@ struct Pools: Sendable {
         await work.close()
         await intake.close()
         await api.close()
+        await figures.close()
         await notify.close()
     }
 }

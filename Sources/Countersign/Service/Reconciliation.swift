@@ -12,6 +12,8 @@ struct Reconciliation: Sendable {
     let registries: Registries
     let signers: Signers
     let queue: JobQueue
+    /// For what `/metrics` asks.
+    let figures: ConnectionPool
     let trust: TrustKeeper
     let http: HTTPClient
     let dependencies: Dependencies
@@ -29,13 +31,17 @@ struct Reconciliation: Sendable {
                     log.follower(trust, http: client), isShard: rotates && log.version == 2)
             }
         }
+        let looks = RecheckMetrics(metrics)
+        if settings.recheck.isScheduled {
+            looks.collect(from: figures, registries: configuration.registries.map(\.name))
+        }
         return [
             Sweep(
                 queue: queue, plan: SweepPlan(policy: policy), registries: registries, settings: settings.sweep,
                 metrics: SweepMetrics(metrics), logger: logger),
             Rechecks(
                 queue: queue, registries: configuration.registries.map(\.name), settings: settings.recheck,
-                metrics: RecheckMetrics(metrics), logger: logger),
+                metrics: looks, logger: logger),
             IdentityMonitor(
                 { try followed.current() }, identities: signers.identities.map(WatchedIdentity.init),
                 records: FollowedLogs(

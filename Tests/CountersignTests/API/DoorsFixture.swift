@@ -14,6 +14,8 @@ import Testing
 struct DoorsFixture {
     let queue: QueueFixture
     let metrics: ServiceMetrics
+    /// The connections of the API.
+    let apiPool: ConnectionPool
     let ports: [Door: Int]
     let commits: CommitLog
     let listeners: Listeners
@@ -25,13 +27,17 @@ struct DoorsFixture {
     private static let issuers = HTTPClient()
 
     /// Runs `body` while the doors are open.
-    /// - Parameter cluster: where the daemon stores, if that is not the fixture's own database.
+    /// - Parameters:
+    ///   - cluster: where the daemon stores, if that is not the fixture's own database.
+    ///   - readers: connections that the API has for itself, on the fixture's own database; nil: it shares all.
     static func withDoors(
-        _ configuration: Configuration = .doors, cluster: PostgresConfiguration? = nil,
+        _ configuration: Configuration = .doors, cluster: PostgresConfiguration? = nil, readers: Int? = nil,
         _ body: (DoorsFixture) async throws -> Void
     ) async throws {
         let queue = try await QueueFixture()
         let pool = cluster.map { ConnectionPool($0, size: 2, waitLimit: .milliseconds(300)) } ?? queue.pool
+        let apiPool =
+            readers.map { ConnectionPool(queue.configuration, size: $0, waitLimit: .milliseconds(300)) } ?? pool
         let metrics = ServiceMetrics()
         let commits = CommitLog()
         let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
@@ -43,8 +49,9 @@ struct DoorsFixture {
         let listeners = Listeners(
             configuration,
             .init(
-                commit: { requests throws(QueueError) in try await group.commit(requests) }, apiPool: pool,
-                queue: jobs, policy: SigningPolicy(configuration), metrics: metrics, progress: Idle(),
+                commit: { requests throws(QueueError) in try await group.commit(requests) }, intakePool: pool,
+                apiPool: apiPool, figuresPool: pool, queue: jobs, policy: SigningPolicy(configuration),
+                metrics: metrics, progress: Idle(),
                 oidc: OIDCAuthenticator(configuration.api.oidc, http: Self.issuers)),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
@@ -58,7 +65,7 @@ struct DoorsFixture {
             if ports.count == Door.allCases.count { break }
         }
         let fixture = DoorsFixture(
-            queue: queue, metrics: metrics, ports: ports, commits: commits, listeners: listeners,
+            queue: queue, metrics: metrics, apiPool: apiPool, ports: ports, commits: commits, listeners: listeners,
             described: DescribedAnswers(listeners)
         ) {
             await serviceGroup.triggerGracefulShutdown()

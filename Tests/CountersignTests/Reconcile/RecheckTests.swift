@@ -374,4 +374,32 @@ import Testing
         }
         #expect(try await rechecks(fixture, rate: 100).step(Self.registry) == nil)
     }
+
+    @Test func `the batch of another registry keeps nothing from being looked at`() async throws {
+        let fixture = try await QueueFixture()
+        try await signed(1, fixture)
+        for start in [0, 250] {
+            _ = try await fixture.queue.enqueue(
+                (start..<start + 250).map {
+                    var push = samplePush(sampleDigest("waiting \($0)"), lane: .bulk)
+                    push.registry = "other.example"
+                    return push
+                })
+        }
+        #expect(
+            try await rechecks(fixture, rate: 100).step(Self.registry) == Rechecks.Step(queued: 1, isRoundOver: true))
+    }
+
+    @Test func `how long ago the last round ended is a figure`() async throws {
+        let fixture = try await QueueFixture()
+        try await signed(1, fixture)
+        let registry = MetricsRegistry()
+        let metrics = RecheckMetrics(registry)
+        metrics.collect(from: fixture.pool, registries: [Self.registry])
+        _ = try await rechecks(fixture, rate: 100).step(Self.registry)
+        try await fixture.pool.execute(
+            "UPDATE countersign.swept_registry SET recheck_ended_at = now() - interval '1 hour'")
+        _ = await registry.scrape()
+        #expect((3_600..<3_700).contains(metrics.age.value(Self.registry)))
+    }
 }
