@@ -44,8 +44,9 @@ package struct BatchesController: RouteSet {
             let before = try request.cursor()
             let page = try await records.batches(
                 of: Self.owner(principal), before: before, limit: try Self.limit(request, atMost: 500))
+            let shown = try await within(page.items, for: principal)
             return try Response.json(
-                BatchesAnswer(batches: page.items.map { BatchAnswer($0) }, next: page.next))
+                BatchesAnswer(batches: shown.map { BatchAnswer($0) }, next: page.next))
         }
         router.get("/v1/batches/:id") { request, context in
             let batch = try await batch(context, for: try await authority.identify(.viewer, for: request))
@@ -98,6 +99,10 @@ package struct BatchesController: RouteSet {
         // asked again: what the selector means now is not looked up, and would not count
         let storing: BatchRecords.Storing
         if let earlier = try await records.earlier(origin) {
+            if case .known(let batch) = earlier, try await within([batch], for: principal).isEmpty {
+                throw authority.refusal(
+                    .forbidden, "api.out_of_scope", "the token is not for all repositories of this earlier request")
+            }
             storing = earlier
         } else {
             storing = try await records.store(
@@ -191,10 +196,21 @@ package struct BatchesController: RouteSet {
     }
 
     private func batch(_ context: ServiceContext, for principal: APITokens.Principal?) async throws -> Batch {
-        guard let batch = try await records.batch(try Self.id(context), of: Self.owner(principal)) else {
-            throw Self.unknown(context)
-        }
+        guard let batch = try await records.batch(try Self.id(context), of: Self.owner(principal)),
+            try await !within([batch], for: principal).isEmpty
+        else { throw Self.unknown(context) }
         return batch
+    }
+
+    /// Those of a caller's own batches that his scope of now has room for. Who an issuer vouches for has a scope that the
+    /// configuration gives him anew with each request: what he asked for when it was wider is not his any more. That of a
+    /// token of ours is for its life.
+    private func within(_ batches: [Batch], for principal: APITokens.Principal?) async throws -> [Batch] {
+        guard let principal, let scope = principal.scope, principal.tokenID == nil, !batches.isEmpty else {
+            return batches
+        }
+        let repositories = try await records.repositories(of: batches.map(\.id))
+        return batches.filter { batch in repositories[batch.id]?.allSatisfy { scope.allows($0) } ?? true }
     }
 
     /// Whose batches somebody sees: his own if he is confined, else everybody's.

@@ -111,6 +111,23 @@ package struct BatchRecords: Sendable {
         ).values(Batch.init).first
     }
 
+    /// The repositories that each of these batches is about.
+    func repositories(of batches: [Int64]) async throws(QueueError) -> [Int64: [Repository]] {
+        let rows = try await pool.rows(
+            """
+            SELECT DISTINCT batch_id, registry, repository FROM countersign.batch_member
+            WHERE batch_id = ANY(\(batches)::bigint[])
+            """
+        ).values { row in
+            (
+                batch: try row.decode("batch_id", as: Int64.self),
+                repository: try Repository(
+                    registry: try row.decode("registry"), name: try row.decode("repository"))
+            )
+        }
+        return Dictionary(grouping: rows, by: \.batch).mapValues { $0.map(\.repository) }
+    }
+
     private static func isAsked(by owner: APITokens.Principal?) -> Query {
         guard let owner else { return "true" }
         return "token_id IS NOT DISTINCT FROM \(owner.tokenID)::bigint AND token_name = \(owner.name)::text"

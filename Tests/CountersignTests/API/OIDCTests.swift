@@ -1,5 +1,6 @@
 import Curl
 import FoundationEssentials
+import OCI
 import OpenSSL
 import SigstoreLab
 import StrictJSON
@@ -84,6 +85,43 @@ import Testing
                 .post, .api, "/v1/batches/\(callers[0].batch)/cancel",
                 headers: ["Authorization": "Bearer \(callers[1].token)"])
             #expect(cancelled.status == 404)
+        }
+    }
+
+    @Test func `a batch that was asked for with a wider scope is not there any more for who has a narrower one`()
+        async throws
+    {
+        try await withIssuer { doors, lab in
+            let issuer = try await lab.endpoints.issuer(.kubernetes)
+            let name = OIDCAuthenticator.name(Self.subject, of: issuer)
+            let token = try await lab.token(subject: Self.subject, audience: Self.audience, lifetime: .seconds(600))
+            func stored(_ repositories: [String]) async throws -> Int64 {
+                let subjects = try repositories.map {
+                    BatchSubject(
+                        repository: try Repository(registry: "registry.example.com", name: $0), tag: nil,
+                        digest: sampleDigest("image"))
+                }
+                let storing = try await BatchRecords(pool: doors.queue.pool).store(
+                    subjects, BatchRequest(subjects: .list(subjects), action: .sign), selector: nil,
+                    from: .init(
+                        principal: .init(tokenID: nil, name: name, role: .operator, scope: nil),
+                        key: repositories.joined(), fingerprint: Array(repeating: 7, count: 32)))
+                guard case .stored(let batch) = storing else { throw SupportError("not stored") }
+                return batch.id
+            }
+            let (own, wider) = (try await stored(["team/app"]), try await stored(["team/app", "other/app"]))
+            for (batch, status) in [(own, 200), (wider, 404)] {
+                #expect(try await doors.get("/v1/batches/\(batch)", token: token).status == status)
+            }
+            #expect(try await doors.get("/v1/batches/\(wider)/events", token: token).status == 404)
+            for command in ["cancel", "resume", "retry-failed"] {
+                let answer = try await doors.send(
+                    .post, .api, "/v1/batches/\(wider)/\(command)", headers: ["Authorization": "Bearer \(token)"])
+                #expect(answer.status == 404)
+            }
+            let list = try JSONValue(parsing: try await doors.get("/v1/batches", token: token).body)
+            guard case .array(let batches)? = list["batches"] else { throw SupportError("no list") }
+            #expect(batches.map { $0["id"]?.integer } == [Int(own)])
         }
     }
 
