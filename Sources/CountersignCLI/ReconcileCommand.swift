@@ -36,6 +36,7 @@ private struct ReconcilePage: Codable {
 }
 
 private struct Requested: Codable {
+    let repository: String?
     let requestedAt: String
     let pending: Int
 }
@@ -59,20 +60,25 @@ struct ReconcileCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try api.client
+        var shown = repository
         if !show {
             let query = repository.map { "?repository=\(percentEncoded($0))" } ?? ""
             let requested: Requested = try await client.post("/v1/reconcile\(query)", [String: String]())
+            // it is listed under the registry's canonical name
+            shown = requested.repository ?? repository
             guard wait else {
                 if output.output == .json { return try Console.json(requested) }
                 return print("requested at \(requested.requestedAt); \(requested.pending) to do")
             }
         }
         let deadline = ContinuousClock.now + timeout.duration
-        var page = try await sweeps(client)
+        let filter = shown.map { [("repository", $0)] } ?? []
+        var page = try await sweeps(client, filter)
         while wait, page.pending > 0, ContinuousClock.now < deadline {
             try await Task.sleep(for: .milliseconds(250))
-            page.pending = try await (client.get("/v1/reconcile", query: [("limit", "1")]) as ReconcilePage).pending
-            if page.pending == 0 { page = try await sweeps(client) }
+            let look: ReconcilePage = try await client.get("/v1/reconcile", query: filter + [("limit", "1")])
+            page.pending = look.pending
+            if page.pending == 0 { page = try await sweeps(client, filter) }
         }
         if output.output == .json { try Console.json(page) } else { tell(page) }
         // without a catalog the names that are known were swept: that was said, and is no failure
@@ -83,8 +89,7 @@ struct ReconcileCommand: AsyncParsableCommand {
     }
 
     /// Everything that this is about, all pages.
-    private func sweeps(_ client: APIClient) async throws -> ReconcilePage {
-        let filter = repository.map { [("repository", $0)] } ?? []
+    private func sweeps(_ client: APIClient, _ filter: [(String, String)]) async throws -> ReconcilePage {
         var all: ReconcilePage = try await client.get("/v1/reconcile", query: filter + [("limit", "500")])
         while let next = all.next {
             let page: ReconcilePage = try await client.get(

@@ -23,15 +23,16 @@ package struct ReconcileController: RouteSet {
     package func addRoutes(to router: Router<ServiceContext>) {
         router.get("/v1/reconcile") { request, _ in
             let principal = try await authority.identify(.viewer, for: request)
+            let filter = try request.repositories(principal)
             let page = try await records.sweeps(
-                try request.repositories(principal), before: try request.cursor(), limit: try request.limit())
+                filter, before: try request.cursor(), limit: try request.limit())
             // what is about all repositories of a registry is not for a token that is confined to some
             let isWhole = principal?.scope == nil
             let registries = isWhole ? try await records.registries() : []
             let logs = isWhole ? try await records.followedLogs() : []
             return try Response.json(
                 ReconcileAnswer(
-                    pending: try await records.pending(), registries: registries.map(SweptRegistryAnswer.init),
+                    pending: try await records.pending(filter), registries: registries.map(SweptRegistryAnswer.init),
                     repositories: page.items.map(SweepAnswer.init), logs: logs.map(FollowedLogAnswer.init),
                     next: page.next))
         }
@@ -39,6 +40,8 @@ package struct ReconcileController: RouteSet {
             let principal = try await authority.actor(.operator, for: request)
             var act = AuditLog.Entry(action: "reconcile.request", by: principal)
             let asked: Date
+            var filter = RepositoryFilter()
+            filter.scope = principal.scope
             if let repository = try repository(in: request) {
                 try authority.confine(principal, to: repository)
                 guard registries.contains(where: { $0.name == repository.registry }) else {
@@ -51,6 +54,7 @@ package struct ReconcileController: RouteSet {
                         .unprocessableContent, "policy.refused", "no policy rule signs in \(repository)")
                 }
                 act.repository = repository.description
+                filter.pattern = try? Glob(repository.description)
                 asked = try await records.request(repository, act)
             } else {
                 try authority.refuseConfined(principal)
@@ -60,7 +64,9 @@ package struct ReconcileController: RouteSet {
                 "a sweep was asked for",
                 metadata: ["principal": "\(principal.name)", "repository": "\(act.repository ?? "all")"])
             return try Response.json(
-                Requested(requestedAt: asked, pending: try await records.pending()), status: .accepted)
+                Requested(
+                    repository: act.repository, requestedAt: asked, pending: try await records.pending(filter)),
+                status: .accepted)
         }
     }
 
@@ -74,18 +80,20 @@ package struct ReconcileController: RouteSet {
     }
 
     private struct Requested: Encodable {
+        /// Under its canonical name, by which it is listed; absent: all.
+        let repository: String?
         let requestedAt: Date
         let pending: Int
 
         enum CodingKeys: String, CodingKey {
-            case pending
+            case repository, pending
             case requestedAt = "requested_at"
         }
     }
 }
 
 private struct ReconcileAnswer: Encodable {
-    /// Registries and repositories that somebody asked for and that are not done.
+    /// Registries and repositories that somebody asked for and that are not done, of those that the request is about.
     let pending: Int
     let registries: [SweptRegistryAnswer]
     let repositories: [SweepAnswer]

@@ -22,8 +22,9 @@ extension Sweep {
     /// One page of the catalog, or, where there is none to ask, all the names that are known.
     func list(_ listing: SweepRecords.Registry, _ registry: SweptRegistry) async throws {
         let asked = try await databaseNow()
+        if listing.page == nil { registry.course.beginsListing(at: asked) }
         guard plan.needsCatalog(of: registry.name) else {
-            return try await write([], listing, asked: asked, of: registry, .notNeeded, error: nil, next: nil)
+            return try await write([], listing, of: registry, .notNeeded, error: nil, next: nil)
         }
         try await registry.pacer.pass()
         let page: ListingPage
@@ -40,11 +41,11 @@ extension Sweep {
                 fix:
                     "nothing, if this registry has no catalog; repositories that pushes never told of have to be written "
                     + "out in an endpoint's list or a rule")
-            return try await write([], listing, asked: asked, of: registry, .absent, error: failure, next: nil)
+            return try await write([], listing, of: registry, .absent, error: failure, next: nil)
         }
         let found = page.names.compactMap { try? Repository(registry: registry.name, name: $0) }
             .filter { plan.rule(for: $0) != nil }
-        try await write(found, listing, asked: asked, of: registry, .listed, error: nil, next: page.next)
+        try await write(found, listing, of: registry, .listed, error: nil, next: page.next)
     }
 
     private func restart(_ registry: SweptRegistry) async throws {
@@ -56,11 +57,13 @@ extension Sweep {
     }
 
     /// Writes down the repositories of one page, and where the listing stands. At its end those come in that no catalog has to
-    /// tell: names that are written out, and those that were pushed to.
+    /// tell: names that are written out, and those that were pushed to. A request is met by a listing that began after it; one
+    /// that came meanwhile has the names listed once more.
     private func write(
-        _ found: [Repository], _ listing: SweepRecords.Registry, asked: String, of registry: SweptRegistry,
+        _ found: [Repository], _ listing: SweepRecords.Registry, of registry: SweptRegistry,
         _ catalog: SweepRecords.Registry.Catalog, error: Failure?, next: String?
     ) async throws {
+        let began = registry.course.listingBegan
         let named = next == nil ? plan.named(in: registry.name) : []
         let (plan, interval) = (plan, settings.isScheduled ? settings.interval : nil)
         try await queue.pool.together { session in
@@ -80,14 +83,13 @@ extension Sweep {
             }
             let sorted = repositories.sorted { $0.name < $1.name }
             try SweepRecords.enter(sorted, in: session)
-            // what was asked of the registry is asked of each of them; who is not due by then is so by his own time
+            // what was asked of the registry is asked of each of them, and nobody loses the place in the line that he has; who
+            // is not due by then is so by his own time
             _ = try session.execute(
                 """
                 UPDATE countersign.swept_repository s
-                SET requested_at = coalesce(g.requested_at, s.requested_at),
-                    page = CASE WHEN g.requested_at IS NULL THEN s.page END,
-                    started_at = CASE WHEN g.requested_at IS NULL THEN s.started_at END,
-                    due_at = CASE WHEN g.requested_at IS NOT NULL THEN now() ELSE coalesce(s.due_at, now()) END
+                SET requested_at = greatest(g.requested_at, s.requested_at),
+                    due_at = CASE WHEN g.requested_at IS NOT NULL THEN least(s.due_at, now()) ELSE coalesce(s.due_at, now()) END
                 FROM countersign.swept_registry g, countersign.repository r
                 WHERE g.registry = \(registry.name)::text AND r.registry = g.registry
                     AND r.name = ANY(\(sorted.map(\.name))::text[]) AND s.repository_id = r.id
@@ -98,14 +100,15 @@ extension Sweep {
                 SET catalog = \(catalog.rawValue)::text, page = \(next)::text, failures = 0,
                     error = \(try error?.json())::text::jsonb,
                     listed_at = CASE WHEN \(next)::text IS NULL THEN now() ELSE listed_at END,
-                    requested_at = CASE WHEN \(next)::text IS NULL AND requested_at <= \(asked)::text::timestamptz
+                    requested_at = CASE WHEN \(next)::text IS NULL AND requested_at <= \(began)::text::timestamptz
                         THEN NULL ELSE requested_at END,
                     due_at = CASE WHEN \(next)::text IS NULL
-                        AND (requested_at IS NULL OR requested_at <= \(asked)::text::timestamptz)
+                        AND (requested_at IS NULL OR requested_at <= \(began)::text::timestamptz)
                         THEN now() + \(interval)::interval ELSE now() END
                 WHERE registry = \(registry.name)::text AND page IS NOT DISTINCT FROM \(listing.page)::text
                 """)
         }
+        if next == nil { registry.course.endsListing() }
     }
 
     /// A listing that failed is tried again later; who asked for it hears of it after some times.

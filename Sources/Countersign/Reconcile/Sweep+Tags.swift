@@ -7,14 +7,16 @@ import Postgres
 
 /// The tags of one repository.
 extension Sweep {
-    /// The repository whose turn it is: what somebody asked for first. One that policy does not sign any more is forgotten.
+    /// The repository whose turn it is: what somebody asked for first, but for one now and then that is only due. One that
+    /// policy does not sign any more is forgotten.
     func dueRepository(of registry: SweptRegistry) async throws(QueueError) -> SweepRecords.Sweep? {
+        let letsPass = registry.course.letsScheduledPass
         let due = try await queue.pool.rows(
             """
             \(unescaped: SweepRecords.sweepColumns)
             WHERE s.due_at <= now() AND r.registry = \(registry.name)::text
                 AND (s.requested_at IS NOT NULL OR \(settings.isScheduled))
-            ORDER BY s.requested_at IS NULL, s.due_at, s.repository_id LIMIT 20
+            ORDER BY (s.requested_at IS NULL) <> \(letsPass), s.due_at, s.repository_id LIMIT 20
             """
         ).values(SweepRecords.Sweep.init)
         for sweep in due {
@@ -26,10 +28,12 @@ extension Sweep {
     }
 
     /// A tag and where the registry says that it points.
-    private struct Found: Sendable {
+    struct Found: Sendable {
         let tag: String
         /// nil: there is a manifest, and it cannot be read.
         let digest: OCI.Digest?
+        /// What the registry answered each time instead of a manifest.
+        var fault: OCIError?
     }
 
     /// One page: listed, each tag asked for, what nobody told of put into the queue.
@@ -55,11 +59,20 @@ extension Sweep {
             guard try await turns.take(registry.turn) else { return }
             let few = tags[start..<min(start + Self.questionLimit, tags.count)]
             found += try await withThrowingTaskGroup(of: Found?.self) { group in
-                for tag in few { group.addTask { try await find(tag, in: name, registry) } }
+                for tag in few {
+                    group.addTask {
+                        do { return try await find(tag, in: name, registry) } catch let error as OCIError
+                            where sweep.failures >= Self.tagPatience && error.isAboutTheTag
+                        {
+                            return Found(tag: tag, digest: nil, fault: error)
+                        }
+                    }
+                }
                 return try await group.reduce(into: [Found]()) { if let one = $1 { $0.append(one) } }
             }
         }
-        try await write(found, sweep, rule, registry, asked: asked, next: page.next)
+        let failure = try passedOver(found, of: tags.count, sweep)
+        try await write(found, sweep, rule, registry, asked: asked, failure, next: page.next)
     }
 
     /// Asks where a tag points. nil: it is not there any more.
@@ -106,7 +119,7 @@ extension Sweep {
 
     private func write(
         _ found: [Found], _ sweep: SweepRecords.Sweep, _ rule: PolicyConfiguration.Rule, _ registry: SweptRegistry,
-        asked: String, next: String?
+        asked: String, _ failure: Failure?, next: String?
     ) async throws {
         let resolved = found.compactMap { found in found.digest.map { (tag: found.tag, digest: $0) } }
         let (version, interval) = (plan.policy.version, settings.isScheduled ? settings.interval : nil)
@@ -125,7 +138,7 @@ extension Sweep {
                 _ = try JobQueue.store(requests, in: session)
             }
             counts.moved = try Self.moveTags(resolved, of: sweep.id, asked: asked, in: session)
-            try Self.advance(sweep, counts, asked: asked, to: next, again: interval, in: session)
+            try Self.advance(sweep, counts, asked: asked, failure, to: next, again: interval, in: session)
             return counts
         }
         guard let counts else { return }
@@ -201,10 +214,12 @@ extension Sweep {
         return Int(try rows.first?.decode("moved", as: Int64.self) ?? 0)
     }
 
-    /// The place in the listing, in the commit of what the page came to; unless somebody had it begin anew meanwhile. A request
-    /// is met by a listing that began after it.
+    /// The place in the listing, in the commit of what the page came to; unless it began anew meanwhile. A request is met by a
+    /// listing that began after it; one that came meanwhile has another follow. What was passed over is told until the next
+    /// one begins.
     private static func advance(
-        _ sweep: SweepRecords.Sweep, _ counts: SweepRecords.Counts, asked: String, to next: String?,
+        _ sweep: SweepRecords.Sweep, _ counts: SweepRecords.Counts, asked: String, _ failure: Failure?,
+        to next: String?,
         again interval: Duration?, in session: Session
     ) throws {
         let isFirst = sweep.startedAt == nil
@@ -218,7 +233,8 @@ extension Sweep {
                 missed = \(Int32(counts.missed))::int + CASE WHEN \(isFirst) THEN 0 ELSE missed END,
                 moved = \(Int32(counts.moved))::int + CASE WHEN \(isFirst) THEN 0 ELSE moved END,
                 unreadable = \(Int32(counts.unreadable))::int + CASE WHEN \(isFirst) THEN 0 ELSE unreadable END,
-                failures = 0, error = NULL,
+                failures = 0, error = coalesce(\(try failure?.json())::text::jsonb, CASE WHEN NOT \(isFirst)
+                    AND error->>'code' = \(tagUnreadableCode)::text THEN error END),
                 swept_at = CASE WHEN \(next)::text IS NULL THEN now() ELSE swept_at END,
                 requested_at = CASE WHEN \(next)::text IS NULL
                     AND requested_at <= coalesce(started_at, \(asked)::text::timestamptz) THEN NULL ELSE requested_at END,

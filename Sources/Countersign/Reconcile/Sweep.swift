@@ -32,6 +32,13 @@ package struct Sweep: Service {
     private static let longestPause: Duration = .seconds(900)
     /// Failures in a row after which a request counts as answered, with the error.
     static let requestPatience = 5
+    /// Failures of one page in a row after which a tag that the registry answers with an error is passed over, if it answers
+    /// others.
+    static let tagPatience = 3
+    /// The same where it answers none of the page, which looks like a registry that is down.
+    static let pagePatience = 10
+    /// Of a sweep that passed over a tag.
+    static let tagUnreadableCode = "sweep.tag_unreadable"
 
     package init(
         queue: JobQueue, plan: SweepPlan, registries: Registries, settings: ReconcileConfiguration.Sweep,
@@ -77,9 +84,11 @@ package struct Sweep: Service {
     /// The next bounded piece of work in one registry: a page of its catalog, or a page of one repository's tags.
     /// - Returns: whether there was one, and so may be another at once.
     package func step(_ registry: SweptRegistry) async throws(QueueError) -> Bool {
-        let listing = try await dueListing(of: registry)
-        let due = listing == nil ? try await dueRepository(of: registry) : nil
+        var due = registry.course.repositoriesComeFirst ? try await dueRepository(of: registry) : nil
+        let listing = due == nil ? try await dueListing(of: registry) : nil
+        if due == nil, listing == nil { due = try await dueRepository(of: registry) }
         guard listing != nil || due != nil, try await turns.take(registry.turn) else { return false }
+        if let due { registry.course.takes(asked: due.requestedAt != nil) }
         do {
             if let listing { try await list(listing, registry) } else if let due { try await page(of: due, registry) }
         } catch let error as QueueError where error.isTransient {
@@ -123,6 +132,7 @@ package struct SweptRegistry: Sendable {
     package let name: String
     let client: RegistryClient
     let pacer: Pacer
+    let course = SweepCourse()
 
     package init(name: String, client: RegistryClient, rate: Int) {
         self.name = name

@@ -92,17 +92,31 @@ package struct SweepRecords: Sendable {
     }
 
     /// How many registries and repositories somebody asked for that are not done.
-    package func pending() async throws(QueueError) -> Int {
-        let rows = try await pool.rows(
+    /// - Parameter filter: what it is about; registries are counted only where it is about everything.
+    package func pending(_ filter: RepositoryFilter = RepositoryFilter()) async throws(QueueError) -> Int {
+        guard !filter.isOpen else {
+            let rows = try await pool.rows(
+                """
+                SELECT (SELECT count(*) FROM countersign.swept_registry WHERE requested_at IS NOT NULL)
+                    + (SELECT count(*) FROM countersign.swept_repository WHERE requested_at IS NOT NULL) AS pending
+                """)
+            return Int(try rows.values { try $0.decode("pending", as: Int64.self) }.first ?? 0)
+        }
+        let only = filter.exact
+        let asked = try await pool.rows(
             """
-            SELECT (SELECT count(*) FROM countersign.swept_registry WHERE requested_at IS NOT NULL)
-                + (SELECT count(*) FROM countersign.swept_repository WHERE requested_at IS NOT NULL) AS pending
-            """)
-        return Int(try rows.values { try $0.decode("pending", as: Int64.self) }.first ?? 0)
+            SELECT r.registry, r.name
+            FROM countersign.swept_repository s JOIN countersign.repository r ON r.id = s.repository_id
+            WHERE s.requested_at IS NOT NULL
+                AND (\(only?.registry)::text IS NULL OR r.registry = \(only?.registry)::text)
+                AND (\(only?.name)::text IS NULL OR r.name = \(only?.name)::text)
+            """
+        ).values { try Repository(registry: try $0.decode("registry"), name: try $0.decode("name")) }
+        return asked.count { filter.allows($0) }
     }
 
-    /// Asks for a sweep of these registries, all of their repositories, as soon as may be. A listing that is under way begins
-    /// anew: what it has passed may have been pushed to since.
+    /// Asks for a sweep of these registries, all of their repositories, as soon as may be. A listing that is under way goes on,
+    /// and another follows: what it has passed may have been pushed to since. Who asks again and again has no effect on that.
     /// - Returns: when it was asked, by the database's clock.
     package func request(registries: [String], _ act: AuditLog.Entry) async throws(QueueError) -> Date {
         try await pool.together { session in
@@ -110,7 +124,7 @@ package struct SweepRecords: Sendable {
                 """
                 INSERT INTO countersign.swept_registry AS s (registry, requested_at, due_at)
                 SELECT name, now(), now() FROM unnest(\(registries)::text[]) AS r(name) ORDER BY 1
-                ON CONFLICT (registry) DO UPDATE SET requested_at = now(), due_at = now(), failures = 0, page = NULL
+                ON CONFLICT (registry) DO UPDATE SET requested_at = now(), due_at = least(s.due_at, now()), failures = 0
                 """)
             return try Self.requested(act, in: session)
         }
@@ -123,7 +137,7 @@ package struct SweepRecords: Sendable {
             _ = try session.execute(
                 """
                 UPDATE countersign.swept_repository
-                SET requested_at = now(), due_at = now(), failures = 0, page = NULL, started_at = NULL
+                SET requested_at = now(), due_at = least(due_at, now()), failures = 0
                 WHERE repository_id = (SELECT id FROM countersign.repository
                     WHERE registry = \(repository.registry)::text AND name = \(repository.name)::text)
                 """)

@@ -9,6 +9,9 @@ package struct Turns: Sendable {
     private let holder: UUID
     private let lasting: Duration
 
+    /// How long whoever has a turn may go on before renewing it: three quarters are left for one question outside.
+    var renewal: Duration { lasting / 4 }
+
     /// - Parameter lasting: longer than anybody asks outside between two renewals.
     package init(pool: ConnectionPool, holder: UUID, lasting: Duration = .seconds(120)) {
         self.pool = pool

@@ -24,7 +24,10 @@ import Testing
             #expect(try await post(doors, "", inside).status == 403)
             #expect(try await SweepRecords(pool: doors.queue.pool).pending() == 0)
 
-            #expect(try await post(doors, repository, inside).status == 202)
+            let asked = try await post(doors, repository, inside)
+            #expect(asked.status == 202)
+            let answer = try JSONValue(parsing: asked.body)
+            #expect(answer["repository"]?.text == "registry.example.com/team/app" && answer["pending"]?.integer == 1)
             #expect(try await post(doors, "", token).status == 202)
             let shown = try JSONValue(parsing: try await doors.get("/v1/reconcile", token: token).body)
             #expect(shown["pending"]?.integer == 2)
@@ -37,7 +40,13 @@ import Testing
             #expect(
                 sweeps.map { $0["state"]?.text } == ["due"] && registries.map { $0["catalog"]?.text } == ["unknown"])
             let confined = try JSONValue(parsing: try await doors.get("/v1/reconcile", token: inside).body)
-            #expect(confined["registries"] == .array([]))
+            #expect(confined["registries"] == .array([]) && confined["pending"]?.integer == 1)
+            // what others asked for is not told to who does not see it
+            let elsewhere = try await doors.token(.viewer, of: "registry.example.com/other/**")
+            let told = try JSONValue(parsing: try await doors.get("/v1/reconcile", token: elsewhere).body)
+            #expect(told["pending"]?.integer == 0)
+            let narrowed = try await doors.get("/v1/reconcile?repository=registry.example.com/team/b", token: token)
+            #expect(try JSONValue(parsing: narrowed.body)["pending"]?.integer == 0)
             let acts = try await AuditLog(pool: doors.queue.pool).latest(20).filter { $0.action == "reconcile.request" }
             #expect(
                 acts.filter { $0.outcome == .accepted }.map(\.repository) == [nil, "registry.example.com/team/app"])

@@ -22,8 +22,8 @@ extension ReconcileController {
             parameters: [.query("repository", .string, "host/repository")],
             answers: [
                 .json(
-                    202, "it is under way; 'pending' of GET is 0 at its end",
-                    .object(["requested_at": .time, "pending": .count]))
+                    202, "it is under way; 'pending' of GET for that repository is 0 at its end",
+                    .object(["requested_at": .time, "pending": .count], optional: ["repository": .string]))
             ],
             problems: [400: ["reference.malformed"], 422: ["policy.refused", "registry.unknown"]]),
     ]
