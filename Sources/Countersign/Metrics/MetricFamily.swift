@@ -46,6 +46,7 @@ final class MetricFamily: Sendable {
     func raise(to total: Double, _ labels: [String]) { change(labels) { $0.value = max($0.value, total) } }
     func set(_ value: Double, _ labels: [String]) { change(labels) { $0.value = value } }
     func clear() { series.withLock { $0 = [:] } }
+    func remove(_ labels: [String]) { series.withLock { $0[labels] = nil } }
 
     func observe(_ value: Double, _ labels: [String]) {
         guard case .histogram(let bounds) = kind else { return }

@@ -74,6 +74,8 @@ package struct Gauge: Sendable {
     package func value(_ labels: String...) -> Double { family.value(labels) }
     /// Forgets all series: a figure that could not be asked for must be absent, not old.
     package func clear() { family.clear() }
+    /// Forgets one series: what another daemon does now is not this one's to show.
+    package func remove(_ labels: String...) { family.remove(labels) }
 }
 
 /// How observations spread over fixed bounds.

@@ -60,6 +60,9 @@ package struct FollowedLogs: Sendable {
 
     func takeTurn(_ log: String) async throws(QueueError) -> Bool { try await turns.take(Self.turn(log)) }
 
+    /// How long a turn is used before it is taken again.
+    var renewal: Duration { turns.renewal }
+
     /// The next index to read; a log that was never followed is begun there, and one that takes the place of one that was followed at
     /// its first entry.
     /// - Parameter present: the logs in use, where it may do so: one that was followed and is not among them was replaced.
@@ -82,13 +85,13 @@ package struct FollowedLogs: Sendable {
 
     /// Writes down that everything before `next` was read. What of it no evidence explains, signed or put aside, logged or about
     /// to be, is suspected.
-    /// - Returns: how many those are; nothing is written for a turn that was lost.
+    /// - Returns: how many those are; nil where nothing was written: the turn was lost, or another daemon has read on.
     func advance(
         _ log: String, from start: Int64, to next: Int64, _ look: LookedAt
-    ) async throws(QueueError) -> Int {
+    ) async throws(QueueError) -> Int? {
         let found = look.found
         return try await pool.together { session in
-            guard try turns.holds(Self.turn(log), in: session) else { return 0 }
+            guard try turns.holds(Self.turn(log), in: session) else { return nil }
             let known = try session.query(
                 """
                 SELECT s.signature FROM unnest(\(found.map(\.signature))::bytea[]) AS s(signature)
@@ -97,6 +100,15 @@ package struct FollowedLogs: Sendable {
             let explained = Set(try known.map { try $0.decode("signature", as: [UInt8].self) })
             let unknown = found.filter { !explained.contains($0.signature) }
             let facts = try unknown.map { String(decoding: try JSONEncoder().encode($0.facts), as: UTF8.self) }
+            let read = try session.execute(
+                """
+                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(),
+                    entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count)),
+                    unknown_kinds = unknown_kinds + \(Int64(look.unknownKinds)),
+                    unreadable = unreadable + \(Int64(look.unreadable))
+                WHERE log = \(log)::text AND next_index = \(start)
+                """)
+            guard read == 1 else { return nil }
             _ = try session.execute(
                 """
                 INSERT INTO countersign.suspected_entry (log, log_id, log_index, signature, identity, issuer, facts)
@@ -106,14 +118,6 @@ package struct FollowedLogs: Sendable {
                     \(unknown.map(\.issuer))::text[], \(facts)::text[])
                     AS u(log_id, log_index, signature, identity, issuer, facts)
                 ON CONFLICT DO NOTHING
-                """)
-            _ = try session.execute(
-                """
-                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(),
-                    entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count)),
-                    unknown_kinds = unknown_kinds + \(Int64(look.unknownKinds)),
-                    unreadable = unreadable + \(Int64(look.unreadable))
-                WHERE log = \(log)::text AND next_index = \(start)
                 """)
             return unknown.count
         }

@@ -151,7 +151,12 @@ package struct IdentityMonitor: Service {
     }
 
     private func progress(_ log: any LogFollower, replacingOther present: [String]?) async throws -> Progress {
-        guard try await records.takeTurn(log.id) else { return .later }
+        guard try await records.takeTurn(log.id) else {
+            // how far it is read is shown by who reads it
+            metrics.index.remove(log.id)
+            metrics.behind.remove(log.id)
+            return .later
+        }
         try await judge(log.id)
         try await pacer.pass()
         let size = try await log.size()
@@ -166,18 +171,30 @@ package struct IdentityMonitor: Service {
         guard start < size else { return .end }
         var next = start
         var look = LookedAt()
+        var fault: SigstoreError?
+        var taken = ContinuousClock.now
         for _ in 0..<Self.requests where next < size && next - start < Int64(Self.batch) {
+            // of a log that answers slowly this takes longer than a turn
+            if ContinuousClock.now - taken >= records.renewal {
+                guard try await records.takeTurn(log.id) else { return .later }
+                taken = .now
+            }
             try await pacer.pass()
-            let entries = try await log.entries(from: next, limit: Self.batch)
+            let entries: [TlogEntry]
+            do throws(SigstoreError) { entries = try await log.entries(from: next, limit: Self.batch) } catch {
+                // what was read before is read: a log that answers now and then is followed all the same
+                fault = error
+                break
+            }
             guard !entries.isEmpty else { break }
             for entry in entries { self.look(at: entry, log.id, into: &look) }
             next += Int64(entries.count)
         }
-        let unknown = try await records.advance(log.id, from: start, to: next, look)
-        metrics.entries.increment(log.id, by: Double(next - start))
-        metrics.ours.increment(log.id, by: Double(look.found.count - unknown))
-        metrics.index.set(Double(next), log.id)
-        metrics.behind.set(Double(max(0, size - next)), log.id)
+        if fault == nil || next > start {
+            guard let unknown = try await records.advance(log.id, from: start, to: next, look) else { return .later }
+            metrics.count(look, unknown: unknown, in: log.id, from: start, to: next, of: size)
+        }
+        if let fault { throw fault }
         return next == size ? .end : next > start ? .more : .away
     }
 
@@ -188,10 +205,10 @@ package struct IdentityMonitor: Service {
         do throws(SigstoreError) { body = try LoggedSignature(entry) } catch {
             if case .unsupported = error {
                 look.unknownKinds += 1
-                metrics.unreadable.increment(log, entry.knownKind, "unknown_kind")
+                look.passedOver.append((entry.knownKind, "unknown_kind"))
             } else {
                 look.unreadable += 1
-                metrics.unreadable.increment(log, entry.knownKind, "unreadable")
+                look.passedOver.append((entry.knownKind, "unreadable"))
             }
             return
         }
@@ -213,6 +230,8 @@ struct LookedAt: Sendable {
     var unknownKinds = 0
     /// Of a kind that we read, and not to be read as such.
     var unreadable = 0
+    /// Both, for the figures.
+    var passedOver: [(kind: String, why: String)] = []
 }
 
 extension TlogEntry {
@@ -254,36 +273,5 @@ package enum WatchedIdentity: Sendable {
         case .certificate(let identity, let issuer): (identity, issuer)
         case .key(let spki): ("key:\(Hex.encode(Hash.sha256(spki).prefix(8)))", "")
         }
-    }
-}
-
-/// What an operator sees of it.
-package struct IdentityMonitorMetrics: Sendable {
-    let entries: Counter
-    let ours: Counter
-    let foreign: Counter
-    let unreadable: Counter
-    let index: Gauge
-    let behind: Gauge
-    let failures: Counter
-
-    package init(_ registry: MetricsRegistry) {
-        entries = registry.counter(
-            "countersign_monitor_entries_total", "Log entries that were looked at.", labels: ["log"])
-        ours = registry.counter(
-            "countersign_monitor_own_entries_total", "Log entries under our identities that our records explain.",
-            labels: ["log"])
-        foreign = registry.counter(
-            "countersign_monitor_foreign_entries_total", "Log entries under our identities that nothing explains.",
-            labels: ["log"])
-        unreadable = registry.counter(
-            "countersign_monitor_unreadable_entries_total",
-            "Log entries that were passed over: of kinds that are not read, or not to be read as what they say.",
-            labels: ["log", "kind", "why"])
-        index = registry.gauge("countersign_monitor_index", "The next index to read.", labels: ["log"])
-        behind = registry.gauge(
-            "countersign_monitor_behind", "Entries of the log that are not read yet.", labels: ["log"])
-        failures = registry.counter(
-            "countersign_monitor_failures_total", "Looks at a log that failed, by code.", labels: ["log", "code"])
     }
 }

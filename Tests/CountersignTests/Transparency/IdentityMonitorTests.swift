@@ -32,7 +32,8 @@ import Testing
 
     private static func monitor(
         _ line: SigningLine, _ daemon: SigningDaemon, start: ReconcileConfiguration.Start = .index(0),
-        queue: JobQueue? = nil, logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] }
+        queue: JobQueue? = nil, lasting: Duration = .seconds(120), metrics: MetricsRegistry = MetricsRegistry(),
+        logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] }
     ) -> IdentityMonitor {
         var settings = ReconcileConfiguration.IdentityMonitor()
         (settings.isEnabled, settings.start, settings.rate) = (true, start, 1_000)
@@ -41,8 +42,9 @@ import Testing
         return IdentityMonitor(
             logs, identities: daemon.signers.identities.map(WatchedIdentity.init),
             records: FollowedLogs(
-                pool: line.database.pool, turns: Turns(pool: line.database.pool, holder: holder), alerts: line.alerts),
-            settings: settings, metrics: IdentityMonitorMetrics(MetricsRegistry()), logger: SigningDaemon.silence)
+                pool: line.database.pool, turns: Turns(pool: line.database.pool, holder: holder, lasting: lasting),
+                alerts: line.alerts),
+            settings: settings, metrics: IdentityMonitorMetrics(metrics), logger: SigningDaemon.silence)
     }
 
     /// Reads to the end of the log.
@@ -224,6 +226,76 @@ import Testing
             #expect(try await line.database.number("SELECT entries FROM countersign.followed_log") == 1)
         }
     }
+
+    /// A log that gives one entry a request, slowly or now and then.
+    private final class PoorLog: LogFollower {
+        let id = "https://log.example"
+        let length: Int64
+        private let pause: Duration
+        /// Each request of that number fails.
+        private let failing: Int?
+        private let asked = Mutex(0)
+
+        init(length: Int64, pause: Duration = .zero, failing: Int? = nil) {
+            (self.length, self.pause, self.failing) = (length, pause, failing)
+        }
+
+        var requests: Int { asked.withLock { $0 } }
+
+        func size() async throws(SigstoreError) -> Int64 { length }
+
+        func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
+            let number = asked.withLock { asked in
+                asked += 1
+                return asked
+            }
+            try? await Task.sleep(for: pause)
+            if let failing, number.isMultiple(of: failing) {
+                throw .throttled(.rekor, status: 429, retryAfter: nil, answerMayBeLost: false)
+            }
+            return [
+                TlogEntry(
+                    logIndex: index, logID: Array(repeating: 1, count: 32), kind: "rekord", version: "0.0.1",
+                    integratedTime: 0, inclusionPromise: nil, inclusionProof: nil,
+                    canonicalizedBody: Array(#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.utf8))
+            ]
+        }
+    }
+
+    @Test func `a log that takes longer than a turn for what is read at once is read to its end`() async throws {
+        let line = try await SigningLine()
+        let (log, registry) = (PoorLog(length: 80, pause: .milliseconds(50)), MetricsRegistry())
+        let monitor = Self.monitor(line, try await line.daemon(), lasting: .seconds(1), metrics: registry)
+        for _ in 0..<4 where try await !monitor.step(log) { break }
+        #expect(try await line.database.number("SELECT next_index FROM countersign.followed_log") == 80)
+        #expect(log.requests == 80, "nothing was read twice")
+        #expect(registry.render().contains(#"countersign_monitor_entries_total{log="https://log.example"} 80"#))
+    }
+
+    @Test func `a log that answers now and then is read to its end`() async throws {
+        let line = try await SigningLine()
+        let (log, registry) = (PoorLog(length: 100, failing: 40), MetricsRegistry())
+        let monitor = Self.monitor(line, try await line.daemon(), metrics: registry)
+        for _ in 0..<10 { _ = try? await monitor.step(log) }
+        #expect(try await line.database.number("SELECT next_index FROM countersign.followed_log") == 100)
+        #expect(log.requests == 102, "nothing was read twice")
+        #expect(registry.render().contains(#"countersign_monitor_entries_total{log="https://log.example"} 100"#))
+    }
+
+    @Test func `what was read in a turn that was lost is no progress`() async throws {
+        let line = try await SigningLine()
+        let (log, registry) = (PoorLog(length: 20, pause: .milliseconds(50)), MetricsRegistry())
+        let monitor = Self.monitor(line, try await line.daemon(), metrics: registry)
+        async let step = monitor.step(log)
+        try await eventually("it reads") { log.requests > 2 }
+        try await line.database.pool.execute("UPDATE countersign.turn SET holder = gen_random_uuid()")
+        #expect(try await step == false)
+        #expect(try await line.database.number("SELECT next_index FROM countersign.followed_log") == 0)
+        #expect(!registry.render().contains("countersign_monitor_entries_total{"))
+        #expect(try await monitor.step(log) == false)
+        #expect(!registry.render().contains("countersign_monitor_behind{"), "another daemon shows how far it is")
+    }
+
     /// A log that grows, and may be replaced.
     private final class Shards: Sendable {
         struct Shard: LogFollower {
