@@ -229,9 +229,9 @@ import Testing
         let shared = try fixture.subject("shared")
         try await fixture.database.push(samplePush(sampleDigest("shared")))
         try await fixture.signAll()
-        let opened = try await fixture.batch([shared], .resign(old: .keep))
+        let opened = try await fixture.batch([shared], .resign(.keep))
         try await fixture.feed()
-        let joined = try await fixture.batch([shared], .resign(old: .keep))
+        let joined = try await fixture.batch([shared], .resign(.keep))
         try await fixture.feed()
         func generations() async throws -> Int {
             try await fixture.database.number("SELECT count(*) FROM countersign.target WHERE generation > 0")
