@@ -298,7 +298,7 @@ import Testing
         #expect(try await line.entries(about: [digest]).count == entries.count + 1, "a signature of its own")
         let status = try #require(try await line.database.records.status(of: digest, in: other))
         #expect(status.state == .signed && status.generation == 2 && status.lastError == nil)
-        let bundles = try await line.pusher.bundles(other.name, of: digest).bundles
+        let bundles = try await line.pusher.attachedBundles(other.name, of: digest)
         #expect(bundles.count == 1, "the older ones are taken out of the list, the newest stays")
         let content = try UnverifiedBundle(json: try #require(bundles.first).bytes).content
         guard case .envelope(let envelope) = content else { throw SupportError("no envelope") }
