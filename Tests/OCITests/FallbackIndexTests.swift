@@ -25,6 +25,20 @@ import Testing
         #expect(merged.hasSuffix(#"],"annotations":{"x":"y"}}"#))
     }
 
+    @Test func `an entry with a digest that we cannot compute stays as well, and counts for nothing`() throws {
+        let strange = Self.foreign.replacing("sha256:", with: "blake3:")
+        let ours = BundleReferrerTests.referrer(bundle: [1]).descriptor
+        let index = try Self.index([strange, Self.foreign, strange])
+        #expect(index.descriptors.count == 1)
+        let merged = try #require(index.adding(ours))
+        #expect(try Self.text(merged).ranges(of: strange).count == 2)
+        let both = try FallbackIndex(bytes: merged, mediaType: nil, entityTag: nil, subject: Self.subject)
+        #expect(both.descriptors.count == 2 && both.adding(ours) == nil)
+        #expect(try !Self.text(both.removing([ours.digest])).contains("\(ours.digest)"))
+        #expect(try Self.text(both.removing([ours.digest])).ranges(of: strange).count == 2)
+        #expect(throws: OCIError.self) { try Self.index([Self.foreign.replacing("sha256:", with: "sha256:Z")]) }
+    }
+
     @Test func `our entry says its artifact type and annotations`() throws {
         let referrer = BundleReferrerTests.referrer(bundle: [1])
         let bytes = try #require(FallbackIndex.empty.adding(referrer.descriptor))
