@@ -1,5 +1,7 @@
+import FoundationEssentials
 import OCI
 import Postgres
+import Support
 import Testing
 
 @testable import Countersign
@@ -42,5 +44,28 @@ import Testing
             """)
         await #expect(throws: QueueError.self) { try await fixture.queue.maintain() }
         #expect(try await fixture.number("SELECT count(*) FROM countersign.worker") == 0)
+    }
+
+    @Test func `rows of before the bounds are mended by the migration that brings them`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(sampleDigest("app")))
+        for statement in [
+            "ALTER TABLE countersign.job DROP CONSTRAINT job_times, DROP CONSTRAINT job_counters",
+            "ALTER TABLE countersign.event DROP CONSTRAINT event_received_at",
+            "UPDATE countersign.job SET received_at = 'infinity', run_at = '-infinity', attempt = 2147483647",
+            "UPDATE countersign.event SET received_at = 'infinity'",
+        ] { try await fixture.pool.execute(Query(unsafeSQL: statement)) }
+        await #expect(throws: QueueError.self) { try await fixture.claim() }
+
+        let path = "\(packageRoot)/migrations/022_bounds_of_jobs.up.sql"
+        let migration = String(decoding: try #require(FileManager.default.contents(atPath: path)), as: UTF8.self)
+        try await fixture.pool.transaction { session in
+            for statement in migration.split(separator: ";\n") where statement.contains("countersign.") {
+                _ = try session.execute(Query(unsafeSQL: String(statement)))
+            }
+        }
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.event_default") == 0)
+        #expect(try await fixture.queue.maintain() == 0)
+        #expect(try await fixture.claimOne().attempt == 1_000_000_000)
     }
 }
