@@ -46,9 +46,12 @@ struct DocumentedMetricsTests {
         var found: Set<String> = []
         for name in try FileManager.default.subpathsOfDirectory(atPath: folder) where name.hasSuffix(".swift") {
             let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
-            for literal in text.split(separator: "\"", omittingEmptySubsequences: false)
-            where literal.hasPrefix("countersign_") && names(in: literal) == [String(literal)] {
-                found.insert(String(literal))
+            let pieces = text.split(separator: "\"", omittingEmptySubsequences: false)
+            for (before, literal) in zip(pieces, pieces.dropFirst()) where literal.hasPrefix("countersign_") {
+                let call = String(before.suffix(60)).split { $0.isWhitespace }.last ?? ""
+                if ["counter(", "gauge(", "histogram("].contains(where: call.hasSuffix) {
+                    found.insert(String(literal))
+                }
             }
         }
         return found
