@@ -43,7 +43,7 @@ import Testing
         }
 
         /// Bundles that are listed and there.
-        func served() async throws -> [AttachedBundle] {
+        func served() async throws -> [ListedBundle] {
             try await line.pusher.bundles(line.repository.name, of: digest).bundles
         }
     }
