@@ -52,10 +52,11 @@ import Testing
         for statement in [
             "ALTER TABLE countersign.job DROP CONSTRAINT job_times, DROP CONSTRAINT job_counters",
             "ALTER TABLE countersign.event DROP CONSTRAINT event_received_at",
-            "UPDATE countersign.job SET received_at = 'infinity', run_at = '-infinity', attempt = 2147483647",
+            "UPDATE countersign.job SET received_at = 'infinity', attempt = 2147483647",
             "UPDATE countersign.event SET received_at = 'infinity'",
         ] { try await fixture.pool.execute(Query(unsafeSQL: statement)) }
         await #expect(throws: QueueError.self) { try await fixture.claim() }
+        try await fixture.pool.execute("UPDATE countersign.job SET run_at = '-infinity'")
 
         let path = "\(packageRoot)/migrations/022_bounds_of_jobs.up.sql"
         let migration = String(decoding: try #require(FileManager.default.contents(atPath: path)), as: UTF8.self)
