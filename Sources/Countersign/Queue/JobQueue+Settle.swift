@@ -57,6 +57,7 @@ extension JobQueue {
     private func putBack(_ back: JobReturn, _ claim: Claim) async throws(QueueError) -> Settlement {
         let settled = try await pool.together { session in
             let settled = try Self.putBack([back], in: session)
+            try Self.forgetCancelled(claim, settled[claim.jobID], in: session)
             guard let failure = back.error, settled[claim.jobID] != nil else { return settled }
             switch claim.work {
             case .withdraw(let target): try Self.withdrawalFailed(target, failure, in: session)
@@ -75,10 +76,19 @@ extension JobQueue {
         _ claim: Claim, as state: TargetState, _ failure: Failure
     ) async throws(QueueError) -> Settlement {
         let settled = try await pool.together { session in
-            try Self.conclude(jobID: claim.jobID, leaseToken: claim.leaseToken, as: state, failure, in: session)
+            let settled = try Self.conclude(
+                jobID: claim.jobID, leaseToken: claim.leaseToken, as: state, failure, in: session)
+            try Self.forgetCancelled(claim, settled, in: session)
+            return settled
         }
         if settled == .requeued { notifier.jobsAreDue() }
         return try Self.held(settled, claim)
+    }
+
+    /// A generation that was cancelled while a worker had it, and of which nothing exists, never was either.
+    private static func forgetCancelled(_ claim: Claim, _ settled: Settlement?, in session: Session) throws {
+        guard case .ended(.cancelled, _) = settled, let target = claim.target else { return }
+        try forgetGeneration(target.id, in: session)
     }
 
     /// The tag's targets are enqueued and its job ends in one transaction: no crash can do one without the other.

@@ -67,6 +67,26 @@ import Testing
         #expect(try await line.database.records.status(of: digest, in: line.repository)?.generation == 1)
     }
 
+    @Test(arguments: [true, false])
+    func `one that is cancelled while a worker has it is forgotten as well, and one that is signed is not`(fails: Bool)
+        async throws
+    {
+        let published = try await Published()
+        let (line, digest) = (published.line, published.digest)
+        guard case .opened = try await published.resign() else { throw SupportError("not opened") }
+        let claim = try #require(try await line.database.queue.claim(limit: 1, cursor: ClaimCursor()).first)
+        #expect(try await line.database.queue.cancel(job: claim.jobID) == .cancelling)
+        if fails {
+            let failure = Failure(code: "rekor.unavailable", stage: "log", observed: "503", fix: "see that it is up")
+            _ = try await line.database.queue.settle(claim, as: .retry(failure, after: .seconds(1), counts: true))
+        } else {
+            await published.daemon.attempt(claim)
+        }
+        let status = try #require(try await line.database.records.status(of: digest, in: line.repository))
+        #expect(status.state == .signed && status.generation == (fails ? 0 : 1))
+        #expect(try await line.database.jobCount() == 0)
+    }
+
     @Test(arguments: ["failed", "refused", "cancelled"], [false, true])
     func `a generation that ended without a signature leaves the one before it under watch`(
         _ state: String, removing: Bool
