@@ -7,7 +7,7 @@ extension Duration {
         }
         let units: [(String, Int64)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
         guard let (suffix, milliseconds) = units.first(where: { text.hasSuffix($0.0) }),
-            let count = Int64(text.dropLast(suffix.count)), count >= 0,
+            let count = Int64(digits: text.dropLast(suffix.count)),
             case let (total, overflow) = count.multipliedReportingOverflow(by: milliseconds), !overflow
         else { return nil }
         self = .milliseconds(total)
@@ -19,9 +19,17 @@ extension Int {
     init?(configuredBytes text: String) {
         let units: [(String, Int)] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)]
         let (suffix, factor) = units.first(where: { text.hasSuffix($0.0) }) ?? ("", 1)
-        guard let count = Int(text.dropLast(suffix.count)), count >= 0,
+        guard let count = Int(digits: text.dropLast(suffix.count)),
             case let (total, overflow) = count.multipliedReportingOverflow(by: factor), !overflow
         else { return nil }
         self = total
+    }
+}
+
+extension FixedWidthInteger {
+    /// Decimal digits and nothing else, no sign either; nil beyond what fits.
+    fileprivate init?(digits text: Substring) {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        self.init(text)
     }
 }

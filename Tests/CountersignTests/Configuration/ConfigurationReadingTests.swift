@@ -192,6 +192,8 @@ import Testing
         #expect(Int(configuredBytes: "1MiB") == 1_048_576)
         #expect(Int(configuredBytes: "4096") == 4096)
         #expect(Int(configuredBytes: "1MB") == nil)
+        for signed in ["+1MiB", "-1", "+", ""] { #expect(Int(configuredBytes: signed) == nil) }
+        for signed in ["+5s", "-0s", "s", ""] { #expect(Duration(configured: signed) == nil) }
         #expect(Int(configuredBytes: "9223372036854775807GiB") == nil)
     }
 

@@ -31,7 +31,7 @@ extension ArtifactsController {
 extension Operation.Parameter {
     /// How long a reader waits for a final state.
     static let wait = query(
-        "wait", .string(matching: "^[0-9]+(ms|s|m|h)$"), "such as 30s: answer when the state is final")
+        "wait", .string(matching: "^(0|[0-9]+(ms|s|m|h|d))$"), "such as 30s: answer when the state is final")
 }
 
 extension Schema {
