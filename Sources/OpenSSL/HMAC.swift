@@ -35,7 +35,9 @@ public func constantTimeEqual(_ first: [UInt8], _ second: [UInt8]) -> Bool {
 public enum SecureRandom {
     /// `count` unpredictable bytes.
     public static func bytes(_ count: Int) -> [UInt8] {
-        [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+        // an array without room is everybody's, and is not to be written to
+        guard count > 0 else { return [] }
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
             // Without randomness no key, nonce or token may be made: stop rather than return predictable bytes.
             precondition(RAND_bytes(buffer.baseAddress, Int32(count)) == 1, "OpenSSL has no randomness")
             initialized = count

@@ -70,10 +70,11 @@ final class LogFile: @unchecked Sendable {  // the descriptor is never changed; 
     }
 
     private static func read(_ descriptor: Int32, path: String, at offset: Int, count: Int) throws -> [UInt8] {
+        guard count > 0 else { return [] }
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
             filled = max(0, pread(descriptor, buffer.baseAddress, count, off_t(offset)))
         }
-        if bytes.isEmpty, count > 0, lseek(descriptor, 0, SEEK_END) > off_t(offset) { throw failure(path) }
+        if bytes.isEmpty, lseek(descriptor, 0, SEEK_END) > off_t(offset) { throw failure(path) }
         return bytes
     }
 
