@@ -15,8 +15,8 @@ extension SigningLine {
         let registry: SweptRegistry
         let metrics: MetricsRegistry
 
-        /// Steps until nothing is due.
-        func run(atMost steps: Int = 100) async throws {
+        /// Steps until nothing is due. The catalog is everybody's who tests meanwhile, and may have many pages.
+        func run(atMost steps: Int = 2_000) async throws {
             for _ in 0..<steps where try await !sweep.step(registry) { return }
             throw SupportError("the sweep does not end")
         }
