@@ -60,13 +60,20 @@ import Testing
         let worker = try await line.daemon().worker(settings)
         let suspect = try await line.image(tag: "suspect").descriptor.digest
         let later = try await line.images(3)
+        // not due before it is a suspect and the group runs
+        try await line.push(suspect)
+        let limit = Int32(JobQueue.Settings().crashLimit)
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.job SET crash_count = \(limit), run_at = now() + interval '1 hour'
+            WHERE target_id = ANY(ARRAY(
+                SELECT id FROM countersign.target WHERE digest = \(suspect.description)::text))
+            """)
         try await self.running([worker]) {
             await hold.reached()
-            try await line.push(suspect)
-            let limit = Int32(JobQueue.Settings().crashLimit)
             try await line.database.pool.execute(
                 """
-                UPDATE countersign.job SET crash_count = \(limit) WHERE target_id = ANY(ARRAY(
+                UPDATE countersign.job SET run_at = now() WHERE target_id = ANY(ARRAY(
                     SELECT id FROM countersign.target WHERE digest = \(suspect.description)::text))
                 """)
             try await eventually("it is put off", within: .seconds(30)) {
