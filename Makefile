@@ -67,6 +67,10 @@ load: release ## 600 images at 20 a second, then 1,000 as fast as they go; laten
 bench-verify: release ## 1,000 bundles over 50 certificates, verified in process; microseconds per step, beside sigstore-python
 	@scripts/bench-verify
 
+.PHONY: benchmarks
+benchmarks: deps ## Builds the package that bench and bench-verify measure with
+	$(SWIFT) build -c release --package-path Benchmarks
+
 .PHONY: bench
 bench: release ## Webhook, queue, push→signed, digests a second, CPU, WAL and memory, beside cosign sign in the same run
 	@scripts/bench

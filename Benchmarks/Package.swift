@@ -13,10 +13,11 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl"),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl"),
+        .systemLibrary(name: "CSpawn"),
         .target(name: "Curl", dependencies: ["CCurl"], swiftSettings: strict),
         .target(name: "OpenSSL", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "StrictJSON", swiftSettings: strict),
-        .target(name: "Sigstore", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
+        .target(name: "Sigstore", dependencies: ["CSpawn", "Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
         .executableTarget(name: "DeliveryLoad", dependencies: ["Curl", "OpenSSL"], swiftSettings: strict),
         .executableTarget(name: "VerifySpeed", dependencies: ["Sigstore", "Curl", "OpenSSL"], swiftSettings: strict),
     ],
