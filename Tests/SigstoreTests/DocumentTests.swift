@@ -63,6 +63,20 @@ import Testing
         }
     }
 
+    /// Found by the fuzzer: the refusal looked at the context again, and was refused again, until the stack ended.
+    @Test(arguments: [#"["https://openvex.dev/ns/v0.2.0"]"#, "{}", "1", #""\ud800""#])
+    func `a context that is no text is refused once`(context: String) throws {
+        let text = #"{"@context":\#(context),"statements":[]}"#
+        for format in [DocumentFormat.openVEX, .spdxJSON] {
+            let error = try #require(throws: DocumentError.self) { try format.check(Array(text.utf8)) }
+            #expect(error.code == "attestation.document_invalid" && !error.fix.contains("it looks like"))
+        }
+        let error = try #require(throws: DocumentError.self) {
+            try DocumentFormat.openVEX.check(Array(text.utf8))
+        }
+        #expect(context.hasPrefix("\"") || (error.place == "@context" && error.observed == "is no text"))
+    }
+
     @Test func `a refusal names what, where and what to do`() throws {
         let error = try #require(throws: DocumentError.self) {
             try DocumentFormat.spdxJSON.check(document("cyclonedx-1.6.json"))

@@ -183,6 +183,9 @@ struct DocumentObject {
         }
     }
 
+    /// The JSON-LD context, where it is one text. Without a refusal of its own: every refusal asks for this.
+    private var context: String? { element("@context").flatMap { try? outline.text(of: $0) } }
+
     /// What the document says it is, where that is not what it was sent as.
     private var otherFormat: DocumentFormat? {
         guard place.isEmpty else { return nil }
@@ -191,7 +194,7 @@ struct DocumentObject {
                 .spdxJSON
             } else if has("bomFormat") {
                 .cycloneDX
-            } else if (try? optionalText("@context"))??.hasPrefix("https://openvex.dev/ns") == true {
+            } else if context?.hasPrefix("https://openvex.dev/ns") == true {
                 .openVEX
             } else if has("document") && has("product_tree") {
                 .csafVEX
