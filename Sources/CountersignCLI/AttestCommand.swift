@@ -46,7 +46,7 @@ struct AttestCommand: AsyncParsableCommand {
         case .json: try Console.json(status)
         case .text: status.tell()
         }
-        if !noWait, !status.isSettled || status.state != "signed" || status.broken == true { throw ExitCode(1) }
+        if !noWait, !status.isSettled || !status.isSound { throw ExitCode(1) }
     }
 
     /// A file is read while it is sent; what has no length, such as a pipe, is read first.
@@ -161,9 +161,10 @@ struct AttestationStatus: Codable {
     let signature: ArtifactStatus.Signature?
 
     /// Whether nothing more happens by itself.
-    var isSettled: Bool {
-        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && recheck != true
-    }
+    var isSettled: Bool { ArtifactStatus.isSettled(state, recheck: recheck) }
+
+    /// Whether it is signed and attached, for all that is known.
+    var isSound: Bool { ArtifactStatus.isSound(state, broken: broken) }
 
     func tell() {
         var lines = [

@@ -67,12 +67,18 @@ struct ArtifactStatus: Codable {
     }
 
     /// Whether nothing more happens by itself.
-    var isSettled: Bool {
-        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && !recheck
-    }
+    var isSettled: Bool { Self.isSettled(state, recheck: recheck) }
 
     /// Whether it is signed, for all that is known.
-    var isSound: Bool { state == "signed" && broken != true }
+    var isSound: Bool { Self.isSound(state, broken: broken) }
+
+    // an attestation has the states of the artifact that it is about
+
+    static func isSettled(_ state: String, recheck: Bool?) -> Bool {
+        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && recheck != true
+    }
+
+    static func isSound(_ state: String, broken: Bool?) -> Bool { state == "signed" && broken != true }
 
     /// The state in words.
     static func words(_ state: String, recheck: Bool?, broken: Bool?) -> String {

@@ -24,8 +24,8 @@ extension Intake {
         do {
             return report([request], try await commit([request]), endpoint)
         } catch {
-            guard case .unstorable(let code) = error else { throw unavailable(error, endpoint) }
-            return try await refuse(request, "the event cannot be stored (\(code))", endpoint)
+            guard case .unstorable = error else { throw unavailable(error, endpoint) }
+            return try await refuse(request, "the event cannot be stored: \(error)", endpoint)
         }
     }
 
@@ -42,10 +42,10 @@ extension Intake {
         do {
             return report([bare], try await commit([bare]), endpoint)
         } catch {
-            guard case .unstorable(let code) = error else { throw unavailable(error, endpoint) }
+            guard case .unstorable = error else { throw unavailable(error, endpoint) }
             metrics.events.increment(endpoint.name, "unstorable")
             logger.error(
-                "event lost", metadata: ["endpoint": "\(endpoint.name)", "reason": "\(reason)", "code": "\(code)"])
+                "event lost", metadata: ["endpoint": "\(endpoint.name)", "reason": "\(reason)", "error": "\(error)"])
             return Receipt(refused: 1)
         }
     }

@@ -39,7 +39,7 @@ package actor DeliveryGroupCommit {
 
     /// Returns when the delivery is durable. All of its events or none.
     /// - Throws: ``QueueError/overloaded(waiting:)`` and transient database errors: the sender should come again.
-    ///   ``QueueError/unstorable(code:)``: this delivery itself cannot be stored, whatever is tried.
+    ///   ``QueueError/unstorable(code:constraint:)``: this delivery itself cannot be stored, whatever is tried.
     package func commit(_ requests: [EnqueueRequest]) async throws(QueueError) -> EnqueueResult {
         guard waiting.count < limit else { throw .overloaded(waiting: waiting.count) }
         let result = await withCheckedContinuation { continuation in

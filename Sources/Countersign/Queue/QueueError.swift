@@ -13,8 +13,9 @@ package enum QueueError: Error, Sendable {
     case superseded(jobID: Int64)
     /// More deliveries wait than the daemon promises to hold. The sender should come again.
     case overloaded(waiting: Int)
-    /// A row that the database refuses whatever is tried; `code` is the SQLSTATE and, where there is one, the constraint.
-    case unstorable(code: String)
+    /// A row that the database refuses whatever is tried; `code` is the SQLSTATE, `constraint` the constraint or unique index
+    /// that says no, where it is one.
+    case unstorable(code: String, constraint: String? = nil)
     /// A stored row that the code cannot read: a newer daemon wrote it, or somebody's hand.
     case unreadable(table: String, what: String)
     case database(PostgresError)
@@ -50,7 +51,8 @@ extension QueueError: CustomStringConvertible {
         case .revoked(let jobID): "the artifact of job \(jobID) was revoked"
         case .superseded(let jobID): "a newer generation than that of job \(jobID) was asked for"
         case .overloaded(let waiting): "\(waiting) deliveries are waiting to be stored"
-        case .unstorable(let code): "the database refuses the row (\(code))"
+        case .unstorable(let code, let constraint):
+            "the database refuses the row (\(code)\(constraint.map { " \($0)" } ?? ""))"
         case .unreadable(let table, let what): "a row of \(table) cannot be read: \(what)"
         case .database(let error): "\(error)"
         }
@@ -71,9 +73,7 @@ extension QueueError {
     private static func refusesRow(_ error: PostgresError) -> QueueError? {
         if case .unrepresentable = error { return .unstorable(code: error.code) }
         guard let state = error.sqlState, state.hasPrefix("22") || state.hasPrefix("23") else { return nil }
-        guard case .server(let report) = error, let constraint = report.constraint else {
-            return .unstorable(code: state)
-        }
-        return .unstorable(code: "\(state) \(constraint)")
+        guard case .server(let report) = error else { return .unstorable(code: state) }
+        return .unstorable(code: state, constraint: report.constraint)
     }
 }

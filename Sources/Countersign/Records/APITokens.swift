@@ -58,7 +58,7 @@ package struct APITokens: Sendable {
     ///   - lifetime: from now, by the database's clock; `nil` for one that never expires.
     ///   - scope: what it is confined to; required for an attester.
     ///   - user: of the command line, for the audit log.
-    /// - Throws: ``QueueError/unstorable(code:)``: 23505 when the name is taken, 23514 when scope and role do not agree.
+    /// - Throws: ``QueueError/unstorable(code:constraint:)``: 23505 when the name is taken, 23514 when scope and role do not agree.
     package func create(
         name: String, role: Role, lifetime: Duration?, scope: TokenScope? = nil, by user: String = "unknown"
     ) async throws(QueueError) -> String {

@@ -46,8 +46,10 @@ package struct SignatureAlarm: Sendable {
 
     /// The second commit, of which the index over places in logs takes no other row.
     private static func saysPlaceTaken(_ error: any Error) -> Bool {
-        guard case QueueError.unstorable(let code) = (error as? StageFailure)?.underlying ?? error else { return false }
-        return code.hasSuffix(" evidence_log")
+        guard case QueueError.unstorable(_, let constraint) = (error as? StageFailure)?.underlying ?? error else {
+            return false
+        }
+        return constraint == "evidence_log"
     }
 
     /// Whether the last look at the target `t` of a statement found it broken.
