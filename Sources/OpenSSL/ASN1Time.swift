@@ -4,6 +4,10 @@ import FoundationEssentials
 /// UTC; fractions of a second only in GeneralizedTime, without trailing zeros.
 enum ASN1Time {
     static func date(_ element: DERReader.Element, allowsFraction: Bool = false) throws(CryptoError) -> Date {
+        // before it is a text: what is longer is none, and may take long to compare
+        guard element.content.count <= 32 else {
+            throw .malformed(what: "time", detail: "\(element.content.count) bytes")
+        }
         let text = String(decoding: element.content, as: UTF8.self)
         guard text.hasSuffix("Z") else { throw malformed(text) }
         let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)

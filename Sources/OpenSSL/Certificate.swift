@@ -92,6 +92,9 @@ public final class Certificate: @unchecked Sendable {
         return certificates
     }
 
+    /// Whether subject and issuer are the same name, byte for byte (RFC 5280 §3.2).
+    public var isSelfIssued: Bool { fields.subject == fields.issuer }
+
     /// The certificate as a PEM `CERTIFICATE` block.
     public var pem: String { PEM(label: "CERTIFICATE", der: der).text }
 

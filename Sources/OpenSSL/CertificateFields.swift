@@ -22,7 +22,14 @@ struct CertificateFields {
     let spki: [UInt8]
     let extensions: [Extension]
 
+    /// Certificates come from anybody who may push, and each is decoded before anything vouches for it: a real one has a few
+    /// kilobytes, and fewer than 30 extensions.
+    private static let (maxBytes, maxExtensions) = (64 << 10, 100)
+
     init(der: [UInt8]) throws(CryptoError) {
+        guard der.count <= Self.maxBytes else {
+            throw .malformed(what: "certificate", detail: "\(der.count) bytes, at most \(Self.maxBytes) are read")
+        }
         var outer = DERReader(der, "certificate")
         var certificate = try outer.enter()
         try outer.finish()
@@ -72,6 +79,9 @@ struct CertificateFields {
             let value = Array(try reader.read(DER.Tag.octetString).content)
             try reader.finish()
             // RFC 5280 §4.2: not more than one instance; which one would count is otherwise the parser's choice
+            guard extensions.count < maxExtensions else {
+                throw list.malformed("more than \(maxExtensions) extensions")
+            }
             guard !extensions.contains(where: { $0.oid == oid }) else { throw list.malformed("extension \(oid) twice") }
             extensions.append(
                 Extension(oid: oid, isCritical: isCritical, value: value, encoded: Array(element.encoded)))

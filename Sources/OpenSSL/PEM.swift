@@ -70,7 +70,10 @@ public struct PEM: Sendable, Equatable {
             return nil
         }
         let label = line.dropFirst(prefix.count).dropLast(5)
-        return label.firstRange(of: dashes) == nil ? String(decoding: label, as: UTF8.self) : nil
+        // RFC 7468 §3: printable, and the registered ones are short
+        guard label.count <= 64, label.allSatisfy({ (0x20..<0x7F).contains($0) }), label.firstRange(of: dashes) == nil
+        else { return nil }
+        return String(decoding: label, as: UTF8.self)
     }
 
     private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {

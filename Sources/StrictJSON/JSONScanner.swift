@@ -164,6 +164,7 @@ struct JSONScanner {
 
     private func validated(_ utf8: ArraySlice<UInt8>) throws(JSONError) -> String {
         guard let text = String(validating: utf8, as: UTF8.self) else { throw error("a string is not UTF-8") }
+        guard text.isStreamSafe else { throw error("more than 30 combining marks in a row inside a string") }
         return text
     }
 

@@ -54,7 +54,7 @@ extension UnverifiedBundle {
             let der = try field.required("rawBytes").bytes()
             if leaf == nil {
                 leaf = der
-            } else if let certificate = try? Certificate(der: der), certificate.subject == certificate.issuer {
+            } else if let certificate = try? Certificate(der: der), certificate.isSelfIssued {
                 throw field.malformed("a self-signed certificate: roots come from the trusted root only")
             }
         }

@@ -1,4 +1,5 @@
 public import OpenSSL
+import StrictJSON
 
 /// One fact that Fulcio wrote into a certificate about the build or workload that asked for it
 /// (fulcio/docs/oid-info.md, the arc 1.3.6.1.4.1.57264.1).
@@ -95,7 +96,8 @@ extension FulcioExtension.Kind {
 
     /// What the extension's bytes say.
     fileprivate func text(_ bytes: [UInt8]) throws(SigstoreError) -> String {
-        guard let text = isRaw ? String(validating: bytes, as: UTF8.self) : Certificate.utf8String(bytes) else {
+        let text = isRaw ? String(validating: bytes, as: UTF8.self) : Certificate.utf8String(bytes)
+        guard let text, text.isStreamSafe else {
             throw .malformed("signing certificate", "the extension \(name) (\(oid)) is not text")
         }
         return text

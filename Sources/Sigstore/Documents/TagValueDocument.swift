@@ -1,4 +1,5 @@
 import FoundationEssentials
+import StrictJSON
 
 /// SPDX 2.0 to 2.3 tag-value text: `Tag: value` lines, `#` comments, and values between `<text>` and `</text>` that may
 /// run over many lines (SPDX 2.3, §6 and annex C).
@@ -28,39 +29,53 @@ enum TagValueDocument {
         var textStart: Int?
         var isFirst = true
         var number = 0
-        for line in bytes.split(separator: 0x0A, omittingEmptySubsequences: false) {
+        var next = bytes.startIndex
+        while next < bytes.endIndex {
+            let line = bytes[next..<(bytes[next...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.endIndex)]
+            next = line.endIndex + 1
             number += 1
-            guard let line = String(validating: line, as: UTF8.self) else {
+            guard String(validating: line, as: UTF8.self) != nil else {
                 throw refusal("line \(number)", "is not UTF-8")
             }
             guard textStart == nil else {
-                if line.contains("</text>") { textStart = nil }
+                if line.firstRange(of: textEnds) != nil { textStart = nil }
                 continue
             }
-            let trimmed = line.drop { $0 == " " || $0 == "\t" }
-            guard let start = trimmed.first, start != "#", start != "\r", start != "\r\n" else { continue }
-            guard let colon = trimmed.firstIndex(of: ":"), isTag(trimmed[..<colon]) else {
+            let trimmed = trimmed(line)
+            guard let first = trimmed.first, first != UInt8(ascii: "#") else { continue }
+            guard let colon = trimmed.firstIndex(of: UInt8(ascii: ":")), isTag(trimmed[..<colon]) else {
                 throw refusal("line \(number)", "is neither \"Tag: value\" nor a comment")
             }
-            let tag = String(trimmed[..<colon])
-            var value = trimmed[trimmed.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            while let last = value.last, last.isWhitespace { value.removeLast() }
+            let tag = String(decoding: trimmed[..<colon], as: UTF8.self)
+            let value = self.trimmed(trimmed[(colon + 1)...])
             if isFirst, tag != "SPDXVersion" { throw refusal("line \(number)", "the first tag is not SPDXVersion") }
             isFirst = false
-            if value.hasPrefix("<text>"), !value.contains("</text>") { textStart = number }
+            if value.starts(with: textBegins), value.firstRange(of: textEnds) == nil { textStart = number }
             // the document's own identifier comes first; those of packages and files follow it
-            if required.contains(tag), seen[tag] == nil { seen[tag] = String(value) }
+            guard required.contains(tag), seen[tag] == nil else { continue }
+            let text = String(decoding: value, as: UTF8.self)
+            guard text.isStreamSafe else { throw refusal(tag, "more than 30 combining marks in a row") }
+            seen[tag] = text
         }
         if let textStart { throw refusal("line \(textStart)", "<text> does not end") }
         for tag in required where seen[tag, default: ""].isEmpty { throw refusal(tag, "is missing") }
         return try facts(seen)
     }
 
-    private static func isTag(_ text: Substring) -> Bool {
-        guard let first = text.utf8.first, (0x41...0x5A).contains(first) || (0x61...0x7A).contains(first) else {
+    // lines are looked at as bytes: they may be as long as the document, and of any characters
+    private static let (textBegins, textEnds) = (Array("<text>".utf8), Array("</text>".utf8))
+
+    private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        let rest = line.drop(while: isBlank)
+        return rest[..<(rest.lastIndex { !isBlank($0) }.map { $0 + 1 } ?? rest.startIndex)]
+    }
+
+    private static func isTag(_ text: ArraySlice<UInt8>) -> Bool {
+        guard let first = text.first, (0x41...0x5A).contains(first) || (0x61...0x7A).contains(first) else {
             return false
         }
-        return text.utf8.allSatisfy {
+        return text.allSatisfy {
             (0x41...0x5A).contains($0) || (0x61...0x7A).contains($0) || (0x30...0x39).contains($0)
         }
     }

@@ -1,8 +1,10 @@
+import StrictJSON
+
 /// The content of single elements of an XML answer, for the few of them that AWS's query API needs.
 enum XMLText {
     /// The text of the first element of that name without attributes; nil if there is none, or if elements are inside.
     static func element(_ name: String, in text: String) -> String? {
-        guard let start = text.firstRange(of: "<\(name)>"),
+        guard text.isStreamSafe, let start = text.firstRange(of: "<\(name)>"),
             let end = text[start.upperBound...].firstRange(of: "</\(name)>")
         else { return nil }
         let content = String(text[start.upperBound..<end.lowerBound])

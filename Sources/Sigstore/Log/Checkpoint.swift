@@ -1,4 +1,5 @@
 import OpenSSL
+import StrictJSON
 
 /// A log's signed statement of its size and root: a C2SP tlog-checkpoint in a signed note.
 public struct Checkpoint: Sendable, Equatable {
@@ -35,6 +36,7 @@ public struct Checkpoint: Sendable, Equatable {
         let bytes = Array(note.utf8)
         self.note = note
         guard bytes.count <= Self.maxBytes else { throw malformed("longer than \(Self.maxBytes) bytes") }
+        guard note.isStreamSafe else { throw malformed("more than 30 combining marks in a row") }
         guard !bytes.contains(where: { $0 < 0x20 && $0 != 0x0A }) else { throw malformed("control characters") }
         // the text may hold empty lines, the signatures may not: the last empty line divides them
         guard let blank = bytes.indices.dropLast().last(where: { bytes[$0] == 0x0A && bytes[$0 + 1] == 0x0A }) else {
@@ -47,7 +49,8 @@ public struct Checkpoint: Sendable, Equatable {
         guard lines.count >= 4 else { throw malformed("fewer than three lines of text") }
         origin = lines[0]
         guard !origin.isEmpty else { throw malformed("no origin") }
-        guard let size = UInt64(lines[1]), String(size) == lines[1] else {
+        // as an index of entries it is a signed number everywhere else
+        guard let size = UInt64(lines[1]), String(size) == lines[1], size <= UInt64(Int64.max) else {
             throw malformed("the second line is not a tree size")
         }
         guard let root = Base64.decode(lines[2]), root.count == 32 else {

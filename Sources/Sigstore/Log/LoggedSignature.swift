@@ -61,12 +61,12 @@ extension TlogBody.Logged {
         do throws(CryptoError) {
             switch self {
             case .pem(let bytes):
-                let text = String(decoding: bytes, as: UTF8.self)
-                // the log also takes a chain, which begins with the signer's own
-                if let end = text.firstRange(of: "-----END CERTIFICATE-----") {
-                    return .certificate(try Certificate(pem: String(text[..<end.upperBound])))
+                // the log also takes a chain, which begins with the signer's own; bytes, since what is among them is anybody's
+                if let end = bytes.firstRange(of: Array("-----END CERTIFICATE-----".utf8)) {
+                    return .certificate(
+                        try Certificate(pem: String(decoding: bytes[..<end.upperBound], as: UTF8.self)))
                 }
-                return .publicKey(try PublicKey(pem: text))
+                return .publicKey(try PublicKey(pem: String(decoding: bytes, as: UTF8.self)))
             case .der(let bytes):
                 // a certificate is no key and a key no certificate: whichever reads is meant
                 if let certificate = try? Certificate(der: bytes) { return .certificate(certificate) }

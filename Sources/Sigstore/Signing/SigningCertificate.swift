@@ -1,5 +1,6 @@
 public import FoundationEssentials
 public import OpenSSL
+import StrictJSON
 
 /// A certificate from Fulcio with what it says about the signer.
 public struct SigningCertificate: Sendable {
@@ -38,7 +39,11 @@ extension Certificate {
             throw .malformed("signing certificate", "\(names.count) subject alternative names instead of one")
         }
         switch name {
-        case .email(let text), .uri(let text): return text
+        case .email(let text), .uri(let text):
+            guard text.isStreamSafe else {
+                throw .malformed("signing certificate", "a subject alternative name of combining marks")
+            }
+            return text
         case .otherName(let oid, let value):
             guard oid == Self.userNameOID, let text = Self.utf8String(value) else {
                 throw .malformed("signing certificate", "an otherName of type \(oid)")
@@ -59,7 +64,7 @@ extension Certificate {
             return text
         }
         guard let value = extensionValue(FulcioExtension.Kind.issuer.oid),
-            let text = String(validating: value, as: UTF8.self)
+            let text = String(validating: value, as: UTF8.self), text.isStreamSafe
         else {
             throw .malformed("signing certificate", "no issuer extension")
         }
@@ -68,5 +73,8 @@ extension Certificate {
 
     /// The text of a DER UTF8String, nil for anything else. Read as strictly as the certificate around it: a text that has a
     /// second encoding is one that another verifier does not see.
-    static func utf8String(_ der: [UInt8]) -> String? { try? DER.decodeUTF8String(der) }
+    static func utf8String(_ der: [UInt8]) -> String? {
+        guard let text = try? DER.decodeUTF8String(der), text.isStreamSafe else { return nil }
+        return text
+    }
 }

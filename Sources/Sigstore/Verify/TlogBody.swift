@@ -32,7 +32,10 @@ enum TlogBody {
         private static func der(fromPEM bytes: [UInt8]) throws(SigstoreError) -> [UInt8] {
             let text = String(decoding: bytes, as: UTF8.self)
             do throws(CryptoError) {
-                if text.contains("BEGIN CERTIFICATE") { return try Certificate(pem: text).der }
+                // bytes: nothing vouches for the body yet, and a search among characters can be made to last
+                if bytes.firstRange(of: Array("BEGIN CERTIFICATE".utf8)) != nil {
+                    return try Certificate(pem: text).der
+                }
                 return try PublicKey(pem: text).spki
             } catch {
                 throw .malformed("tlog entry body", "its verifier is neither certificate nor key: \(error)")

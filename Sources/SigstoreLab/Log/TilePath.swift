@@ -54,7 +54,7 @@ struct TilePath: Equatable {
 
     /// Three digits a path element, all but the last marked with an `x`: 1234067 is `x001/x234/067`.
     private static func index(_ parts: [String]) -> Int? {
-        guard let last = parts.last, parts.count <= 6 else { return nil }
+        guard let last = parts.last, parts.count <= 4 else { return nil }
         var index = 0
         for part in parts.dropLast() {
             guard part.first == "x", let digits = digits(part.dropFirst()) else { return nil }

@@ -176,6 +176,8 @@ public struct TUFSession: Sendable {
     ) async throws(TUFError) -> [UInt8] {
         let name = "\(role.percentEncoded()).json"
         let file = trusted.root.consistentSnapshot ? "\(reference.version).\(name)" : name
+        // whoever has the online key may say any length: ours holds all the same
+        guard reference.length ?? 0 <= limit else { throw .tooLong(file: file, limit: limit) }
         guard let bytes = try await fetch(file, atMost: reference.length ?? limit) else { throw .missing(file: file) }
         return bytes
     }

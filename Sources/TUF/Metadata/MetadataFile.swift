@@ -41,6 +41,8 @@ struct MetadataFile {
             throw signed.malformed("specification version \(printable(specification, limit: 20)), we read 1.x")
         }
         version = try signed.required("version").integer(atLeast: 1)
+        // JSON's whole numbers end there, and the next version is one more
+        guard version <= 1 << 53 else { throw signed.malformed("version \(version)") }
         expires = try signed.required("expires").date()
 
         var signatures: [Signature] = []
