@@ -86,7 +86,8 @@ struct BatchFollower {
                     try await self.page(batch.id, state: state, after: begin, limit: 1_000)
                 }
                 others += page.items
-                after = page.next
+                // a daemon that does not go on has said what it has to say
+                after = page.next.flatMap { next in begin.map { next > $0 } ?? true ? next : nil }
             } while after != nil
         }
         if output == .json { return try Console.json(BatchPage(batch: batch, items: others, next: nil)) }
@@ -123,7 +124,7 @@ struct ProgressLine {
             FileHandleWriter.write("\r\u{1b}[K" + Self.bar(batch), to: STDERR_FILENO)
             return
         }
-        let tenth = batch.members > 0 ? (batch.progress?.ended ?? 0) * 10 / batch.members : 10
+        let tenth = batch.members > 0 ? Self.ended(batch) * 10 / batch.members : 10
         guard tenth != toldTenth || toldAt.map({ ContinuousClock.now - $0 > .seconds(60) }) ?? true else { return }
         (toldTenth, toldAt) = (tenth, .now)
         Console.error("batch \(batch.id): \(batch.progress?.ended ?? 0) of \(batch.members) ended: \(batch.summary)")
@@ -133,9 +134,13 @@ struct ProgressLine {
         if isTerminal && !isSilent { FileHandleWriter.write("\r\u{1b}[K", to: STDERR_FILENO) }
     }
 
+    private static func ended(_ batch: BatchAnswer) -> Int {
+        min(max(0, batch.progress?.ended ?? 0), max(0, batch.members))
+    }
+
     /// `[########------------]  40%  400/1000  12.5/s  48 s left  waiting 3, failed 1`
     static func bar(_ batch: BatchAnswer, width: Int = 24) -> String {
-        let ended = batch.progress?.ended ?? 0
+        let ended = Self.ended(batch)
         let share = batch.members > 0 ? Double(ended) / Double(batch.members) : 1
         let filled = min(width, Int(share * Double(width)))
         var words = [

@@ -87,7 +87,9 @@ struct DurationArgument: ExpressibleByArgument {
     init?(argument: String) {
         let units: [(String, Double)] = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600)]
         for (suffix, seconds) in units where argument.hasSuffix(suffix) {
-            guard let number = Double(argument.dropLast(suffix.count)), number >= 0, number.isFinite else { return nil }
+            guard let number = Double(argument.dropLast(suffix.count)), number >= 0,
+                number * seconds <= 10_000 * 86_400
+            else { return nil }
             duration = .milliseconds(Int64(number * seconds * 1000))
             return
         }

@@ -39,7 +39,10 @@ extension Link {
             exchange.sql = decisive.query.sql
             _ = try checked(decisive.result, of: decisive.query, exchange)
         }
-        return answers.filter { !$0.isPreparation }.map(\.result)
+        let results = answers.filter { !$0.isPreparation }.map(\.result)
+        // callers take the answers by their places
+        guard results.count == queries.count else { throw lost(exchange) }
+        return results
     }
 
     /// What the server will answer next.
@@ -93,7 +96,11 @@ extension Link {
         for command in expected {
             guard let result = try nextResult(&exchange) else { throw lost(exchange) }
             answers.append(Answer(query: command.query, isPreparation: command.preparing != nil, result: result))
-            guard isUsable else { return answers }
+            guard isUsable else {
+                // a server that ends the session says so in its last answer; behind a good one it was lost, and the rest with it
+                guard result.failed else { throw lost(exchange) }
+                return answers
+            }
             if let name = command.preparing, result.status == PGRES_COMMAND_OK {
                 statements.insert(command.query.cacheKey, name: name)
             }
@@ -102,7 +109,10 @@ extension Link {
         // The sync commits. What fails only then, such as a deferred constraint, comes before it.
         while let result = try nextResult(&exchange), result.status != PGRES_PIPELINE_SYNC {
             answers.append(Answer(query: "COMMIT", isPreparation: false, result: result))
-            guard isUsable, try nextResult(&exchange) == nil else { return answers }
+            guard isUsable, try nextResult(&exchange) == nil else {
+                guard result.failed else { throw lost(exchange) }
+                return answers
+            }
         }
         return answers
     }

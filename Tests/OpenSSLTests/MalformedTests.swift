@@ -26,6 +26,28 @@ import Testing
         #expect(code { () throws(CryptoError) in _ = try PEM.blocks(in: text) } == "crypto.malformed")
     }
 
+    @Test func `what looks like a boundary and has no label of words is text`() throws {
+        let marks = "-----BEGIN \(String(repeating: "\u{315}", count: 100))-----\n"
+        let long = "-----BEGIN \(String(repeating: "A", count: 65))-----\n"
+        #expect(try PEM.blocks(in: marks + long + PEM(label: "C", der: [9]).text) == [PEM(label: "C", der: [9])])
+    }
+
+    @Test func `a certificate is small and has few extensions`() throws {
+        let authority = try OwnAuthority()
+        let key = try PrivateKey.generate(.ecdsaP256)
+        var template = OwnAuthority.leaf
+        template.extensions = (0..<110).map { .init(oid: "1.3.6.1.4.1.57264.9.\($0)", value: [5, 0]) }
+        #expect(throws: CryptoError.self) { try authority.issue(template, for: key) }
+        template.extensions = [
+            .init(oid: "1.3.6.1.4.1.57264.9.1", value: [4, 0x83, 1, 0, 0] + Array(repeating: 0, count: 1 << 16))
+        ]
+        #expect(throws: CryptoError.self) { try authority.issue(template, for: key) }
+        // the size is looked at before a byte is read
+        #expect(
+            code { () throws(CryptoError) in _ = try Certificate(der: Array(repeating: 0x30, count: 8 << 20)) }
+                == "crypto.malformed")
+    }
+
     @Test func `PEM reads with explanations, blank lines and carriage returns`() throws {
         let text =
             "subject=x\r\n\r\n-----BEGIN A B-----\r\nAAEC\r\n-----END A B-----\r\nbye\n"

@@ -88,6 +88,9 @@ import Testing
         "log\n\(root)\n\n\(signature)\n", "log\n5\n\n\(signature)\n", "log\n5\n\(root)\n\n- log.example AQIDBAUG\n",
         "log\n5\n\(root)\n\n\u{2014} log.example AQIDBA==\n", "log\n5\n\(root)\n\n\u{2014} log.example  AQIDBAUG\n",
         "log\n5\r\n\(root)\n\n\(signature)\n", "log\n18446744073709551616\n\(root)\n\n\(signature)\n",
+        // 2^63: no index is that large
+        "log\n9223372036854775808\n\(root)\n\n\(signature)\n",
+        "log\n5\n\(root)\n\(String(repeating: "\u{315}", count: 31))\n\n\(signature)\n",
     ])
     func `a malformed note is refused`(note: String) {
         #expect(throws: SigstoreError.self) { try Checkpoint(note: note) }

@@ -77,6 +77,41 @@ import Testing
         #expect(context.hasPrefix("\"") || (error.place == "@context" && error.observed == "is no text"))
     }
 
+    /// Days, were its characters compared.
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            ("\n", "line 8", "is neither \"Tag: value\" nor a comment"),
+            ("\nPackageName: ", nil, nil), ("\n# ", nil, nil),
+            ("\nRelationshipComment: <text>", "line 8", "<text> does not end"),
+        ] as [(String, String?, String?)])
+    func `a line of nothing but combining marks is read like any other`(
+        before: String, place: String?, observed: String?
+    ) throws {
+        let run = String(repeating: "\u{315}", count: 1 << 20) + String(repeating: "\u{316}", count: 1 << 20)
+        let header = """
+            SPDXVersion: SPDX-2.3
+            DataLicense: CC0-1.0
+            SPDXID: SPDXRef-DOCUMENT
+            DocumentName: a
+            DocumentNamespace: https://example.com/a
+            Creator: Tool: a
+            Created: 2026-11-24T00:00:00Z
+            """
+        let format = DocumentFormat.spdxTagValue
+        do {
+            let found = try format.check(Array((header + before + run).utf8))
+            #expect(place == nil && found == "SPDX 2.3 tag-value")
+        } catch {
+            #expect(error.place == place && error.observed == observed)
+        }
+        #expect(throws: DocumentError.self) {
+            try format.check(Array(header.replacing("DocumentName: a", with: "DocumentName: " + run).utf8))
+        }
+        // lines are not gathered
+        #expect(try format.check(Array(header.utf8) + Array(repeating: 0x0A, count: 1 << 20)) == "SPDX 2.3 tag-value")
+    }
+
     @Test func `a refusal names what, where and what to do`() throws {
         let error = try #require(throws: DocumentError.self) {
             try DocumentFormat.spdxJSON.check(document("cyclonedx-1.6.json"))

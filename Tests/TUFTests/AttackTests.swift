@@ -187,6 +187,20 @@ import Testing
         await #expect(throws: TUFError.tooLong(file: "2.snapshot.json", limit: length)) { try await client.update() }
     }
 
+    @Test(arguments: [
+        ("timestamp", "snapshot.json", "2.snapshot.json", 2_000_000),
+        ("snapshot", "targets.json", "2.targets.json", 5_000_000),
+    ])
+    func `a stated length beyond ours does not move ours`(
+        _ role: String, _ named: String, _ file: String, _ limit: Int
+    ) async throws {
+        repository[role].overrides = [
+            "meta": .object([named: .object(["version": .integer(2), "length": .integer(Int.max)])])
+        ]
+        try repository.publish("targets", "snapshot", "timestamp")
+        await #expect(throws: TUFError.tooLong(file: file, limit: limit)) { try await client.update() }
+    }
+
     @Test(arguments: ["timestamp.json", "1.snapshot.json", "1.targets.json"])
     func `a file that is not there is named`(_ name: String) async throws {
         repository.change { $0.metadata[name] = nil }

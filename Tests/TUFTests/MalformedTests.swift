@@ -12,6 +12,7 @@ import Testing
         ("timestamp", "_type", #""Timestamp""#), ("timestamp", "spec_version", #""2.0.0""#),
         ("timestamp", "spec_version", "1"), ("timestamp", "version", "0"), ("timestamp", "version", "-1"),
         ("timestamp", "version", #""1""#), ("timestamp", "version", "9223372036854775808"),
+        ("root", "version", "9223372036854775807"), ("timestamp", "version", "9223372036854775807"),
         ("timestamp", "expires", #""2030-01-01""#), ("timestamp", "expires", #""2030-01-01T00:00:00+00:00""#),
         ("timestamp", "expires", #""2030-02-30T00:00:00Z""#), ("timestamp", "expires", #""2030-01-01T00:00:00.5Z""#),
         ("timestamp", "expires", "1893456000"), ("timestamp", "meta", "{}"), ("timestamp", "meta", "[]"),

@@ -116,7 +116,9 @@ extension AttestationRecords {
                 return Taken(
                     id: try Self.retake(latest, submission, documentID: documentID, in: session), isKnown: true)
             }
-            generation = try latest.decode("generation", as: Int32.self) + 1
+            let last = try latest.decode("generation", as: Int32.self)
+            guard last < .max else { throw QueueError.unreadable(table: "target", what: "generation \(last)") }
+            generation = last + 1
         }
         return Taken(
             id: try Self.insert(

@@ -32,6 +32,10 @@ struct StreamedStatement: Sendable {
 
     /// How long it is. A document that is taken as it is need not be read for it.
     private func length() async throws -> Int {
+        // the column takes any number
+        guard size <= DocumentFormat.maxBytes else {
+            throw QueueError.unreadable(table: "attestation", what: "document_size \(size)")
+        }
         guard rendering != .verbatim else { return head.count + size + Statement.tail.count }
         var length = 0
         try await read { length += $0.count }

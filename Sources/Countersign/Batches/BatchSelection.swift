@@ -70,12 +70,10 @@ struct BatchSelection: Sendable {
             SELECT id, registry, name FROM countersign.repository
             WHERE registry = coalesce(\(selector.registry)::text, registry) ORDER BY id
             """
-        ).values { row in
-            (
-                id: try row.decode("id", as: Int32.self),
-                repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
-            )
-        }.filter { selector.allows($0.repository) }.map(\.id)
+        ).values { row -> Int32? in
+            guard let repository = try row.validRepository(), selector.allows(repository) else { return nil }
+            return try row.decode("id")
+        }.compactMap(\.self)
     }
 
     /// What is asked of a target, beside its repository.

@@ -53,7 +53,7 @@ struct TagListing: Sendable {
             WHERE \(selector.registry)::text IS NULL OR registry = \(selector.registry)::text
             ORDER BY registry, name
             """
-        ).values { try Repository(registry: try $0.decode("registry"), name: try $0.decode("name")) }
+        ).values { try $0.validRepository() }.compactMap(\.self)
         var matching = known.filter(selector.allows)
         if let named = selector.repository?.literal(amongst: plan.registries), !matching.contains(named),
             selector.allows(named), selector.registry.map({ $0 == named.registry }) ?? true

@@ -28,6 +28,13 @@ extension DependencyRecord {
         refilled_at, slowed_rate, slowed_from, slowed_at, paused_until
         """
 
+    // what a row says is counted with and turned into whole numbers: beyond these it was written by no daemon
+    private static let (mostOpenings, rates) = (1_000_000, 1e-4...1e6)
+
+    private static func bounded(_ value: Double, in range: ClosedRange<Double>) -> Double {
+        value.isNaN ? range.lowerBound : min(max(value, range.lowerBound), range.upperBound)
+    }
+
     init(_ row: Row) throws {
         guard let kind = Dependency.Kind(rawValue: try row.decode("kind")) else {
             throw QueueError.unreadable(table: "upstream", what: "kind")
@@ -38,14 +45,18 @@ extension DependencyRecord {
             probe = .init(holder: holder, until: try row.decode("probe_until"))
         }
         breaker = CircuitBreaker(
-            openings: Int(try row.decode("openings", as: Int32.self)), openUntil: try row.decode("open_until"),
+            openings: min(Int(try row.decode("openings", as: Int32.self)), Self.mostOpenings),
+            openUntil: try row.decode("open_until"),
             probe: probe)
         var slowed: TokenBucket.Slowed?
         if let rate = try row.decode("slowed_rate", as: Double?.self) {
-            slowed = .init(rate: rate, from: try row.decode("slowed_from"), at: try row.decode("slowed_at"))
+            slowed = .init(
+                rate: Self.bounded(rate, in: Self.rates),
+                from: Self.bounded(try row.decode("slowed_from"), in: Self.rates), at: try row.decode("slowed_at"))
         }
         bucket = TokenBucket(
-            tokens: try row.decode("tokens"), refilledAt: try row.decode("refilled_at"), slowed: slowed,
+            tokens: Self.bounded(try row.decode("tokens"), in: 0...Self.rates.upperBound),
+            refilledAt: try row.decode("refilled_at"), slowed: slowed,
             pausedUntil: try row.decode("paused_until"))
         failure = try row.decode("failure_code", as: String?.self).map {
             Failure(code: $0, at: try row.decode("failed_at"))

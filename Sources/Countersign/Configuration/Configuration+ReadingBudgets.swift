@@ -40,7 +40,9 @@ extension BudgetConfiguration {
         guard parts.count == 2, let count = Double(parts[0]), count.isFinite, let span = seconds[parts[1]] else {
             return nil
         }
-        return count / span
+        let rate = count / span
+        // none at all is told as such later
+        return rate <= 0 || (1e-4...1e6).contains(rate) ? rate : nil
     }
 }
 

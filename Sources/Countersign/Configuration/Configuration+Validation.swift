@@ -150,7 +150,8 @@ extension Configuration {
         problems.positive("worker.retry_base", worker.retryBase)
         problems.positive("worker.permanent_attempts", worker.permanentAttempts)
         problems.check(
-            worker.missingManifestPatience >= .seconds(1), "worker.missing_manifest_patience", "must be at least 1s")
+            (.seconds(1) ... .seconds(86_400)).contains(worker.missingManifestPatience),
+            "worker.missing_manifest_patience", "must be 1s to 1d")
         problems.positive("worker.crashes_before_alone", worker.crashesBeforeAlone)
         problems.positive("worker.crashes_alone", worker.crashesAlone)
         problems.positive("worker.subject_lease", worker.subjectLease)

@@ -90,7 +90,11 @@ final class ConfigurationSection {
         read(key, into: &target, "true or false") { ["true": true, "false": false][$0] }
     }
 
-    func read(_ key: String, into target: inout Int) { read(key, into: &target, "a whole number") { Int($0) } }
+    func read(_ key: String, into target: inout Int) {
+        read(key, into: &target, "a whole number, at most 1000000000") { text in
+            Int(text).flatMap { (-1_000_000_000...1_000_000_000).contains($0) ? $0 : nil }
+        }
+    }
 
     func read(_ key: String, into target: inout Duration) {
         read(key, into: &target, "a duration such as 500ms, 30s, 5m or 1h", parse: Duration.init(configured:))

@@ -8,7 +8,8 @@ extension Duration {
         let units: [(String, Int64)] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)]
         guard let (suffix, milliseconds) = units.first(where: { text.hasSuffix($0.0) }),
             let count = Int64(digits: text.dropLast(suffix.count)),
-            case let (total, overflow) = count.multipliedReportingOverflow(by: milliseconds), !overflow
+            case let (total, overflow) = count.multipliedReportingOverflow(by: milliseconds), !overflow,
+            total <= 10_000 * 86_400_000
         else { return nil }
         self = .milliseconds(total)
     }

@@ -70,12 +70,13 @@ package final class Tenants: Sendable {
             let found = try rows.values { row in
                 (
                     id: try row.decode("id", as: Int32.self), tenant: try row.decode("tenant", as: Int16?.self),
-                    repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
+                    repository: try row.validRepository()
                 )
             }
             let changed = known.withLock { known in
                 found.compactMap { row -> Assignment? in
-                    let tenant = name(of: row.repository).flatMap { known[$0] } ?? Self.everybody
+                    guard let repository = row.repository else { return nil }
+                    let tenant = name(of: repository).flatMap { known[$0] } ?? Self.everybody
                     return tenant == row.tenant ? nil : Assignment(repository: row.id, from: row.tenant, to: tenant)
                 }
             }

@@ -85,7 +85,7 @@ package struct Rechecks: Service {
                 ON CONFLICT DO NOTHING
                 """)
             guard let place = try Self.place(in: registry, settings, session), !place.isResting else { return nil }
-            let allowed = Int(min(place.elapsed, Self.longestStep) * Double(settings.rate))
+            let allowed = Int(max(0, min(place.elapsed, Self.longestStep)) * Double(settings.rate))
             guard allowed > 0, try !Self.isBehind(in: registry, session) else { return nil }
             return try Self.step(from: place, in: registry, allowed: allowed, settings, session)
         }

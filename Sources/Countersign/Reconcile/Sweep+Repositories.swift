@@ -77,7 +77,7 @@ extension Sweep {
                 let known = try session.query(
                     "SELECT name FROM countersign.repository WHERE registry = \(registry.name)::text")
                 for row in known {
-                    let repository = try Repository(registry: registry.name, name: try row.decode("name"))
+                    guard let repository = try row.validRepository(in: registry.name) else { continue }
                     if plan.rule(for: repository) != nil { repositories.insert(repository) }
                 }
             }

@@ -130,12 +130,10 @@ extension ArtifactRecords {
             WHERE registry = coalesce(\(filter.registry)::text, registry)
             ORDER BY id DESC LIMIT \(Self.maxRepositories)::int
             """
-        ).values { row in
-            (
-                id: try row.decode("id", as: Int32.self),
-                repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
-            )
-        }.filter { filter.allows($0.repository) }
+        ).values { row -> (id: Int32, repository: Repository)? in
+            guard let repository = try row.validRepository(), filter.allows(repository) else { return nil }
+            return (id: try row.decode("id"), repository: repository)
+        }.compactMap(\.self)
     }
 
     /// How much of each repository is signed, the one that was seen last first.

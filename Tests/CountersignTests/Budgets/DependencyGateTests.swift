@@ -163,6 +163,35 @@ import Testing
         #expect(metrics.statements.value() - before <= 10)
     }
 
+    /// By whoever may write to the table: each of them ended the process once.
+    @Test(arguments: [
+        "openings = 2147483647, open_until = now() - interval '1 minute'",
+        "tokens = 'Infinity', slowed_rate = 1, slowed_from = 2, slowed_at = now(), refilled_at = now() + interval '1 second'",
+        "tokens = 'NaN', slowed_rate = 1, slowed_from = 2, slowed_at = now(), refilled_at = now() + interval '1 second'",
+        "slowed_rate = 1, slowed_from = 1e308, slowed_at = now() - interval '1 day'",
+        "slowed_rate = 1e-300, slowed_from = 1e-300, slowed_at = now(), tokens = 0",
+    ])
+    func `a row that no daemon wrote is counted with all the same`(row: String) async throws {
+        let fixture = try await QueueFixture()
+        let first = Dependencies.test(BudgetConfiguration(), fixture).gate(Self.rekor)
+        _ = await refusal(first)
+        try await fixture.pool.execute(
+            "INSERT INTO countersign.upstream (kind, name) VALUES ('rekor', \(Self.rekor.name)::text) ON CONFLICT DO NOTHING"
+        )
+        _ = try await fixture.pool.withSession {
+            try $0.execute(Query(stringLiteral: "UPDATE countersign.upstream SET \(row)"))
+        }
+        let gate = Dependencies.test(BudgetConfiguration(), fixture).gate(Self.rekor)
+        for _ in 0..<5 { gate.note(.failed("http.503")) }
+        _ = await refusal(gate)
+        let changed = try await DependencyLedger(pool: fixture.pool).change(Self.rekor) { record, now in
+            _ = record.breaker.trip(by: UUID(), at: now, random: 0, CircuitBreaker.Limits())
+            return record.bucket.take(20, at: now, TokenBucket.Limits())
+        }
+        #expect(changed.record.breaker.openings <= 1_000_001 && changed.record.bucket.tokens <= 1e6)
+        #expect(changed.record.bucket.rate(at: changed.now, TokenBucket.Limits()) ?? 1 <= 1e6)
+    }
+
     @Test func `one daemon's failures close the way for all of them, at once for itself`() async throws {
         let world = try await World()
         for _ in 0..<5 { world.gates[0].note(.failed("http.503")) }

@@ -159,6 +159,11 @@ import Testing
         ("worker: {lease: 30}", "worker.lease"),
         ("worker: {lease: -3s}", "worker.lease"),
         ("worker: {concurrency: many}", "worker.concurrency"),
+        ("worker: {concurrency: 4611686018427387904}", "worker.concurrency"),
+        ("worker: {crashes_before_alone: 3000000000}", "worker.crashes_before_alone"),
+        ("worker: {crashes_alone: 9223372036854775807}", "worker.crashes_alone"),
+        ("budgets: {upstreams: [{upstream: rekor, rate: 1e19/s}]}", "budgets.upstreams[0].rate"),
+        ("budgets: {upstreams: [{upstream: rekor, rate: 1e-300/h}]}", "budgets.upstreams[0].rate"),
         ("worker: {lease: 30s, lease: 20s}", ""),
         ("log: {level: loud}", "log.level"),
         ("a: [", ""),
@@ -183,7 +188,7 @@ import Testing
         #expect(Duration(configured: text) == expected)
     }
 
-    @Test(arguments: ["", "5", "s", "1.5s", "5 s", "-1s", "9223372036854775807h", "5sec"])
+    @Test(arguments: ["", "5", "s", "1.5s", "5 s", "-1s", "9223372036854775807h", "5sec", "10001d"])
     func `a duration that is not one is refused`(text: String) {
         #expect(Duration(configured: text) == nil)
     }

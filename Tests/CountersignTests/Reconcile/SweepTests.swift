@@ -42,6 +42,21 @@ import Testing
         #expect(try await line.database.jobCount() == 0)
     }
 
+    @Test func `a row that is no repository's name stops neither sweep nor batch nor tenants`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image(tag: "v1").descriptor.digest
+        try await line.database.pool.execute(
+            """
+            INSERT INTO countersign.repository (registry, name) VALUES (\(line.repository.registry)::text, 'Not A Name')
+            """)
+        try await line.sweeping().run()
+        #expect(try await line.swept().counts.missed == 1)
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(digest)
+        let covered = try await line.database.records.coverage(RepositoryFilter()).items
+        #expect(covered.map(\.repository) == [line.repository])
+    }
+
     @Test func `a tag that moved is written down, and its new digest is signed`() async throws {
         let line = try await SigningLine()
         let old = try await line.image(tag: "v1").descriptor.digest
