@@ -221,7 +221,9 @@ import Testing
     @Test func `after the loss of the database a group's signature is adopted by each member`() async throws {
         let before = try await SigningLine()
         let digests = try await before.group(of: 3)
-        try await before.daemon().attemptGroups()
+        // a registry that was slow is asked again: what was not published cannot be adopted
+        try await before.daemon().workOffGroups()
+        for digest in digests { #expect(try await before.state(digest) == "signed") }
         let after = try await before.withFreshDatabase()
         for digest in digests.dropLast() { try await after.push(digest) }
         try await after.queueGroup([digests[2]])
