@@ -29,7 +29,7 @@ extension DependencyRecord {
         """
 
     // what a row says is counted with and turned into whole numbers: beyond these it was written by no daemon
-    private static let (mostOpenings, rates) = (1_000_000, 1e-4...1e6)
+    private static let mostOpenings = 1_000_000
 
     private static func bounded(_ value: Double, in range: ClosedRange<Double>) -> Double {
         value.isNaN ? range.lowerBound : min(max(value, range.lowerBound), range.upperBound)
@@ -51,11 +51,12 @@ extension DependencyRecord {
         var slowed: TokenBucket.Slowed?
         if let rate = try row.decode("slowed_rate", as: Double?.self) {
             slowed = .init(
-                rate: Self.bounded(rate, in: Self.rates),
-                from: Self.bounded(try row.decode("slowed_from"), in: Self.rates), at: try row.decode("slowed_at"))
+                rate: Self.bounded(rate, in: TokenBucket.rates),
+                from: Self.bounded(try row.decode("slowed_from"), in: TokenBucket.rates),
+                at: try row.decode("slowed_at"))
         }
         bucket = TokenBucket(
-            tokens: Self.bounded(try row.decode("tokens"), in: 0...Self.rates.upperBound),
+            tokens: Self.bounded(try row.decode("tokens"), in: 0...TokenBucket.rates.upperBound),
             refilledAt: try row.decode("refilled_at"), slowed: slowed,
             pausedUntil: try row.decode("paused_until"))
         failure = try row.decode("failure_code", as: String?.self).map {

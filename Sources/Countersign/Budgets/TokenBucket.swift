@@ -28,6 +28,9 @@ package struct TokenBucket: Sendable, Equatable {
         case none(wait: Duration)
     }
 
+    /// Rates that can be counted with, requests a second: beyond them, in a row or a configuration, nobody means it.
+    static let rates = 1e-4...1e6
+
     /// A rate is never lowered beyond this, a request in ten seconds: below it nothing would ever be learned.
     private static let least = 0.1
 

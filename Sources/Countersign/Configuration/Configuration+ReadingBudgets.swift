@@ -42,7 +42,7 @@ extension BudgetConfiguration {
         }
         let rate = count / span
         // none at all is told as such later
-        return rate <= 0 || (1e-4...1e6).contains(rate) ? rate : nil
+        return rate <= 0 || TokenBucket.rates.contains(rate) ? rate : nil
     }
 }
 

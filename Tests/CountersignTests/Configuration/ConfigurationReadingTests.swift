@@ -162,6 +162,7 @@ import Testing
         ("worker: {concurrency: 4611686018427387904}", "worker.concurrency"),
         ("worker: {crashes_before_alone: 3000000000}", "worker.crashes_before_alone"),
         ("worker: {crashes_alone: 9223372036854775807}", "worker.crashes_alone"),
+        ("worker: {missing_manifest_patience: 10001d}", "worker.missing_manifest_patience"),
         ("budgets: {upstreams: [{upstream: rekor, rate: 1e19/s}]}", "budgets.upstreams[0].rate"),
         ("budgets: {upstreams: [{upstream: rekor, rate: 1e-300/h}]}", "budgets.upstreams[0].rate"),
         ("worker: {lease: 30s, lease: 20s}", ""),
