@@ -66,15 +66,17 @@ final class DependencyBoard: Sendable {
     /// One look at the table, for all gates.
     private func look() async {
         defer { state.withLock { $0.look = nil } }
+        let gates = gates.map { (gate: $0, returned: $0.returned) }
         do {
             let board = try await ledger.board(livingWithin: settings.living)
             let records = Dictionary(board.records.map { ($0.dependency, $0) }) { $1 }
-            let gates = gates
-            try await ledger.add(gates.map(\.dependency).filter { records[$0] == nil })
-            for gate in gates {
-                if let record = records[gate.dependency] { gate.adopt(record, readAt: board.now) }
+            for (gate, returned) in gates {
+                if let record = records[gate.dependency] {
+                    gate.adopt(looked: record, readAt: board.now, whenReturned: returned)
+                }
                 gate.share(among: board.daemons)
             }
+            try await ledger.add(gates.map(\.gate.dependency).filter { records[$0] == nil })
             state.withLock { $0.readAt = .now }
         } catch {
             // what was known stands; whoever needs the database meets the same fault, and reports it

@@ -34,15 +34,27 @@ extension DependencyGate {
         var trials = 0
         /// Changes that are on their way to the row: what is read meanwhile is older.
         var writes = 0
+        /// Changes of ours that came back, so far: a look that began before one of them may not have seen it.
+        var returned = 0
+        /// What could not be written holds here all the same, for its time.
+        var unwritten: DependencyView?
         /// The newest row that a write of ours read, while others were under way: their answers come in any order.
         var newestWritten: (view: DependencyView, at: Date)?
     }
 }
 
 extension DependencyGate.State {
-    /// Takes over what a row was read to say: from a look at it only while no change of ours is on its way there, from our own
-    /// writes with the last answer, and then the newest of what they read.
-    mutating func adopt(_ view: DependencyView, readAt time: Date, isWriter: Bool) {
+    /// Takes over what a look at the row found, unless a change of ours is on its way there or came back since the look
+    /// began. The times do not say whether the look saw it: they are of before the change's end.
+    mutating func adopt(looked view: DependencyView, readAt time: Date, whenReturned: Int) {
+        guard writes == 0, returned == whenReturned else { return }
+        take(view, readAt: time)
+    }
+
+    /// Takes over what a change of ours read under the row's lock: while others are on their way there with the last
+    /// answer, and then the newest of what they read.
+    mutating func adopt(changed view: DependencyView, readAt time: Date, isWriter: Bool) {
+        returned += 1
         var found = (view: view, at: time)
         if isWriter {
             if let newest = newestWritten, newest.at > time { found = newest }
@@ -50,8 +62,21 @@ extension DependencyGate.State {
         }
         guard writes == (isWriter ? 1 : 0) else { return }
         newestWritten = nil
-        guard viewedAt.map({ $0 <= found.at }) ?? true else { return }
-        (self.view, viewedAt) = (found.view, found.at)
+        take(found.view, readAt: found.at)
+    }
+
+    private mutating func take(_ found: DependencyView, readAt time: Date) {
+        guard viewedAt.map({ $0 <= time }) ?? true else { return }
+        (view, viewedAt) = (found, time)
+        if let unwritten { view.holdsBack(as: unwritten, at: .now) }
+    }
+
+    /// A change has come back.
+    /// - Parameter isWritten: else the row does not say what we know.
+    mutating func ended(isWritten: Bool) {
+        writes -= 1
+        returned += 1
+        if !isWritten { unwritten = view }
     }
 
     /// What the end of a use changes here, and what all daemons have to be told of it.
@@ -69,6 +94,7 @@ extension DependencyGate.State {
             trial = nil
             window.forget()
             view.closes()
+            unwritten = nil
             return .close
         }
         // what was still under way when it opened changes nothing

@@ -186,7 +186,8 @@ package final class DependencyGate: HTTPGate {
     /// Tells all daemons, and those who waited.
     private func write(_ change: Change?, _ verdict: DependencyVerdict, observed: Double) async {
         let (daemon, settings, random) = (board.daemon, settings, Double.random(in: 0..<1))
-        defer { state.withLock { $0.writes -= 1 } }
+        var isWritten = false
+        defer { state.withLock { $0.ended(isWritten: isWritten) } }
         do {
             let written = try await board.ledger.change(dependency) { record, now -> Bool in
                 if let code = verdict.code { record.failure = .init(code: code, at: now) }
@@ -205,6 +206,7 @@ package final class DependencyGate: HTTPGate {
                 if isChanged { record.changedAt = now }
                 return isChanged
             }
+            isWritten = true
             adopt(written.record, readAt: written.now, isWriter: true)
             guard written.value else { return }
             switch change {
@@ -219,10 +221,19 @@ package final class DependencyGate: HTTPGate {
 
     // MARK: Between
 
-    /// Takes over what the row says, unless something newer is on its way there.
+    /// Takes over what a change of ours found in the row, unless something newer is on its way there.
     func adopt(_ record: DependencyRecord, readAt time: Date, isWriter: Bool = false) {
         let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
-        state.withLock { $0.adopt(view, readAt: time, isWriter: isWriter) }
+        state.withLock { $0.adopt(changed: view, readAt: time, isWriter: isWriter) }
+    }
+
+    /// Asked for when a look at the row begins: what it finds is taken over with this.
+    var returned: Int { state.withLock(\.returned) }
+
+    /// Takes over what a look at the row found, unless we know better.
+    func adopt(looked record: DependencyRecord, readAt time: Date, whenReturned returned: Int) {
+        let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
+        state.withLock { $0.adopt(looked: view, readAt: time, whenReturned: returned) }
     }
 
     /// This daemon's share of what all may have under way. A daemon that died is nobody's share after three heartbeats:

@@ -75,11 +75,14 @@ package struct DependencyLedger: Sendable {
         }
     }
 
+    /// The time is that of the lock, as rows of a subquery are: asked for beside FOR UPDATE, it would be from before the wait.
     private static func locked(_ dependency: Dependency, in session: Session) throws -> Row? {
         try session.query(
             """
-            SELECT clock_timestamp() AS now, \(DependencyRecord.columns) FROM countersign.upstream
-            WHERE kind = \(dependency.kind.rawValue)::text AND name = \(dependency.name)::text FOR UPDATE
+            SELECT clock_timestamp() AS now, locked.* FROM (
+                SELECT \(DependencyRecord.columns) FROM countersign.upstream
+                WHERE kind = \(dependency.kind.rawValue)::text AND name = \(dependency.name)::text FOR UPDATE
+            ) AS locked
             """
         ).first
     }

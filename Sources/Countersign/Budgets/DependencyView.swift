@@ -37,7 +37,7 @@ struct DependencyView: Sendable {
     }
 
     /// At once and here, before the row says it to all.
-    mutating func opens(until instant: ContinuousClock.Instant, because failure: String) {
+    mutating func opens(until instant: ContinuousClock.Instant, because failure: String?) {
         retryAt = max(retryAt ?? instant, instant)
         lastFailure = failure
     }
@@ -47,4 +47,10 @@ struct DependencyView: Sendable {
     }
 
     mutating func closes() { retryAt = nil }
+
+    /// What another view holds back at that moment is held back by this one, too.
+    mutating func holdsBack(as other: DependencyView, at now: ContinuousClock.Instant) {
+        if let until = other.pausedUntil, now < until { pauses(until: until) }
+        if let until = other.retryAt, now < until { opens(until: until, because: other.lastFailure ?? lastFailure) }
+    }
 }

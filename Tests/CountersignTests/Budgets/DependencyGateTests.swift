@@ -316,14 +316,52 @@ import Testing
             state.writes = 2
             for (view, time) in order {
                 // a look in between is older than what is on its way
-                state.adopt(DependencyView(rate: 7), readAt: first, isWriter: false)
-                state.adopt(view, readAt: time, isWriter: true)
-                state.writes -= 1
+                state.adopt(looked: DependencyView(rate: 7), readAt: first, whenReturned: state.returned)
+                state.adopt(changed: view, readAt: time, isWriter: true)
+                state.ended(isWritten: true)
             }
             #expect(state.view.pausedUntil == now + .seconds(600) && state.view.rate == nil)
-            state.adopt(short, readAt: first, isWriter: false)
+            state.adopt(looked: short, readAt: first, whenReturned: state.returned)
             #expect(state.view.pausedUntil == now + .seconds(600), "an older look is no news")
         }
+    }
+
+    @Test func `a look that began before a change of ours came back is no news, whatever its time`() {
+        let now = ContinuousClock.now
+        var long = DependencyView(rate: nil)
+        long.pauses(until: now + .seconds(600))
+        var state = DependencyGate.State(view: DependencyView(rate: nil))
+        let began = state.returned
+        state.writes = 1
+        state.adopt(changed: long, readAt: Date(timeIntervalSince1970: 1), isWriter: true)
+        state.ended(isWritten: true)
+        state.adopt(looked: DependencyView(rate: 7), readAt: Date(timeIntervalSince1970: 2), whenReturned: began)
+        #expect(state.view.pausedUntil == now + .seconds(600) && state.view.rate == nil)
+        state.adopt(
+            looked: DependencyView(rate: 7), readAt: Date(timeIntervalSince1970: 2), whenReturned: state.returned)
+        #expect(state.view.pausedUntil == nil && state.view.rate == 7, "the next look is")
+    }
+
+    @Test func `what could not be written holds in this daemon for its time`() {
+        let now = ContinuousClock.now
+        let settings = DependencySettings()
+        var state = DependencyGate.State(view: DependencyView(rate: nil))
+        let verdict = DependencyVerdict(.answered(status: 503, retryAfter: .seconds(600)))
+        for _ in 0..<settings.window.inARow { _ = state.note(verdict, at: now, settings) }
+        state.writes = 1
+        state.ended(isWritten: false)
+        let row = DependencyView(rate: 7)
+        state.adopt(looked: row, readAt: Date(timeIntervalSince1970: 1), whenReturned: state.returned)
+        #expect(state.view.rate == 7, "the row was read")
+        #expect(state.view.pause(at: now) == .seconds(600))
+        guard case .open = state.view.phase(at: now) else {
+            Issue.record("\(state.view.phase(at: now))")
+            return
+        }
+        // another daemon's trial may have closed it meanwhile: the time over, the row alone counts
+        var over = row
+        over.holdsBack(as: state.view, at: now + .seconds(3600))
+        #expect(over.pausedUntil == nil && over.retryAt == nil)
     }
 
     @Test func `a Retry-After holds everybody back`() async throws {
