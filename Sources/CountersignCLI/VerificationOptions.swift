@@ -49,7 +49,8 @@ struct VerificationOptions: ParsableArguments {
         report.trustExpiry = trust.expiry()
         let approved = try repository.map { try Reference(argument: $0).repository }
         report.revocation = try await withdrawals.revocation(
-            of: report.digest, in: [reference.repository] + approved, isSigned: report.isVerified)
+            of: [report.digest] + report.otherDigests, in: [reference.repository] + approved,
+            isSigned: report.isVerified)
         return report
     }
 }

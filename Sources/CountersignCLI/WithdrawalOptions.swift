@@ -15,14 +15,15 @@ struct WithdrawalOptions: ParsableArguments {
 
     /// The withdrawal in force, in any of the repositories whose approval would count; nil if there is none, or no daemon is
     /// to be asked.
+    /// - Parameter digests: of one manifest, the one that was verified first.
     /// - Throws: ``CommandFailure`` when the daemon cannot be asked, and when something verified of which it has never heard:
     ///   neither is "not revoked".
     func revocation(
-        of digest: Digest, in repositories: [Repository], isSigned: Bool
+        of digests: [Digest], in repositories: [Repository], isSigned: Bool
     ) async throws -> VerifyReference.Revocation? {
         guard let api else { return nil }
         var isKnown = false
-        for repository in repositories {
+        for (repository, digest) in repositories.flatMap({ repository in digests.map { (repository, $0) } }) {
             guard let status = try await status(of: digest, in: repository, api) else { continue }
             isKnown = true
             guard let revocation = status.revocation, revocation.releasedAt == nil else { continue }
@@ -32,7 +33,7 @@ struct WithdrawalOptions: ParsableArguments {
         guard isKnown || !isSigned else {
             throw CommandFailure(
                 code: "verify.unknown_to_daemon",
-                observed: "the daemon at \(api) knows no \(digest) in these repositories",
+                observed: "the daemon at \(api) knows no \(digests[0]) in these repositories",
                 fix: "Ask the daemon that signed it; whether it was revoked is not known elsewhere.")
         }
         return nil

@@ -6,7 +6,7 @@ internal import OpenSSL
 /// recomputed is not an identity.
 public struct Digest: Hashable, Sendable, Codable, CustomStringConvertible {
     /// A registered digest algorithm.
-    public enum Algorithm: String, Sendable {
+    public enum Algorithm: String, Sendable, CaseIterable {
         case sha256
         case sha512
 

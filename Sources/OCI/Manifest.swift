@@ -24,6 +24,11 @@ public struct Manifest: Sendable {
     /// What the bytes say.
     public let content: Content
 
+    /// The digests of the same bytes under the other algorithms: a registry may serve it by these names, too.
+    public var otherDigests: [Digest] {
+        Digest.Algorithm.allCases.filter { $0 != descriptor.digest.algorithm }.map { .computed($0, of: bytes) }
+    }
+
     /// Reads a manifest.
     /// - Parameters:
     ///   - bytes: as served.

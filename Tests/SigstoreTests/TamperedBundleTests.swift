@@ -103,6 +103,30 @@ import Testing
         #expect(try refusal(late) == .certificateValidity)
     }
 
+    @Test func `a log that is not trusted at the proven time, whatever its entry claims`() throws {
+        let bundle = try change(entry: { $0.inclusionPromise = nil })
+        guard case .certificate(let der) = bundle.material else { throw VerifierTests.Unexpected() }
+        let issued = try Certificate(der: der).notBefore
+        let root = try Fixture.root()
+        let retired = root.tlogs.map { log in
+            TrustedLog(
+                baseURL: log.baseURL, logID: log.logID, keyBytes: log.keyBytes, key: log.key,
+                keyDetails: log.keyDetails,
+                validity: ValidityWindow(start: .distantPast, end: issued))
+        }
+        let verifier = Verifier(
+            root: TrustedRoot(
+                tlogs: retired, ctLogs: root.ctLogs, certificateAuthorities: root.certificateAuthorities,
+                timestampAuthorities: root.timestampAuthorities))
+        // it was signed later, says the timestamp
+        let early = try change(entry: {
+            $0.inclusionPromise = nil
+            $0.integratedTime = Int64(issued.timeIntervalSince1970)
+        })
+        #expect(try refusal(early) == nil)
+        #expect(try refusal(early, by: verifier) == .log)
+    }
+
     @Test func `a changed inclusion proof`() throws {
         #expect(try refusal(change(entry: { $0.inclusionProof?.rootHash[0] ^= 1 })) == .checkpoint)
         #expect(try refusal(change(entry: { $0.inclusionProof?.treeSize += 1 })) == .checkpoint)

@@ -28,7 +28,7 @@ package struct BatchesController: RouteSet {
         self.records = records
         self.configuration = configuration
         self.authority = authority
-        selection = BatchSelection(pool: records.pool)
+        selection = BatchSelection(pool: records.pool, endpoints: configuration.endpoints)
         let plan = BatchPlan(
             policy: policy, registries: Set(configuration.registries.map(\.name)), pool: records.pool)
         listing = registries.map { TagListing(registries: $0, plan: plan) }

@@ -119,7 +119,7 @@ struct AttestationIntake: Sendable {
             throw Problem(.badRequest, "api.bad_parameter", "'type' is missing: a predicate type, such as spdxjson")
         }
         let type: PredicateType
-        do { type = try PredicateType(name) } catch {
+        do { type = try PredicateType(ofDocument: name) } catch {
             throw Problem(.badRequest, "attestation.type_unknown", error.observed)
         }
         let replaces = try request.parameter("replace", "true or false") { ["true": true, "false": false][$0] }

@@ -81,6 +81,9 @@ package struct SignAttestation: Sendable {
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)
         }
+        if let name = try await line.journal.revokedName(of: subject, in: target) {
+            return .refused(refusal(Self.artifactRefusedCode, "\(target.digest) is revoked as \(name)"))
+        }
         if isSigned, let record = try await stored(attestation, subject.descriptor, target, rule, claim, place, trace) {
             return .signed(record)
         }

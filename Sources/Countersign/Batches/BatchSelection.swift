@@ -7,6 +7,8 @@ import Postgres
 /// at a bounded number of them, whatever of these it selects, and the walk ends with the table or above the limit.
 struct BatchSelection: Sendable {
     let pool: ConnectionPool
+    /// Of whose refused pushes is heard: those of an endpoint for repositories on its list. Others can name what they like.
+    var endpoints: [EndpointConfiguration] = []
     /// Rows that one statement looks at.
     var step = 5_000
 
@@ -185,8 +187,9 @@ struct BatchSelection: Sendable {
         var event: Int64 = 0
     }
 
-    /// Pushes that never became a target, for as long as events are kept, each once. What they name is what a payload
-    /// claimed: the policy judges it like everything else.
+    /// Pushes that never became a target, for as long as events are kept, each once: those that an endpoint of the present
+    /// configuration told of a repository on its list. What they name is what a payload claimed: the policy judges it like
+    /// everything else.
     /// - Returns: `nil` when there are more than `room`.
     private func refusedPushes(
         _ selector: BatchSelector, besides known: Set<BatchSubject>, room: Int
@@ -220,12 +223,12 @@ struct BatchSelection: Sendable {
         let wantsTags = selector.tag != nil
         return try await pool.rows(
             """
-            SELECT e.id, e.registry, e.repository, e.digest, e.tag,
+            SELECT e.id, e.source, e.registry, e.repository, e.digest, e.tag,
                 -- OFFSET 0: asked for each row by its index; else all targets would be read once, and hashed
                 EXISTS (SELECT FROM countersign.target t JOIN countersign.repository r ON r.id = t.repository_id
                     WHERE t.digest = e.digest AND r.registry = e.registry AND r.name = e.repository OFFSET 0) AS is_target
             FROM (
-                SELECT id, registry, repository, digest, tag FROM countersign.event
+                SELECT id, source, registry, repository, digest, tag FROM countersign.event
                 WHERE verdict = 'refused' AND digest >= \(place.digest)::text
                     AND (digest > \(place.digest)::text OR id > \(place.event))
                     AND (\(digests)::text[] IS NULL OR digest = ANY(\(digests)::text[]))
@@ -237,7 +240,9 @@ struct BatchSelection: Sendable {
             let place = Place(digest: text, event: try row.decode("id"))
             guard try !row.decode("is_target", as: Bool.self), let digest = try? Digest(text),
                 let repository = try? Repository(
-                    registry: try row.decode("registry"), name: try row.decode("repository"))
+                    registry: try row.decode("registry"), name: try row.decode("repository")),
+                case let source = try row.decode("source", as: String.self),
+                endpoints.contains(where: { $0.name == source && $0.speaks(for: repository) })
             else { return RefusedPush(place: place, subject: nil) }
             let tag: String? = wantsTags ? try row.decode("tag") : nil
             return RefusedPush(place: place, subject: BatchSubject(repository: repository, tag: tag, digest: digest))

@@ -1,3 +1,5 @@
+package import OCI
+
 /// One webhook we answer, `POST /webhooks/{name}`.
 package struct EndpointConfiguration: Sendable {
     /// The last segment of its path: `[a-z0-9-]`, at most 63.
@@ -28,6 +30,11 @@ package struct EndpointConfiguration: Sendable {
         self.name = name
         self.registry = registry
         self.secrets = secrets
+    }
+
+    /// Whether it may speak for a repository: one of its registry, on its list.
+    package func speaks(for repository: Repository) -> Bool {
+        repository.registry == registry && repositories.contains { $0.matches(repository.name) }
     }
 
     package enum Kind: String, Sendable, CaseIterable {

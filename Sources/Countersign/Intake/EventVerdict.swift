@@ -39,7 +39,7 @@ package struct EndpointRules: Sendable {
         guard let repository = try? Repository(registry: registry.name, name: name) else {
             return refused("'\(name.prefix(100))' is not a repository name")
         }
-        guard endpoint.repositories.contains(where: { $0.matches(repository.name) }) else {
+        guard endpoint.speaks(for: repository) else {
             return refused("repository is outside the list of endpoint '\(endpoint.name)'")
         }
         guard event.mediaType.map(PushEvent.isSchema1) != true else {

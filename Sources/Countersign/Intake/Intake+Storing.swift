@@ -85,7 +85,8 @@ extension EnqueueRequest {
             self.verdict = .accepted(rule: rule, policyVersion: policyVersion)
         case .refused(let registry, let reason):
             self.registry = registry.claimed
-            speaksForTag = registry == endpoint.registry
+            speaksForTag =
+                (try? Repository(registry: registry, name: repository)).map(endpoint.speaks) ?? false
             self.verdict = .refused(reason: reason)
         case .ignored(let reason):
             self.verdict = .filtered(reason: reason.rawValue)

@@ -73,9 +73,7 @@ package struct OIDCAuthenticator: Sendable {
     private func principal(
         _ claims: JSONValue, _ configuration: OIDCConfiguration, _ subject: String
     ) throws(OIDCFault) -> APITokens.Principal {
-        let rule = configuration.roles.first { rule in
-            !rule.claims.isEmpty && rule.claims.allSatisfy { $0.matches(claims) }
-        }
+        let rule = configuration.roles.first { $0.matches(claims) }
         guard let rule else { throw .noRole }
         let isConfined = rule.role == .attester || !rule.repositories.isEmpty || !rule.predicateTypes.isEmpty
         let types = rule.predicateTypes.isEmpty && rule.role != .attester ? ["*"] : rule.predicateTypes
@@ -102,6 +100,16 @@ package struct OIDCAuthenticator: Sendable {
 
     /// Characters of a name: what the columns hold, and a reader reads.
     private static let nameLimit = 128
+}
+
+extension OIDCConfiguration.Rule {
+    /// Whether a token with these claims has the role. An address counts only where the issuer has verified it
+    /// (OpenID Connect Core 1.0 §5.1; some issuers write that as text): else its owner may have written any.
+    func matches(_ claims: JSONValue) -> Bool {
+        guard !self.claims.isEmpty, self.claims.allSatisfy({ $0.matches(claims) }) else { return false }
+        let isVerified = [.bool(true), .string("true")].contains(claims["email_verified"])
+        return isVerified || !self.claims.contains { $0.name == "email" }
+    }
 }
 
 extension OIDCConfiguration.Claim {

@@ -20,7 +20,7 @@ package struct EnqueueRequest: Sendable {
     /// Names the delivery that the work comes from, so that one id leads from the webhook to the log entry.
     package var deliveryKey: [UInt8]?
     /// Whether its source knows where the tag points: the registry itself does; somebody who asks for a signature by hand,
-    /// or an endpoint that names another registry than its own, does not.
+    /// or an endpoint that names a repository that is not on its list, does not.
     package var speaksForTag = true
     /// How many indexes lead to it; 0: it was asked for by itself.
     package var depth: Int16 = 0

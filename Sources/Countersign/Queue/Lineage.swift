@@ -10,6 +10,9 @@ struct Lineage: Sendable, Equatable {
     let state: TargetState
     /// Whether older signatures of ours are to be taken out of the lists once this one stands.
     let removesOlder: Bool
+    /// Whether digests of another algorithm are revoked in the repository. One of them may name the same manifest, which its
+    /// bytes tell (``Journal/revokedName(of:in:)``).
+    var hasOtherNamesRevoked = false
 
     static let supersededCode = "artifact.superseded"
     static let revokedCode = "artifact.revoked"
@@ -26,12 +29,7 @@ struct Lineage: Sendable, Equatable {
 
     /// Why nothing is to be done for a target; `nil` when something is.
     func end(of target: Target) -> Failure? {
-        if state == .revoked {
-            return Failure(
-                code: Self.revokedCode, stage: SigningStage.authorise.rawValue,
-                observed: "\(target.digest) was revoked in \(target.repository)",
-                fix: "countersign release, if it may be signed again")
-        }
+        if state == .revoked { return Self.revoked(target.digest, in: target.repository) }
         guard target.generation <= newest else {
             return Failure(
                 code: Self.unexplainedCode, stage: SigningStage.authorise.rawValue,
@@ -43,6 +41,12 @@ struct Lineage: Sendable, Equatable {
             code: Self.supersededCode, stage: SigningStage.authorise.rawValue,
             observed: "generation \(newest) was asked for since; this is \(target.generation)",
             fix: "nothing: the newest one counts")
+    }
+
+    static func revoked(_ digest: Digest, in repository: Repository) -> Failure {
+        Failure(
+            code: revokedCode, stage: SigningStage.authorise.rawValue,
+            observed: "\(digest) was revoked in \(repository)", fix: "countersign release, if it may be signed again")
     }
 }
 
@@ -69,7 +73,9 @@ extension Journal {
             """
             SELECT n.generation, CASE WHEN EXISTS (SELECT FROM countersign.revocation v
                     WHERE v.repository_id = n.repository_id AND v.digest = n.digest AND v.released_at IS NULL)
-                THEN 'revoked' ELSE n.state END AS state, coalesce(
+                THEN 'revoked' ELSE n.state END AS state, EXISTS (SELECT FROM countersign.revocation v
+                    WHERE v.repository_id = n.repository_id AND v.released_at IS NULL
+                        AND split_part(v.digest, ':', 1) <> split_part(n.digest, ':', 1)) AS others, coalesce(
                 (SELECT removes_older FROM countersign.target_generation WHERE target_id = \(target.id)), false) AS removes
             FROM countersign.target n
             WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
@@ -84,10 +90,23 @@ extension Journal {
                 throw QueueError.unreadable(table: "target", what: "state")
             }
             return Lineage(
-                newest: try row.decode("generation"), state: state, removesOlder: try row.decode("removes"))
+                newest: try row.decode("generation"), state: state, removesOlder: try row.decode("removes"),
+                hasOtherNamesRevoked: try row.decode("others"))
         }.first
         guard let found else { throw .unreadable(table: "target", what: "target \(target.id)") }
         return found
+    }
+
+    /// The digest of another algorithm by which a manifest is revoked in the target's repository; nil if it is not.
+    func revokedName(of manifest: Manifest, in target: Target) async throws(QueueError) -> Digest? {
+        try await pool.rows(
+            """
+            SELECT digest FROM countersign.revocation
+            WHERE repository_id = \(target.repositoryID)::int AND released_at IS NULL
+                AND digest = ANY(\(manifest.otherDigests.map(\.description))::text[])
+            LIMIT 1
+            """
+        ).values { try Digest(try $0.decode("digest", as: String.self)) }.first
     }
 
     /// What of ours may be listed for a digest: signatures of earlier generations, or everything. Whatever was rendered

@@ -10,10 +10,10 @@ package struct TokenScope: Sendable, Equatable {
     package let predicateTypes: [String]
 
     /// - Parameter predicateTypes: names as cosign's `--type` takes them, URIs, or `*`.
-    /// - Throws: what is no glob and no type.
+    /// - Throws: what is no glob and no type, and a type of which no document may be sent.
     package init(repositories: [String], predicateTypes: [String]) throws {
         self.repositories = try repositories.map(Glob.init)
-        self.predicateTypes = try predicateTypes.map { $0 == "*" ? $0 : try PredicateType($0).uri }
+        self.predicateTypes = try predicateTypes.map { $0 == "*" ? $0 : try PredicateType(ofDocument: $0).uri }
     }
 
     /// As stored; nil for a token without a scope.

@@ -83,6 +83,9 @@ package struct SignArtifact: Sendable {
         let subject = try await trace.stage(.fetch) {
             try await registry.manifest(target.repository.name, target.digest)
         }
+        if lineage.hasOtherNamesRevoked, let name = try await line.journal.revokedName(of: subject, in: target) {
+            return .refused(Lineage.revoked(name, in: target.repository))
+        }
         guard !subject.isSignatureMaterial else {
             return .refused(refusal("policy.signature_material", "a signature, attestation or SBOM is never signed"))
         }

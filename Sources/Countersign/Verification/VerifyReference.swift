@@ -58,6 +58,8 @@ package struct VerifyReference: Sendable {
     package struct Report: Sendable {
         package let reference: Reference
         package let digest: Digest
+        /// The same manifest under other algorithms: it may have been withdrawn by these names.
+        package let otherDigests: [Digest]
         package let mediaType: String
         /// The kind of claim that was looked for.
         package let predicateType: String
@@ -134,7 +136,8 @@ package struct VerifyReference: Sendable {
             }
         }
         return Report(
-            reference: reference, digest: subject.descriptor.digest, mediaType: subject.descriptor.mediaType,
+            reference: reference, digest: subject.descriptor.digest, otherDigests: subject.otherDigests,
+            mediaType: subject.descriptor.mediaType,
             predicateType: expectation.predicateType,
             signatures: Self.superseding(signatures, expectation.predicateType), rejected: rejected)
     }

@@ -60,6 +60,16 @@ public struct PredicateType: Sendable, Hashable, CustomStringConvertible {
         }
     }
 
+    /// Reads a type of which somebody may have a document signed. A reference is none: what it says of the document that it
+    /// names would count as our word, as for ``ReferencePredicate``s of our own it does.
+    /// - Throws: ``SigstoreError/malformed(_:_:)``.
+    public init(ofDocument text: String) throws(SigstoreError) {
+        try self.init(text)
+        guard uri != ReferencePredicate.type else {
+            throw .malformed("predicate type", "\(uri) is reserved for documents that are too large for a statement")
+        }
+    }
+
     private init(_ uri: String, _ format: DocumentFormat) {
         self.uri = uri
         self.format = format

@@ -25,9 +25,10 @@ extension Verifier {
         _ entry: TlogEntry, of presented: PresentedSignature, _ material: VerificationMaterial,
         _ times: [VerifiedSignature.ObservedTime], _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
-        let isV2 = entry.isTiled
-        let claimed = isV2 ? [] : [Date(unixSeconds: entry.integratedTime)]
-        let (log, key) = try trustedLog(of: entry, at: entry.isTiled ? times.map(\.time) : claimed)
+        let claimed = entry.isTiled ? [] : [Date(unixSeconds: entry.integratedTime)]
+        // the log signed the time that it promised; without a promise it is anybody's word, and what was proven decides
+        let isProven = entry.inclusionPromise == nil && !times.isEmpty
+        let (log, key) = try trustedLog(of: entry, at: entry.isTiled || isProven ? times.map(\.time) : claimed)
 
         do throws(SigstoreError) {
             try TlogBody(entry).check(against: presented, material)

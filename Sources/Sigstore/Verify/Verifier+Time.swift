@@ -89,11 +89,12 @@ extension Verifier {
         ]).encoded()
     }
 
-    /// The log that an entry names, if the trusted root trusts it at one of these times.
+    /// The log that an entry names, if the trusted root trusts it at all of these times, and there are any.
     func trustedLog(of entry: TlogEntry, at times: [Date]) throws(VerificationError) -> (TrustedLog, PublicKey) {
         let logs = root.tlogs(withID: entry.logID)
         guard !logs.isEmpty else { throw .init(.log, "no log with id \(Hex.encode(entry.logID)) in the trusted root") }
-        guard let log = logs.first(where: { log in times.contains { log.validity.contains($0) } }) else {
+        guard !times.isEmpty, let log = logs.first(where: { log in times.allSatisfy { log.validity.contains($0) } })
+        else {
             throw .init(.log, "\(logs[0].baseURL) is not trusted at \(times.map(\.rfc3339).joined(separator: ", "))")
         }
         guard let key = log.key else { throw .init(.log, "\(log.baseURL) has a key of kind \(log.keyDetails)") }

@@ -42,6 +42,23 @@ import Testing
         return rule
     }
 
+    @Test func `an address counts where the issuer has verified it`() throws {
+        let byAddress = try rule(.operator, "email=*@corp.example", [])
+        var both = byAddress
+        both.claims.append(try #require(OIDCConfiguration.Claim("team=a")))
+        func claims(_ verified: String, _ address: String = "admin@corp.example") throws -> JSONValue {
+            try JSONValue(parsing: Array(#"{"email":"\#(address)","team":"a"\#(verified)}"#.utf8))
+        }
+        for verified in [#","email_verified":true"#, #","email_verified":"true""#] {
+            #expect(try byAddress.matches(claims(verified)) && both.matches(claims(verified)))
+            #expect(try !byAddress.matches(claims(verified, "admin@else.example")))
+        }
+        for unverified in ["", #","email_verified":false"#, #","email_verified":"false""#, #","email_verified":1"#] {
+            #expect(try !byAddress.matches(claims(unverified)) && !both.matches(claims(unverified)))
+            #expect(try rule(.operator, "team=a", []).matches(claims(unverified)), "others need no address")
+        }
+    }
+
     private func code(_ answer: HTTPResponse) throws -> String? { try JSONValue(parsing: answer.body)["code"]?.text }
 
     @Test func `an issuer's token opens what its claims are for, and is written down by name`() async throws {

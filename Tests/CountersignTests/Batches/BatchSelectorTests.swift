@@ -99,6 +99,24 @@ import Testing
         #expect(try await fixture.selection(selector, limit: 20_100)?.count == 20_100, "each once")
     }
 
+    @Test func `what an endpoint told of another's repositories is not selected`() async throws {
+        let fixture = try await fixture()
+        for (source, repository, registry) in [
+            ("demo", "else/app", BatchFixture.registry), ("other", "team/app", BatchFixture.registry),
+            ("demo", "team/app", "else.example"),
+        ] {
+            var foreign = samplePush(sampleDigest("foreign \(source)"), repository: repository)
+            (foreign.source, foreign.registry, foreign.verdict) = (source, registry, .refused(reason: "not its own"))
+            try await fixture.database.push(foreign)
+        }
+        #expect(
+            try await fixture.database.number("SELECT count(*) FROM countersign.event WHERE reason = 'not its own'")
+                == 3)
+        var selector = BatchSelector()
+        selector.unsigned = true
+        #expect(try await digests(fixture, selector) == Set(["waiting", "refused"].map { sampleDigest($0) }))
+    }
+
     @Test func `what is selected does not depend on the steps in which rows are walked`() async throws {
         let fixture = try await fixture()
         for number in 0..<7 {

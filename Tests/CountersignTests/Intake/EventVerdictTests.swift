@@ -94,6 +94,23 @@ import Testing
         #expect(rules().verdict(on: event).label == "refused")
     }
 
+    @Test func `only of repositories on its list does an endpoint say where a tag points`() throws {
+        func speaks(_ change: (inout PushEvent) -> Void = { _ in }) throws -> Bool {
+            var event = push()
+            change(&event)
+            return EnqueueRequest(
+                event, verdict: rules().verdict(on: event), endpoint: endpoint(), policyVersion: "v1"
+            ).speaksForTag
+        }
+        #expect(try speaks())
+        #expect(
+            try speaks { $0.mediaType = "application/vnd.docker.distribution.manifest.v1+json" }, "refused, and its own"
+        )
+        #expect(try !speaks { $0.repository = "other/app" })
+        #expect(try !speaks { $0.registryHost = "unknown.example.com" })
+        #expect(try !speaks { $0.repository = nil })
+    }
+
     @Test func `what signers push is ignored before anything else`() {
         let hex = String(repeating: "b", count: 64)
         for tag in ["sha256-\(hex)", "sha256-\(hex).sig", "sha256-\(hex).att", "sha256-\(hex).sbom"] {
@@ -138,9 +155,14 @@ import Testing
         return event
     }
 
-    private func rules(_ change: (inout EndpointConfiguration) -> Void = { _ in }) -> EndpointRules {
+    private func endpoint() -> EndpointConfiguration {
         var endpoint = EndpointConfiguration(name: "main", registry: "registry.example.com", secrets: [])
         endpoint.repositories = [glob("team/**")]
+        return endpoint
+    }
+
+    private func rules(_ change: (inout EndpointConfiguration) -> Void = { _ in }) -> EndpointRules {
+        var endpoint = endpoint()
         change(&endpoint)
         var registry = RegistryConfiguration(
             name: "registry.example.com", upstream: .init(url: "https://inside.example.com:5000"))

@@ -52,6 +52,28 @@ import Testing
         #expect(try await revocations(line).release(request(line, digest)) == false)
     }
 
+    @Test func `who revoked it by its digest of another algorithm revoked the same manifest`() async throws {
+        let line = try await SigningLine()
+        let (image, other) = (try await line.image(), try await line.image(tag: "v2"))
+        let name = try #require(image.otherDigests.first)
+        #expect(name.algorithm == .sha512 && image.otherDigests.count == 1)
+        #expect(try await revocations(line).revoke(request(line, name), removing: false))
+        try await line.push(image.descriptor.digest)
+        try await line.push(other.descriptor.digest)
+        try await line.daemon().workOff()
+        let refused = try #require(
+            try await line.database.records.status(of: image.descriptor.digest, in: line.repository))
+        #expect(refused.state == .refused && refused.lastError?.code == Lineage.revokedCode)
+        #expect(refused.lastError?.observed.contains("\(name)") == true)
+        #expect(try await line.referrers(of: image.descriptor.digest).isEmpty)
+        try await line.expectSignedOnce(other.descriptor.digest)
+
+        #expect(try await revocations(line).release(request(line, name)))
+        try await line.push(image.descriptor.digest)
+        try await line.daemon().workOff()
+        try await line.expectSignedOnce(image.descriptor.digest)
+    }
+
     @Test func `a digest is revoked before anybody pushed it`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest
