@@ -1,3 +1,4 @@
+import FoundationEssentials
 import OpenSSL
 import StrictJSON
 import Testing
