@@ -108,13 +108,13 @@ import Testing
     @Test func `a log that is not trusted at the proven time, whatever its entry claims`() throws {
         let bundle = try change(entry: { $0.inclusionPromise = nil })
         guard case .certificate(let der) = bundle.material else { throw VerifierTests.Unexpected() }
-        let issued = try Certificate(der: der).notBefore
+        let retirement = try Certificate(der: der).notBefore - 60
         let root = try Fixture.root()
         let retired = root.tlogs.map { log in
             TrustedLog(
                 baseURL: log.baseURL, logID: log.logID, keyBytes: log.keyBytes, key: log.key,
                 keyDetails: log.keyDetails,
-                validity: ValidityWindow(start: .distantPast, end: issued))
+                validity: ValidityWindow(start: .distantPast, end: retirement))
         }
         let verifier = Verifier(
             root: TrustedRoot(
@@ -123,9 +123,10 @@ import Testing
         // it was signed later, says the timestamp
         let early = try change(entry: {
             $0.inclusionPromise = nil
-            $0.integratedTime = Int64(issued.timeIntervalSince1970)
+            $0.integratedTime = Int64(retirement.timeIntervalSince1970) - 60
         })
-        #expect(try refusal(early) == nil)
+        #expect(try refusal(bundle) == nil)
+        #expect(try refusal(bundle, by: verifier) == .log)
         #expect(try refusal(early, by: verifier) == .log)
     }
 
