@@ -23,8 +23,12 @@ package struct JobCommandsController: RouteSet {
             let principal = try await authority.actor(.operator, for: request)
             let found = try await job(context, principal)
             let job = found.id
+            // what is taken out of the lists of a registry is stopped by whoever may lift the revocation
+            if found.kind == JobKind.withdraw.rawValue { try authority.refuseConfined(principal) }
             let act = AuditLog.Entry(action: "job.cancel", by: principal, on: found)
-            guard let cancellation = try await queue.cancel(job: job, act) else { throw Problem.unknownJob(job) }
+            guard let cancellation = try await queue.cancel(job: job, of: found.kind, act) else {
+                throw Problem.unknownJob(job)
+            }
             context.logger.notice(
                 "job \(cancellation.rawValue)", metadata: ["job.id": "\(job)", "principal": "\(principal.name)"])
             return try Response.json(
@@ -48,7 +52,8 @@ package struct JobCommandsController: RouteSet {
             let found = try await records.deadLetter(letter)
             act.repository = found?.repository.description
             act.subject = found?.digest?.description ?? found?.tag
-            guard let found, principal.scope?.allows(found.repository) ?? true,
+            act.type = found?.purpose?.predicateType
+            guard let found, principal.scope?.allows(found.repository, for: found.purpose) ?? true,
                 let job = try await queue.redrive(jobs: [letter], act).first
             else {
                 throw Problem(
@@ -72,10 +77,12 @@ package struct JobCommandsController: RouteSet {
         }
     }
 
-    /// The job in the path, if it is one of those that the token is for. A job never changes its repository.
+    /// The job in the path, if it is one of those that the token is for. A job never changes its repository or purpose.
     private func job(_ context: ServiceContext, _ principal: APITokens.Principal) async throws -> JobRecord {
         let id = try context.job
-        guard let job = try await records.job(id), principal.scope?.allows(job.repository) ?? true else {
+        guard let job = try await records.job(id),
+            principal.scope?.allows(job.repository, for: job.purpose) ?? true
+        else {
             throw Problem.unknownJob(id)
         }
         return job
@@ -87,6 +94,7 @@ extension AuditLog.Entry {
         self.init(action: action, by: principal)
         repository = job.repository.description
         subject = job.digest?.description ?? job.tag
+        type = job.purpose?.predicateType
     }
 }
 

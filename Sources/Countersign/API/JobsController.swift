@@ -28,7 +28,9 @@ package struct JobsController: RouteSet {
             let principal = try await authority.identify(.viewer, for: request)
             let id = try context.job
             // of what is outside its scope a token learns nothing, not even that it is there
-            guard let job = try await records.job(id), principal?.scope?.allows(job.repository) ?? true else {
+            guard let job = try await records.job(id),
+                principal?.scope?.allows(job.repository, for: job.purpose) ?? true
+            else {
                 throw Problem.unknownJob(id)
             }
             return try Response.json(JobAnswer(job))

@@ -22,7 +22,8 @@ struct LogEntriesController: RouteSet {
                 throw authority.refusal(
                     .forbidden, "api.out_of_scope", "the token is confined to some repositories: say which with 'ref'")
             }
-            let filter = try await filter(request, about: reference)
+            var filter = try await filter(request, about: reference)
+            filter.types = principal?.scope?.onlyTypes
             let page = try await entries.entries(
                 filter, before: try request.cursor(),
                 limit: try Self.limit(request))

@@ -2,6 +2,7 @@ package import FoundationEssentials
 import OCI
 import OpenSSL
 import Postgres
+import Sigstore
 
 extension AuditLog {
     /// One act as it was written down.
@@ -70,6 +71,11 @@ extension AuditLog.Filter {
             let repository = try? Repository(
                 registry: String(text[..<slash]), name: String(text[text.index(after: slash)...]))
         else { return false }
-        return repositories.allows(repository)
+        return repositories.allows(repository) && (entry.type.map(isWithinScope) ?? true)
+    }
+
+    /// A row has the type as it was asked for where the request was refused before it was read.
+    private func isWithinScope(_ type: String) -> Bool {
+        repositories.scope?.allows(predicateType: (try? PredicateType(type))?.uri ?? type) ?? true
     }
 }

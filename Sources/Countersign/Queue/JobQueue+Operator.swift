@@ -13,15 +13,21 @@ extension JobQueue {
     /// Stops a job. A target that is signed stays so; only its re-check goes. A push takes the cancellation back. A digest
     /// whose withdrawal is stopped stays revoked, and nothing is asked of the registry any more. A generation of which nothing
     /// exists yet never was.
-    /// - Parameter act: who does it, written down with it.
+    /// - Parameters:
+    ///   - kind: as it was found: what has become another one since is left alone.
+    ///   - act: who does it, written down with it.
     /// - Returns: `nil` when there is no such job (any more).
-    package func cancel(job id: Int64, _ act: AuditLog.Entry? = nil) async throws(QueueError) -> Cancellation? {
+    package func cancel(
+        job id: Int64, of kind: String? = nil, _ act: AuditLog.Entry? = nil
+    ) async throws(QueueError) -> Cancellation? {
         try await pool.together { session in
             // first the lock, then a snapshot that knows what it protects
             try Self.lock([id], in: session)
             let rows = try session.query(
                 """
-                WITH found AS MATERIALIZED (SELECT id, target_id, leased, kind FROM countersign.job WHERE id = \(id)),
+                WITH found AS MATERIALIZED (
+                    SELECT id, target_id, leased, kind FROM countersign.job
+                    WHERE id = \(id) AND kind = coalesce(\(kind)::text, kind)),
                 told AS (
                     UPDATE countersign.job SET cancel_requested = true, pushed_again = false
                     WHERE id = ANY(ARRAY(SELECT id FROM found WHERE leased)) RETURNING 1),

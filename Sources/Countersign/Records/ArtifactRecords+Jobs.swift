@@ -16,7 +16,7 @@ extension ArtifactRecords {
         let limit = min(max(limit, 1), 500)
         return try await Gathering(step: scope == nil ? limit : 500, steps: scope == nil ? 1 : 10).page(
             before: before, limit: limit, cursor: \.id,
-            item: { job in scope?.allows(job.repository) ?? true ? job : nil },
+            item: { job in scope?.allows(job.repository, for: job.purpose) ?? true ? job : nil },
             rows: { before, count throws(QueueError) in
                 try await jobs(state: state, repository: repository, before: before, count: count)
             })
@@ -28,7 +28,7 @@ extension ArtifactRecords {
     }
 
     private static let jobColumns: StaticString = """
-        SELECT j.id, j.kind, r.registry, r.name, t.digest, j.tag, t.state = 'signed' AS recheck,
+        SELECT j.id, j.kind, r.registry, r.name, t.digest, t.purpose, j.tag, t.state = 'signed' AS recheck,
             CASE WHEN j.leased THEN 'signing' WHEN j.run_at > now() THEN 'waiting' ELSE 'queued' END AS state,
             j.lane, j.attempt, j.failures, j.crash_count, j.received_at, j.run_at, j.lease_expires_at, j.worker,
             j.last_error::text AS last_error
@@ -61,7 +61,7 @@ extension ArtifactRecords {
         let limit = min(max(limit, 1), 500)
         return try await Gathering(step: scope == nil ? limit : 500, steps: scope == nil ? 1 : 10).page(
             before: before, limit: limit, cursor: \.jobID,
-            item: { letter in scope?.allows(letter.repository) ?? true ? letter : nil },
+            item: { letter in scope?.allows(letter.repository, for: letter.purpose) ?? true ? letter : nil },
             rows: { before, count throws(QueueError) in
                 try await pool.rows(
                     """
@@ -79,7 +79,7 @@ extension ArtifactRecords {
     }
 
     private static let letterColumns: StaticString = """
-        SELECT d.job_id, d.kind, d.target_id, r.registry, r.name, t.digest, d.tag, d.buried_at, d.received_at,
+        SELECT d.job_id, d.kind, d.target_id, r.registry, r.name, t.digest, t.purpose, d.tag, d.buried_at, d.received_at,
             d.attempts, d.crashes, d.error::text AS error
         FROM countersign.dead_letter d
         JOIN countersign.repository r ON r.id = d.repository_id
@@ -95,8 +95,10 @@ extension JobRecord {
         self.init(
             id: try row.decode("id"), kind: try row.decode("kind"),
             repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
-            digest: try row.decode("digest", as: String?.self).map { try Digest($0) }, tag: try row.decode("tag"),
-            state: state, recheck: try row.decode("recheck", as: Bool?.self) ?? false, lane: lane,
+            digest: try row.decode("digest", as: String?.self).map { try Digest($0) },
+            purpose: try row.decode("purpose", as: String?.self).map(Purpose.init(rawValue:)),
+            tag: try row.decode("tag"), state: state, recheck: try row.decode("recheck", as: Bool?.self) ?? false,
+            lane: lane,
             attempt: Int(try row.decode("attempt", as: Int32.self)),
             failures: Int(try row.decode("failures", as: Int32.self)),
             crashes: Int(try row.decode("crash_count", as: Int32.self)), receivedAt: try row.decode("received_at"),
@@ -111,8 +113,10 @@ extension DeadLetter {
         self.init(
             jobID: try row.decode("job_id"), kind: try row.decode("kind"), targetID: try row.decode("target_id"),
             repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
-            digest: try row.decode("digest", as: String?.self).map { try Digest($0) }, tag: try row.decode("tag"),
-            buriedAt: try row.decode("buried_at"), receivedAt: try row.decode("received_at"),
+            digest: try row.decode("digest", as: String?.self).map { try Digest($0) },
+            purpose: try row.decode("purpose", as: String?.self).map(Purpose.init(rawValue:)),
+            tag: try row.decode("tag"), buriedAt: try row.decode("buried_at"),
+            receivedAt: try row.decode("received_at"),
             attempts: Int(try row.decode("attempts", as: Int32.self)),
             crashes: Int(try row.decode("crashes", as: Int32.self)),
             error: try Failure(json: try row.decode("error")))

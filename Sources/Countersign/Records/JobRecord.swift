@@ -8,6 +8,8 @@ package struct JobRecord: Sendable {
     package let repository: Repository
     /// `nil` while only a tag is known.
     package let digest: Digest?
+    /// Of the target; `nil` with the digest.
+    package let purpose: Purpose?
     package let tag: String?
     /// `queued`, `signing` (also: resolving) or `waiting`; see ``recheck``.
     package let state: TargetState
@@ -30,6 +32,8 @@ package struct DeadLetter: Sendable {
     package let targetID: Int64?
     package let repository: Repository
     package let digest: Digest?
+    /// Of the target; `nil` with the digest.
+    package let purpose: Purpose?
     package let tag: String?
     package let buriedAt: Date
     package let receivedAt: Date

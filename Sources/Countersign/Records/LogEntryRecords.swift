@@ -63,6 +63,8 @@ package struct LogEntryRecords: Sendable {
         /// The artifact that was signed, or that an attestation is about.
         package var digest: Digest?
         package var repository: Repository?
+        /// The predicate type URIs that the reader may see, beside signatures; nil: all.
+        package var types: [String]?
         /// A log's URL, or its id in hex.
         package var log: String?
         package var index: Int64?
@@ -169,6 +171,13 @@ extension LogEntryRecords.Filter {
         if let digest { conditions.append("t.digest = \(digest.description)::text") }
         if let repository {
             conditions.append("r.registry = \(repository.registry)::text AND r.name = \(repository.name)::text")
+        }
+        if let types {
+            conditions.append(
+                """
+                (t.purpose = \(Purpose.signature.rawValue)::text
+                    OR split_part(t.purpose, ' ', 3) = ANY(\(types)::text[]))
+                """)
         }
         if let identity, identity.hasPrefix("key:") { conditions.append("t.identity = \(identity)::text") }
         guard let first = conditions.first else { return nil }

@@ -34,7 +34,12 @@ package struct TokenScope: Sendable, Equatable {
     /// Whether what was signed for that purpose is: an artifact's own signature is, of whatever type documents may be.
     package func allows(_ purpose: Purpose) -> Bool { purpose.predicateType.map(allows(predicateType:)) ?? true }
 
-    private func allows(predicateType uri: String) -> Bool {
+    /// Whether work in that repository is; nil: what is known by its tag alone, and can only become a signature.
+    package func allows(_ repository: Repository, for purpose: Purpose?) -> Bool {
+        allows(repository) && (purpose.map { allows($0) } ?? true)
+    }
+
+    func allows(predicateType uri: String) -> Bool {
         predicateTypes.contains { $0 == "*" || $0.utf8.elementsEqual(uri.utf8) }
     }
 

@@ -46,6 +46,32 @@ import Testing
         }
     }
 
+    @Test func `who is confined stops no removal, though the artifact is within its scope`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let confined = try await doors.token(.operator, of: "registry.example.com/team/**")
+            let everywhere = try await doors.token(.operator)
+            let body =
+                #"{"references":["registry.example.com/team/app@\#(sampleDigest("image"))"],"reason":"r","remove":true}"#
+            let ordered = try await doors.send(
+                .post, .api, "/v1/revoke", headers: ["Authorization": "Bearer \(everywhere)"], body: Array(body.utf8))
+            #expect(ordered.status == 202)
+            let job = try #require(try await doors.queue.records.jobs().items.first)
+            #expect(job.kind == "withdraw")
+
+            let refused = try await post(doors, "/v1/jobs/\(job.id)/cancel", token: confined)
+            #expect(refused.status == 403)
+            #expect(try JSONValue(parsing: refused.body)["code"]?.text == "api.out_of_scope")
+            let asked = "SELECT count(*) FROM countersign.revocation WHERE removal = 'asked'"
+            #expect(try await doors.queue.number(Query(unsafeSQL: asked)) == 1)
+            // nor by a look at the job from before the removal was ordered
+            #expect(try await doors.queue.queue.cancel(job: job.id, of: "sign") == nil)
+            #expect(try await doors.queue.jobCount() == 1)
+            #expect(try await post(doors, "/v1/jobs/\(job.id)/retry", token: confined).status == 202)
+            #expect(try await post(doors, "/v1/jobs/\(job.id)/cancel", token: everywhere).status == 200)
+            #expect(try await doors.queue.number(Query(unsafeSQL: asked)) == 0)
+        }
+    }
+
     @Test func `a dead letter is taken up once, and all that are left by one command`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.operator)

@@ -239,6 +239,29 @@ import Testing
         }
     }
 
+    @Test func `a token that is confined to predicate types neither sees nor counts the entries of others`()
+        async throws
+    {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            for (seed, index) in [("image", Int64(11)), ("vex", 12), ("bill", 13)] {
+                try await Self.log(seed, index, in: doors.queue)
+            }
+            for (seed, type) in [("vex", "https://openvex.dev/ns"), ("bill", "https://spdx.dev/Document")] {
+                try await doors.queue.pool.execute(
+                    """
+                    UPDATE countersign.target SET purpose = 'attestation sha256:00 ' || \(type)::text
+                    WHERE digest = \(sampleDigest(seed).description)::text
+                    """)
+            }
+            let token = try await APITokens(pool: doors.queue.pool).create(
+                name: "vex", role: .viewer, lifetime: nil,
+                scope: TokenScope(repositories: ["registry.example/team/**"], predicateTypes: ["vex"]))
+            let seen = try Self.page(
+                try await doors.get("/v1/log-entries?ref=registry.example/team/app", token: token))
+            #expect(seen.indexes == ["12", "11"] && seen.count == "2")
+        }
+    }
+
     @Test(arguments: [
         "index=-1", "index=x", "uuid=12", "digest=abc", "from=yesterday", "limit=0", "limit=501", "before=x", "ref=x",
         "ref=registry.example/a@sha256:00",

@@ -218,6 +218,52 @@ import Testing
         }
     }
 
+    @Test func `a token that is confined to predicate types commands no work of others, nor sees it or who asked`()
+        async throws
+    {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            #expect(try await put(doors, try await attester(doors)).status == 202)
+            #expect(try await put(doors, try await doors.token(.viewer)).status == 403)
+            let tokens = APITokens(pool: doors.queue.pool)
+            func token(_ type: String) async throws -> String {
+                try await tokens.create(
+                    name: type, role: .operator, lifetime: nil,
+                    scope: TokenScope(repositories: ["registry.example.com/team/**"], predicateTypes: [type]))
+            }
+            let (inside, outside) = (try await token("vex"), try await token("spdxjson"))
+            func status(_ method: HTTPRequest.Method, _ path: String, _ token: String) async throws -> Int {
+                try await doors.send(method, .api, path, headers: ["Authorization": "Bearer \(token)"]).status
+            }
+            func shown(_ path: String, _ member: String, _ token: String) async throws -> [JSONValue] {
+                guard
+                    case .array(let items)? = try JSONValue(parsing: try await doors.get(path, token: token).body)[
+                        member]
+                else { throw SupportError("no \(member)") }
+                return items
+            }
+            let job = try #require(try await doors.queue.records.jobs().items.first).id
+            #expect(try await status(.get, "/v1/jobs/\(job)", outside) == 404)
+            #expect(try await status(.post, "/v1/jobs/\(job)/retry", outside) == 404)
+            #expect(try await status(.post, "/v1/jobs/\(job)/cancel", outside) == 404)
+            #expect(try await shown("/v1/jobs", "jobs", outside).isEmpty)
+            #expect(try await shown("/v1/jobs", "jobs", inside).count == 1)
+            #expect(try await status(.post, "/v1/jobs/\(job)/retry", inside) == 202)
+
+            let claim = try await doors.queue.claimOne()
+            _ = try await doors.queue.queue.settle(claim, as: .failed(sampleFailure))
+            #expect(try await status(.post, "/v1/dead-letters/\(job)/redrive", outside) == 404)
+            #expect(try await shown("/v1/dead-letters", "dead_letters", outside).isEmpty)
+            #expect(try await shown("/v1/dead-letters", "dead_letters", inside).count == 1)
+            #expect(try await status(.post, "/v1/dead-letters/\(job)/redrive", inside) == 202)
+
+            #expect(try await shown("/v1/audit", "acts", outside).isEmpty)
+            #expect(
+                try await shown("/v1/audit", "acts", inside).map { $0["action"]?.text } == [
+                    "dead_letter.redrive", "job.retry", "attestation.upload", "attestation.upload",
+                ])
+        }
+    }
+
     @Test func `what is too large, or is not what its digest says, is not kept`() async throws {
         let small = Configuration.doors { $0.attestations.maxDocumentBytes = 1000 }
         try await DoorsFixture.withDoors(small) { (doors) async throws in

@@ -10,7 +10,7 @@ extension JobCommandsController {
             answers: [
                 .json(200, "it waited, and is gone", .object(["job": .id, "state": .one(of: ["cancelled"])])),
                 .json(202, "it runs, and ends soon", .object(["job": .id, "state": .one(of: ["cancelling"])])),
-            ], problems: [400: ["api.bad_parameter"], 404: ["job.unknown"]]),
+            ], problems: [400: ["api.bad_parameter"], 403: ["api.out_of_scope"], 404: ["job.unknown"]]),
         Operation(
             .post, "/v1/jobs/{id}/retry", "retryJob", "Makes a job that waits due at once.", access: .role(.operator),
             reach: .filtered, parameters: [.path("id", .id, "the job")],
