@@ -96,7 +96,7 @@ extension Listeners {
                     JobCommandsController(queue: dependencies.queue, records: records, authority: authority),
                     SignController(
                         configuration: configuration, policy: dependencies.policy, authority: authority,
-                        audit: AuditLog(pool: pool), commit: dependencies.commit),
+                        queue: dependencies.queue),
                     AuditController(audit: AuditLog(pool: pool), authority: authority),
                     BatchesController(
                         records: BatchRecords(pool: pool), configuration: configuration, policy: dependencies.policy,

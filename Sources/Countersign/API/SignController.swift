@@ -14,21 +14,19 @@ package struct SignController: RouteSet {
     private let configuration: Configuration
     private let policy: SigningPolicy
     private let authority: Authority
-    private let audit: AuditLog
-    private let commit: Intake.Commit
+    private let queue: JobQueue
 
+    fileprivate static let revokedReason = "the digest was revoked; release it first"
     private static let maxReferences = 100
     private static let maxBody = 64 << 10
 
     package init(
-        configuration: Configuration, policy: SigningPolicy, authority: Authority, audit: AuditLog,
-        commit: @escaping Intake.Commit
+        configuration: Configuration, policy: SigningPolicy, authority: Authority, queue: JobQueue
     ) {
         self.configuration = configuration
         self.policy = policy
         self.authority = authority
-        self.audit = audit
-        self.commit = commit
+        self.queue = queue
     }
 
     package func addRoutes(to router: Router<ServiceContext>) {
@@ -37,9 +35,8 @@ package struct SignController: RouteSet {
             let references = try await references(of: request, context)
             for (_, reference) in references { try authority.confine(principal, to: reference.repository) }
             let requests = references.map { enqueueRequest($0.text, $0.reference, by: principal) }
-            // first who asked, then what comes of it: nothing is signed for somebody whom no row names
-            try await audit.append(requests.map { AuditLog.Entry($0, by: principal) })
-            let result = try await commit(requests)
+            // one commit: nothing is signed for somebody whom no row names, and no row says what did not happen
+            let result = try await queue.enqueue(requests) { AuditLog.Entry($0, $1, by: principal) }
             context.logger.notice(
                 "signing requested",
                 metadata: ["principal": "\(principal.name)", "references": "\(references.count)"])
@@ -47,7 +44,7 @@ package struct SignController: RouteSet {
                 item.isRevoked
                     ? Answer.Item(
                         reference: pair.0.text, verdict: EnqueueResult.Verdict.refused.rawValue,
-                        reason: "the digest was revoked; release it first")
+                        reason: Self.revokedReason)
                     : Answer.Item(
                         reference: pair.0.text, verdict: item.verdict.rawValue, reason: pair.1.verdict.refusal)
             }
@@ -117,11 +114,12 @@ package struct SignController: RouteSet {
 }
 
 extension AuditLog.Entry {
-    fileprivate init(_ request: EnqueueRequest, by principal: APITokens.Principal) {
+    fileprivate init(_ request: EnqueueRequest, _ item: EnqueueResult.Item, by principal: APITokens.Principal) {
         self.init(action: "artifact.sign", by: principal)
         repository = "\(request.registry)/\(request.repository)"
         subject = request.digest?.description ?? request.tag
         if let refusal = request.verdict.refusal { (outcome, code, detail) = (.refused, "policy.refused", refusal) }
+        if item.isRevoked { (outcome, code, detail) = (.refused, Lineage.revokedCode, SignController.revokedReason) }
     }
 }
 

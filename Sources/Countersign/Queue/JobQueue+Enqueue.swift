@@ -15,10 +15,21 @@ extension JobQueue {
     /// | refused, gone, failed, cancelled | queued again, under the present policy |
     /// | revoked | stays revoked |
     ///
-    /// - Parameter requests: up to 500; one transaction.
-    package func enqueue(_ requests: [EnqueueRequest]) async throws(QueueError) -> EnqueueResult {
+    /// - Parameters:
+    ///   - requests: up to 500; one transaction.
+    ///   - act: what the audit log says of each, by what became of it; nil for what nobody asked for by hand.
+    package func enqueue(
+        _ requests: [EnqueueRequest],
+        writing act: (@Sendable (EnqueueRequest, EnqueueResult.Item) -> AuditLog.Entry)? = nil
+    ) async throws(QueueError) -> EnqueueResult {
         guard !requests.isEmpty else { return EnqueueResult(items: []) }
-        let items = try await pool.together { session in try Self.store(requests, in: session) }
+        let items = try await pool.together { session in
+            let items = try Self.store(requests, in: session)
+            if let act {
+                for (request, item) in zip(requests, items) { try AuditLog.append(act(request, item), in: session) }
+            }
+            return items
+        }
         if items.contains(where: { $0.verdict == .accepted || $0.verdict == .known }) { notifier.jobsAreDue() }
         return EnqueueResult(items: items)
     }

@@ -52,6 +52,19 @@ import Testing
         }
     }
 
+    @Test func `what could not be stored is no row that says it was accepted`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            try await doors.queue.pool.execute(
+                "ALTER TABLE countersign.event ADD CONSTRAINT nothing_by_hand CHECK (source <> 'api')")
+            let body = #"{"references": ["registry.example.com/team/app:v1"]}"#
+            let answer = try await doors.send(
+                .post, .api, "/v1/sign", headers: ["Authorization": "Bearer \(token)"], body: Array(body.utf8))
+            #expect(answer.status == 500)
+            #expect(try await acts(doors, "?action=artifact.sign", token: token).isEmpty)
+        }
+    }
+
     @Test func `a refused command is a row with its code, whoever asks for whatever`() async throws {
         try await DoorsFixture.withDoors(.doors { $0.batches.approval = .all }) { (doors) async throws in
             let token = try await doors.token(.operator)

@@ -72,6 +72,8 @@ import Testing
                 throw SupportError("no items")
             }
             #expect(items.map { $0["verdict"]?.text } == ["refused"])
+            let row = try #require(try await AuditLog(pool: doors.queue.pool).latest(1).first)
+            #expect(row.action == "artifact.sign" && row.outcome == .refused && row.code == "artifact.revoked")
             _ = try await doors.deliver(envelope(notification()))
             #expect(try await doors.queue.jobCount() == 0)
 
