@@ -78,8 +78,8 @@ extension AttestationRecords {
         return Set(digests)
     }
 
-    /// Marks the older ones of the same type as superseded. They stay in the database: that is their history. An alert about one
-    /// of them ends with it.
+    /// Marks the older ones of the same type as superseded, and says so in the audit log. They stay in the database: that is
+    /// their history. An alert about one of them ends with it.
     func supersede(by attestation: AttestationRecord, _ target: Target) async throws(QueueError) {
         try FailPoint.supersede.before(QueueError.injected)
         let takesPlace = Self.takesPlaceOf(attestation)
@@ -91,10 +91,18 @@ extension AttestationRecords {
                 WHERE t.id = a.target_id AND t.digest = \(target.digest.description)::text
                     AND t.repository_id = \(target.repositoryID)::int AND \(takesPlace)
                     AND a.id < \(attestation.id) AND a.superseded_by IS NULL
-                RETURNING a.target_id
+                RETURNING a.id, a.target_id
                 """
-            ).map { try $0.decode("target_id", as: Int64.self) }
-            try SignatureAlarm.end(about: superseded, in: session)
+            ).map { (id: try $0.decode("id", as: Int64.self), target: try $0.decode("target_id", as: Int64.self)) }
+            guard !superseded.isEmpty else { return }
+            try SignatureAlarm.end(about: superseded.map(\.target), in: session)
+            var entry = AuditLog.Entry(action: "attestation.supersede", byDaemon: ())
+            entry.repository = target.repository.description
+            entry.subject = target.digest.description
+            entry.type = attestation.type.uri
+            let older = superseded.map(\.id).sorted().map(String.init).joined(separator: ", ")
+            entry.detail = "attestation \(attestation.id) in place of \(older)"
+            try AuditLog.append(entry, in: session)
         }
         try FailPoint.supersede.after(QueueError.injected)
     }

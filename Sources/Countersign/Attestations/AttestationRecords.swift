@@ -88,7 +88,9 @@ extension AttestationRecords {
     func take(_ submission: Submission) async throws(QueueError) -> Taken {
         try await pool.together { session in
             let taken = try Self.store(submission, in: session)
-            try AuditLog.append(submission.audit, in: session)
+            var entry = submission.audit
+            entry.detail = "attestation \(taken.id)" + (submission.replaces ? ", replace" : "")
+            try AuditLog.append(entry, in: session)
             return taken
         }
     }

@@ -8,7 +8,7 @@ package struct AuditLog: Sendable {
 
     /// One act.
     package struct Entry: Sendable, Equatable {
-        /// Dotted: `artifact.sign`, `attestation.upload`, `job.cancel`, `job.retry`, `dead_letter.redrive`,
+        /// Dotted: `artifact.sign`, `attestation.upload` and `.supersede` (by a daemon), `job.cancel`, `job.retry`, `dead_letter.redrive`,
         /// `token.create`, `token.revoke`, `role.grant`, `log.clear_alarm` (by the database itself), `reconcile.request`,
         /// `alert.raise` (a daemon by itself), `alert.acknowledge`, `artifact.revoke`, `.release` and `.withdraw`, `batch.sign`,
         /// `.resign`, `.approve`, `.cancel`, `.resume` and `.retry`.

@@ -22,7 +22,7 @@ extension BatchRecords {
             let locked = try session.query(
                 """
                 SELECT token_id IS NOT DISTINCT FROM \(approver)::bigint OR token_name = \(principal.name)::text
-                    AS is_own
+                    AS is_own, request_sha256
                 FROM countersign.batch WHERE id = \(id) FOR UPDATE
                 """)
             guard let row = locked.first, let batch = try Self.batch(id, in: session) else { return .unknown }
@@ -34,9 +34,10 @@ extension BatchRecords {
                     started_at = now()
                 WHERE id = \(id)
                 """)
+            let asked = batch.asked(as: try row.decode("request_sha256"))
             var entry = AuditLog.Entry(action: "batch.approve", by: principal)
             entry.subject = "batch \(id)"
-            entry.detail = "asked for by \(batch.requestedBy), \(batch.members) references"
+            entry.detail = "asked for by \(batch.requestedBy); \(asked)"
             try AuditLog.append(entry, in: session)
             return .done(try Self.batch(id, in: session) ?? batch)
         }

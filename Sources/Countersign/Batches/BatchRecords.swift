@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 package import Postgres
 
 /// Batches and their members, as they are stored.
@@ -72,15 +73,13 @@ package struct BatchRecords: Sendable {
                     \(subjects.map(\.tag))::text[], \(subjects.map { $0.digest?.description })::text[])
                 WITH ORDINALITY AS m(registry, repository, tag, digest, n)
                 """)
-            var entry = AuditLog.Entry(action: "batch.\(request.action.name)", by: origin.principal)
-            entry.subject = "batch \(id)"
-            entry.detail =
-                "\(subjects.count) references" + (needsApproval ? "; needs an approval" : "")
-                + (request.reason.map { "; reason: \($0)" } ?? "")
-            try AuditLog.append(entry, in: session)
             guard let batch = try Self.batch(id, in: session) else {
                 throw QueueError.unreadable(table: "batch", what: "the row just written")
             }
+            var entry = AuditLog.Entry(action: "batch.\(request.action.name)", by: origin.principal)
+            entry.subject = "batch \(id)"
+            entry.detail = (needsApproval ? "needs an approval; " : "") + batch.asked(as: origin.fingerprint)
+            try AuditLog.append(entry, in: session)
             return .stored(batch)
         }
     }
@@ -221,6 +220,17 @@ extension BatchRecords {
         CASE WHEN m.result IS NOT NULL THEN m.result WHEN m.target_id IS NULL THEN 'pending'
             WHEN t.state IN ('queued', 'signing', 'waiting') THEN t.state ELSE 'signing' END
         """
+}
+
+extension Batch {
+    /// What the audit log keeps of it, when it and its members are long forgotten. A selector and a reason may be longer than
+    /// a row has room for; the fingerprint is of all that was asked.
+    func asked(as fingerprint: [UInt8]) -> String {
+        "\(members) references, request sha256:\(Hex.encode(fingerprint))"
+            + (action.old.map { ", old: \($0.rawValue)" } ?? "")
+            + (formats.map { ", formats: \($0.map(\.rawValue).joined(separator: " "))" } ?? "")
+            + (selector.map { "; selector: \($0.recorded(400))" } ?? "") + (reason.map { "; reason: \($0)" } ?? "")
+    }
 }
 
 extension Batch.Action {

@@ -208,6 +208,14 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
 
         #expect(try await line.attestation(old).supersededBy == new)
         #expect(try await line.attestation(sbom).supersededBy == nil)
+        let acts = try await AuditLog(pool: line.database.pool).latest(20)
+        let superseding = acts.filter { $0.action == "attestation.supersede" }
+        #expect(superseding.map(\.detail) == ["attestation \(new) in place of \(old)"])
+        #expect(superseding.first?.actor == "daemon" && superseding.first?.subject == digest.description)
+        #expect(
+            acts.filter { $0.action == "attestation.upload" }.map(\.detail) == [
+                "attestation \(new), replace", "attestation \(sbom)", "attestation \(old), replace",
+            ])
         let listed = try await AttestationRecords(pool: line.database.pool).list(of: digest, in: line.repository)
         #expect(listed.map(\.id) == [new, sbom, old])
         // the registry lists the newer one, the SBOM, and the signature

@@ -46,9 +46,9 @@ import Testing
         #expect(approved.state == .running && approved.approval?.by == "second")
         _ = try await fixture.feeder().step()
         #expect(try await fixture.database.jobCount() == 2)
-        #expect(
-            try await fixture.database.number(
-                "SELECT count(*) FROM countersign.audit WHERE action = 'batch.approve' AND actor = 'second'") == 1)
+        let rows = try await AuditLog(pool: fixture.database.pool).latest(2)
+        #expect(rows.map(\.action) == ["batch.approve", "token.create"] && rows[0].actor == "second")
+        #expect(rows[0].detail?.contains("2 references, request sha256:0101010101") == true)
         guard case .impossible = try await fixture.records.approve(batch.id, by: second) else {
             throw SupportError("approved twice")
         }

@@ -104,6 +104,29 @@ import Testing
         #expect(actions.filter { $0.hasPrefix("batch.") } == ["batch.sign"])
     }
 
+    @Test func `the audit log says of a batch what was asked, when its members are long forgotten`() async throws {
+        let fixture = try await BatchFixture()
+        let subject = BatchSubject(
+            repository: try Repository(registry: "registry.example", name: "team/app"), tag: nil,
+            digest: sampleDigest("a"))
+        let request = BatchRequest(
+            subjects: .list([subject]), action: .resign(.remove), formats: [.bundle, .legacy],
+            reason: String(repeating: "because ", count: 120))
+        let selector = #"{"repository":"registry.example/team/**"}"# + String(repeating: " ", count: 2_000)
+        let fingerprint = Hash.sha256(Array("what was asked".utf8))
+        _ = try await fixture.records.store(
+            [subject], request, selector: selector,
+            from: .init(principal: fixture.principal, key: "k", fingerprint: fingerprint))
+        let row = try #require(try await AuditLog(pool: fixture.database.pool).latest(1).first)
+        #expect(row.action == "batch.resign")
+        let detail = try #require(row.detail)
+        #expect(
+            detail.hasPrefix(
+                "1 references, request sha256:\(Hex.encode(fingerprint)), old: remove, formats: bundle legacy; selector: {"
+            ))
+        #expect(detail.contains("team/**") && detail.contains("; reason: because") && detail.count <= 1_000)
+    }
+
     @Test func `what the policy refuses is told by name, and the others go on`() async throws {
         let fixture = try await BatchFixture()
         let batch = try await fixture.batch([
