@@ -4,7 +4,8 @@ import Hummingbird
 import NIOCore
 
 /// The progress of a batch as server-sent events: `progress` whenever something changed, at most once a second; `end` once,
-/// with the last figures, then the stream ends. It also ends when the daemon is told to stop: ask again, of another one.
+/// with the last figures, then the stream ends. It also ends when the daemon is told to stop: ask again, of another one; and
+/// when whoever listens may see the batch no more.
 struct BatchEvents: Sendable {
     private let records: BatchRecords
     private let room: WaitingRoom
@@ -20,8 +21,9 @@ struct BatchEvents: Sendable {
         room = WaitingRoom(places: Self.listenerLimit, waiters: metrics.apiListeners)
     }
 
+    /// - Parameter batch: finds it, if who listens may see it; asked each time, since a token can be revoked meanwhile.
     /// - Throws: 503 when too many listen already.
-    func response(of batch: Int64) throws -> Response {
+    func response(of batch: @escaping @Sendable () async throws -> Batch) throws -> Response {
         let place = try room.place()
         let records = records
         return Response(
@@ -29,8 +31,8 @@ struct BatchEvents: Sendable {
             body: ResponseBody { writer in
                 var told: BatchAnswer.Progress?
                 var quiet = 0
-                while let now = try await records.batch(batch) {
-                    let answer = BatchAnswer(now, try await records.progress(of: batch))
+                while let now = try await Self.seen(batch) {
+                    let answer = BatchAnswer(now, try await records.progress(of: now.id))
                     if now.endedAt != nil {
                         try await writer.write(try Self.event("end", answer))
                         break
@@ -49,6 +51,11 @@ struct BatchEvents: Sendable {
                 try await writer.finish(nil)
                 withExtendedLifetime(place) {}
             })
+    }
+
+    /// nil when it is not there any more, or not for who listens.
+    private static func seen(_ batch: @Sendable () async throws -> Batch) async throws -> Batch? {
+        do { return try await batch() } catch is Problem { return nil }
     }
 
     private static func event(_ name: String, _ answer: BatchAnswer) throws -> ByteBuffer {

@@ -49,7 +49,8 @@ package struct BatchesController: RouteSet {
                 BatchesAnswer(batches: shown.map { BatchAnswer($0) }, next: page.next))
         }
         router.get("/v1/batches/:id") { request, context in
-            let batch = try await batch(context, for: try await authority.identify(.viewer, for: request))
+            let principal = try await authority.identify(.viewer, for: request)
+            let batch = try await batch(Self.id(context), for: principal)
             let after = try request.parameter("after", "the 'next' of the page before") { Int32($0) }
             let limit = try Self.limit(request, atMost: 1_000)
             let states = BatchMember.State.allCases.map(\.rawValue).joined(separator: ", ")
@@ -62,8 +63,12 @@ package struct BatchesController: RouteSet {
                     next: members.count < limit ? nil : members.last?.ordinal))
         }
         router.get("/v1/batches/:id/events") { request, context in
-            let batch = try await batch(context, for: try await authority.identify(.viewer, for: request))
-            return try events.response(of: batch.id)
+            let id = try Self.id(context)
+            let seen: @Sendable () async throws -> Batch = {
+                try await batch(id, for: try await authority.identify(.viewer, for: request))
+            }
+            _ = try await seen()
+            return try events.response(of: seen)
         }
         router.post("/v1/batches/:id/approve") { request, context in
             _ = try await authority.require(.operator, for: request)
@@ -177,8 +182,9 @@ package struct BatchesController: RouteSet {
         _ command: (Int64, APITokens.Principal) async throws -> BatchRecords.Command
     ) async throws -> Response {
         let principal = try await authority.actor(.operator, for: request)
-        switch try await command(try await batch(context, for: principal).id, principal) {
-        case .unknown: throw Self.unknown(context)
+        let id = try Self.id(context)
+        switch try await command(try await batch(id, for: principal).id, principal) {
+        case .unknown: throw Self.unknown(id)
         case .impossible(let batch):
             throw Problem(.conflict, "batch.state", "the batch is \(batch.state.rawValue): \(name) does not apply")
         case .notAPerson:
@@ -195,10 +201,10 @@ package struct BatchesController: RouteSet {
         }
     }
 
-    private func batch(_ context: ServiceContext, for principal: APITokens.Principal?) async throws -> Batch {
-        guard let batch = try await records.batch(try Self.id(context), of: Self.owner(principal)),
+    private func batch(_ id: Int64, for principal: APITokens.Principal?) async throws -> Batch {
+        guard let batch = try await records.batch(id, of: Self.owner(principal)),
             try await !within([batch], for: principal).isEmpty
-        else { throw Self.unknown(context) }
+        else { throw Self.unknown(id) }
         return batch
     }
 
@@ -218,10 +224,8 @@ package struct BatchesController: RouteSet {
         principal.flatMap { $0.scope == nil ? nil : $0 }
     }
 
-    private static func unknown(_ context: ServiceContext) -> Problem {
-        Problem(
-            .notFound, "batch.unknown",
-            "no batch \(context.parameters.get("id")?.prefix(20) ?? ""): never, or forgotten")
+    private static func unknown(_ id: Int64) -> Problem {
+        Problem(.notFound, "batch.unknown", "no batch \(id): never, or forgotten")
     }
 
     private static func id(_ context: ServiceContext) throws(Problem) -> Int64 {

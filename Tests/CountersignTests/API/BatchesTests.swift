@@ -208,6 +208,21 @@ import Testing
         }
     }
 
+    @Test func `a listener is told nothing more once its token is revoked`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            _ = try await post(doors, "/v1/batches", Self.list("a"), token: token)
+            async let told = doors.get("/v1/batches/1/events", token: token)
+            while !doors.metrics.registry.render().contains("countersign_api_listeners 1") {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(try await APITokens(pool: doors.queue.pool).revoke(name: "operator"))
+            let answer = try await told
+            #expect(answer.status == 200)
+            #expect(!String(decoding: answer.body, as: UTF8.self).contains("event: end"))
+        }
+    }
+
     @Test func `grouping and rate are kept with the batch, and what cannot be is refused by name`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await doors.token(.operator)

@@ -48,7 +48,8 @@ extension BatchesController {
                     .object(["batch": .batch, "items": .list(of: .batchItem)], optional: ["next": .count]))
             ], problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"]]),
         Operation(
-            .get, "/v1/batches/{id}/events", "batchEvents", "Its progress, as server-sent events, until it ends.",
+            .get, "/v1/batches/{id}/events", "batchEvents",
+            "Its progress, as server-sent events, until it ends or the token does.",
             access: .role(.viewer), reach: .own, parameters: [number],
             answers: [.bytes(200, "events 'progress' and 'end'; the data is a batch", "text/event-stream")],
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 503: ["api.too_many_waiters"]]),
