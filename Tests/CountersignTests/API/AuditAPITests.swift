@@ -1,5 +1,6 @@
 import Curl
 import OCI
+import Postgres
 import StrictJSON
 import Support
 import Synchronization
