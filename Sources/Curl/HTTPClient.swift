@@ -68,7 +68,7 @@ public final class HTTPClient: Sendable {
         var followed = 0
         while true {
             let answer = try await transfers.run(hop, deadline: deadline)
-            guard let next = try hop.next(status: answer.status, headers: answer.headers, followed: followed) else {
+            guard let next = try hop.next(after: answer, followed: followed) else {
                 return HTTPResponse(
                     status: answer.status, headers: answer.headers, trailers: answer.trailers, body: answer.body,
                     url: hop.address.text, elapsed: clock.now - started)

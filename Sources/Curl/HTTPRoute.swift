@@ -60,6 +60,6 @@ public enum AddressPolicy: Sendable, Equatable {
     /// shared (RFC 6598), unspecified, multicast, reserved, documentation or IPv4-mapped address.
     case publicOnly
     /// Any address: the upstream was declared private. A redirect to another origin still may not reach a
-    /// link-local, metadata, unspecified or multicast address.
+    /// link-local, metadata, unspecified or multicast address, nor a loopback one unless who redirects is at one itself.
     case privateAllowed
 }

@@ -28,7 +28,7 @@ struct Hop: Sendable {
         if let reason = Self.fault(in: request) { throw .invalidRequest(url: address.redacted, reason: reason) }
     }
 
-    private init(of hop: Hop, redirectedTo target: HTTPAddress) {
+    private init(of hop: Hop, redirectedTo target: HTTPAddress, by peer: PeerAddress?) {
         address = target
         method = hop.method
         route = hop.route
@@ -43,14 +43,16 @@ struct Hop: Sendable {
             var kept = hop.headers
             for name in ["Authorization", "Cookie", "Proxy-Authorization"] { kept[name] = nil }
             headers = kept
-            reach = hop.route.addresses == .publicOnly ? .publicOnly : .privateNetwork
+            let isHere = peer?.isLoopback == true
+            reach =
+                hop.route.addresses == .publicOnly ? .publicOnly : isHere ? .privateNetworkAndLoopback : .privateNetwork
         }
     }
 
     /// The next hop where the answer is a redirect to follow under the route's policy, nil where the answer is final.
-    func next(status: Int, headers answer: HTTPHeaders, followed: Int) throws(HTTPError) -> Hop? {
+    func next(after answer: HopAnswer, followed: Int) throws(HTTPError) -> Hop? {
         guard case .follow(let limit) = route.redirects, method == .get || method == .head,
-            [301, 302, 303, 307, 308].contains(status), let location = answer["Location"]
+            [301, 302, 303, 307, 308].contains(answer.status), let location = answer.headers["Location"]
         else { return nil }
         let target: HTTPAddress
         do {
@@ -63,7 +65,7 @@ struct Hop: Sendable {
         }
         if followed >= limit { throw refused("more than \(limit) redirects") }
         if address.scheme == "https", target.scheme == "http" { throw refused("from https to http") }
-        return Hop(of: self, redirectedTo: target)
+        return Hop(of: self, redirectedTo: target, by: answer.peer)
     }
 
     /// What keeps a request from being written: everything that could smuggle a second header or request.

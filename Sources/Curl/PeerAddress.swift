@@ -37,15 +37,22 @@ enum PeerAddress: Equatable {
         switch (reach, specialRange) {
         case (_, nil), (.anywhere, _): nil
         case (.publicOnly, let range?): range.name
-        case (.privateNetwork, let range?): range.isNeverAService ? range.name : nil
+        case (.privateNetwork, let range?): range.isNeverAService || range.isLoopback ? range.name : nil
+        case (.privateNetworkAndLoopback, let range?): range.isNeverAService ? range.name : nil
         }
     }
+
+    /// Whether it is this host itself.
+    var isLoopback: Bool { specialRange?.isLoopback == true }
 
     /// How far a hop may reach.
     enum Reach: Sendable {
         case publicOnly
-        /// A redirect of a declared private upstream: its private network, but not the host's own link.
+        /// A redirect of a declared private upstream: its private network, but not our host, where what is bound to
+        /// loopback counts on being asked from there only, nor the host's own link.
         case privateNetwork
+        /// The same where the upstream is on our host itself, as in tests and labs.
+        case privateNetworkAndLoopback
         case anywhere
     }
 
@@ -53,6 +60,7 @@ enum PeerAddress: Equatable {
         let name: String
         /// Link-local, metadata, unspecified, multicast: nothing that a registry would redirect to.
         var isNeverAService = false
+        var isLoopback = false
     }
 
     private var specialRange: Range? {
@@ -68,7 +76,7 @@ enum PeerAddress: Equatable {
             return (bits ^ prefix) >> (32 - length) == 0
         }
         if within(0, 0, 0, 0, 8) { return Range(name: "unspecified", isNeverAService: true) }
-        if within(127, 0, 0, 0, 8) { return Range(name: "loopback") }
+        if within(127, 0, 0, 0, 8) { return Range(name: "loopback", isLoopback: true) }
         if within(169, 254, 0, 0, 16) { return Range(name: "link-local", isNeverAService: true) }
         if within(168, 63, 129, 16, 32) || within(100, 100, 100, 200, 32) || within(192, 0, 0, 192, 32) {
             return Range(name: "cloud metadata", isNeverAService: true)
@@ -93,11 +101,15 @@ enum PeerAddress: Equatable {
             bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
         }
         if bytes.allSatisfy({ $0 == 0 }) { return Range(name: "unspecified", isNeverAService: true) }
-        if bytes.dropLast().allSatisfy({ $0 == 0 }) && bytes[15] == 1 { return Range(name: "loopback") }
+        if bytes.dropLast().allSatisfy({ $0 == 0 }) && bytes[15] == 1 {
+            return Range(name: "loopback", isLoopback: true)
+        }
         if bytes.starts(with: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]) {
             // the kernel would dial the IPv4 address inside; no public name needs this form
             let inner = specialRange(v4: embedded(at: 12))
-            return Range(name: "IPv4-mapped", isNeverAService: inner?.isNeverAService ?? false)
+            return Range(
+                name: "IPv4-mapped", isNeverAService: inner?.isNeverAService ?? false,
+                isLoopback: inner?.isLoopback ?? false)
         }
         // NAT64 (RFC 6052) and 6to4 (RFC 3056) carry an IPv4 address to its network: judge that one
         if bytes.starts(with: [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0]) {

@@ -25,6 +25,7 @@ final class Transfer: @unchecked Sendable {
     private var deniedAddress: (address: String, kind: String)?
     private var wasAllowedOneAddress = false
     private(set) var requestMayBeSent = false
+    private var peer: PeerAddress?
     private var sent = 0
 
     init(_ hop: Hop, deadline: ContinuousClock.Instant) {
@@ -49,7 +50,8 @@ final class Transfer: @unchecked Sendable {
         if let failure { return .failure(failure) }
         guard code == CURLE_OK else { return .failure(error(code, easy.failureText(code))) }
         return .success(
-            HopAnswer(status: easy.status(), headers: capture.headers, trailers: capture.trailers, body: body))
+            HopAnswer(
+                status: easy.status(), headers: capture.headers, trailers: capture.trailers, body: body, peer: peer))
     }
 
     private func error(_ code: CURLcode, _ text: String) -> HTTPError {
@@ -156,6 +158,7 @@ final class Transfer: @unchecked Sendable {
                 url: hop.address.redacted, address: peer?.description ?? "an unknown address", kind: kind)
             return false
         }
+        self.peer = peer
         requestMayBeSent = true
         return true
     }
@@ -167,4 +170,6 @@ struct HopAnswer: Sendable {
     let headers: HTTPHeaders
     let trailers: HTTPHeaders
     let body: [UInt8]
+    /// Whom the request was sent to, a proxy perhaps; nil through a Unix socket.
+    let peer: PeerAddress?
 }

@@ -86,10 +86,22 @@ import Testing
             "169.254.169.254", "fe80::1", "fd00:ec2::254", "0.0.0.0", "::", "224.0.0.1", "168.63.129.16",
             "::ffff:169.254.169.254",
         ] {
-            #expect(try #require(PeerAddress(text)).denial(under: .privateNetwork) != nil, "\(text)")
+            let address = try #require(PeerAddress(text))
+            #expect(address.denial(under: .privateNetwork) != nil, "\(text)")
+            #expect(address.denial(under: .privateNetworkAndLoopback) != nil, "\(text)")
         }
-        for text in ["10.0.0.1", "127.0.0.1", "fd12::1", "192.168.1.1", "::ffff:10.0.0.1", "8.8.8.8"] {
-            #expect(try #require(PeerAddress(text)).denial(under: .privateNetwork) == nil, "\(text)")
+        for text in ["10.0.0.1", "fd12::1", "192.168.1.1", "::ffff:10.0.0.1", "8.8.8.8"] {
+            let address = try #require(PeerAddress(text))
+            #expect(address.denial(under: .privateNetwork) == nil, "\(text)")
+            #expect(address.denial(under: .privateNetworkAndLoopback) == nil, "\(text)")
+        }
+    }
+
+    @Test func `a redirect within a private network reaches this host's loopback only from there`() throws {
+        for text in ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1"] {
+            let address = try #require(PeerAddress(text))
+            #expect(address.denial(under: .privateNetwork) != nil, "\(text)")
+            #expect(address.denial(under: .privateNetworkAndLoopback) == nil, "\(text)")
         }
     }
 

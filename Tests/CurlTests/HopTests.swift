@@ -11,6 +11,12 @@ import Testing
         return try Hop(request)
     }
 
+    private func answer(_ status: Int, to location: String? = nil, from peer: String = "198.51.100.7") -> HopAnswer {
+        HopAnswer(
+            status: status, headers: location.map { ["Location": $0] } ?? [:], trailers: [:], body: [],
+            peer: PeerAddress(peer))
+    }
+
     @Test func `https is never left for http, whatever the route allows`() throws {
         let start = try hop("https://registry.example/v2/?token=secret")
         #expect(
@@ -18,7 +24,7 @@ import Testing
                 url: "https://registry.example/v2/?…", location: "http://registry.example/blob?…",
                 reason: "from https to http")
         ) {
-            try start.next(status: 307, headers: ["Location": "http://registry.example/blob?sig=secret"], followed: 0)
+            try start.next(after: answer(307, to: "http://registry.example/blob?sig=secret"), followed: 0)
         }
     }
 
@@ -29,34 +35,53 @@ import Testing
             ("https://example/other", false), ("https://registry.example.evil/other", false), ("//evil/other", false),
         ] {
             let next = try #require(
-                try hop("https://registry.example/v2/").next(status: 302, headers: ["Location": location], followed: 0))
+                try hop("https://registry.example/v2/").next(after: answer(302, to: location), followed: 0))
             #expect((next.headers["Authorization"] != nil) == keeps, "\(location)")
             #expect(next.headers["Accept"] == "*/*")
         }
         let upgraded = try #require(
             try hop("http://registry.example/").next(
-                status: 301, headers: ["Location": "https://registry.example/"], followed: 0))
+                after: answer(301, to: "https://registry.example/"), followed: 0))
         #expect(upgraded.headers["Authorization"] == nil)
     }
 
     @Test func `a private upstream's redirect elsewhere reaches no further than its network`() throws {
         let start = try hop("https://registry.internal/") { $0.route.addresses = .privateAllowed }
         #expect(start.reach == .anywhere)
-        let near = try #require(try start.next(status: 302, headers: ["Location": "/blob"], followed: 0))
+        let near = try #require(try start.next(after: answer(302, to: "/blob"), followed: 0))
         #expect(near.reach == .anywhere)
-        let far = try #require(try start.next(status: 302, headers: ["Location": "https://other/"], followed: 0))
+        let far = try #require(try start.next(after: answer(302, to: "https://other/"), followed: 0))
         #expect(far.reach == .privateNetwork)
         let back = try #require(
-            try far.next(status: 302, headers: ["Location": "https://registry.internal/"], followed: 1))
+            try far.next(after: answer(302, to: "https://registry.internal/"), followed: 1))
         #expect(back.reach == .privateNetwork)
+    }
+
+    @Test func `only who is on this host redirects to it`() throws {
+        let start = try hop("https://registry.internal/") { $0.route.addresses = .privateAllowed }
+        for (peer, reach) in [
+            ("127.0.0.1", PeerAddress.Reach.privateNetworkAndLoopback), ("127.8.8.8", .privateNetworkAndLoopback),
+            ("::1", .privateNetworkAndLoopback), ("::ffff:127.0.0.1", .privateNetworkAndLoopback),
+            ("10.0.0.7", .privateNetwork), ("fd12::7", .privateNetwork), ("0.0.0.0", .privateNetwork),
+            ("::ffff:10.0.0.7", .privateNetwork), ("", .privateNetwork),
+        ] {
+            let next = try start.next(after: answer(302, to: "https://other/", from: peer), followed: 0)
+            #expect(next?.reach == reach, "\(peer)")
+            // what it says of the next one is that one's to say again
+            let further = try next?.next(after: answer(302, to: "https://third/", from: "10.0.0.8"), followed: 1)
+            #expect(further?.reach == .privateNetwork)
+        }
+        let outside = try hop("https://registry.example/")
+        let next = try outside.next(after: answer(302, to: "https://other/", from: "127.0.0.1"), followed: 0)
+        #expect(next?.reach == .publicOnly)
     }
 
     @Test func `what is not a redirect to follow is final`() throws {
         let start = try hop("https://registry.example/")
         for status in [200, 300, 304, 305, 306, 404] {
-            #expect(try start.next(status: status, headers: ["Location": "/x"], followed: 0) == nil)
+            #expect(try start.next(after: answer(status, to: "/x"), followed: 0) == nil)
         }
-        #expect(try start.next(status: 302, headers: [:], followed: 0) == nil)
+        #expect(try start.next(after: answer(302), followed: 0) == nil)
     }
 }
 

@@ -93,6 +93,23 @@ import Testing
         #expect(kind == "link-local")
     }
 
+    @Test func `a private upstream elsewhere does not redirect us to our own loopback`() async throws {
+        let inside = try LoopbackServer { _ in .answer(403, [], Array("of nobody's business".utf8)) }
+        defer { inside.stop() }
+        let registry = try LoopbackServer { _ in .answer(307, [("Location", inside.url + "/admin")]) }
+        defer { registry.stop() }
+        // an address that reaches this host and is not loopback, on every machine
+        let elsewhere = "http://0.0.0.0:\(registry.port)/"
+        let error = await failure(client, HTTPRequest(.get, elsewhere, route: following))
+        #expect(
+            error == .addressDenied(url: inside.url + "/admin", address: "127.0.0.1", kind: "loopback"))
+        // nor over a connection that was made for somebody who may
+        #expect(try await client.send(HTTPRequest(.get, registry.url, route: following)).status == 403)
+        let again = await failure(client, HTTPRequest(.get, elsewhere, route: following))
+        #expect(again?.code == "http.address_denied")
+        #expect(inside.requests.count == 1)
+    }
+
     @Test func `the total timeout covers the whole chain`() async throws {
         let server = try LoopbackServer { $0.path == "/" ? .answer(302, [("Location", "/held")]) : .hold }
         defer { server.stop() }
