@@ -69,9 +69,7 @@ public final class HTTPClient: Sendable {
         while true {
             let answer = try await transfers.run(hop, deadline: deadline)
             guard let next = try hop.next(after: answer, followed: followed) else {
-                return HTTPResponse(
-                    status: answer.status, headers: answer.headers, trailers: answer.trailers, body: answer.body,
-                    url: hop.address.text, elapsed: clock.now - started)
+                return HTTPResponse(answer, to: request, by: hop, elapsed: clock.now - started)
             }
             hop = next
             followed += 1

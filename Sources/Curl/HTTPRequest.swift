@@ -21,6 +21,8 @@ public struct HTTPRequest: Sendable {
     public var body: [UInt8]?
     /// A file sent in place of ``body``, by the same rules.
     public var upload: HTTPUpload?
+    /// Secrets that stand elsewhere than in a credential header, in the body for instance: no message is to repeat them.
+    public var secrets: [String] = []
     /// Timeouts, limits, TLS, proxy and address policy of the upstream.
     public var route: HTTPRoute
 

@@ -12,6 +12,7 @@ public struct HTTPResponse: Sendable {
     public let url: String
     /// From the call to the last byte, redirects included.
     public let elapsed: Duration
+    let sent: SentSecrets
 
     /// An answer made by hand, for the tests of those who use this client.
     public init(
@@ -22,6 +23,17 @@ public struct HTTPResponse: Sendable {
         self.trailers = trailers
         self.body = body
         self.url = url
+        self.elapsed = elapsed
+        sent = SentSecrets()
+    }
+
+    init(_ answer: HopAnswer, to request: HTTPRequest, by hop: Hop, elapsed: Duration) {
+        status = answer.status
+        headers = answer.headers
+        trailers = answer.trailers
+        body = answer.body
+        url = hop.address.text
+        sent = SentSecrets(of: request)
         self.elapsed = elapsed
     }
 }

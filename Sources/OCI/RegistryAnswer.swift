@@ -35,15 +35,17 @@ extension RegistryAnswer {
         var messages: [String] = []
         if let document = try? JSONValue(parsing: body), case .array(let errors) = document["errors"] {
             for error in errors.prefix(10) {
-                if let code = error["code"]?.text { codes.append(String(code.legible.prefix(64))) }
+                if let code = error["code"]?.text {
+                    codes.append(String(response.withoutSecrets(code).legible.prefix(64)))
+                }
                 if let message = error["message"]?.text { messages.append(message) }
             }
         } else {
-            messages = [String(decoding: body.prefix(2048), as: UTF8.self)]
+            messages = [String(decoding: body, as: UTF8.self)]
         }
         self.init(
             operation: operation, status: response.status, codes: codes,
-            message: messages.joined(separator: "; ").withoutTokens.legible, retryAfter: response.retryAfter)
+            message: response.withoutSecrets(messages.joined(separator: "; ")).legible, retryAfter: response.retryAfter)
     }
 
     /// The error this answer is, where no other is more precise.
@@ -59,13 +61,5 @@ extension RegistryAnswer {
         case 400...499: .refused(self)
         default: .unexpectedAnswer(self, "status outside the protocol")
         }
-    }
-}
-
-extension String {
-    /// Words that look like a token (a JWS begins with `eyJ`, base64url of `{"`) masked: servers echo what they refuse.
-    var withoutTokens: String {
-        split(omittingEmptySubsequences: false) { " \t\n\r\"',;=".contains($0) }.contains { $0.hasPrefix("eyJ") }
-            ? split(separator: " ").map { $0.contains("eyJ") ? "[redacted]" : String($0) }.joined(separator: " ") : self
     }
 }

@@ -23,9 +23,11 @@ extension AccessToken {
         if let scope { items.append(("scope", "\(scope)")) }
         if case .identityToken(let token) = credentials {
             items += [("grant_type", "refresh_token"), ("client_id", "countersign"), ("refresh_token", token.value)]
-            return HTTPRequest(
+            var request = HTTPRequest(
                 .post, "\(realm.url)", headers: ["Content-Type": "application/x-www-form-urlencoded"],
                 body: Array(items.formEncoded.utf8), route: realm.route)
+            request.secrets = [token.value]
+            return request
         }
         var headers: HTTPHeaders = [:]
         if case .basic(let username, let password) = credentials {

@@ -77,6 +77,28 @@ struct RecordedRefusal: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test(arguments: [400, 502])
+    func `a page that prints the whole request is told without the token`(status: Int) async throws {
+        // not as an encoder would write it: it does not begin with eyJ
+        let text = Fixture.token(IdentityTokenTests.claims, header: #"{ "alg":"RS256"}"#)
+        for isJSON in [true, false] {
+            let service = try ScriptedService { request in
+                let head = request.head.split(separator: "\r\n").joined(separator: " ")
+                // an encoder may escape what it need not
+                let escaped = head.replacing(".", with: "\\u002e")
+                let page = isJSON ? "{\"message\":\"sent: \(escaped)\"}" : "sent: \(head)"
+                return .json(status, page)
+            }
+            defer { service.stop() }
+            let fulcio = FulcioClient(url: service.url, http: http, route: .toTestServer, now: { [now] in now })
+            let token = try IdentityToken(text)
+            let error = try #require(
+                await #expect(throws: SigstoreError.self) { try await fulcio.issue(key: key, token: token) })
+            #expect(error.observed.contains("Authorization: Bearer «redacted»"))
+            for part in text.split(separator: ".") { #expect(!"\(error)".contains(part)) }
+        }
+    }
+
     @Test func `an overloaded or absent Fulcio is waited for`() async throws {
         let throttled = try await failure(.json(429, "{}", headers: ["Retry-After: 7"]))
         #expect(throttled.code == "fulcio.throttled" && throttled.retryAfter == .seconds(7) && throttled.isTransient)

@@ -55,6 +55,21 @@ import Testing
         #expect(error.isTransient && error.stage == "identity")
     }
 
+    @Test func `a client secret is found in whatever form it is repeated`() async throws {
+        // without a digit and short: nothing by which it would be known for a secret
+        let secret = "let/me & in"
+        let service = try ScriptedService { _ in
+            .json(401, #"{"error_description":"no client has let\/me \u0026 in, nor let%2Fme%20%26%20in"}"#)
+        }
+        defer { service.stop() }
+        for inBody in [true, false] {
+            let client = OAuthClient(url: service.url, id: "signer", secret: secret, sendsSecretInBody: inBody)
+            let source = ClientCredentialsTokenSource(client, http: http, route: .toTestServer)
+            let error = try #require(await #expect(throws: SigstoreError.self) { try await source.token() })
+            #expect(error.observed.contains("no client has «redacted», nor «redacted»"))
+        }
+    }
+
     @Test(arguments: TokenServiceKind.allCases)
     func `an answer that cannot be used has its own code`(kind: TokenServiceKind) async throws {
         let huge = String(repeating: "x", count: TokenService.maxAnswerBytes + 1)

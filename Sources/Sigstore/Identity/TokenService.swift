@@ -136,34 +136,21 @@ struct TokenService: Sendable {
                 json["error"]?.text, json["error_description"]?.text, json["error"]?["message"]?.text,
                 json["message"]?.text,
             ].compactMap { $0 }
-            if !words.isEmpty { return scrubbed(words.joined(separator: ": ")) }
+            if !words.isEmpty { return scrubbed(response.withoutSecrets(words.joined(separator: ": "))) }
         }
-        let text = String(decoding: response.body.prefix(2048), as: UTF8.self)
-        if let message = XMLText.element("Message", in: text) {
-            return scrubbed([XMLText.element("Code", in: text), message].compactMap { $0 }.joined(separator: ": "))
+        let text = String(decoding: response.body.prefix(64 << 10), as: UTF8.self)
+        guard let message = XMLText.element("Message", in: text) else {
+            return scrubbed(response.withoutSecrets(text))
         }
-        return scrubbed(text)
-    }
-
-    /// The answer, in a refusal without the secrets that we sent: some services quote them, whatever their form.
-    private func withoutSecrets(of request: HTTPRequest, _ response: HTTPResponse) -> HTTPResponse {
-        guard response.status >= 400 else { return response }
-        let names = ["Authorization", "X-Amz-Security-Token", "X-aws-ec2-metadata-token"]
-        let sent = names.compactMap { request.headers[$0]?.split(separator: " ").last.map(String.init) }
-        var text = String(decoding: response.body, as: UTF8.self)
-        // what cannot be searched cannot be shown either
-        if !text.isStreamSafe { text = "" }
-        for secret in secrets + sent where secret.utf8.count >= 4 {
-            text = text.replacing(secret, with: "«redacted»").replacing(Self.escape(secret), with: "«redacted»")
-        }
-        return HTTPResponse(
-            status: response.status, headers: response.headers, body: Array(text.utf8), url: response.url,
-            elapsed: response.elapsed)
+        let words = [XMLText.element("Code", in: text), message].compactMap { $0 }.joined(separator: ": ")
+        return scrubbed(response.withoutSecrets(words))
     }
 
     private func send(_ request: HTTPRequest) async throws(SigstoreError) -> HTTPResponse {
+        var request = request
+        request.secrets = secrets
         do throws(HTTPError) {
-            return withoutSecrets(of: request, try await http.send(request))
+            return try await http.send(request)
         } catch {
             let detail = "\(name): \(error)"
             switch error {

@@ -67,11 +67,12 @@ struct Upstream: Sendable {
         }
     }
 
-    /// The `message` of an error answer (all three services answer `{"code":…,"message":…}`), or its text.
+    /// The `message` of an error answer (all three services answer `{"code":…,"message":…}`), or its text;
+    /// without the token that was sent, which proxies print with the rest of a request.
     func message(_ response: HTTPResponse) -> String {
         if let json = try? JSONValue(parsing: response.body), let text = json["message"]?.text {
-            return printable(text)
+            return printable(response.withoutSecrets(text))
         }
-        return printable(String(decoding: response.body.prefix(2048), as: UTF8.self))
+        return printable(response.withoutSecrets(String(decoding: response.body.prefix(64 << 10), as: UTF8.self)))
     }
 }
