@@ -46,6 +46,9 @@ struct HTTPAddress: Sendable, Equatable {
         let reason: String
     }
 
+    /// Scheme, host and port, for messages.
+    var origin: String { "\(scheme)://\(host):\(port)" }
+
     /// RFC 6454 §5: credentials stay with the origin they were given to.
     func hasSameOrigin(as other: HTTPAddress) -> Bool {
         scheme == other.scheme && host == other.host && port == other.port

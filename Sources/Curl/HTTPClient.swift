@@ -65,11 +65,12 @@ public final class HTTPClient: Sendable {
         let started = clock.now
         let deadline = started + request.route.totalTimeout
         var hop = try Hop(request)
+        let asked = hop.address
         var followed = 0
         while true {
             let answer = try await transfers.run(hop, deadline: deadline)
             guard let next = try hop.next(after: answer, followed: followed) else {
-                return HTTPResponse(answer, to: request, by: hop, elapsed: clock.now - started)
+                return HTTPResponse(answer, to: request, at: asked, by: hop, elapsed: clock.now - started)
             }
             hop = next
             followed += 1

@@ -10,6 +10,8 @@ public struct HTTPResponse: Sendable {
     public let body: [UInt8]
     /// The address that answered, after redirects. May hold a signed query: not for logs.
     public let url: String
+    /// The origin that answered, `https://host:443`, where redirects led to another one than was asked.
+    public let redirectedTo: String?
     /// From the call to the last byte, redirects included.
     public let elapsed: Duration
     let sent: SentSecrets
@@ -24,15 +26,17 @@ public struct HTTPResponse: Sendable {
         self.body = body
         self.url = url
         self.elapsed = elapsed
+        redirectedTo = nil
         sent = SentSecrets()
     }
 
-    init(_ answer: HopAnswer, to request: HTTPRequest, by hop: Hop, elapsed: Duration) {
+    init(_ answer: HopAnswer, to request: HTTPRequest, at asked: HTTPAddress, by hop: Hop, elapsed: Duration) {
         status = answer.status
         headers = answer.headers
         trailers = answer.trailers
         body = answer.body
         url = hop.address.text
+        redirectedTo = hop.address.hasSameOrigin(as: asked) ? nil : hop.address.origin
         sent = SentSecrets(of: request)
         self.elapsed = elapsed
     }

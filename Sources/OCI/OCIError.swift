@@ -27,6 +27,8 @@ public enum OCIError: Error, Sendable {
     case unavailable(RegistryAnswer)
     /// The manifest names a blob the registry does not have (`MANIFEST_BLOB_UNKNOWN`).
     case blobUnknown(RegistryAnswer)
+    /// 400, 401 or 403 of the host that the registry redirects to for a blob. It signs a new address each time.
+    case redirectTargetRefused(RegistryAnswer)
     /// Any other 4xx.
     case refused(RegistryAnswer)
 
@@ -82,6 +84,7 @@ extension OCIError {
         case .throttled: "registry.throttled"
         case .unavailable, .transport: "registry.unavailable"
         case .blobUnknown: "registry.blob_unknown"
+        case .redirectTargetRefused: "registry.redirect_target_refused"
         case .refused: "registry.refused"
         case .deletionUnsupported: "registry.deletion_unsupported"
         case .deletionRefused: "registry.deletion_refused"
@@ -103,7 +106,7 @@ extension OCIError {
     public var isTransient: Bool {
         switch self {
         case .throttled, .unavailable, .blobUnknown, .fallbackIndexContended, .legacyTagContended, .referrerNotListed,
-            .deletedStillServed:
+            .deletedStillServed, .redirectTargetRefused:
             true
         case .transport(_, let error): error.isTransient
         default: false
@@ -125,7 +128,7 @@ extension OCIError {
         switch self {
         case .unauthorized(let answer), .forbidden(let answer), .notFound(let answer), .throttled(let answer),
             .unavailable(let answer), .blobUnknown(let answer), .refused(let answer), .unexpectedAnswer(let answer, _),
-            .deletionUnsupported(let answer), .deletionRefused(let answer):
+            .redirectTargetRefused(let answer), .deletionUnsupported(let answer), .deletionRefused(let answer):
             answer
         default: nil
         }
@@ -146,8 +149,8 @@ extension OCIError: CustomStringConvertible {
         case .fallbackNotAnIndex(let tag, let saw): "tag \(tag) should hold a referrers index: \(saw.legible)"
         case .unexpectedAnswer(let answer, let reason): "\(answer): \(reason.legible)"
         case .unauthorized(let answer), .forbidden(let answer), .notFound(let answer), .throttled(let answer),
-            .unavailable(let answer), .blobUnknown(let answer), .refused(let answer), .deletionUnsupported(let answer),
-            .deletionRefused(let answer):
+            .unavailable(let answer), .blobUnknown(let answer), .redirectTargetRefused(let answer),
+            .refused(let answer), .deletionUnsupported(let answer), .deletionRefused(let answer):
             "\(answer)"
         case .deletedStillServed(let digest): "\(digest) was deleted, and the registry serves it all the same"
         case .challengeMalformed(let field, let reason): "WWW-Authenticate \"\(field.legible)\": \(reason)"

@@ -13,6 +13,8 @@ public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
     public let message: String
     /// When the registry wants to be asked again.
     public let retryAfter: Duration?
+    /// The origin that answered, where the registry had redirected the request to another one than its own.
+    public var redirectedTo: String? = nil
 
     /// Whether the body is the distribution specification's error form: the registry itself speaks, not a proxy before it.
     public var isDistributionError: Bool { !codes.isEmpty }
@@ -23,7 +25,8 @@ public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
 
     /// `PUT … answered 404 NAME_UNKNOWN: …`.
     public var description: String {
-        "\(operation) answered \(status)" + codes.map { " \($0)" }.joined() + (message.isEmpty ? "" : ": \(message)")
+        operation + (redirectedTo.map { ", redirected to \($0)," } ?? "") + " answered \(status)"
+            + codes.map { " \($0)" }.joined() + (message.isEmpty ? "" : ": \(message)")
     }
 }
 
@@ -45,11 +48,14 @@ extension RegistryAnswer {
         }
         self.init(
             operation: operation, status: response.status, codes: codes,
-            message: response.withoutSecrets(messages.joined(separator: "; ")).legible, retryAfter: response.retryAfter)
+            message: response.withoutSecrets(messages.joined(separator: "; ")).legible, retryAfter: response.retryAfter,
+            redirectedTo: response.redirectedTo)
     }
 
     /// The error this answer is, where no other is more precise.
     var error: OCIError {
+        // what a store says of an address that was signed for us: it ran out, or was signed wrongly
+        if redirectedTo != nil, [400, 401, 403].contains(status) { return .redirectTargetRefused(self) }
         if codes.contains("TOOMANYREQUESTS") { return .throttled(self) }
         if codes.contains("MANIFEST_BLOB_UNKNOWN") { return .blobUnknown(self) }
         return switch status {

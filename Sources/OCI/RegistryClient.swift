@@ -57,7 +57,8 @@ public final class RegistryClient: Sendable {
         let isOwn = url.origin == endpoint.base.origin
         let field: String? = if isOwn { try await authorizer.field(for: request.scope) } else { nil }
         var response = try await transfer(request, to: url, isOwn: isOwn, authorization: field)
-        if response.status == 401, isOwn {
+        // who answers after a redirect elsewhere does not decide what the registry is shown
+        if response.status == 401, isOwn, response.redirectedTo == nil {
             let challenges = response.headers.values(of: "WWW-Authenticate")
             let fresh = try await authorizer.field(answering: challenges, for: request.scope, rejected: field)
             if let fresh { response = try await transfer(request, to: url, isOwn: isOwn, authorization: fresh) }
@@ -68,7 +69,8 @@ public final class RegistryClient: Sendable {
         if let coding = response.headers["Content-Encoding"], coding.lowercased() != "identity" {
             throw .unexpectedAnswer(
                 RegistryAnswer(
-                    operation: request.operation, status: response.status, codes: [], message: "", retryAfter: nil),
+                    operation: request.operation, status: response.status, codes: [], message: "", retryAfter: nil,
+                    redirectedTo: response.redirectedTo),
                 "content coding \(coding), which was not asked for")
         }
         try request.kind.failPoint?.after(request.injected)

@@ -30,6 +30,7 @@ import Testing
         #expect(response.status == 200)
         #expect(response.body == Array("there".utf8))
         #expect(response.url == server.url + "/c?d=e")
+        #expect(response.redirectedTo == nil)
         #expect(server.requests.last?.header("Authorization") == "Bearer secret")
     }
 
@@ -43,6 +44,7 @@ import Testing
         for method in [HTTPRequest.Method.get, .head] {
             let response = try await client.send(HTTPRequest(method, start.url, headers: secrets, route: following))
             #expect(response.status == 200)
+            #expect(response.redirectedTo == home.url)
         }
         #expect(
             start.requests.allSatisfy { $0.header("Authorization") == "Bearer secret" && $0.header("Cookie") == "a=b" })

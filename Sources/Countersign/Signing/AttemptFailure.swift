@@ -104,7 +104,8 @@ struct AttemptFailure: Sendable {
         case .unavailable: .retry(.dependency, after: error.retryAfter)
         case .transport(_, .cancelled): .release
         case .transport: .retry(.dependency, after: nil)
-        case .blobUnknown, .referrerNotListed, .deletedStillServed: .retry(.dependency, after: nil)
+        case .blobUnknown, .redirectTargetRefused, .referrerNotListed, .deletedStillServed:
+            .retry(.dependency, after: nil)
         case .fallbackIndexContended, .legacyTagContended: .retry(.contended, after: nil)
         case .unauthorized, .forbidden, .challengeMalformed, .tokenRealmRefused, .tokenAnswerMalformed, .credentials,
             .credentialHelper, .endpointMalformed, .deletionUnsupported, .deletionRefused:
@@ -127,6 +128,8 @@ struct AttemptFailure: Sendable {
         case .unavailable, .transport: "see that the registry is up and reachable from here"
         case .unauthorized, .forbidden, .credentials, .credentialHelper, .tokenAnswerMalformed:
             "give the daemon credentials with pull and push on this repository"
+        case .redirectTargetRefused:
+            "nothing, if it was an address that ran out; else see the storage of the registry: its credentials and clock"
         case .deletionUnsupported:
             "let the registry delete manifests (distribution: storage.delete.enabled) and revoke again, or do without"
         case .deletionRefused:

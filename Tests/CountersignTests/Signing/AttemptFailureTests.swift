@@ -1,0 +1,21 @@
+import Testing
+
+@testable import Countersign
+@testable import OCI
+
+@Suite struct AttemptFailureTests {
+    @Test func `a store that refuses the registry's address is waited for, at every stage`() {
+        let answer = RegistryAnswer(
+            operation: "GET /v2/app/blobs/sha256:00", status: 403, codes: [], message: "expired", retryAfter: nil,
+            redirectedTo: "https://store.example:443")
+        for stage in [SigningStage.resolve, .fetch, .publish] {
+            let failed = AttemptFailure(StageFailure(stage: stage, underlying: answer.error))
+            #expect(failed.failure.code == "registry.redirect_target_refused")
+            #expect(failed.failure.observed.contains("redirected to https://store.example:443, answered 403: expired"))
+            guard case .retry(.dependency, after: nil) = failed.verdict else {
+                Issue.record("\(failed.verdict)")
+                continue
+            }
+        }
+    }
+}
