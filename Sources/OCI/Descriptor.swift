@@ -4,10 +4,14 @@ import StrictJSON
 public struct Descriptor: Codable, Hashable, Sendable {
     /// The platform an index entry is for.
     public struct Platform: Codable, Hashable, Sendable {
+        /// The CPU, as Go names it: `amd64`, `arm64`.
         public let architecture: String
+        /// The operating system, as Go names it: `linux`.
         public let os: String
+        /// The variant of the CPU: `v8`.
         public let variant: String?
 
+        /// A platform of these parts.
         public init(architecture: String, os: String, variant: String? = nil) {
             self.architecture = architecture
             self.os = os
@@ -28,6 +32,7 @@ public struct Descriptor: Codable, Hashable, Sendable {
     /// For which machines the content is.
     public let platform: Platform?
 
+    /// A descriptor of these parts; nothing is checked.
     public init(
         mediaType: String, digest: Digest, size: Int, artifactType: String? = nil, annotations: [String: String]? = nil,
         platform: Platform? = nil

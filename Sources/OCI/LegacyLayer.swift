@@ -74,6 +74,8 @@ extension Descriptor {
 /// Where a legacy layer was seen: under which tag, and in which manifest the tag held at that moment. The manifest
 /// changes with every signature that anybody adds.
 public struct LegacyAttachment: Sendable, Equatable {
+    /// The `.sig` or `.att` tag.
     public let tag: String
+    /// The digest of the manifest that the tag held.
     public let manifest: Digest
 }

@@ -131,10 +131,15 @@ public struct Manifest: Sendable {
 
 /// The content of an OCI image manifest (image specification, "Image Manifest") or a Docker schema 2 manifest.
 public struct ImageManifest: Sendable, Equatable {
+    /// The config blob.
     public let config: Descriptor
+    /// The layers, the base first.
     public let layers: [Descriptor]
+    /// The manifest that this one refers to: it is a referrer of that.
     public let subject: Descriptor?
+    /// What the artifact is, where it is none to run.
     public let artifactType: String?
+    /// Its annotations; nil where the field is absent.
     public let annotations: [String: String]?
 
     init(json: JSONValue, entryLimit: Int) throws(OCIError) {
@@ -151,9 +156,13 @@ public struct ImageManifest: Sendable, Equatable {
 
 /// The content of an OCI index (image specification, "Image Index") or a Docker manifest list.
 public struct ImageIndex: Sendable, Equatable {
+    /// The entries, in their order.
     public let manifests: [Descriptor]
+    /// The manifest that this one refers to: it is a referrer of that.
     public let subject: Descriptor?
+    /// What the artifact is, where it is none to run.
     public let artifactType: String?
+    /// Its annotations; nil where the field is absent.
     public let annotations: [String: String]?
 
     init(json: JSONValue, entryLimit: Int, passesOverForeign: Bool = false) throws(OCIError) {

@@ -1,8 +1,12 @@
 /// The media types this module speaks, by the specifications' names.
 public enum MediaType {
+    /// An OCI image manifest.
     public static let ociManifest = "application/vnd.oci.image.manifest.v1+json"
+    /// An OCI image index.
     public static let ociIndex = "application/vnd.oci.image.index.v1+json"
+    /// A Docker schema 2 manifest.
     public static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
+    /// A Docker manifest list.
     public static let dockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
     /// Docker schema 1: its digest is not the hash of its bytes, so it cannot be signed by digest. Refused by name.
     public static let dockerSchema1 = "application/vnd.docker.distribution.manifest.v1+json"
@@ -19,10 +23,15 @@ public enum MediaType {
     /// Every version and both spellings (`bundle+json;version=0.3` is the old one) of a Sigstore bundle begin so.
     public static let sigstoreBundlePrefix = "application/vnd.dev.sigstore.bundle"
 
+    /// The payload of cosign's legacy signatures.
     public static let cosignSimpleSigning = "application/vnd.dev.cosign.simplesigning.v1+json"
+    /// A DSSE envelope: cosign's legacy attestations.
     public static let dsseEnvelope = "application/vnd.dsse.envelope.v1+json"
+    /// An in-toto statement.
     public static let inTotoStatement = "application/vnd.in-toto+json"
+    /// A signature of Notary v2.
     public static let notationSignature = "application/vnd.cncf.notary.signature"
+    /// An attestation manifest of BuildKit within an index.
     public static let buildKitAttestation = "application/vnd.docker.attestation.manifest.v1+json"
 
     /// Whether `mediaType` lists other manifests.

@@ -12,6 +12,7 @@ public struct Attachment: Sendable, Equatable {
     public let manifest: Descriptor
     /// The bundle, the referrer's only layer.
     public let bundle: Descriptor
+    /// How the registry lists it.
     public let listing: Listing
     /// Whether the registry named the digest under which it stored the manifest when it was pushed.
     public let isConfirmed: Bool
@@ -21,11 +22,13 @@ public struct Attachment: Sendable, Equatable {
 public struct ListedBundle: Sendable, Equatable {
     /// A referrer that carries it: anybody may put the same bundle into a manifest of his own.
     public struct Carrier: Sendable, Equatable {
+        /// The referrer's manifest, as it is listed.
         public let manifest: Descriptor
         /// How many bytes the bundle is said to have.
         public let size: Int
     }
 
+    /// The bundle's digest: of its bytes, the referrer's only layer.
     public let digest: Digest
     /// In the registry's order.
     public internal(set) var carriers: [Carrier]
@@ -49,6 +52,7 @@ public struct ListedBundles: Sendable, Equatable {
 
     /// A referrer that cannot be read, and why.
     public struct Unreadable: Sendable, Equatable {
+        /// The referrer's manifest, as it is listed.
         public let manifest: Descriptor
         /// The code of the error, such as `manifest.malformed`.
         public let code: String

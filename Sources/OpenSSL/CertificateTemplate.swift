@@ -7,8 +7,11 @@ public import FoundationEssentials
 public struct CertificateTemplate: Sendable {
     /// An extension of the caller's own; `value` is the content of the OCTET STRING.
     public struct Extension: Sendable, Equatable {
+        /// Its object identifier, in dotted decimal.
         public var oid: String
+        /// Whether who does not know it must refuse the certificate.
         public var isCritical: Bool
+        /// DER.
         public var value: [UInt8]
 
         /// An extension as it is to be written.

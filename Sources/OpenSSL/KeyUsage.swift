@@ -1,5 +1,6 @@
 /// Purposes of a certified key, RFC 5280 §4.2.1.3; bit 0 of the BIT STRING is the lowest bit here.
 public struct KeyUsage: OptionSet, Sendable {
+    /// The bits, the lowest being `digitalSignature`.
     public let rawValue: UInt16
 
     /// A set from bits numbered as in the RFC.

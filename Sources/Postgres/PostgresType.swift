@@ -9,21 +9,37 @@ public struct PostgresType: RawRepresentable, Hashable, Sendable {
     /// The server infers the parameter's type from where it stands; such a value is sent as text.
     public static let inferred = PostgresType(rawValue: 0)
 
+    /// `boolean`.
     public static let bool = PostgresType(rawValue: 16)
+    /// `bytea`.
     public static let bytea = PostgresType(rawValue: 17)
+    /// `bigint`.
     public static let int8 = PostgresType(rawValue: 20)
+    /// `smallint`.
     public static let int2 = PostgresType(rawValue: 21)
+    /// `integer`.
     public static let int4 = PostgresType(rawValue: 23)
+    /// `text`.
     public static let text = PostgresType(rawValue: 25)
+    /// `oid`.
     public static let oid = PostgresType(rawValue: 26)
+    /// `json`.
     public static let json = PostgresType(rawValue: 114)
+    /// `real`.
     public static let float4 = PostgresType(rawValue: 700)
+    /// `double precision`.
     public static let float8 = PostgresType(rawValue: 701)
+    /// `timestamp with time zone`.
     public static let timestamptz = PostgresType(rawValue: 1184)
+    /// `interval`.
     public static let interval = PostgresType(rawValue: 1186)
+    /// `numeric`.
     public static let numeric = PostgresType(rawValue: 1700)
+    /// `uuid`.
     public static let uuid = PostgresType(rawValue: 2950)
+    /// `jsonb`.
     public static let jsonb = PostgresType(rawValue: 3802)
+    /// `xid8`.
     public static let xid8 = PostgresType(rawValue: 5069)
 
     static let char = PostgresType(rawValue: 18)

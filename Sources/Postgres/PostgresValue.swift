@@ -31,6 +31,7 @@ public struct PostgresCell: Sendable {
 public struct PostgresEncodingError: Error, Sendable, Equatable {
     /// Why, as in "a date that is not a number".
     public let reason: String
+    /// An error with this reason.
     public init(reason: String) { self.reason = reason }
 }
 
@@ -40,6 +41,7 @@ public struct PostgresDecodingError: Error, Sendable, Equatable {
     public let expected: String
     /// The column's type, NULL, or what is wrong with the value.
     public let found: String
+    /// An error about these two.
     public init(expected: String, found: String) {
         self.expected = expected
         self.found = found

@@ -10,10 +10,12 @@ public struct Query: ExpressibleByStringInterpolation, Sendable {
     /// The SQL between the parameters: one piece more than there are parameters.
     fileprivate let pieces: [String]
 
+    /// A statement without parameters.
     public init(stringLiteral sql: String) {
         self.init(pieces: [sql], parameters: [])
     }
 
+    /// A statement whose interpolated values are its parameters.
     public init(stringInterpolation: StringInterpolation) {
         self.init(pieces: stringInterpolation.pieces, parameters: stringInterpolation.parameters)
     }
@@ -37,14 +39,17 @@ public struct Query: ExpressibleByStringInterpolation, Sendable {
         let content: Result<[UInt8]?, PostgresEncodingError>
     }
 
+    /// What a literal with values in it is made into: SQL, and the values as parameters.
     public struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var pieces: [String] = [""]
         fileprivate var parameters: [Parameter] = []
 
+        /// What the compiler begins with.
         public init(literalCapacity: Int, interpolationCount: Int) {
             parameters.reserveCapacity(interpolationCount)
         }
 
+        /// SQL, as it stands in the literal.
         public mutating func appendLiteral(_ literal: String) {
             pieces[pieces.count - 1] += literal
         }

@@ -12,13 +12,17 @@ public enum JSONKind: Sendable, Equatable {
 public struct JSONOutline: Sendable {
     /// A value of the document and the bytes that it takes, without the space around it.
     public struct Element: Sendable, Equatable {
+        /// What it is.
         public let kind: JSONKind
+        /// Its bytes, as offsets into ``bytes``.
         public let range: Range<Int>
     }
 
     /// A member of an object.
     public struct Member: Sendable, Equatable {
+        /// Its name, with escapes undone.
         public let name: String
+        /// Its value.
         public let value: Element
     }
 

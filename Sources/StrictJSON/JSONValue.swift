@@ -29,6 +29,7 @@ public indirect enum JSONValue: Sendable, Equatable {
 public struct JSONObject: Sendable, Equatable, ExpressibleByDictionaryLiteral {
     /// A name and its value.
     public struct Member: Sendable, Equatable {
+        /// Its name, with escapes undone.
         public let name: String
         public fileprivate(set) var value: JSONValue
 

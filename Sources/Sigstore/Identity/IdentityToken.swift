@@ -35,7 +35,9 @@ public struct IdentityToken: Sendable, CustomStringConvertible, CustomDebugStrin
 
         /// A service account and its namespace.
         public struct KubernetesAccount: Sendable, Equatable {
+            /// `kubernetes.io/namespace`.
             public let namespace: String
+            /// `kubernetes.io/serviceaccount/name`.
             public let serviceAccount: String
         }
     }

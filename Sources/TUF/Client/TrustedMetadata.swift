@@ -7,8 +7,11 @@ public struct TrustedMetadata: Sendable {
     public let startedAt: Date
     /// Whether expired metadata is good enough: only for looking at old things while offline.
     public let acceptsExpired: Bool
+    /// The newest root (5.3).
     public private(set) var root: RootMetadata
+    /// The timestamp (5.4); nil before one was taken.
     public private(set) var timestamp: TimestampMetadata?
+    /// The snapshot (5.5); nil before one was taken.
     public private(set) var snapshot: SnapshotMetadata?
     /// The top-level targets.
     public private(set) var targets: TargetsMetadata?

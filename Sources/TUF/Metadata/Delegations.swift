@@ -55,7 +55,9 @@ public enum Delegations: Sendable {
 
 /// One delegated role.
 public struct DelegatedRole: Sendable {
+    /// Its name: its metadata is `NAME.json`.
     public let name: String
+    /// Who signs its metadata.
     public let keys: RoleKeys
     /// Whether roles after it have no say about the paths that it covers.
     public let isTerminating: Bool

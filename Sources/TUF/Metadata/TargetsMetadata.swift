@@ -3,7 +3,9 @@ public import OpenSSL
 
 /// The files a role vouches for, and to whom it delegates (4.5).
 public struct TargetsMetadata: Sendable {
+    /// The version; it only grows.
     public let version: Int64
+    /// After this moment it says nothing any more.
     public let expires: Date
     /// The files, by their paths.
     public let targets: [String: TargetFile]

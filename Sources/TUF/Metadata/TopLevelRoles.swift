@@ -11,8 +11,11 @@ public struct RootMetadata: Sendable {
     public let consistentSnapshot: Bool
     /// Who signs the next root.
     public let root: RoleKeys
+    /// Who signs the timestamp.
     public let timestamp: RoleKeys
+    /// Who signs the snapshot.
     public let snapshot: RoleKeys
+    /// Who signs the top-level targets.
     public let targets: RoleKeys
 
     init(_ file: MetadataFile) throws(TUFError) {
@@ -65,7 +68,9 @@ extension [DigestAlgorithm: [UInt8]] {
 
 /// Which snapshot is current (4.6): the one file without a version in its name, signed anew every few hours or days.
 public struct TimestampMetadata: Sendable {
+    /// The version; it only grows.
     public let version: Int64
+    /// After this moment it says nothing any more.
     public let expires: Date
     /// The current `snapshot.json`.
     public let snapshot: MetadataReference
@@ -79,7 +84,9 @@ public struct TimestampMetadata: Sendable {
 
 /// Which versions of all targets roles belong together (4.4).
 public struct SnapshotMetadata: Sendable {
+    /// The version; it only grows.
     public let version: Int64
+    /// After this moment it says nothing any more.
     public let expires: Date
     /// By file name: `targets.json`, and one for every delegated role.
     public let files: [String: MetadataReference]
