@@ -17,11 +17,11 @@ struct BatchFixture: Sendable {
     static let registry = "registry.example"
 
     /// That of ``samplePush``.
-    static let endpoint: EndpointConfiguration = {
+    static func endpoint() throws -> EndpointConfiguration {
         var endpoint = EndpointConfiguration(name: "demo", registry: registry, secrets: [])
-        endpoint.repositories = ["team/**", "aside/**"].map { try! Glob($0) }
+        endpoint.repositories = [try Glob("team/**"), try Glob("aside/**")]
         return endpoint
-    }()
+    }
 
     init() async throws {
         database = try await QueueFixture()
@@ -47,7 +47,7 @@ struct BatchFixture: Sendable {
     func selection(
         _ selector: BatchSelector, signedOnly: Bool = false, step: Int = 5_000, limit: Int = BatchRequest.memberLimit
     ) async throws -> [BatchSubject]? {
-        try await BatchSelection(pool: database.pool, endpoints: [Self.endpoint], step: step).subjects(
+        try await BatchSelection(pool: database.pool, endpoints: [Self.endpoint()], step: step).subjects(
             selector, signedOnly: signedOnly, limit: limit)
     }
 
