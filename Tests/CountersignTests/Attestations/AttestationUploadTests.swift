@@ -116,7 +116,10 @@ import Testing
                 (token, app, "openvex", Array("{".utf8), 422, "attestation.document_invalid"),
                 (token, app, "nothing", sampleVEX(1), 400, "attestation.type_unknown"),
                 (token, app, "https://sigstore.dev/cosign/sign/v1", sampleVEX(1), 400, "attestation.type_unknown"),
-                (token, app, "https://in-toto.io/attestation/reference/v0.1", sampleVEX(1), 400, "attestation.type_unknown"),
+                (
+                    token, app, "https://in-toto.io/attestation/reference/v0.1", sampleVEX(1), 400,
+                    "attestation.type_unknown"
+                ),
                 (token, app, "openvex", [], 400, "api.malformed"),
             ]
             for (count, attempt) in cases.enumerated() {
