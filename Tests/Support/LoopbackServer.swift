@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// A small HTTP/1.1 server on 127.0.0.1, a free port and plain sockets: one thread a connection, one script for all.
+/// A small HTTP/1.1 server on loopback, unless told otherwise, a free port and plain sockets: one thread a connection, one
+/// script for all.
 ///
 /// The script sees a request and says what happens on the wire, down to raw bytes and closed connections.
 public final class LoopbackServer: Sendable {
@@ -36,20 +37,23 @@ public final class LoopbackServer: Sendable {
     }
 
     public let port: Int
+    private let address: String
     private let listener: Int32
     private let state = Mutex(State())
     private let script: @Sendable (Request) -> Action
     private let arrivals: AsyncStream<Request>
     private let arrived: AsyncStream<Request>.Continuation
 
-    public var url: String { "http://127.0.0.1:\(port)" }
+    public var url: String { "http://\(address):\(port)" }
     public var requests: [Request] { state.withLock { $0.requests } }
     public var connections: Int { state.withLock { $0.connections } }
 
-    public init(_ script: @escaping @Sendable (Request) -> Action) throws {
+    /// - Parameter address: an IPv4 address of this machine.
+    public init(at address: String = "127.0.0.1", _ script: @escaping @Sendable (Request) -> Action) throws {
         self.script = script
+        self.address = address
         (arrivals, arrived) = AsyncStream.makeStream()
-        (listener, port) = try Self.listen()
+        (listener, port) = try Self.listen(at: address)
         let unmanaged = Unmanaged.passRetained(self)
         Self.detach(unmanaged.toOpaque()) { context in
             Unmanaged<LoopbackServer>.fromOpaque(context).takeRetainedValue().acceptAll()
@@ -83,12 +87,12 @@ public final class LoopbackServer: Sendable {
         public init(call: String, number: Int32) { (self.call, self.number) = (call, number) }
     }
 
-    private static func listen() throws -> (Int32, Int) {
+    private static func listen(at host: String) throws -> (Int32, Int) {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw Failure(call: "socket", number: errno) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw Failure(call: "inet_pton", number: errno) }
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
