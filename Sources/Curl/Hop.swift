@@ -43,7 +43,8 @@ struct Hop: Sendable {
             var kept = hop.headers
             for name in ["Authorization", "Cookie", "Proxy-Authorization"] { kept[name] = nil }
             headers = kept
-            let isHere = peer?.isLoopback == true
+            let isHere =
+                peer?.isLoopback == true || (route.proxy == .environment && EnvironmentProxy.isOnLoopback)
             reach =
                 hop.route.addresses == .publicOnly ? .publicOnly : isHere ? .privateNetworkAndLoopback : .privateNetwork
         }

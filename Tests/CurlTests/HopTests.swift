@@ -57,6 +57,23 @@ import Testing
         #expect(back.reach == .privateNetwork)
     }
 
+    @Test func `a proxy of the environment on this host is seen, however it is written`() {
+        func isHere(_ variables: [String: String]) -> Bool { EnvironmentProxy.isOnLoopback { variables[$0] } }
+        for here in [
+            "http://127.0.0.1:3128", "127.0.0.1:3128", "localhost", "http://user:p@ss@LOCALHOST:1/",
+            "http://[::1]:3128",
+            "socks5h://127.1.2.3",
+        ] {
+            #expect(isHere(["https_proxy": here]) && isHere(["ALL_PROXY": here]), "\(here)")
+        }
+        for elsewhere in [
+            "http://proxy.example:3128", "http://10.0.0.1:3128", "http://127.0.0.1@proxy.example:1", "", "[", "@",
+        ] {
+            #expect(!isHere(["https_proxy": elsewhere, "http_proxy": elsewhere]), "\(elsewhere)")
+        }
+        #expect(!isHere([:]) && !isHere(["no_proxy": "127.0.0.1"]))
+    }
+
     @Test func `only who is on this host redirects to it`() throws {
         let start = try hop("https://registry.internal/") { $0.route.addresses = .privateAllowed }
         for (peer, reach) in [
