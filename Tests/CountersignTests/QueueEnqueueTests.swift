@@ -66,7 +66,7 @@ import Testing
         try await fixture.push(samplePush(nil, tag: "latest"), samplePush(nil, tag: "latest"))
         let claims = try await fixture.claim()
         #expect(claims.count == 2)
-        guard case .resolve(let repository, _, let tag, let actor) = claims[0].work else {
+        guard claims[0].kind == .resolve, case .tag(let tag, let repository, let actor) = claims[0].subject else {
             Issue.record("not a resolve job")
             return
         }

@@ -65,11 +65,7 @@ import Testing
         #expect(before.recheck && before.signature != nil)
 
         let claim = try await fixture.claimOne()
-        guard case .sign(_, let recheck) = claim.work else {
-            Issue.record("not a sign job")
-            return
-        }
-        #expect(recheck)
+        #expect(claim.kind == .sign && claim.isRecheck)
         _ = try await fixture.queue.settle(claim, as: .retry(sampleFailure, after: .seconds(60), counts: false))
         let waiting = try #require(try await fixture.records.status(of: digest, in: repository))
         #expect(waiting.state == .signed && waiting.recheck && waiting.lastError == sampleFailure)

@@ -142,15 +142,6 @@ extension JobQueue {
         if !woken.isEmpty { notifier.jobsAreDue() }
     }
 
-    /// A document that waits for its image leaves the slots of live pushes to them: one upload may wait for a day.
-    static func makeWay(_ jobID: Int64, in session: Session) throws {
-        _ = try session.execute(
-            """
-            UPDATE countersign.job SET lane = \(Lane.default.rawValue)::smallint
-            WHERE id = \(jobID) AND lane = \(Lane.live.rawValue)::smallint
-            """)
-    }
-
     /// Has one attestation look again now.
     func wakeAttestation(_ target: Target) async throws(QueueError) {
         let woken = try await pool.rows(

@@ -1,7 +1,13 @@
 import FoundationEssentials
 import OCI
 import OpenSSL
+import Postgres
 import Sigstore
+
+extension JobKind {
+    /// Sign a document about a target that is signed, and attach it.
+    package static let attest = JobKind(rawValue: "attest")
+}
 
 /// The line one document travels:
 ///
@@ -10,7 +16,10 @@ import Sigstore
 ///
 /// Nothing is ever attached to an artifact that has no signature of ours in the same format: stock cosign takes any bundle
 /// beside an image for a signature, and one that finds a bundle does not look for a legacy signature any more.
-package struct SignAttestation: Sendable {
+struct SignAttestation: JobHandler {
+    static let kind = JobKind.attest
+    static let looksBack = true
+
     private let policy: SigningPolicy
     private let registries: Registries
     private let line: EvidenceLine
@@ -20,6 +29,7 @@ package struct SignAttestation: Sendable {
     private let memory: DocumentMemory
     private let inlineLimit: Int
     private let streamed: StreamedAttestation
+    private let queue: JobQueue
 
     /// How long an attestation waits before it looks again whether its artifact is signed: this, doubling to the longest. A
     /// signature wakes it earlier.
@@ -31,30 +41,35 @@ package struct SignAttestation: Sendable {
         min(firstPause * (1 << min(max(failures, 0), 8)), longestPause)
     }
 
-    /// Said of what is signed, it leaves it signed (``JobQueue/conclude(jobID:leaseToken:as:_:in:)``).
+    /// Said of what is signed, it leaves it signed.
+    static let saidBefore: Set<String> = ["policy.refused", supersededCode, artifactRefusedCode, documentGoneCode]
     static let supersededCode = "attestation.superseded"
     static let artifactRefusedCode = "attestation.artifact_refused"
     static let documentGoneCode = "attestation.document_gone"
     /// What such a wait is called.
     static let waitingCode = "attestation.waiting_for_signature"
 
-    package init(
-        policy: SigningPolicy, registries: Registries, signers: Signers, journal: Journal, subjects: SubjectTurns,
-        records: AttestationRecords, documents: DocumentStore, memory: DocumentMemory, inlineLimit: Int
-    ) {
-        self.policy = policy
-        self.registries = registries
-        line = EvidenceLine(journal: journal, signers: signers)
-        publication = Publication(journal: journal, subjects: subjects)
-        self.records = records
-        self.documents = documents
-        self.memory = memory
-        self.inlineLimit = inlineLimit
-        streamed = StreamedAttestation(journal: journal, signers: signers, subjects: subjects)
+    init(_ parts: JobParts) {
+        policy = parts.policy
+        registries = parts.registries
+        line = EvidenceLine(journal: parts.journal, signers: parts.signers)
+        publication = Publication(journal: parts.journal, subjects: parts.subjects)
+        records = parts.attestations
+        documents = parts.documents
+        memory = parts.memory
+        inlineLimit = parts.inlineLimit
+        streamed = StreamedAttestation(journal: parts.journal, signers: parts.signers, subjects: parts.subjects)
+        queue = parts.queue
+    }
+
+    /// The target's purpose names predicate type and document.
+    static func takes(_ subject: Claim.Subject) -> Bool {
+        subject.target.map { $0.purpose != .signature } ?? false
     }
 
     /// What is signed already is only looked at: that it still stands.
-    func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+    func callAsFunction(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        let target = try claim.requireTarget()
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
             return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
         }
@@ -98,9 +113,25 @@ package struct SignAttestation: Sendable {
         return .signed(record)
     }
 
-    /// Whether what an attempt went back to wait for has come by now. Nobody wakes a job that is still held: a signature that
-    /// was settled between the attempt's look and its return would else be noticed after the whole pause.
-    func isDue(_ target: Target) async throws -> Bool {
+    /// A document that waits for its image leaves the slots of live pushes to them: one upload may wait for a day.
+    static func putBack(_ claim: Claim, after failure: Failure, in session: Session) throws {
+        guard failure.code == waitingCode else { return }
+        _ = try session.execute(
+            """
+            UPDATE countersign.job SET lane = \(Lane.default.rawValue)::smallint
+            WHERE id = \(claim.jobID) AND lane = \(Lane.live.rawValue)::smallint
+            """)
+    }
+
+    /// Looks whether what the attempt went back to wait for has come by now. Nobody wakes a job that is still held: a signature
+    /// that was settled between the attempt's look and its return would else be noticed after the whole pause.
+    func settled(_ claim: Claim, as outcome: Outcome) async throws {
+        guard case .retry(let failure, _, _) = outcome, failure.code == Self.waitingCode else { return }
+        let target = try claim.requireTarget()
+        if try await isDue(target) { try await queue.wakeAttestation(target) }
+    }
+
+    private func isDue(_ target: Target) async throws -> Bool {
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil),
             let attestation = try await records.attestation(of: target)
         else { return true }

@@ -7,7 +7,8 @@ package import OCI
 package struct Claim: Sendable {
     package let jobID: Int64
     package let leaseToken: Int64
-    package let work: Work
+    package let kind: JobKind
+    package let subject: Subject
     package let lane: Lane
     /// 1 for the first; failures that do not count (an upstream was down) do not raise it.
     package let attempt: Int
@@ -24,37 +25,44 @@ package struct Claim: Sendable {
     /// How long this process may believe in its lease: every heartbeat renews it, for all that hold this claim.
     package let lease: LeaseTrust
 
-    package enum Work: Sendable {
-        /// `recheck`: it is signed already; see that its attachments still stand.
-        case sign(Target, recheck: Bool)
-        case resolve(Repository, repositoryID: Int32, tag: String, actor: String?)
-        /// The target's purpose names predicate type and document. `recheck`: as for a signature.
-        case attest(Target, recheck: Bool)
-        /// It is revoked.
-        case withdraw(Target)
-    }
+    /// What the row is about.
+    package enum Subject: Sendable {
+        /// `isRecheck`: it is signed already; see that what was published still stands.
+        case target(Target, isRecheck: Bool)
+        /// Not resolved yet. The actor is whoever pushed it, as far as that is known.
+        case tag(String, in: Repository, actor: String?)
 
-    package var kind: JobKind {
-        switch work {
-        case .sign: .sign
-        case .resolve: .resolve
-        case .attest: .attest
-        case .withdraw: .withdraw
+        /// `nil` for a tag.
+        package var target: Target? {
+            switch self {
+            case .target(let target, _): target
+            case .tag: nil
+            }
         }
     }
 
     /// `nil` for a tag that is not resolved yet.
-    package var target: Target? {
-        switch work {
-        case .sign(let target, _), .attest(let target, _), .withdraw(let target): target
-        case .resolve: nil
+    package var target: Target? { subject.target }
+
+    /// Whether it only looks back at what is signed already.
+    package var isRecheck: Bool {
+        switch subject {
+        case .target(_, let isRecheck): isRecheck
+        case .tag: false
         }
     }
 
     package var repository: Repository {
-        switch work {
-        case .sign(let target, _), .attest(let target, _), .withdraw(let target): target.repository
-        case .resolve(let repository, _, _, _): repository
+        switch subject {
+        case .target(let target, _): target.repository
+        case .tag(_, let repository, _): repository
         }
+    }
+
+    /// The target, for the kinds that take no other subject.
+    /// - Throws: ``QueueError/unreadable(table:what:)`` of a tag's job.
+    func requireTarget() throws(QueueError) -> Target {
+        guard let target else { throw .unreadable(table: "job", what: "target of \(jobID)") }
+        return target
     }
 }

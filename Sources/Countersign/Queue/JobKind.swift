@@ -1,12 +1,19 @@
-/// What a job asks for. A new kind is a case here and one file with its handler: the table takes any name, and a daemon
-/// claims only the kinds it lists, so that a newer daemon's jobs wait for it instead of failing here.
-package enum JobKind: String, Sendable, CaseIterable, Codable {
-    /// Sign one target, or look again at one that is signed.
-    case sign
-    /// Ask the registry what a tag points at; its answer becomes targets.
-    case resolve
-    /// Sign a document about a target that is signed, and attach it.
-    case attest
-    /// Take what was published of a revoked artifact out of what the registry lists.
-    case withdraw
+/// What a job asks for: a value of `job.kind`. The table takes any name, and a daemon claims only the kinds that it lists, so
+/// that a newer daemon's jobs wait for it instead of failing here. Each kind is named in the file of its handler.
+package struct JobKind: RawRepresentable, Hashable, Sendable {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+}
+
+extension JobKind {
+    /// Who works on the jobs of each kind. A new kind is a line here, and its file (``JobHandler``).
+    static let handlers: [any JobHandler.Type] = [
+        SignArtifact.self,
+        SignAttestation.self,
+        ResolveTag.self,
+        WithdrawArtifact.self,
+    ]
+
+    /// The same by kind.
+    static let known: [JobKind: any JobHandler.Type] = Dictionary(handlers.map { ($0.kind, $0) }) { first, _ in first }
 }

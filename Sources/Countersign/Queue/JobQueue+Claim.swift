@@ -69,7 +69,7 @@ extension JobQueue {
                 SELECT j.id FROM countersign.job j
                 WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant
                     AND j.run_at >= l.since AND j.run_at <= now()
-                    AND j.kind = ANY(\(JobKind.allCases.map(\.rawValue))::text[]) \(notOf(closed)) \(ofGroups(groups))
+                    AND j.kind = ANY(\(JobKind.handlers.map { $0.kind.rawValue })::text[]) \(notOf(closed)) \(ofGroups(groups))
                 ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(limit)::int
                 FOR NO KEY UPDATE SKIP LOCKED) AS pick
             LIMIT \(limit)::int),
@@ -110,37 +110,20 @@ struct ClaimedRow: Sendable {
 
     init(_ row: Row, trustedUntil: ContinuousClock.Instant) throws {
         let id: Int64 = try row.decode("id")
-        let repository = try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
-        let repositoryID: Int32 = try row.decode("repository_id")
-        let work: Claim.Work
-        func target(isSignature: Bool? = nil) throws -> Target {
-            let purpose = Purpose(rawValue: try row.decode("purpose"))
-            // a job of the other kind would sign an attestation's target as an image
-            guard isSignature == nil || isSignature == (purpose == .signature) else {
-                throw QueueError.unreadable(
-                    table: "job", what: "kind of job \(id), of a target for \(purpose.rawValue)")
-            }
-            return Target(
-                id: try row.decode("target_id"), repositoryID: repositoryID, repository: repository,
-                digest: try Digest(try row.decode("digest", as: String.self)), purpose: purpose,
-                generation: try row.decode("generation"))
-        }
-        func isSigned() throws -> Bool { try row.decode("state", as: String.self) == TargetState.signed.rawValue }
-        switch JobKind(rawValue: try row.decode("kind")) {
-        case .sign: work = .sign(try target(isSignature: true), recheck: try isSigned())
-        case .attest: work = .attest(try target(isSignature: false), recheck: try isSigned())
-        case .withdraw: work = .withdraw(try target())
-        case .resolve:
-            work = .resolve(
-                repository, repositoryID: repositoryID, tag: try row.decode("tag"), actor: try row.decode("actor"))
-        case nil:
+        let kind = JobKind(rawValue: try row.decode("kind"))
+        guard let handler = JobKind.known[kind] else {
             throw QueueError.unreadable(table: "job", what: "kind of job \(id)")
+        }
+        let subject = try Self.subject(row, looksBack: handler.looksBack)
+        guard handler.takes(subject) else {
+            let purpose = subject.target.map { "a target for \($0.purpose.rawValue)" } ?? "a tag"
+            throw QueueError.unreadable(table: "job", what: "kind of job \(id), of \(purpose)")
         }
         guard let lane = Lane(rawValue: try row.decode("lane")) else {
             throw QueueError.unreadable(table: "job", what: "lane of job \(id)")
         }
         claim = Claim(
-            jobID: id, leaseToken: try row.decode("lease_token"), work: work, lane: lane,
+            jobID: id, leaseToken: try row.decode("lease_token"), kind: kind, subject: subject, lane: lane,
             attempt: Int(try row.decode("attempt", as: Int32.self)),
             failures: Int(try row.decode("failures", as: Int32.self)),
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
@@ -149,5 +132,19 @@ struct ClaimedRow: Sendable {
             lease: LeaseTrust(jobID: id, until: trustedUntil))
         runAt = try row.decode("run_at")
         tenant = try row.decode("tenant")
+    }
+
+    /// A job without a target is a tag's.
+    private static func subject(_ row: Row, looksBack: Bool) throws -> Claim.Subject {
+        let repository = try Repository(registry: try row.decode("registry"), name: try row.decode("name"))
+        guard let id = try row.decode("target_id", as: Int64?.self) else {
+            return .tag(try row.decode("tag"), in: repository, actor: try row.decode("actor"))
+        }
+        let target = Target(
+            id: id, repositoryID: try row.decode("repository_id"), repository: repository,
+            digest: try Digest(try row.decode("digest", as: String.self)),
+            purpose: Purpose(rawValue: try row.decode("purpose")), generation: try row.decode("generation"))
+        let isSigned = try row.decode("state", as: String.self) == TargetState.signed.rawValue
+        return .target(target, isRecheck: looksBack && isSigned)
     }
 }

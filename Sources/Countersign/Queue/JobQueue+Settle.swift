@@ -33,18 +33,9 @@ extension JobQueue {
             return try await putBack(back, claim)
         case .released:
             return try await putBack(JobReturn(claim, error: nil, uncountedAttempts: 1), claim)
-        case .resolved(let requests):
-            return try await resolve(claim, into: requests)
-        case .withdrawn(let isUnlisted, let undeleted):
-            guard let target = claim.target else { throw .unreadable(table: "job", what: "target of \(claim.jobID)") }
-            let settled = try await pool.together { session in
-                try Self.withdrawn(claim, target, isUnlisted: isUnlisted, undeleted: undeleted, in: session)
-            }
-            if settled == .requeued { notifier.jobsAreDue() }
-            return try Self.held(settled, claim)
-        case .notRevoked:
-            let settled = try await pool.together { session in try Self.notRevoked(claim, in: session) }
-            if settled == .requeued { notifier.jobsAreDue() }
+        case .ended(let end):
+            let settled = try await pool.together { session in try end.settle(claim, in: session) }
+            if settled == .requeued || (settled != nil && end.leavesWork) { notifier.jobsAreDue() }
             return try Self.held(settled, claim)
         }
     }
@@ -58,12 +49,8 @@ extension JobQueue {
         let settled = try await pool.together { session in
             let settled = try Self.putBack([back], in: session)
             try Self.forgetCancelled(claim, settled[claim.jobID], in: session)
-            guard let failure = back.error, settled[claim.jobID] != nil else { return settled }
-            switch claim.work {
-            case .withdraw(let target): try Self.withdrawalFailed(target, failure, in: session)
-            case .attest where failure.code == SignAttestation.waitingCode:
-                try Self.makeWay(claim.jobID, in: session)
-            default: break
+            if let failure = back.error, settled[claim.jobID] != nil {
+                try JobKind.known[claim.kind]?.putBack(claim, after: failure, in: session)
             }
             return settled
         }
@@ -89,30 +76,6 @@ extension JobQueue {
     private static func forgetCancelled(_ claim: Claim, _ settled: Settlement?, in session: Session) throws {
         guard case .ended(.cancelled, _) = settled, let target = claim.target else { return }
         try forgetGeneration(target.id, in: session)
-    }
-
-    /// The tag's targets are enqueued and its job ends in one transaction: no crash can do one without the other.
-    private func resolve(_ claim: Claim, into requests: [EnqueueRequest]) async throws(QueueError) -> Settlement {
-        // what a tag becomes comes from the delivery that named the tag
-        let derived = requests.map { request in
-            var derived = request
-            derived.deliveryKey = request.deliveryKey ?? claim.deliveryKey
-            return derived
-        }
-        let age: Duration? = try await pool.together { session in
-            let ended = try session.query(
-                """
-                DELETE FROM countersign.job
-                WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased AND kind = 'resolve'
-                RETURNING now() - received_at AS age, received_at::text AS since
-                """)
-            guard let row = ended.first else { return nil }
-            _ = try Self.store(derived, resolvedSince: try row.decode("since"), in: session)
-            return try row.decode("age")
-        }
-        guard let age else { throw .leaseLost(jobID: claim.jobID) }
-        notifier.jobsAreDue()
-        return .ended(nil, sincePush: age)
     }
 }
 
@@ -174,13 +137,9 @@ extension JobQueue {
     }
 
     /// What is said before the signature was looked at: one that is there stands.
-    static let saidBefore: Set<String> = [
-        "policy.refused", Lineage.supersededCode, Lineage.revokedCode, SignAttestation.supersededCode,
-        SignAttestation.artifactRefusedCode, SignAttestation.documentGoneCode, SignArtifact.childrenOnlyCode,
-        SignArtifact.tooDeepCode,
-    ]
+    static let saidBefore = JobKind.handlers.reduce(into: Set<String>()) { $0.formUnion($1.saidBefore) }
 
-    /// Ends one job without a signature. A resolve job has no target to show its end: it always leaves a dead letter.
+    /// Ends one job without a signature. A tag's job has no target to show its end: it always leaves a dead letter.
     static func conclude(
         jobID: Int64, leaseToken: Int64, as state: TargetState, _ failure: Failure, in session: Session
     ) throws -> Settlement? {

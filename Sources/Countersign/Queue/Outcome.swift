@@ -1,5 +1,6 @@
 package import FoundationEssentials
 package import OCI
+package import Postgres
 
 /// How an attempt ended. All of these are expected; throwing is for what stops the line.
 package enum Outcome: Sendable {
@@ -16,16 +17,28 @@ package enum Outcome: Sendable {
     /// A look back at a signature that found it broken, and told so: it stays `signed`, beside the error, and is looked at again
     /// with the next round of re-checks or the next push.
     case broken(Failure)
-    /// A tag was resolved into these targets.
-    case resolved([EnqueueRequest])
-    /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
-    /// Whether it is deleted, the attachments say. `undeleted`: why the registry, or our own record, did not let us delete.
-    case withdrawn(isUnlisted: Bool, undeleted: Failure?)
-    /// A withdrawal of what is not revoked: released meanwhile, or taken up from a letter of that time. Its job is to sign what
-    /// waits for a signature, or is over.
-    case notRevoked
+    /// An end that only its kind of job has.
+    case ended(any JobEnd)
     /// Not done and not failed: this process is going away. The attempt does not count.
     case released
+}
+
+/// An end that only one kind of job has, in the file of its handler.
+package protocol JobEnd: Sendable {
+    /// The word in metrics and logs.
+    var name: String { get }
+
+    /// Whether it makes other work due.
+    var leavesWork: Bool { get }
+
+    /// Ends the job, together with what that changes. Fenced by the claim's lease token.
+    /// - Returns: `nil` if the job is not the claim's any more; then nothing is changed.
+    /// - Throws: what the session throws; then nothing is changed either.
+    func settle(_ claim: Claim, in session: Session) throws -> Settlement?
+}
+
+extension JobEnd {
+    package var leavesWork: Bool { false }
 }
 
 /// The facts of a signature that anybody can check, as the status API shows them.

@@ -108,17 +108,13 @@ package struct CountersignService: Sendable {
             metrics: LogWatchMetrics(metrics.registry), logger: logger)
 
         let memory = DocumentMemory(capacity: configuration.attestations.memory)
-        let journal = Journal(pool: pools.work)
-        let subjects = SubjectTurns(pool: pools.work, lasting: configuration.worker.subjectLease)
         let attempt = Attempt(
-            sign: SignArtifact(
-                policy: policy, registries: registries, signers: signers, journal: journal, subjects: subjects,
-                queue: workQueue),
-            attest: SignAttestation(
-                policy: policy, registries: registries, signers: signers, journal: journal, subjects: subjects,
-                records: AttestationRecords(pool: pools.work), documents: DocumentStore(pool: pools.work),
+            JobParts(
+                policy: policy, registries: registries, signers: signers, journal: Journal(pool: pools.work),
+                subjects: SubjectTurns(pool: pools.work, lasting: configuration.worker.subjectLease), queue: workQueue,
+                attestations: AttestationRecords(pool: pools.work), documents: DocumentStore(pool: pools.work),
                 memory: memory, inlineLimit: configuration.attestations.inlineLimit),
-            queue: workQueue, retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
+            retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
             alarm: SignatureAlarm(alerts: Alerts(pool: pools.work, logger: logger)), logger: logger)
         let progress = WorkerHeartbeat()
         let worker = Worker(

@@ -1,28 +1,26 @@
 package import Logging
 
-/// One attempt at one claim: the line for its kind, and what its end means for the queue.
+/// One attempt at one claim: the handler of its kind, and what its end means for the queue.
 package struct Attempt: Sendable {
-    let sign: SignArtifact
-    private let attest: SignAttestation
-    private let resolve: ResolveTag
-    let queue: JobQueue
+    let parts: JobParts
+    private let handlers: [JobKind: any JobHandler]
     let retry: RetryPolicy
     let metrics: ServiceMetrics
     let trust: TrustKeeper?
     private let alarm: SignatureAlarm?
     let logger: Logger
 
+    var queue: JobQueue { parts.queue }
+
     /// - Parameters:
     ///   - trust: asked to look for a rotation when a failure hints at one.
     ///   - alarm: told of signatures that do not hold any more.
     package init(
-        sign: SignArtifact, attest: SignAttestation, queue: JobQueue, retry: RetryPolicy, metrics: ServiceMetrics,
-        trust: TrustKeeper? = nil, alarm: SignatureAlarm? = nil, logger: Logger
+        _ parts: JobParts, retry: RetryPolicy, metrics: ServiceMetrics, trust: TrustKeeper? = nil,
+        alarm: SignatureAlarm? = nil, logger: Logger
     ) {
-        self.sign = sign
-        self.attest = attest
-        resolve = ResolveTag(policy: sign.policy, registries: sign.registries)
-        self.queue = queue
+        self.parts = parts
+        handlers = JobKind.known.mapValues { $0.init(parts) }
         self.retry = retry
         self.metrics = metrics
         self.trust = trust
@@ -40,12 +38,12 @@ package struct Attempt: Sendable {
         }
     }
 
-    /// Settles, and wakes those who wait for it.
+    /// Settles, and does what follows from it.
     func end(_ claim: Claim, as outcome: Outcome, _ trace: AttemptTrace) async {
         do {
             let settlement = try await settled(claim, outcome)
             metrics.outcomes.increment(outcome.name)
-            try await wake(claim, outcome)
+            try await handlers[claim.kind]?.settled(claim, as: outcome)
             try await alarm?.ended(claim, as: outcome)
             if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
                 metrics.pushToSigned.observe(sincePush)
@@ -63,15 +61,6 @@ package struct Attempt: Sendable {
         }
     }
 
-    private func wake(_ claim: Claim, _ outcome: Outcome) async throws {
-        switch (claim.work, outcome) {
-        case (.sign(let target, _), _): try await queue.wakeAttestations(of: target)
-        case (.attest(let target, _), .retry(let failure, _, _)) where failure.code == SignAttestation.waitingCode:
-            if try await attest.isDue(target) { try await queue.wakeAttestation(target) }
-        default: break
-        }
-    }
-
     private func outcome(of claim: Claim, _ trace: AttemptTrace) async -> Outcome? {
         do { return try await claim.lease.lasting { try await work(claim, trace) } } catch {
             if await isTold(error, claim, trace) { return .broken(failed(error).failure) }
@@ -80,13 +69,10 @@ package struct Attempt: Sendable {
     }
 
     private func work(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
-        switch claim.work {
-        case .sign(let target, _): try await sign(target, claim, trace)
-        case .attest(let target, _): try await attest(target, claim, trace)
-        case .withdraw(let target): try await withdraw(target, claim, trace)
-        case .resolve(let repository, _, let tag, let actor):
-            try await resolve(tag, in: repository, actor: actor, trace)
+        guard let handler = handlers[claim.kind] else {
+            throw QueueError.unreadable(table: "job", what: "kind of job \(claim.jobID)")
         }
+        return try await handler(claim, trace)
     }
 
     /// Tells who has to know it of a signature that does not hold any more.
@@ -98,7 +84,7 @@ package struct Attempt: Sendable {
             guard let alarm, try await alarm.failed(error, failure, claim), let target = claim.target else {
                 return false
             }
-            guard try await sign.line.journal.lineage(of: target).state == .signed, !Task.isCancelled else {
+            guard try await parts.journal.lineage(of: target).state == .signed, !Task.isCancelled else {
                 return false
             }
         } catch {
@@ -148,12 +134,6 @@ package struct Attempt: Sendable {
         return outcome
     }
 
-    private func withdraw(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
-        guard try await sign.line.journal.lineage(of: target).state == .revoked else { return .notRevoked }
-        let place = try sign.registries.place(of: target.repository)
-        return try await trace.stage(.publish) { try await sign.withdrawal.everything(target, place, claim) }
-    }
-
     /// Settles, and again a few times if the database hiccups: an attempt that cost a log entry is worth it, and the lease
     /// token keeps a late one from doing harm.
     ///
@@ -183,9 +163,7 @@ extension Outcome {
         case .retry: "retry"
         case .failed: "failed"
         case .broken: "broken"
-        case .resolved: "resolved"
-        case .withdrawn: "withdrawn"
-        case .notRevoked: "not_revoked"
+        case .ended(let end): end.name
         case .released: "released"
         }
     }

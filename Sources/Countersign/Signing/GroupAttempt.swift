@@ -12,6 +12,8 @@ import Sigstore
 /// evidence of its own takes the ordinary line.
 struct GroupAttempt: Sendable {
     private let attempt: Attempt
+    /// The line of one by itself.
+    private let ordinary: SignArtifact
     private let held: HeldClaims
     /// Members that are looked at, or published, at once.
     private let width: Int
@@ -19,11 +21,12 @@ struct GroupAttempt: Sendable {
     /// How often a statement is made anew because members fell out of it; afterwards all wait a moment.
     private static let rounds = 4
 
-    private var line: GroupLine { GroupLine(line: attempt.sign.line) }
-    private var journal: Journal { attempt.sign.line.journal }
+    private var line: GroupLine { GroupLine(line: ordinary.line) }
+    private var journal: Journal { ordinary.line.journal }
 
     init(_ attempt: Attempt, held: HeldClaims, width: Int) {
         self.attempt = attempt
+        ordinary = SignArtifact(attempt.parts)
         self.held = held
         self.width = width
     }
@@ -105,17 +108,19 @@ struct GroupAttempt: Sendable {
 
     private func look(at claim: Claim, _ standing: [Int64: EvidenceStanding]) async -> Look {
         guard await held.isGoingOn else { return .later(claim) }
-        guard case .sign(let target, recheck: false) = claim.work else { return .alone(claim) }
+        guard claim.kind == .sign, case .target(let target, isRecheck: false) = claim.subject else {
+            return .alone(claim)
+        }
         let known = standing[target.id]
         if let known, !known.isOfGroup || known.isPublished { return .alone(claim) }
         let trace = AttemptTrace(claim, logger: attempt.logger, metrics: attempt.metrics)
         do {
-            switch try await attempt.sign.approve(target, claim, trace) {
+            switch try await ordinary.approve(target, claim, trace) {
             case .ended(let outcome):
                 await end(claim, outcome, trace)
                 return .ended
             case .approved(let approved):
-                let isCapped = attempt.sign.line.signers.caps?.cover(target) ?? false
+                let isCapped = ordinary.line.signers.caps?.cover(target) ?? false
                 guard approved.order.formats == [.bundle], !isCapped else { return .alone(claim) }
                 let member = GroupMember(approved: approved, trace: trace)
                 if let known { return .begun(known.id, member) }
@@ -132,7 +137,7 @@ struct GroupAttempt: Sendable {
 
     /// Whether the registry has a signature of ours already, which is recorded then.
     private func isAdopted(_ member: GroupMember) async throws -> Bool {
-        let signer = try attempt.sign.line.signers.signer(for: member.order.rule)
+        let signer = try ordinary.line.signers.signer(for: member.order.rule)
         return try await member.trace.stage(.adopt) {
             try await !Adoption(journal: journal, signer: signer).adopt([.bundle], for: member.order).isEmpty
         }
@@ -230,14 +235,14 @@ struct GroupAttempt: Sendable {
         do {
             let manifest = try await member.claim.lease.lasting {
                 try FailPoint.groupMember.before(SigningStage.publish.injected)
-                let manifest = try await attempt.sign.publication.publish(
+                let manifest = try await ordinary.publication.publish(
                     logged, member.order, member.trace, sharing: shared)
                 try FailPoint.groupMember.after(SigningStage.publish.injected)
-                try await attempt.sign.follow(member.approved, member.trace)
+                try await ordinary.follow(member.approved, member.trace)
                 return manifest
             }
             outcome = .signed(
-                logged.record(member.order, manifest: manifest, policyVersion: attempt.sign.policy.version))
+                logged.record(member.order, manifest: manifest, policyVersion: ordinary.policy.version))
         } catch {
             outcome = attempt.outcome(of: error, for: member.claim, member.trace)
         }

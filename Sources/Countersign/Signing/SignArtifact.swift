@@ -4,6 +4,11 @@ import Logging
 import OCI
 import Sigstore
 
+extension JobKind {
+    /// Sign one target, or look again at one that is signed.
+    package static let sign = JobKind(rawValue: "sign")
+}
+
 /// The line one digest travels:
 ///
 ///     authorise → fetch → per format: adopt? → one certificate → sign → timestamp → ▮prepare
@@ -12,29 +17,31 @@ import Sigstore
 /// ▮ is a commit. What becomes public is durable before; a restart continues from the last commit with the same bytes, so
 /// that at any kill point there is one live log entry and one published artefact per target and format
 /// (docs/architecture.md, crash table).
-package struct SignArtifact: Sendable {
-    package let policy: SigningPolicy
-    package let registries: Registries
-    package let line: EvidenceLine
-    package let publication: Publication
-    let withdrawal: Withdrawal
-    package let queue: JobQueue
+struct SignArtifact: JobHandler {
+    static let kind = JobKind.sign
+    static let looksBack = true
 
-    package init(
-        policy: SigningPolicy, registries: Registries, signers: Signers, journal: Journal, subjects: SubjectTurns,
-        queue: JobQueue
-    ) {
-        self.policy = policy
-        self.registries = registries
-        line = EvidenceLine(journal: journal, signers: signers)
-        publication = Publication(journal: journal, subjects: subjects)
-        withdrawal = Withdrawal(journal: journal, subjects: subjects, signers: signers)
-        self.queue = queue
+    let policy: SigningPolicy
+    let registries: Registries
+    let line: EvidenceLine
+    let publication: Publication
+    private let withdrawal: Withdrawal
+    private let queue: JobQueue
+
+    init(_ parts: JobParts) {
+        policy = parts.policy
+        registries = parts.registries
+        line = EvidenceLine(journal: parts.journal, signers: parts.signers)
+        publication = Publication(journal: parts.journal, subjects: parts.subjects)
+        withdrawal = Withdrawal(journal: parts.journal, subjects: parts.subjects, signers: parts.signers)
+        queue = parts.queue
     }
 
-    func callAsFunction(_ target: Target, _ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+    static func takes(_ subject: Claim.Subject) -> Bool { subject.target?.purpose == .signature }
+
+    func callAsFunction(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
         let approved: Approved
-        switch try await approve(target, claim, trace) {
+        switch try await approve(try claim.requireTarget(), claim, trace) {
         case .ended(let outcome): return outcome
         case .approved(let found): approved = found
         }
@@ -118,7 +125,15 @@ package struct SignArtifact: Sendable {
         try await enqueueChildren(of: approved.subject, of: order.target, rule: order.rule, claim: order.claim)
     }
 
-    /// Said of an index that is signed, by a rule of before, they leave it signed (``JobQueue/conclude(jobID:leaseToken:as:_:in:)``).
+    /// Its attestations look again now: the signature that they wait for came, or never will.
+    func settled(_ claim: Claim, as outcome: Outcome) async throws {
+        try await queue.wakeAttestations(of: claim.requireTarget())
+    }
+
+    /// Said of an index that is signed, by a rule of before, they leave it signed.
+    static let saidBefore: Set<String> = [
+        "policy.refused", Lineage.supersededCode, Lineage.revokedCode, childrenOnlyCode, tooDeepCode,
+    ]
     static let childrenOnlyCode = "policy.children_only"
     static let tooDeepCode = "manifest.too_deep"
 
@@ -143,7 +158,7 @@ package struct SignArtifact: Sendable {
         }
         for start in stride(from: 0, to: requests.count, by: 500) {
             let some = Array(requests[start..<min(start + 500, requests.count)])
-            if case .sign(_, recheck: true) = claim.work {
+            if claim.isRecheck {
                 try await queue.enqueue(unknown: some)
             } else {
                 _ = try await queue.enqueue(some)

@@ -97,10 +97,5 @@ package struct SignatureAlarm: Sendable {
 
 extension Claim {
     /// What it looks back at; nil where something is to be signed.
-    fileprivate var rechecked: Target? {
-        switch work {
-        case .sign(let target, recheck: true), .attest(let target, recheck: true): target
-        default: nil
-        }
-    }
+    fileprivate var rechecked: Target? { isRecheck ? target : nil }
 }

@@ -60,10 +60,9 @@ import Testing
     /// Works the line itself, without what stops it.
     private func untrusted(_ doubter: SigningDaemon, _ line: SigningLine) async throws {
         let claim = try await doubter.claimOne()
-        let target = try #require(claim.target)
         let trace = AttemptTrace(claim, logger: SigningDaemon.silence, metrics: ServiceMetrics())
         let failure = await #expect(throws: StageFailure.self) {
-            try await doubter.attempt.sign(target, claim, trace)
+            try await SignArtifact(doubter.attempt.parts)(claim, trace)
         }
         let code = failure.map { AttemptFailure($0).failure.code }
         #expect(code == "queue.lease_untrusted")

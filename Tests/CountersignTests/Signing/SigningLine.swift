@@ -264,15 +264,12 @@ struct SigningDaemon: Sendable {
         self.database = database
         queue = database.anotherQueue(settings: settings, tenants: tenants)
         attempt = Attempt(
-            sign: SignArtifact(
+            JobParts(
                 policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),
-                subjects: SubjectTurns(pool: database.pool), queue: queue),
-            attest: SignAttestation(
-                policy: policy, registries: registries, signers: signers, journal: Journal(pool: database.pool),
-                subjects: SubjectTurns(pool: database.pool), records: AttestationRecords(pool: database.pool),
-                documents: DocumentStore(pool: database.pool), memory: DocumentMemory(capacity: 64 << 20),
-                inlineLimit: inlineLimit),
-            queue: queue, retry: Self.impatience, metrics: ServiceMetrics(), trust: trust,
+                subjects: SubjectTurns(pool: database.pool), queue: queue,
+                attestations: AttestationRecords(pool: database.pool), documents: DocumentStore(pool: database.pool),
+                memory: DocumentMemory(capacity: 64 << 20), inlineLimit: inlineLimit),
+            retry: Self.impatience, metrics: ServiceMetrics(), trust: trust,
             alarm: SignatureAlarm(alerts: Alerts(pool: database.pool, logger: Self.silence)), logger: Self.silence)
     }
 

@@ -14,7 +14,7 @@ extension QueueModel {
             case .retry(let failure, let delay, let counts):
                 putBack(held.back(error: failure, delay: delay, uncounted: counts ? 0 : 1, failures: 1))
             case .released: putBack(held.back(error: nil, delay: .zero, uncounted: 1, failures: 0))
-            case .broken, .resolved, .withdrawn, .notRevoked: nil
+            case .broken, .ended: nil
             }
         guard let settlement else { throw .leaseLost(jobID: held.jobID) }
         return settlement

@@ -62,8 +62,9 @@ struct SimulatedAttempt: Sendable {
         self.isAlone = isAlone
         target = Self.targets[held.target]
         claim = Claim(
-            jobID: held.jobID, leaseToken: held.token, work: .sign(target, recheck: false), lane: .live,
-            attempt: held.attempt, failures: held.failures, crashes: held.crashes, depth: 0, deliveryKey: nil,
+            jobID: held.jobID, leaseToken: held.token, kind: .sign, subject: .target(target, isRecheck: false),
+            lane: .live, attempt: held.attempt, failures: held.failures, crashes: held.crashes, depth: 0,
+            deliveryKey: nil,
             groupID: nil, lease: LeaseTrust(jobID: held.jobID, until: .now))
     }
 

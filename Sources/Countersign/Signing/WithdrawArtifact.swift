@@ -1,22 +1,79 @@
 import OCI
 import Postgres
 
-extension JobQueue {
-    /// Ends a withdrawal: what it came to is written down, and the attestations that were taken out with the signature say
-    /// so. A release that came meanwhile wins: then the job is due again, to sign.
-    static func withdrawn(
-        _ claim: Claim, _ target: Target, isUnlisted: Bool, undeleted: Failure?, in session: Session
-    ) throws -> Settlement? {
-        try lock([claim.jobID], in: session)
+extension JobKind {
+    /// Take what was published of a revoked artifact out of what the registry lists.
+    package static let withdraw = JobKind(rawValue: "withdraw")
+}
+
+/// What was published of a revoked artifact is taken out: what the registry does is ``Withdrawal``'s, what is written down of
+/// it is here.
+struct WithdrawArtifact: JobHandler {
+    static let kind = JobKind.withdraw
+
+    private let registries: Registries
+    private let journal: Journal
+    private let withdrawal: Withdrawal
+
+    init(_ parts: JobParts) {
+        registries = parts.registries
+        journal = parts.journal
+        withdrawal = Withdrawal(journal: parts.journal, subjects: parts.subjects, signers: parts.signers)
+    }
+
+    static func takes(_ subject: Claim.Subject) -> Bool { subject.target != nil }
+
+    func callAsFunction(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
+        let target = try claim.requireTarget()
+        guard try await journal.lineage(of: target).state == .revoked else { return .notRevoked }
+        let place = try registries.place(of: target.repository)
+        return try await trace.stage(.publish) { try await withdrawal.everything(target, place, claim) }
+    }
+
+    /// What keeps a withdrawal from its end, for whoever asks what became of the revocation.
+    static func putBack(_ claim: Claim, after failure: Failure, in session: Session) throws {
+        let target = try claim.requireTarget()
+        _ = try session.execute(
+            """
+            UPDATE countersign.revocation SET removal_error = \(try failure.json())::jsonb
+            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
+                AND released_at IS NULL AND removal = 'asked'
+            """)
+    }
+}
+
+extension Outcome {
+    /// What was published of a revoked artifact is out of the registry's lists; `false`: the registry lists it by itself.
+    /// Whether it is deleted, the attachments say. `undeleted`: why the registry, or our own record, did not let us delete.
+    static func withdrawn(isUnlisted: Bool, undeleted: Failure?) -> Outcome {
+        .ended(ArtifactWithdrawn(isUnlisted: isUnlisted, undeleted: undeleted))
+    }
+
+    /// A withdrawal of what is not revoked: released meanwhile, or taken up from a letter of that time. Its job is to sign what
+    /// waits for a signature, or is over.
+    static var notRevoked: Outcome { .ended(NotRevoked()) }
+}
+
+/// What a withdrawal came to is written down, and the attestations that were taken out with the signature say so. A release
+/// that came meanwhile wins: then the job is due again, to sign.
+private struct ArtifactWithdrawn: JobEnd {
+    let isUnlisted: Bool
+    let undeleted: Failure?
+
+    var name: String { "withdrawn" }
+
+    func settle(_ claim: Claim, in session: Session) throws -> Settlement? {
+        let target = try claim.requireTarget()
+        try JobQueue.lock([claim.jobID], in: session)
         let rows = try session.query(
             """
             WITH held AS MATERIALIZED (
                 SELECT * FROM countersign.job
                 WHERE id = \(claim.jobID) AND lease_token = \(claim.leaseToken) AND leased FOR UPDATE),
-            \(endedOrRequeued()),
+            \(JobQueue.endedOrRequeued()),
             told AS (
                 UPDATE countersign.revocation
-                SET removal = CASE WHEN NOT \(isUnlisted) THEN 'listed' WHEN \(deleted(target)) THEN 'deleted'
+                SET removal = CASE WHEN NOT \(isUnlisted) THEN 'listed' WHEN \(Self.deleted(target)) THEN 'deleted'
                         ELSE 'removed' END,
                     removed_at = now(), removal_error = \(try undeleted?.json())::jsonb
                 WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
@@ -53,13 +110,27 @@ extension JobQueue {
                 }
             try AuditLog.append(entry, in: session)
         }
-        return try settlements(rows, ended: .revoked)[claim.jobID]
+        return try JobQueue.settlements(rows, ended: .revoked)[claim.jobID]
     }
 
-    /// Ends a withdrawal of what is not revoked. Pushes may have folded into its job, and whatever waits for a signature has no
-    /// other: that one is due at once, as if for the first time.
-    static func notRevoked(_ claim: Claim, in session: Session) throws -> Settlement? {
-        try lock([claim.jobID], in: session)
+    /// Everything of ours on the artifact was a manifest of its own and is deleted. A layer of a legacy tag never is: the
+    /// manifest around it is everybody's.
+    private static func deleted(_ target: Target) -> Query {
+        """
+        (SELECT coalesce(bool_and(a.deleted_at IS NOT NULL), false)
+            FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
+            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int)
+        """
+    }
+}
+
+/// Pushes may have folded into the job of a withdrawal that nobody wants, and whatever waits for a signature has no other: that
+/// one is due at once, as if for the first time.
+private struct NotRevoked: JobEnd {
+    var name: String { "not_revoked" }
+
+    func settle(_ claim: Claim, in session: Session) throws -> Settlement? {
+        try JobQueue.lock([claim.jobID], in: session)
         let rows = try session.query(
             """
             WITH held AS MATERIALIZED (
@@ -88,25 +159,5 @@ extension JobQueue {
             """)
         guard let row = rows.first else { return nil }
         return try row.decode("is_wanted") ? .requeued : .ended(nil, sincePush: row.decode("age"))
-    }
-
-    /// Everything of ours on the artifact was a manifest of its own and is deleted. A layer of a legacy tag never is: the
-    /// manifest around it is everybody's.
-    private static func deleted(_ target: Target) -> Query {
-        """
-        (SELECT coalesce(bool_and(a.deleted_at IS NOT NULL), false)
-            FROM countersign.target t JOIN countersign.attachment a ON a.target_id = t.id
-            WHERE t.digest = \(target.digest.description)::text AND t.repository_id = \(target.repositoryID)::int)
-        """
-    }
-
-    /// What keeps a withdrawal from its end, for whoever asks what became of the revocation.
-    static func withdrawalFailed(_ target: Target, _ failure: Failure, in session: Session) throws {
-        _ = try session.execute(
-            """
-            UPDATE countersign.revocation SET removal_error = \(try failure.json())::jsonb
-            WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
-                AND released_at IS NULL AND removal = 'asked'
-            """)
     }
 }
