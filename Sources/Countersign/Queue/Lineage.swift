@@ -147,14 +147,16 @@ extension Journal {
     }
 
     /// Writes down that the registry lists these no more, or has them no more. Fenced.
+    /// - Parameter act: a row of the audit log, written with it; none where there is nothing to write down.
     func removed(
-        _ attachments: [PublishedAttachment], deleted: Bool = false, for claim: Claim
+        _ attachments: [PublishedAttachment], deleted: Bool = false, writing act: AuditLog.Entry? = nil,
+        for claim: Claim
     ) async throws(QueueError) {
         guard !attachments.isEmpty else { return }
         try FailPoint.recordRemoval.before(QueueError.injected)
-        _ = try await pool.together { session in
+        try await pool.together { session in
             _ = try Self.fence(claim, in: session)
-            return try session.execute(
+            _ = try session.execute(
                 """
                 UPDATE countersign.attachment a SET removed_at = coalesce(a.removed_at, now()),
                     deleted_at = CASE WHEN \(deleted) THEN now() ELSE a.deleted_at END
@@ -162,6 +164,7 @@ extension Journal {
                     AS g(evidence_id, target_id)
                 WHERE a.evidence_id = g.evidence_id AND a.target_id = g.target_id
                 """)
+            if let act { try AuditLog.append(act, in: session) }
         }
         try FailPoint.recordRemoval.after(QueueError.injected)
     }

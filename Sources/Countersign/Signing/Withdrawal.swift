@@ -36,7 +36,12 @@ struct Withdrawal: Sendable {
         let isUnlisted = try await subjects.taking(target, at: place.repository, for: claim) {
             try await unlist(older, target, place)
         }
-        try await journal.removed(isUnlisted ? older : older.filter { $0.format == .legacy }, for: claim)
+        var act = AuditLog.Entry(action: "artifact.withdraw", byDaemon: ())
+        (act.repository, act.subject) = (target.repository.description, target.digest.description)
+        act.detail =
+            "earlier generations unlisted\(isUnlisted ? "" : " where they are layers"), generation \(target.generation)"
+        try await journal.removed(
+            isUnlisted ? older : older.filter { $0.format == .legacy }, writing: act, for: claim)
     }
 
     /// The evidence of the last signature as a bundle, where it has to stay; nil where none has to.

@@ -70,6 +70,30 @@ import Testing
         #expect(try await line.database.jobCount() == 0)
     }
 
+    @Test func `a generation that takes older ones out of the lists is a row of the audit log, once`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        func told() async throws -> [AuditLog.Entry] {
+            try await AuditLog(pool: line.database.pool).latest(10).filter { $0.action == "artifact.withdraw" }
+        }
+        _ = try await open(line, digest)
+        try await daemon.workOff()
+        #expect(try await told().isEmpty, "the older one stays")
+
+        _ = try await open(line, digest, removing: true, batch: 2)
+        try await daemon.workOff()
+        // another look finds nothing more to take out
+        try await line.push(digest)
+        try await daemon.workOff()
+        let acts = try await told()
+        #expect(acts.map(\.detail) == ["earlier generations unlisted, generation 2"])
+        #expect(acts.map(\.actor) == ["daemon"] && acts.map(\.subject) == [digest.description])
+        #expect(acts.map(\.repository) == [line.repository.description])
+    }
+
     @Test func `an image whose documents are listed as bundles keeps a signature that is one`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest
