@@ -127,6 +127,21 @@ import Testing
         }
     }
 
+    /// What cannot be read in an answer is the log's fault, and waited out: a job must not end for it.
+    @Test(arguments: [
+        "{}", #"{"kind":"hashedrekord"}"#, #"{"apiVersion":"0.0.2"}"#, #"{"kind":1,"apiVersion":2}"#, "no",
+    ])
+    func `a leaf that does not say what it is, is a bad answer`(leaf: String) async throws {
+        tiles.append(Array(leaf.utf8))
+        tiles.publish()
+        try await log(duplicateOf: 0) { log, _ in
+            let submitted = await #expect(throws: SigstoreError.self) { try await log.submit(request) }
+            #expect(submitted?.code == "rekor.bad_answer")
+            let followed = await #expect(throws: SigstoreError.self) { try await log.entries(from: 0, limit: 1) }
+            #expect(followed?.code == "rekor.bad_answer")
+        }
+    }
+
     @Test func `many duplicates share one checkpoint and its tiles`() async throws {
         grow(40)
         tiles.append(body)

@@ -43,30 +43,8 @@ extension RekorV2: LogFollower {
         var entries: [TlogEntry] = []
         for position in Int(first - start)..<min(width, Int(first - start) + limit) {
             let leaf = start + UInt64(position)
-            guard try await tree.leafHash(leaf) == Merkle.leafHash(bodies[position]) else {
-                throw .badAnswer(.rekor, detail: "entry \(leaf) is not the leaf of its tile", answerMayBeLost: false)
-            }
-            entries.append(try Self.entry(leaf, bodies[position], in: view))
+            entries.append(try await entry(leaf, bodies[position], in: view))
         }
         return entries
-    }
-
-    private func bundle(_ path: TilePath) async throws(SigstoreError) -> [[UInt8]] {
-        let bytes = try await tiles.tile(path)
-        do throws(SigstoreError) { return try TilePath.entries(in: bytes, atLeast: path.width) } catch {
-            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
-        }
-    }
-
-    private static func entry(_ index: UInt64, _ body: [UInt8], in view: LogView) throws(SigstoreError) -> TlogEntry {
-        do throws(SigstoreError) {
-            let type = try JSONField(document: "tlog entry body", parsing: body)
-            return TlogEntry(
-                logIndex: Int64(index), logID: view.checkpoint.log.logID, kind: try type.required("kind").string(),
-                version: try type.required("apiVersion").string(), integratedTime: 0, inclusionPromise: nil,
-                inclusionProof: nil, canonicalizedBody: body)
-        } catch {
-            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
-        }
     }
 }

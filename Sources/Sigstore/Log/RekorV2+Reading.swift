@@ -16,7 +16,7 @@ extension RekorV2: LogReader {
     public func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? {
         guard let position = UInt64(exactly: index) else { return nil }
         guard let view = try await view(covering: position) else { return nil }
-        return try await entry(position, in: view)
+        return try await proven(position, in: view)
     }
 
     public func consistencyProof(
@@ -69,30 +69,41 @@ extension RekorV2: LogReader {
         }
     }
 
-    private func entry(_ index: UInt64, in view: LogView) async throws(SigstoreError) -> TlogEntry {
-        let tree = view.tree
+    /// The entry of an index with its proof: what is under the root, so that the proof made of the tree holds for it.
+    private func proven(_ index: UInt64, in view: LogView) async throws(SigstoreError) -> TlogEntry {
         let first = index & ~0xFF
-        let path = TilePath(kind: .entries, index: index >> 8, width: Int(min(256, tree.size - first)))
-        let bundle = try await tiles.tile(path)
-        let body: [UInt8]
-        let type: JSONField
+        let width = Int(min(256, view.tree.size - first))
+        let bodies = try await bundle(TilePath(kind: .entries, index: index >> 8, width: width))
+        var entry = try await self.entry(index, bodies[Int(index - first)], in: view)
+        let checkpoint = view.checkpoint.checkpoint
+        entry.inclusionProof = TlogEntry.InclusionProof(
+            logIndex: Int64(index), rootHash: checkpoint.rootHash, treeSize: Int64(checkpoint.size),
+            hashes: try await view.tree.inclusionProof(of: index), checkpoint: checkpoint.note)
+        return entry
+    }
+
+    /// The bodies of an entry bundle, as many as its path says at least.
+    func bundle(_ path: TilePath) async throws(SigstoreError) -> [[UInt8]] {
+        let bytes = try await tiles.tile(path)
+        do throws(SigstoreError) { return try TilePath.entries(in: bytes, atLeast: path.width) } catch {
+            throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
+        }
+    }
+
+    /// The entry that a body is, once it was held against the leaf that the checkpoint covers; without a proof. A body that does
+    /// not say of which kind it is, is the log's fault.
+    func entry(_ index: UInt64, _ body: [UInt8], in view: LogView) async throws(SigstoreError) -> TlogEntry {
+        guard try await view.tree.leafHash(index) == Merkle.leafHash(body) else {
+            throw .badAnswer(.rekor, detail: "entry \(index) is not the leaf of its tile", answerMayBeLost: false)
+        }
         do throws(SigstoreError) {
-            body = try TilePath.entries(in: bundle, atLeast: path.width)[Int(index - first)]
-            type = try JSONField(document: "tlog entry body", parsing: body)
+            let type = try JSONField(document: "tlog entry body", parsing: body)
+            return TlogEntry(
+                logIndex: Int64(index), logID: view.checkpoint.log.logID, kind: try type.required("kind").string(),
+                version: try type.required("apiVersion").string(), integratedTime: 0, inclusionPromise: nil,
+                inclusionProof: nil, canonicalizedBody: body)
         } catch {
             throw .badAnswer(.rekor, detail: error.observed, answerMayBeLost: false)
         }
-        // the tile is under the root, so the proof made of it holds for this body
-        guard try await tree.leafHash(index) == Merkle.leafHash(body) else {
-            throw .badAnswer(.rekor, detail: "entry \(index) is not the leaf of its tile", answerMayBeLost: false)
-        }
-        let checkpoint = view.checkpoint.checkpoint
-        return TlogEntry(
-            logIndex: Int64(index), logID: view.checkpoint.log.logID, kind: try type.required("kind").string(),
-            version: try type.required("apiVersion").string(), integratedTime: 0, inclusionPromise: nil,
-            inclusionProof: TlogEntry.InclusionProof(
-                logIndex: Int64(index), rootHash: checkpoint.rootHash, treeSize: Int64(checkpoint.size),
-                hashes: try await tree.inclusionProof(of: index), checkpoint: checkpoint.note),
-            canonicalizedBody: body)
     }
 }
