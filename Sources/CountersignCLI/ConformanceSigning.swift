@@ -55,7 +55,7 @@ struct ConformanceSigning: AsyncParsableCommand {
             content.submission(digest: digest.bytes), by: .certificate(certificate.leaf))
         var entries: [TlogEntry] = []
         for service in try services.logs(at: now) {
-            let log = Self.log(service, root, http)
+            let log = try Self.log(service, root, http)
             entries.append(try await log.submit(log.request(for: submission)))
         }
         let bundle = UnverifiedBundle(content, .certificate(certificate.leaf.der), entries, timestamps: timestamps)
@@ -80,12 +80,10 @@ struct ConformanceSigning: AsyncParsableCommand {
 
     private static func log(
         _ service: SigningConfig.Service, _ root: TrustedRoot, _ http: HTTPClient
-    ) -> any TransparencyLog {
-        guard service.majorApiVersion == 2 else {
-            return RekorV1(url: service.url, http: http, route: route(service.url))
-        }
-        return RekorV2(
-            url: service.url, verifier: CheckpointVerifier(logs: { root.tlogs }), http: http, route: route(service.url))
+    ) throws(SigstoreError) -> any TransparencyLog {
+        try RekorAPI(version: service.majorApiVersion).client(
+            at: .init(url: service.url, route: route(service.url)), verifier: CheckpointVerifier(logs: { root.tlogs }),
+            http: http)
     }
 
     /// Private addresses and plain HTTP only for an instance on this machine.

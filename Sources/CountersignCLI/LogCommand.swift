@@ -21,7 +21,7 @@ struct LogCommand: AsyncParsableCommand {
 /// Where a command looks: a log, or the daemon.
 struct LogSourceOptions: ParsableArguments {
     @Option(help: "A log's URL, such as https://rekor.sigstore.dev.") var rekorUrl: String?
-    @Option(help: "The API it speaks, 1 or 2. Default: it is asked.") var rekorVersion: Int?
+    @Option(help: "The API it speaks, \(RekorAPI.versions). Default: it is asked.") var rekorVersion: Int?
     @Option(help: "Which log of the trust material, by name or URL. Default: the first.") var log: String?
     @Option(help: "The daemon's API (or COUNTERSIGN_API, where no log and no trust material is named).")
     var api: String?
@@ -38,8 +38,8 @@ struct LogSourceOptions: ParsableArguments {
     }
 
     func validate() throws {
-        if let rekorVersion, ![1, 2].contains(rekorVersion) {
-            throw ValidationError("--rekor-version is 1 or 2.")
+        if let rekorVersion, (try? RekorAPI(version: rekorVersion)) == nil {
+            throw ValidationError("--rekor-version is \(RekorAPI.versions).")
         }
         if api != nil, rekorUrl != nil { throw ValidationError("Ask one: --api, or --rekor-url.") }
     }
@@ -69,14 +69,13 @@ struct LogSourceOptions: ParsableArguments {
     func site(_ trust: Trust?, http: HTTPClient) async throws -> LogSite {
         if let rekorUrl {
             let upstream = upstream(rekorUrl)
-            let version: Int
+            let api: RekorAPI
             if let rekorVersion {
-                version = rekorVersion
+                api = try RekorAPI(version: rekorVersion)
             } else {
-                version = try await LogSite.version(of: upstream, http: http)
+                api = try await LogSite.api(of: upstream, http: http)
             }
-            return LogSite(
-                .init(name: rekorUrl, version: version, upstream: upstream), trusting: trust?.verifier, http: http)
+            return LogSite(.init(name: rekorUrl, api: api, upstream: upstream), trusting: trust?.verifier, http: http)
         }
         guard let trust else {
             throw CommandFailure(
@@ -114,15 +113,18 @@ struct LogSourceOptions: ParsableArguments {
             return try ConfigurationOption.load(path).sigstore.services(material.signingConfig, at: Date()).logs
         }
         if let services = try material.signingConfig?.logs(at: Date()) {
-            return services.map { .init(name: $0.url, version: $0.majorApiVersion, upstream: upstream($0.url)) }
+            return try services.map { service in
+                .init(
+                    name: service.url, api: try RekorAPI(version: service.majorApiVersion),
+                    upstream: upstream(service.url))
+            }
         }
         var logs: [InstanceServices.Log] = []
         for trusted in material.trustedRoot.tlogs where log == nil || log == trusted.baseURL {
             let upstream = upstream(trusted.baseURL)
             logs.append(
                 .init(
-                    name: trusted.baseURL, version: try await LogSite.version(of: upstream, http: http),
-                    upstream: upstream))
+                    name: trusted.baseURL, api: try await LogSite.api(of: upstream, http: http), upstream: upstream))
         }
         return logs
     }

@@ -64,19 +64,18 @@ struct OnlineOptions: ParsableArguments {
     ) -> OnlineLogs {
         guard let configuration else {
             return OnlineLogs(
-                root: trust.trustedRoot, url: rekorUrl, http: http, route: route ?? HTTPRoute(), remember: remember)
+                root: trust.trustedRoot, url: rekorUrl, others: upstream ?? .init(url: ""), http: http,
+                remember: remember)
         }
         return OnlineLogs(
-            trust, as: configuration.sigstore, url: rekorUrl, http: http, route: route, remember: remember)
+            trust, as: configuration.sigstore, url: rekorUrl, others: upstream, http: http, remember: remember)
     }
 
     /// How a log is reached that no configuration names; nil if nothing is said of it.
-    private var route: HTTPRoute? {
+    private var upstream: UpstreamConfiguration? {
         guard logPlainHttp || logPrivateNetwork || logCaFile != nil else { return nil }
-        var route = HTTPRoute()
-        route.allowPlainHTTP = logPlainHttp
-        route.addresses = logPrivateNetwork ? .privateAllowed : .publicOnly
-        route.caFile = logCaFile
-        return route
+        var upstream = UpstreamConfiguration(url: "")
+        (upstream.plainHTTP, upstream.privateNetwork, upstream.caFile) = (logPlainHttp, logPrivateNetwork, logCaFile)
+        return upstream
     }
 }

@@ -79,23 +79,24 @@ import Testing
         for file in ["p384.pem", "pkcs1.pem", "ed25519.pem"] {
             #expect(try ManagedKey(pem: Self.text(file)).caveat != nil)
         }
-        let places = [(1, false), (1, true), (2, false)]
-        for (version, byDigest) in places {
-            try ManagedKey(pem: Self.text("p384.pem")).checkLoggable(inRekor: version, byDigest: byDigest)
-            try ManagedKey(pem: Self.text("pkcs1.pem")).checkLoggable(inRekor: version, byDigest: byDigest)
+        let places: [(RekorAPI, Bool)] = [(.v1, false), (.v1, true), (.v2, false)]
+        for (api, byDigest) in places {
+            try ManagedKey(pem: Self.text("p384.pem")).checkLoggable(in: api, byDigest: byDigest)
+            try ManagedKey(pem: Self.text("pkcs1.pem")).checkLoggable(in: api, byDigest: byDigest)
         }
         let edwards = try ManagedKey(pem: Self.text("ed25519.pem"))
-        try edwards.checkLoggable(inRekor: 1, byDigest: false)
-        for (version, byDigest) in places.dropFirst() {
+        try edwards.checkLoggable(in: .v1, byDigest: false)
+        for (api, byDigest) in places.dropFirst() {
             let error = #expect(throws: SigstoreError.self) {
-                try edwards.checkLoggable(inRekor: version, byDigest: byDigest)
+                try edwards.checkLoggable(in: api, byDigest: byDigest)
             }
             #expect(error?.code == "identity.key" && error?.observed.contains("use a P-256 key") == true)
         }
         let odd = ManagedKey(try PrivateKey.generate(.rsa(bits: 2560)))
-        try odd.checkLoggable(inRekor: 1, byDigest: true)
-        let error = #expect(throws: SigstoreError.self) { try odd.checkLoggable(inRekor: 2, byDigest: false) }
+        try odd.checkLoggable(in: .v1, byDigest: true)
+        let error = #expect(throws: SigstoreError.self) { try odd.checkLoggable(in: .v2, byDigest: false) }
         #expect(error?.code == "identity.key" && error?.observed.contains("2560") == true)
+        #expect(error?.observed.hasSuffix("; use a P-256 key, or a Rekor v1") == true)
     }
 
     @Test func `no description shows a key`() throws {

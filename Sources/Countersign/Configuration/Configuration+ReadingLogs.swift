@@ -14,15 +14,22 @@ extension ConfigurationReading {
     }
 
     private func log(_ section: ConfigurationSection) -> InstanceServices.Log {
-        var version = 1
-        section.read("version", into: &version)
         var log = InstanceServices.Log(
-            name: section.required("name", "what rules call it by"), version: version, upstream: upstream(section),
+            name: section.required("name", "what rules call it by"), api: api(section), upstream: upstream(section),
             tilesURL: section.string("tiles_url"))
         section.section("witnesses") { section in
             (log.witnesses, log.witnessQuorum) = cosigners(section)
         }
         return log
+    }
+
+    private func api(_ section: ConfigurationSection) -> RekorAPI {
+        var version = RekorAPI.v1.version
+        section.read("version", into: &version)
+        do throws(SigstoreError) { return try RekorAPI(version: version) } catch {
+            section.complain("version", "is the API that it speaks: \(RekorAPI.versions)")
+            return .v1
+        }
     }
 
     /// Witnesses, and how many of them it takes: all, where nothing else is said.

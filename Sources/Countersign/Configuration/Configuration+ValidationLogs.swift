@@ -13,12 +13,13 @@ extension Problems {
                 log.name.isLabel(extra: "-._"), "\(path).name",
                 "'\(log.name)' must be lower-case letters, digits, '.', '_' and '-', at most 63")
             check(seen.insert(log.name).inserted, "\(path).name", "'\(log.name)' is used twice")
-            check((1...2).contains(log.version), "\(path).version", "is the API that it speaks: 1 or 2")
             upstream(path, log.upstream)
-            check(log.witnesses.isEmpty || log.version == 2, "\(path).witnesses", "only a Rekor v2 has witnesses")
+            check(
+                log.witnesses.isEmpty || log.api.isTiled, "\(path).witnesses",
+                "only a \(RekorAPI.names(\.isTiled)) has witnesses")
             cosigners("\(path).witnesses", log.witnesses, quorum: log.witnessQuorum)
             guard let tiles = log.tilesURL else { continue }
-            check(log.version == 2, "\(path).tiles_url", "only a Rekor v2 has tiles")
+            check(log.api.isTiled, "\(path).tiles_url", "only a \(RekorAPI.names(\.isTiled)) has tiles")
             var reached = log.upstream
             reached.url = tiles
             check(

@@ -1,4 +1,5 @@
 import OCI
+import Sigstore
 
 extension Configuration {
     /// Whether every rule can be signed as it says: format, identity, log, and the place of the signatures.
@@ -29,13 +30,14 @@ extension Configuration {
         return problems.found
     }
 
-    /// Rekor v2 says nothing of when: somebody else has to say it, also of what a key signed, since the log itself is trusted
-    /// as of some time.
+    /// A log that does not date its entries says nothing of when: somebody else has to say it, also of what a key signed, since
+    /// the log itself is trusted as of some time.
     private func timestampProblems(_ problems: inout Problems) {
         guard sigstore.timestampAuthority == nil, !sigstore.trust.mayNameServices else { return }
-        problems.check(
-            sigstore.namedLogs.allSatisfy { $0.version == 1 }, "sigstore.timestamp_authority",
-            "is missing: a Rekor v2 log does not date its entries, so that what is entered there needs a timestamp, "
+        guard let log = sigstore.namedLogs.first(where: { !$0.api.datesEntries }) else { return }
+        problems.add(
+            "sigstore.timestamp_authority",
+            "is missing: a \(log.api) log does not date its entries, so that what is entered there needs a timestamp, "
                 + "whatever it is signed with")
     }
 }
@@ -55,7 +57,8 @@ extension Problems {
             check(logs.contains { $0.name == log }, "\(path).log", "'\(log)' is not a name of sigstore.logs")
         }
         check(
-            !rule.formats.contains(.legacy) || logs.contains { $0.version == 1 }, "\(path).formats",
-            "legacy signatures are entered in Rekor v1 only, and only Rekor v2 is configured")
+            !rule.formats.contains(.legacy) || logs.contains { $0.api.datesEntries }, "\(path).formats",
+            "legacy signatures are entered in \(RekorAPI.names(\.datesEntries)) only, and only "
+                + "\(RekorAPI.names { api in logs.contains { $0.api == api } }) is configured")
     }
 }

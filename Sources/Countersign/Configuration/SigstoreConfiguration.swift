@@ -14,7 +14,7 @@ package struct SigstoreConfiguration: Sendable {
     package var rekor: UpstreamConfiguration?
     /// The transparency logs, in the order of preference; empty: ``rekor``, or the signing configuration's.
     package var logs: [InstanceServices.Log] = []
-    /// Who must have cosigned the checkpoints of Rekor v2 logs, whoever names these; the first that fits a log counts.
+    /// Who must have cosigned the checkpoints of logs of tiles, whoever names these; the first that fits a log counts.
     package var witnesses: [LogWitnesses] = []
     /// How often each log is asked for its newest checkpoint, which must extend the last one. Default 1 min.
     package var logWatchInterval: Duration = .seconds(60)
@@ -62,7 +62,7 @@ package struct SigstoreConfiguration: Sendable {
 
     /// The logs that the configuration itself names, in the order of preference.
     package var namedLogs: [InstanceServices.Log] {
-        (rekor.map { [InstanceServices.Log(name: "rekor", version: 1, upstream: $0)] } ?? []) + logs.map(witnessed)
+        (rekor.map { [InstanceServices.Log(name: "rekor", api: .v1, upstream: $0)] } ?? []) + logs.map(witnessed)
     }
 
     /// The witnesses of all logs of a host.

@@ -55,15 +55,11 @@ extension Doctor {
     private func logFinding(
         _ log: InstanceServices.Log, _ trust: Result<TrustKeeper, any Error>
     ) async -> DoctorFinding {
-        let kind = "a Rekor v\(log.version) log"
+        let kind = "a \(log.api) log"
         return await look("log \(log.name)", fix: "see that the log's url is that of \(kind)") {
-            let note =
-                log.version == 1
-                ? try await RekorV1(url: log.upstream.url, http: http, route: log.upstream.route).logInfo().checkpoint
-                : try await tiledCheckpoint(log)
-            let checkpoint = try Checkpoint(note: note)
             // as it is demanded of every entry: signed under the log's own name, and by enough witnesses
             let verifier = log.checkpointVerifier(try trust.get())
+            let checkpoint = try await checkpoint(of: log, verifier)
             let verified: VerifiedCheckpoint
             do throws(SigstoreError) { verified = try verifier.verify(checkpoint) } catch {
                 guard case .malformed(_, let why) = error else { throw error }
@@ -87,19 +83,19 @@ extension Doctor {
         }
     }
 
-    /// What a log of tiles serves as a plain file.
-    private func tiledCheckpoint(_ log: InstanceServices.Log) async throws -> String {
-        let base = log.tilesURL ?? log.upstream.url + (log.upstream.url.hasSuffix("/") ? "" : "/") + "api/v2"
-        var route = log.upstream.route
-        route.maxResponseBytes = Checkpoint.maxBytes
-        let url = base + (base.hasSuffix("/") ? "" : "/") + "checkpoint"
-        let response = try await http.send(HTTPRequest(.get, url, route: route))
-        guard response.status == 200 else {
-            throw SigstoreError.badAnswer(
-                .rekor, detail: "\(url) answers \(response.status): tiles_url must be where the log's tiles are",
-                answerMayBeLost: false)
+    /// What the log serves as its newest, whoever signed it.
+    private func checkpoint(
+        of log: InstanceServices.Log, _ verifier: CheckpointVerifier
+    ) async throws(SigstoreError) -> Checkpoint {
+        do throws(SigstoreError) {
+            if let newest = try await log.client(verifier, http: http).checkpoints().first { return newest }
+            throw .badAnswer(.rekor, detail: "no checkpoint", answerMayBeLost: false)
+        } catch {
+            guard case .refused = error, log.api.isTiled else { throw error }
+            throw .badAnswer(
+                .rekor, detail: "\(error.observed): tiles_url must be where the log's tiles are", answerMayBeLost: false
+            )
         }
-        return String(decoding: response.body, as: UTF8.self)
     }
 
     /// Nothing, unless less is demanded of certificates than stock clients do.

@@ -100,7 +100,7 @@ package struct CountersignService: Sendable {
             services.logs.map { log in
                 let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
                 return LogWatch.Watched(
-                    reader: log.reader(trust, http: client), verifier: log.checkpointVerifier(trust))
+                    reader: log.client(trust, http: client), verifier: log.checkpointVerifier(trust))
             }
         }
         let watch = LogWatch(

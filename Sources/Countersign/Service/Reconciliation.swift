@@ -28,7 +28,7 @@ struct Reconciliation: Sendable {
             services.logs.map { log in
                 let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
                 return IdentityMonitor.Followed(
-                    log.follower(trust, http: client), isShard: rotates && log.version == 2)
+                    log.client(trust, http: client), isShard: rotates && log.api.isTiled)
             }
         }
         let looks = RecheckMetrics(metrics)

@@ -26,18 +26,21 @@ package struct RetiredLogs: Sendable {
 
     /// The entry that a request made in the log at `url`; nil if that log has been read and does not have it.
     ///
-    /// A Rekor v1 is asked for it. A Rekor v2 cannot be: it is read from `index` on.
+    /// A log that can be asked for it is asked; of another, as a Rekor v2 is, what it has from `index` on is read.
     /// - Parameter index: one below which the entry cannot be.
+    /// - Throws: ``SigstoreError``, and what reading the remembered checkpoints throws.
     func lookup(_ request: [UInt8], in url: String, from index: Int64) async throws -> TlogEntry? {
         var upstream = upstream
         upstream.url = url
         let client = dependencies.map { http.gated(by: $0.gate(.rekor, url)) } ?? http
-        let version = RekorV2.reads(request) ? 2 : 1
-        let log = witnessed(InstanceServices.Log(name: url, version: version, upstream: upstream))
-        guard version == 2 else { return try await log.client(trust, http: client, records: records).lookup(request) }
-        let tiled = log.tiled(trust, http: client)
-        guard let records else { return try await tiled.search(request, from: index) }
-        return try await WatchedLog(tiled, verifier: log.checkpointVerifier(trust), records: records)
-            .remembering { () throws(SigstoreError) in try await tiled.search(request, from: index) }
+        let api = try RekorAPI(reading: request)
+        let log = witnessed(InstanceServices.Log(name: url, api: api, upstream: upstream))
+        let rekor = log.client(trust, http: client)
+        guard let read = rekor as? any LogScan else {
+            return try await log.client(trust, http: client, records: records).lookup(request)
+        }
+        guard let records else { return try await read.search(request, from: index) }
+        return try await WatchedLog(rekor, verifier: log.checkpointVerifier(trust), records: records)
+            .remembering { () throws(SigstoreError) in try await read.search(request, from: index) }
     }
 }

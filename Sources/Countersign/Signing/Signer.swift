@@ -36,7 +36,7 @@ package struct Signer: Sendable {
     func check(_ log: any TransparencyLog, byDigest: Bool) throws {
         guard log.datesEntries || services.timestamps != nil else { throw SigningError.noTimestamp(log: log.id) }
         if case .key(let key) = identity.means {
-            try key.checkLoggable(inRekor: log.datesEntries ? 1 : 2, byDigest: byDigest)
+            try key.checkLoggable(in: log.api, byDigest: byDigest)
         }
     }
 

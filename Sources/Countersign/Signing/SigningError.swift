@@ -1,4 +1,5 @@
 package import FoundationEssentials
+import Sigstore
 
 /// What stops a signing for reasons of our own (the errors of registries and Sigstore services are their modules').
 package enum SigningError: Error, Sendable {
@@ -66,9 +67,9 @@ extension SigningError {
         case .logReplaced:
             "nothing: the former log is asked once more, then the digest is signed anew for the present one"
         case .otherLog: "configure the former log until its entries are finished, then change it"
-        case .noLog(.legacy): "configure a Rekor v1 log, or sign with formats: [bundle]"
+        case .noLog(.legacy): "configure a \(RekorAPI.names(\.datesEntries)) log, or sign with formats: [bundle]"
         case .noLog(.bundle): "configure a log in sigstore.logs"
-        case .noTimestamp: "configure sigstore.timestamp_authority, or a Rekor v1 log"
+        case .noTimestamp: "configure sigstore.timestamp_authority, or a \(RekorAPI.names(\.datesEntries)) log"
         case .unknownIdentity: "add the identity to sigstore.identities, or name another in the rule"
         case .readBackDiffers: "look for a second writer or a proxy between the daemon and the registry"
         case .subjectBusy, .groupBusy: "nothing: it is tried again in a moment"

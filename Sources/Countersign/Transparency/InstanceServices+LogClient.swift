@@ -2,38 +2,33 @@ package import Curl
 package import Sigstore
 
 extension InstanceServices.Log {
-    /// A client of this log, for the API that it speaks. With `records` what it says is remembered, and an alarm stops it.
+    /// A client of this log.
+    func client(_ verifier: CheckpointVerifier, http: HTTPClient) -> any RekorClient {
+        let place = RekorAPI.Place(url: upstream.url, tilesURL: tilesURL, route: upstream.route)
+        return api.client(at: place, verifier: verifier, http: http)
+    }
+
+    /// A client of this log that believes the trust of the moment.
+    package func client(_ trust: TrustKeeper, http: HTTPClient) -> any RekorClient {
+        client(checkpointVerifier(trust), http: http)
+    }
+
+    /// The same to enter signatures with. With `records` what it says is remembered, and an alarm stops it.
     package func client(
-        _ trust: TrustKeeper, http: HTTPClient, records: LogRecords? = nil
+        _ trust: TrustKeeper, http: HTTPClient, records: LogRecords?
     ) -> any TransparencyLog {
-        let client: any TransparencyLog =
-            version == 2 ? rekorV2(trust, http) : RekorV1(url: upstream.url, http: http, route: upstream.route)
+        let client = client(trust, http: http)
         guard let records else { return client }
         return WatchedLog(client, verifier: checkpointVerifier(trust), records: records)
     }
 
-    /// The same log for reading.
-    package func reader(_ trust: TrustKeeper, http: HTTPClient) -> any LogReader {
-        version == 2 ? rekorV2(trust, http) : RekorV1(url: upstream.url, http: http, route: upstream.route)
-    }
-
-    /// The same log to be read from one end to the other.
-    func follower(_ trust: TrustKeeper, http: HTTPClient) -> any LogFollower {
-        version == 2 ? rekorV2(trust, http) : RekorV1(url: upstream.url, http: http, route: upstream.route)
-    }
-
     /// Whose checkpoints count: those of the trust of the moment, with the log's witnesses.
     package func checkpointVerifier(_ trust: TrustKeeper) -> CheckpointVerifier {
-        CheckpointVerifier(
-            logs: { trust.current.trustedRoot.tlogs }, witnesses: witnesses, quorum: witnessQuorum)
+        checkpointVerifier { trust.current.trustedRoot.tlogs }
     }
 
-    /// A Rekor v2 with all that its API can do.
-    func tiled(_ trust: TrustKeeper, http: HTTPClient) -> RekorV2 { rekorV2(trust, http) }
-
-    private func rekorV2(_ trust: TrustKeeper, _ http: HTTPClient) -> RekorV2 {
-        RekorV2(
-            url: upstream.url, tilesURL: tilesURL, verifier: checkpointVerifier(trust), http: http,
-            route: upstream.route)
+    /// Whose checkpoints count: those of these logs, with the witnesses of this one.
+    func checkpointVerifier(_ logs: @escaping @Sendable () -> [TrustedLog]) -> CheckpointVerifier {
+        CheckpointVerifier(logs: logs, witnesses: witnesses, quorum: witnessQuorum)
     }
 }

@@ -1,71 +1,61 @@
 package import Curl
 package import Sigstore
 
-/// A log that somebody looks into: whichever of the two APIs it speaks.
+/// A log that somebody looks into, whichever API it speaks.
 package struct LogSite: Sendable {
-    private enum Client: Sendable {
-        case v1(RekorV1)
-        case v2(RekorV2)
-    }
-
     /// Its URL.
     package let url: String
-    private let client: Client
+    private let client: any RekorClient
     private let verifier: Verifier?
     private let checkpoints: CheckpointVerifier?
 
-    /// 1 or 2.
-    package var version: Int { if case .v1 = client { 1 } else { 2 } }
+    /// The API that it speaks.
+    package var api: RekorAPI { client.api }
     /// The log for reading.
-    package var reader: any LogReader {
-        switch client {
-        case .v1(let log): log
-        case .v2(let log): log
-        }
-    }
+    package var reader: any LogReader { client }
 
     /// - Parameter trusting: whom to believe, and what is demanded of certificates; without it what the log says is shown
     ///   and not verified.
     package init(_ log: InstanceServices.Log, trusting verifier: Verifier?, http: HTTPClient) {
-        let checkpointVerifier = CheckpointVerifier(
-            logs: { verifier?.root.tlogs ?? [] }, witnesses: log.witnesses, quorum: log.witnessQuorum)
-        let (url, route) = (log.upstream.url, log.upstream.route)
-        client =
-            log.version == 2
-            ? .v2(RekorV2(url: url, tilesURL: log.tilesURL, verifier: checkpointVerifier, http: http, route: route))
-            : .v1(RekorV1(url: url, http: http, route: route))
-        self.url = url
+        let checkpointVerifier = log.checkpointVerifier { verifier?.root.tlogs ?? [] }
+        client = log.client(checkpointVerifier, http: http)
+        url = log.upstream.url
         self.verifier = verifier
         checkpoints = verifier == nil ? nil : checkpointVerifier
     }
 
-    /// Which of the two a server speaks: a log of tiles has a checkpoint where Rekor v1 has nothing.
-    package static func version(of upstream: UpstreamConfiguration, http: HTTPClient) async throws -> Int {
-        let tiles = RekorV2(
-            url: upstream.url, verifier: CheckpointVerifier(logs: { [] }), http: http, route: upstream.route)
-        do throws(SigstoreError) {
-            _ = try await tiles.checkpoints()
-            return 2
-        } catch {
-            switch error {
-            case .refused, .malformed, .badAnswer: return 1
-            default: throw error
+    /// Which API a server speaks: the newest that has a checkpoint there. The oldest is what is left.
+    /// - Throws: ``SigstoreError`` if the server cannot be asked.
+    package static func api(
+        of upstream: UpstreamConfiguration, http: HTTPClient
+    ) async throws(SigstoreError) -> RekorAPI {
+        for api in RekorAPI.all.reversed() where api != .v1 {
+            let log = InstanceServices.Log(name: upstream.url, api: api, upstream: upstream)
+            do throws(SigstoreError) {
+                _ = try await log.client(log.checkpointVerifier { [] }, http: http).checkpoints()
+                return api
+            } catch {
+                switch error {
+                case .refused, .malformed, .badAnswer: continue
+                default: throw error
+                }
             }
         }
+        return .v1
     }
 
     /// The entry of an index over all trees.
     /// - Throws: ``TransparencyError/entryNotFound(log:asked:trees:)``.
     package func entry(index: Int64) async throws -> TlogEntry {
-        if case .v2 = client, verifier == nil { throw TransparencyError.needsTrust(log: url) }
+        if api.isTiled, verifier == nil { throw TransparencyError.needsTrust(log: url) }
         guard let entry = try await reader.entry(index: index) else { throw try await notFound("index \(index)") }
         return entry
     }
 
     /// The entry of that name: 80 hex digits, or the 64 of the leaf's hash.
     package func entry(uuid: String) async throws -> TlogEntry {
-        guard case .v1(let log) = client else {
-            throw TransparencyError.notSearchable(log: url, why: "entries of Rekor v2 have an index and no uuid")
+        guard let log = client as? any LogIndex else {
+            throw TransparencyError.notSearchable(log: url, why: "entries of \(api) have an index and no uuid")
         }
         guard let entry = try await log.entry(uuid: uuid) else { throw try await notFound("uuid \(uuid)") }
         return entry
@@ -73,8 +63,8 @@ package struct LogSite: Sendable {
 
     /// The uuids of entries that the log's index has under a term.
     package func search(_ term: LogSearch) async throws -> [String] {
-        guard case .v1(let log) = client else {
-            throw TransparencyError.notSearchable(log: url, why: "Rekor v2 keeps no index")
+        guard let log = client as? any LogIndex else {
+            throw TransparencyError.notSearchable(log: url, why: "\(api) keeps no index")
         }
         return try await log.search(term)
     }
@@ -113,7 +103,7 @@ package struct LogSite: Sendable {
             total += checkpoint.size
             trees.append(tree)
         }
-        return LogState(log: url, version: version, size: total, isJudged: checkpoints != nil, trees: trees)
+        return LogState(log: url, version: api.version, size: total, isJudged: checkpoints != nil, trees: trees)
     }
 
     /// Verifies that the log holds an entry under the newest of its checkpoints, and that nothing it said before is undone.

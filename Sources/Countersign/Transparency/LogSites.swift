@@ -5,9 +5,7 @@ package import Sigstore
 package struct LogSites: Sendable {
     private enum Choice: Sendable {
         case one(LogSite, ids: Set<[UInt8]>)
-        case trusted(
-            [InstanceServices.Log], others: UpstreamConfiguration,
-            witnessed: @Sendable (InstanceServices.Log) -> InstanceServices.Log, HTTPClient)
+        case trusted(TrustedLogs, HTTPClient)
     }
 
     /// Whom to believe.
@@ -28,27 +26,21 @@ package struct LogSites: Sendable {
     ///   - witnessed: gives the rest the witnesses that a configuration has for them.
     package init(
         _ verifier: Verifier, known: [InstanceServices.Log] = [], others: UpstreamConfiguration,
-        witnessed: @escaping @Sendable (InstanceServices.Log) -> InstanceServices.Log = { $0 }, http: HTTPClient
+        witnessed: @escaping TrustedLogs.Witnessed = { $0 }, http: HTTPClient
     ) {
         self.verifier = verifier
-        choice = .trusted(known, others: others, witnessed: witnessed, http)
+        choice = .trusted(TrustedLogs(verifier.root, named: known, others: others, witnessed: witnessed), http)
     }
 
     /// The log whose key an entry names; nil if it is none of these.
-    func site(of entry: TlogEntry) -> LogSite? {
+    /// - Throws: as ``TrustedLogs/log(of:at:)``.
+    func site(of entry: TlogEntry) throws(SigstoreError) -> LogSite? {
         switch choice {
         case .one(let site, let ids):
             // where nobody trusted signs for the log, the entries themselves will say so
             return ids.isEmpty || ids.contains(entry.logID) ? site : nil
-        case .trusted(let known, let others, let witnessed, let http):
-            let addresses = verifier.root.tlogs(withID: entry.logID).map(\.baseURL)
-            guard let address = addresses.first(where: { !$0.isEmpty }) else { return nil }
-            if let log = known.first(where: { $0.upstream.url.withoutSlash == address.withoutSlash }) {
-                return LogSite(log, trusting: verifier, http: http)
-            }
-            var upstream = others
-            upstream.url = address
-            let log = witnessed(.init(name: address, version: entry.isTiled ? 2 : 1, upstream: upstream))
+        case .trusted(let logs, let http):
+            guard let log = try logs.log(of: entry) else { return nil }
             return LogSite(log, trusting: verifier, http: http)
         }
     }

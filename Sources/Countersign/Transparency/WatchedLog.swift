@@ -14,7 +14,7 @@ package struct WatchedLog: TransparencyLog {
     }
 
     package var id: String { log.id }
-    package var datesEntries: Bool { log.datesEntries }
+    package var api: RekorAPI { log.api }
 
     package func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8] {
         try log.request(for: submission)

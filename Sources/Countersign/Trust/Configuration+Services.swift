@@ -44,13 +44,15 @@ extension SigstoreConfiguration {
         }
         for format in rule.formats {
             guard let log = services.log(for: format, of: rule) else {
+                let used = RekorAPI.names { api in services.logs.contains { $0.api == api } }
                 throw refuse(
-                    "signs in the \(format.rawValue) format, which needs a Rekor v1 log; only Rekor v2 is in use")
+                    "signs in the \(format.rawValue) format, which needs a \(RekorAPI.names(\.datesEntries)) log; "
+                        + "only \(used) is in use")
             }
             // a certificate holds for ten minutes, and a log is trusted as of some time: somebody has to say when
-            guard log.version == 1 || !services.timestampAuthorities.isEmpty else {
+            guard log.api.datesEntries || !services.timestampAuthorities.isEmpty else {
                 throw refuse(
-                    "is entered in \(log.name), a Rekor v2 log, which does not date its entries; no timestamp authority is "
+                    "is entered in \(log.name), a \(log.api) log, which does not date its entries; no timestamp authority is "
                         + "in use")
             }
             if let key = keys[rule.identity] { try rule.check(key, signing: format, in: log) }
@@ -63,7 +65,7 @@ extension PolicyConfiguration.Rule {
     /// - Throws: ``TrustError/unsignable(rule:_:)``, which says what to use instead.
     func check(_ key: ManagedKey, signing format: SignatureFormat, in log: InstanceServices.Log) throws(TrustError) {
         do throws(SigstoreError) {
-            try key.checkLoggable(inRekor: log.version, byDigest: format == .legacy)
+            try key.checkLoggable(in: log.api, byDigest: format == .legacy)
         } catch {
             throw .unsignable(
                 rule: name, "signs as '\(identity)' in the \(format.rawValue) format, in \(log.name): \(error.observed)"
@@ -75,7 +77,7 @@ extension PolicyConfiguration.Rule {
 extension InstanceServices {
     /// The log that ``SigningServices/log(for:of:)`` will take.
     func log(for format: SignatureFormat, of rule: PolicyConfiguration.Rule) -> Log? {
-        let usable = logs.filter { format == .bundle || $0.version == 1 }
+        let usable = logs.filter { format == .bundle || $0.api.datesEntries }
         return usable.first { $0.name == rule.log } ?? usable.first
     }
 }

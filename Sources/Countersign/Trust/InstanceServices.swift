@@ -14,18 +14,18 @@ package struct InstanceServices: Sendable, Equatable {
     package struct Log: Sendable, Equatable {
         /// Its name in the configuration, or its host.
         package var name: String
-        /// 1 or 2: the API it speaks.
-        package var version: Int
+        /// The API it speaks.
+        package var api: RekorAPI
         package var upstream: UpstreamConfiguration
-        /// Where a v2 log's tiles are, if not where it takes entries.
+        /// Where a log of tiles has them, if not where it takes entries.
         package var tilesURL: String?
         /// Who must have cosigned its checkpoints, and how many of them; none by default.
         package var witnesses: [Witness] = []
         package var witnessQuorum = 0
 
-        package init(name: String, version: Int, upstream: UpstreamConfiguration, tilesURL: String? = nil) {
+        package init(name: String, api: RekorAPI, upstream: UpstreamConfiguration, tilesURL: String? = nil) {
             self.name = name
-            self.version = version
+            self.api = api
             self.upstream = upstream
             self.tilesURL = tilesURL
         }
@@ -58,14 +58,13 @@ extension SigstoreConfiguration {
     /// configuration, also outside the time in which they take new ones.
     package func knownLogs(_ signingConfig: SigningConfig?) -> [InstanceServices.Log] {
         let others = signingConfig?.tlogs ?? []
-        return namedLogs
-            + others.filter { SigningConfig.Supported.logs.contains($0.majorApiVersion) }.map(log)
+        // those of an API that we do not speak are nobody's to ask
+        return namedLogs + others.compactMap { try? log($0) }
     }
 
-    private func log(_ service: SigningConfig.Service) -> InstanceServices.Log {
-        let upstream = upstream(service)
-        return witnessed(
-            .init(name: upstream.host ?? service.url, version: service.majorApiVersion, upstream: upstream))
+    private func log(_ service: SigningConfig.Service) throws(SigstoreError) -> InstanceServices.Log {
+        let (api, upstream) = (try RekorAPI(version: service.majorApiVersion), upstream(service))
+        return witnessed(.init(name: upstream.host ?? service.url, api: api, upstream: upstream))
     }
 
     private func complete(
@@ -80,11 +79,12 @@ extension SigstoreConfiguration {
             }
             if services.logs.isEmpty {
                 var chosen = try signingConfig.logs(at: now)
-                // legacy signatures need a Rekor v1, also where bundles have a newer log
-                if !chosen.contains(where: { $0.majorApiVersion == 1 }) {
-                    chosen += (try? signingConfig.logs(at: now, supporting: [1])) ?? []
+                // legacy signatures need a log that dates its entries, also where bundles have a newer one
+                let dating = Set(RekorAPI.all.filter(\.datesEntries).map(\.version))
+                if !chosen.contains(where: { dating.contains($0.majorApiVersion) }) {
+                    chosen += (try? signingConfig.logs(at: now, supporting: dating)) ?? []
                 }
-                services.logs = chosen.map(log)
+                for service in chosen { services.logs.append(try log(service)) }
             }
         } catch {
             throw .noService(error.observed)
@@ -97,7 +97,7 @@ extension SigstoreConfiguration {
 
     /// The log with the witnesses that are configured for its host, unless it has its own.
     package func witnessed(_ log: InstanceServices.Log) -> InstanceServices.Log {
-        guard log.version == 2, log.witnesses.isEmpty, let host = log.upstream.host,
+        guard log.api.isTiled, log.witnesses.isEmpty, let host = log.upstream.host,
             let watch = witnesses.first(where: { watch in watch.logs.contains { $0.matches(host) } })
         else { return log }
         var log = log

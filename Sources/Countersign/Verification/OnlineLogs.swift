@@ -2,14 +2,12 @@ package import Curl
 import OpenSSL
 package import Sigstore
 
-/// The logs of a trusted root as one asks them: where each is, which API it speaks, how it is reached, what it said before.
+/// The logs of a trusted root as one asks them, and what each said before.
 package struct OnlineLogs: Sendable {
     private let root: TrustedRoot
-    private let http: HTTPClient
-    private let route: HTTPRoute
+    private let logs: TrustedLogs
     private let url: String?
-    private let configured: [InstanceServices.Log]
-    private let witnessed: @Sendable (InstanceServices.Log) -> InstanceServices.Log
+    private let http: HTTPClient
     private let remember: @Sendable (_ log: String) -> Memory
 
     /// What is remembered of a log, and who is told when it contradicts itself.
@@ -38,22 +36,19 @@ package struct OnlineLogs: Sendable {
 
     /// - Parameters:
     ///   - url: where the log is, in place of what the trusted root says.
-    ///   - route: how logs are reached that `configured` does not name.
     ///   - configured: those of a daemon's configuration.
+    ///   - others: how logs are reached that `configured` does not name; its `url` is not used.
     ///   - witnessed: gives the others the witnesses that it has for them.
     ///   - remember: by the log's URL.
     package init(
-        root: TrustedRoot, url: String? = nil, http: HTTPClient, route: HTTPRoute,
-        configured: [InstanceServices.Log] = [],
-        witnessed: @escaping @Sendable (InstanceServices.Log) -> InstanceServices.Log = { $0 },
+        root: TrustedRoot, url: String? = nil, configured: [InstanceServices.Log] = [], others: UpstreamConfiguration,
+        witnessed: @escaping TrustedLogs.Witnessed = { $0 }, http: HTTPClient,
         remember: @escaping @Sendable (_ log: String) -> Memory
     ) {
         self.root = root
+        logs = TrustedLogs(root, named: configured, others: others, witnessed: witnessed)
         self.url = url
         self.http = http
-        self.route = route
-        self.configured = configured
-        self.witnessed = witnessed
         self.remember = remember
     }
 
@@ -61,41 +56,30 @@ package struct OnlineLogs: Sendable {
     /// is said there, and those that only the trusted root knows, such as older ones, as the signing configuration's.
     /// - Parameters:
     ///   - url: where the log is, in place of what the trusted root says.
-    ///   - route: how logs are reached that the configuration does not name, in place of what it says.
+    ///   - others: how logs are reached that the configuration does not name, in place of what it says.
     ///   - remember: by the log's URL.
     package init(
-        _ trust: Trust, as sigstore: SigstoreConfiguration, url: String? = nil, http: HTTPClient,
-        route: HTTPRoute? = nil, remember: @escaping @Sendable (_ log: String) -> Memory
+        _ trust: Trust, as sigstore: SigstoreConfiguration, url: String? = nil, others: UpstreamConfiguration? = nil,
+        http: HTTPClient, remember: @escaping @Sendable (_ log: String) -> Memory
     ) {
         self.init(
-            root: trust.trustedRoot, url: url, http: http, route: route ?? sigstore.upstreams.route,
-            configured: sigstore.knownLogs(trust.signingConfig), witnessed: { sigstore.witnessed($0) },
+            root: trust.trustedRoot, url: url, configured: sigstore.knownLogs(trust.signingConfig),
+            others: others ?? sigstore.upstreams, witnessed: { sigstore.witnessed($0) }, http: http,
             remember: remember)
     }
 
     /// The log that has `entry`.
-    /// - Throws: ``SigstoreError/misconfigured(_:detail:)`` if the trusted root does not say where it is.
+    /// - Throws: ``SigstoreError/misconfigured(_:detail:)`` if the trusted root does not say where it is, and as
+    ///   ``TrustedLogs/log(of:at:)``.
     package func log(of entry: TlogEntry) throws(SigstoreError) -> OnlineCheck.Log {
-        let trusted = root.tlogs(withID: entry.logID)
-        guard let address = url ?? trusted.map(\.baseURL).first(where: { !$0.isEmpty }) else {
+        guard let log = try logs.log(of: entry, at: url) else {
             throw .misconfigured(
                 .rekor, detail: "the trusted root does not say where the log \(Hex.encode(entry.logID)) is")
         }
-        let named = configured.first { $0.upstream.url.withoutSlash == address.withoutSlash }
-        let logs = root.tlogs
-        let log = named ?? witnessed(.init(name: "", version: entry.isTiled ? 2 : 1, upstream: .init(url: address)))
-        let verifier = CheckpointVerifier(logs: { logs }, witnesses: log.witnesses, quorum: log.witnessQuorum)
-        let route = named?.upstream.route ?? route
-        let reader: any LogReader =
-            entry.isTiled
-            ? RekorV2(url: address, tilesURL: named?.tilesURL, verifier: verifier, http: http, route: route)
-            : RekorV1(url: address, http: http, route: route)
+        let trusted = root.tlogs
+        let verifier = log.checkpointVerifier { trusted }
+        let reader = log.client(verifier, http: http)
         let memory = remember(reader.id)
         return OnlineCheck.Log(reader: reader, verifier: verifier, store: memory.store, alarm: memory.alarm)
     }
-}
-
-extension String {
-    /// A URL as it is compared: whether or not it ends with a slash.
-    var withoutSlash: Substring { hasSuffix("/") ? dropLast() : self[...] }
 }

@@ -117,7 +117,11 @@ package struct VerifyLogEntries: Sendable {
     }
 
     private func look(at entry: TlogEntry, of location: String) async throws -> Finding {
-        guard let site = logs.site(of: entry) else {
+        let known: LogSite?
+        do throws(SigstoreError) { known = try logs.site(of: entry) } catch {
+            return Finding(location, .unproven, index: entry.logIndex, code: error.code, error.observed)
+        }
+        guard let site = known else {
             return Finding(
                 location, .elsewhere, index: entry.logIndex, code: "log.not_asked",
                 "in the log with id \(Hex.encode(entry.logID)), which was not asked")

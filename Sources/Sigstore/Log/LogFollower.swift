@@ -12,7 +12,7 @@ public protocol LogFollower: Sendable {
     func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry]
 }
 
-extension RekorV1: LogFollower {
+extension RekorV1 {
     /// `GET /api/v1/log`, all trees together.
     public func size() async throws(SigstoreError) -> Int64 { try await logInfo().totalSize }
 
@@ -27,7 +27,7 @@ extension RekorV1: LogFollower {
     }
 }
 
-extension RekorV2: LogFollower {
+extension RekorV2 {
     /// That of the newest checkpoint, once it was verified.
     public func size() async throws(SigstoreError) -> Int64 { Int64(clamping: try await newestView().tree.size) }
 

@@ -14,23 +14,30 @@ enum NoteKey {
 }
 
 extension TrustedLog {
-    /// Whether a note's signature line can be this log's: by its key hint, and its name.
-    ///
-    /// A Rekor v1 id is the hash of the key alone, and the note's name is whatever the log calls itself (the origin adds
-    /// the tree). A tiled log's id is the note key's, which settles the name as well; where an instance keeps another id,
-    /// the name must be the host of its URL. An Ed25519 key may be either's: it is Rekor v1's where the id is the key's own
-    /// and the origin has a tree.
+    /// Whether a note's signature line can be this log's: by its key hint, and its name as one of Rekor's APIs has it.
     func isSigner(of line: Checkpoint.Signature, origin: String) -> Bool {
-        let keyID = checkpointKeyID ?? logID
-        guard line.keyHint == Array(keyID.prefix(4)) else { return false }
-        let tree = origin.hasPrefix(line.name + " - ") ? origin.dropFirst(line.name.count + 3) : nil
-        guard let key, let raw = key.ed25519Bytes else { return origin == line.name || tree != nil }
-        if let tree, keyID == Hash.sha256(key.spki) {
-            return !tree.isEmpty && tree.utf8.allSatisfy { (0x30...0x39).contains($0) }
-        }
-        let id = NoteKey.id(name: line.name, type: NoteKey.ed25519, key: raw)
-        return origin == line.name && (id == keyID || line.name == hostOfBaseURL)
+        line.keyHint == Array(keyID.prefix(4)) && RekorAPI.all.contains { $0.isSigner(self, line, origin) }
     }
+
+    /// The line under a tree of a Rekor v1. Its id is the hash of the key alone, and the note's name is whatever the log calls
+    /// itself: the origin adds the tree. An Ed25519 key may be a tiled log's as well, so there the id must be the key's own, and
+    /// the tree a number.
+    func isSignerOfTree(_ line: Checkpoint.Signature, origin: String) -> Bool {
+        let tree = origin.hasPrefix(line.name + " - ") ? origin.dropFirst(line.name.count + 3) : nil
+        guard let key, key.ed25519Bytes != nil else { return origin == line.name || tree != nil }
+        guard let tree, keyID == Hash.sha256(key.spki) else { return false }
+        return !tree.isEmpty && tree.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
+
+    /// The line under a log of tiles (C2SP). Its id is the note key's, which settles the name as well; where an instance keeps
+    /// another id, the name must be the host of its URL.
+    func isSignerOfNote(_ line: Checkpoint.Signature, origin: String) -> Bool {
+        guard origin == line.name else { return false }
+        guard let key, let raw = key.ed25519Bytes else { return true }
+        return NoteKey.id(name: line.name, type: NoteKey.ed25519, key: raw) == keyID || line.name == hostOfBaseURL
+    }
+
+    private var keyID: [UInt8] { checkpointKeyID ?? logID }
 
     private var hostOfBaseURL: String? {
         guard let start = baseURL.firstRange(of: "://")?.upperBound else { return nil }

@@ -2,7 +2,7 @@ import Curl
 import OpenSSL
 import StrictJSON
 
-extension RekorV1: LogReader {
+extension RekorV1 {
     /// The state of the log's trees.
     public struct LogInfo: Sendable, Equatable {
         /// One tree. Only the active one grows; indexes of entries run on over all of them.

@@ -1,11 +1,35 @@
 public import Curl
 import OpenSSL
 
+extension RekorAPI {
+    /// Rekor v1: a server with a database. It dates and promises its entries, and finds them by what is in them.
+    public static let v1 = RekorAPI(
+        version: 1, datesEntries: true, isTiled: false, takesEnvelopes: true, shortestTimeout: .zero,
+        entryKinds: [
+            LogEntryKind(kind: DSSEEntry.kind, version: DSSEEntry.version) { (body) throws(SigstoreError) in
+                .dsse(try DSSEEntry(body: body))
+            },
+            LogEntryKind(kind: "intoto", version: "0.0.1") { (body) throws(SigstoreError) in
+                try TlogBody.intotoEnvelope(body)
+            },
+            LogEntryKind(kind: "intoto", version: "0.0.2") { (body) throws(SigstoreError) in
+                try TlogBody.intoto(body)
+            },
+            LogEntryKind(kind: HashedRekordEntry.kind, version: HashedRekordEntry.version) {
+                (body) throws(SigstoreError) in try TlogBody.hashedRekord1(body)
+            },
+        ],
+        reads: { (try? RekorV1Entry(request: $0)) != nil },
+        checkKey: { _ in },
+        isSigner: { log, line, origin in log.isSignerOfTree(line, origin: origin) },
+        connect: { place, _, http in RekorV1(url: place.url, http: http, route: place.route) })
+}
+
 /// Rekor v1 (`/api/v1`, rekor/openapi.yaml) for entries of kind `dsse` 0.0.1 and `hashedrekord` 0.0.1.
-public final class RekorV1: TransparencyLog {
+public final class RekorV1: RekorClient, LogIndex {
     let upstream: Upstream
     public let id: String
-    public let datesEntries = true
+    public let api = RekorAPI.v1
 
     /// A client of the log at `url`.
     public init(url: String, http: HTTPClient, route: HTTPRoute = .init()) {

@@ -8,7 +8,7 @@ struct LogView: Sendable {
     let tree: TileTree
 }
 
-extension RekorV2: LogReader {
+extension RekorV2 {
     /// The newest checkpoint.
     public func checkpoints() async throws(SigstoreError) -> [Checkpoint] { [try await tiles.checkpoint()] }
 

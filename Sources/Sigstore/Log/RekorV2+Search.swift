@@ -1,13 +1,5 @@
-extension RekorV2 {
-    /// Whether a stored request is one of this API, and not of Rekor v1.
-    public static func reads(_ request: [UInt8]) -> Bool { (try? HashedRekordV2Entry(request: request)) != nil }
-
-    /// The entry that the request made, looked for by reading the log from an index to its end; nil if it is not there. Writes
-    /// nothing, so it is for a log that takes nothing any more: of any other, ``submit(_:)`` is the look-up.
-    ///
-    /// Every entry is held against the leaf that the newest checkpoint covers, 256 in a request. What cannot be read is an
-    /// error and not an absence.
-    /// - Parameter index: one below which the entry cannot be.
+extension RekorV2: LogScan {
+    /// Every entry is held against the leaf that the newest checkpoint covers, 256 in a request.
     public func search(_ request: [UInt8], from index: Int64) async throws(SigstoreError) -> TlogEntry? {
         let expected = try HashedRekordV2Entry(request: request)
         let size = try await size()

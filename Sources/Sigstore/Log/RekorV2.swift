@@ -2,14 +2,32 @@ public import Curl
 import OpenSSL
 import Synchronization
 
+extension RekorAPI {
+    /// Rekor v2 (rekor-tiles): files of tiles. It neither dates nor promises its entries, and answers with its next checkpoint:
+    /// the client guide wants at least 20 s for that.
+    public static let v2 = RekorAPI(
+        version: 2, datesEntries: false, isTiled: true, takesEnvelopes: false, shortestTimeout: .seconds(20),
+        entryKinds: [
+            LogEntryKind(kind: HashedRekordV2Entry.kind, version: HashedRekordV2Entry.version) {
+                (body) throws(SigstoreError) in try TlogBody.hashedRekord2(body)
+            }
+        ],
+        reads: { (try? HashedRekordV2Entry(request: $0)) != nil },
+        checkKey: { (key) throws(SigstoreError) in try HashedRekordV2Entry.check(key) },
+        isSigner: { log, line, origin in log.isSignerOfNote(line, origin: origin) },
+        connect: { place, verifier, http in
+            RekorV2(url: place.url, tilesURL: place.tilesURL, verifier: verifier, http: http, route: place.route)
+        })
+}
+
 /// Rekor v2 (rekor-tiles): entries are posted one by one and answered when they are in a published checkpoint; everything
 /// else is read from tiles.
 ///
 /// It neither dates entries nor promises them, and has no look-up by content: a request that it knows is answered 409 with
 /// the index, and the entry is then taken from the tiles with a proof of our own making.
-public final class RekorV2: TransparencyLog {
+public final class RekorV2: RekorClient {
     public let id: String
-    public let datesEntries = false
+    public let api = RekorAPI.v2
 
     let tiles: TileReader
     let cache = TileCache()

@@ -61,13 +61,6 @@ public struct TlogEntry: Sendable, Equatable {
         self.uuid = uuid
     }
 
-    /// Whether it is of a Rekor v2, which takes no other kind, and is the only one to take it.
-    public var isTiled: Bool { kind == "hashedrekord" && version == "0.0.2" }
-
-    /// Whether what proves the entry proves its index, too: the promise of a Rekor v1, the place in the only tree of a
-    /// Rekor v2. The inclusion proof of a Rekor v1 counts within one of its trees.
-    public var provesIndex: Bool { inclusionPromise != nil || isTiled }
-
     /// JSON for keeping the entry: the bundle's form and the uuid beside it.
     public func encoded() -> [UInt8] {
         var object: JSONObject = ["entry": protobufJSON]

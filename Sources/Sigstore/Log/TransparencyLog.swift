@@ -53,9 +53,8 @@ public protocol TransparencyLog: Sendable {
     /// A stable name of the log, for records: its URL.
     var id: String { get }
 
-    /// Whether entries carry a time of the log's own (Rekor v1), which must then lie in the certificate's life. If not
-    /// (Rekor v2), a timestamp authority must say when the signature was made, and a request may be submitted at any time.
-    var datesEntries: Bool { get }
+    /// The API that it speaks.
+    var api: RekorAPI { get }
 
     /// The exact bytes to submit. Pure: nothing is sent.
     func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8]
@@ -68,4 +67,10 @@ public protocol TransparencyLog: Sendable {
     /// - Throws: ``SigstoreError/unsupported(_:)`` for a log that cannot be asked by content: there ``submit(_:)`` is the
     ///   look-up, since the answer to a known request is its entry.
     func lookup(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry?
+}
+
+extension TransparencyLog {
+    /// Whether entries carry a time of the log's own, which must then lie in the certificate's life. If not, a timestamp
+    /// authority must say when the signature was made, and a request may be submitted at any time.
+    public var datesEntries: Bool { api.datesEntries }
 }

@@ -72,22 +72,21 @@ public struct ManagedKey: Sendable, CustomStringConvertible {
 
     /// Refuses a key of which a log takes no signature. By the digest of what was signed (hashedrekord: every entry of
     /// Rekor v2, and legacy signatures) that is Ed25519: it signs the message itself, and Ed25519ph is not in OpenSSL 3.0.
-    /// Rekor v2 knows only some sizes of RSA besides.
+    /// Others are as the API says.
     /// - Parameters:
-    ///   - version: of Rekor, 1 or 2.
-    ///   - byDigest: whether a Rekor v1 gets no envelope, but the digest alone; Rekor v2 never gets anything else.
+    ///   - api: that the log speaks.
+    ///   - byDigest: whether a log that takes envelopes gets the digest alone.
     /// - Throws: ``SigstoreError/identity(_:)`` with ``IdentityFault/key(_:)``, which says what to use instead.
-    public func checkLoggable(inRekor version: Int, byDigest: Bool) throws(SigstoreError) {
-        guard version == 2 || byDigest else { return }
-        guard key.algorithm != .ed25519 else {
+    public func checkLoggable(in api: RekorAPI, byDigest: Bool) throws(SigstoreError) {
+        guard key.algorithm != .ed25519 || api.takesEnvelopes && !byDigest else {
             throw .identity(
                 .key(
                     "Ed25519 signatures cannot be logged by digest (that needs Ed25519ph, which OpenSSL 3.0 lacks); use a "
-                        + "P-256 key, or sign bundles alone, over a Rekor v1"))
+                        + "P-256 key, or sign bundles alone, over a \(RekorAPI.names(\.takesEnvelopes))"))
         }
-        guard version == 2 else { return }
-        do throws(SigstoreError) { try HashedRekordV2Entry.check(publicKey) } catch {
-            throw .identity(.key("\(error.observed); use a P-256 key, or a Rekor v1"))
+        do throws(SigstoreError) { try api.checkKey(publicKey) } catch {
+            let others = RekorAPI.names { (try? $0.checkKey(publicKey)) != nil }
+            throw .identity(.key("\(error.observed); use a P-256 key, or a \(others)"))
         }
     }
 

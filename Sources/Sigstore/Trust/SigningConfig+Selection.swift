@@ -5,8 +5,8 @@ extension SigningConfig {
     public enum Supported {
         /// Fulcio's `/api/v2`, which signing configurations call version 1.
         public static let certificateAuthority: Set<Int> = [1]
-        /// Rekor v1 and Rekor v2.
-        public static let logs: Set<Int> = [1, 2]
+        /// Every version of Rekor's API.
+        public static let logs = Set(RekorAPI.all.map(\.version))
         /// RFC 3161 over HTTP.
         public static let timestampAuthority: Set<Int> = [1]
     }

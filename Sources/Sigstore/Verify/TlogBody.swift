@@ -10,8 +10,9 @@ enum TlogBody {
     case intotoEnvelope(hash: [UInt8], payloadHash: [UInt8]?, verifier: Logged)
     /// Rekor v1, of an envelope; what sigstore-js wrote.
     case intoto(payloadHash: [UInt8], signature: [UInt8], verifier: Logged)
-    /// Rekor v1 or v2, of a digest: an artifact's, or in v2 also that of an envelope's pre-authentication encoding.
-    case hashedRekord(isV2: Bool, algorithm: String, digest: [UInt8], signature: [UInt8], verifier: Logged)
+    /// Rekor v1 or v2, of a digest: an artifact's, or where the log takes no envelopes also that of an envelope's
+    /// pre-authentication encoding.
+    case hashedRekord(isOfEnvelopes: Bool, algorithm: String, digest: [UInt8], signature: [UInt8], verifier: Logged)
 
     /// The certificate or key that the log checked the signature with.
     enum Logged {
@@ -49,17 +50,13 @@ enum TlogBody {
         guard try body.required("kind").string() == entry.kind,
             try body.required("apiVersion").string() == entry.version
         else { throw body.malformed("it is not the \(entry.kind) \(entry.version) that the entry says") }
-        switch (entry.kind, entry.version) {
-        case ("dsse", "0.0.1"): self = .dsse(try DSSEEntry(body: body))
-        case ("intoto", "0.0.1"): self = try Self.intotoEnvelope(body)
-        case ("intoto", "0.0.2"): self = try Self.intoto(body)
-        case ("hashedrekord", "0.0.1"): self = try Self.hashedRekord1(body)
-        case ("hashedrekord", "0.0.2"): self = try Self.hashedRekord2(body)
-        default: throw .unsupported("a log entry of kind \(entry.kind) \(entry.version)")
+        guard let kind = RekorAPI.all.flatMap(\.entryKinds).first(where: { $0.isKind(of: entry) }) else {
+            throw .unsupported("a log entry of kind \(entry.kind) \(entry.version)")
         }
+        self = try kind.read(body)
     }
 
-    private static func intotoEnvelope(_ body: JSONField) throws(SigstoreError) -> TlogBody {
+    static func intotoEnvelope(_ body: JSONField) throws(SigstoreError) -> TlogBody {
         let spec = try body.required("spec")
         let content = try spec.required("content")
         let payload = try content.optional("payloadHash")
@@ -74,7 +71,7 @@ enum TlogBody {
         return try hash.required("value").hex()
     }
 
-    private static func intoto(_ body: JSONField) throws(SigstoreError) -> TlogBody {
+    static func intoto(_ body: JSONField) throws(SigstoreError) -> TlogBody {
         let content = try body.required("spec").required("content")
         let payloadHash = try sha256(content.required("payloadHash"))
         let signatures = try content.required("envelope").required("signatures").elements(atMost: 32)
@@ -91,17 +88,18 @@ enum TlogBody {
             verifier: .pem(try signature.required("publicKey").bytes()))
     }
 
-    private static func hashedRekord1(_ body: JSONField) throws(SigstoreError) -> TlogBody {
+    static func hashedRekord1(_ body: JSONField) throws(SigstoreError) -> TlogBody {
         let spec = try body.required("spec")
         let hash = try spec.required("data").required("hash")
         let signature = try spec.required("signature")
         return .hashedRekord(
-            isV2: false, algorithm: try hash.required("algorithm").string(), digest: try hash.required("value").hex(),
+            isOfEnvelopes: false, algorithm: try hash.required("algorithm").string(),
+            digest: try hash.required("value").hex(),
             signature: try signature.required("content").bytes(),
             verifier: .pem(try signature.required("publicKey").required("content").bytes()))
     }
 
-    private static func hashedRekord2(_ body: JSONField) throws(SigstoreError) -> TlogBody {
+    static func hashedRekord2(_ body: JSONField) throws(SigstoreError) -> TlogBody {
         let spec = try body.required("spec").required("hashedRekordV002")
         let data = try spec.required("data")
         let signature = try spec.required("signature")
@@ -110,7 +108,7 @@ enum TlogBody {
         let certificate = try verifier.optional("x509Certificate")
         let raw = if let certificate { certificate } else { try verifier.required("publicKey") }
         return .hashedRekord(
-            isV2: true, algorithm: names[try data.required("algorithm").string()] ?? "unknown",
+            isOfEnvelopes: true, algorithm: names[try data.required("algorithm").string()] ?? "unknown",
             digest: try data.required("digest").bytes(), signature: try signature.required("content").bytes(),
             verifier: .der(try raw.required("rawBytes").bytes()))
     }
@@ -137,8 +135,8 @@ enum TlogBody {
             guard payloadHash == Hash.sha256(envelope.payload) else { throw differs("payload") }
             guard signature == presented.signature else { throw differs("signature") }
             guard try verifier.isSame(as: material) else { throw differs("signer") }
-        case (.hashedRekord(let isV2, let algorithm, let digest, let signature, let verifier), let content):
-            if case .envelope = content, !isV2 {
+        case (.hashedRekord(let isOfEnvelopes, let algorithm, let digest, let signature, let verifier), let content):
+            if case .envelope = content, !isOfEnvelopes {
                 // in Rekor v1 an envelope is logged as dsse or intoto; a hashedrekord of it would be of another signature
                 throw .unsupported("a hashedrekord 0.0.1 entry for an envelope")
             }

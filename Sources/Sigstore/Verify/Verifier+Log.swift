@@ -25,10 +25,11 @@ extension Verifier {
         _ entry: TlogEntry, of presented: PresentedSignature, _ material: VerificationMaterial,
         _ times: [VerifiedSignature.ObservedTime], _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
-        let claimed = entry.isTiled ? [] : [Date(unixSeconds: entry.integratedTime)]
+        let isDated = entry.api?.datesEntries ?? true
+        let claimed = isDated ? [Date(unixSeconds: entry.integratedTime)] : []
         // the log signed the time that it promised; without a promise it is anybody's word, and what was proven decides
         let isProven = entry.inclusionPromise == nil && !times.isEmpty
-        let (log, key) = try trustedLog(of: entry, at: entry.isTiled || isProven ? times.map(\.time) : claimed)
+        let (log, key) = try trustedLog(of: entry, at: !isDated || isProven ? times.map(\.time) : claimed)
 
         do throws(SigstoreError) {
             try TlogBody(entry).check(against: presented, material)
@@ -60,7 +61,7 @@ extension Verifier {
             return
         }
         // a tiled log has one tree, and nothing else authenticates its entry's index
-        guard !entry.isTiled || entry.logIndex == proof.logIndex else {
+        guard entry.api?.isTiled != true || entry.logIndex == proof.logIndex else {
             throw .init(.inclusionProof, "entry \(entry.logIndex) with a proof of \(proof.logIndex)")
         }
         let checkpoint = try verifyCheckpoint(proof, of: log, key)

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Sigstore
 import Testing
 
 @testable import Countersign
@@ -21,12 +22,12 @@ import Testing
 
     @Test func `logs stand in place of rekor, or after it`() throws {
         let alone = try Self.parse("logs: [\(Self.tiles)]").sigstore.services(nil, at: Date()).logs
-        #expect(alone.map(\.name) == ["tiles"] && alone.map(\.version) == [2])
+        #expect(alone.map(\.name) == ["tiles"] && alone.map(\.api) == [.v2])
         #expect(alone.map(\.tilesURL) == ["https://t.example"] && alone.map(\.upstream.url) == ["https://log.example"])
         let both = try Self.parse("\(Self.rekor)\n  logs: [\(Self.tiles)]").sigstore.services(nil, at: Date()).logs
-        #expect(both.map(\.name) == ["rekor", "tiles"] && both.map(\.version) == [1, 2])
+        #expect(both.map(\.name) == ["rekor", "tiles"] && both.map(\.api) == [.v1, .v2])
         let usual = try Self.parse("logs: [{name: a, url: 'https://log.example'}]").sigstore.logs
-        #expect(usual.map(\.version) == [1] && usual.map(\.tilesURL) == [nil])
+        #expect(usual.map(\.api) == [.v1] && usual.map(\.tilesURL) == [nil])
     }
 
     @Test(arguments: [

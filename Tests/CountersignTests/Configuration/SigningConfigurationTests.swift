@@ -12,20 +12,20 @@ import Testing
         return configuration.validate().map(\.path)
     }
 
-    private static func log(_ name: String, _ version: Int) -> InstanceServices.Log {
-        .init(name: name, version: version, upstream: .init(url: "https://\(name).example.com"))
+    private static func log(_ name: String, _ api: RekorAPI) -> InstanceServices.Log {
+        .init(name: name, api: api, upstream: .init(url: "https://\(name).example.com"))
     }
 
     @Test func `legacy signatures need a Rekor v1`() throws {
         #expect(try changed { $0.policy.rules[0].formats = [.bundle, .legacy] } == [])
         let only2 = try changed {
             $0.policy.rules[0].formats = [.legacy]
-            ($0.sigstore.rekor, $0.sigstore.logs) = (nil, [Self.log("tiles", 2)])
+            ($0.sigstore.rekor, $0.sigstore.logs) = (nil, [Self.log("tiles", .v2)])
         }
         #expect(only2 == ["policy.rules[0].formats"])
         let both = try changed {
             $0.policy.rules[0].formats = [.legacy]
-            $0.sigstore.logs = [Self.log("tiles", 2)]
+            $0.sigstore.logs = [Self.log("tiles", .v2)]
         }
         #expect(both == [])
         #expect(try changed { $0.policy.rules[0].formats = [] } == ["policy.rules[0].formats"])
@@ -35,12 +35,12 @@ import Testing
         #expect(try changed { $0.sigstore.timestampAuthority = nil } == [])
         let tiles = try changed {
             $0.sigstore.timestampAuthority = nil
-            $0.sigstore.logs = [Self.log("tiles", 2)]
+            $0.sigstore.logs = [Self.log("tiles", .v2)]
         }
         #expect(tiles == ["sigstore.timestamp_authority"])
         let key = try changed {
             $0.sigstore.timestampAuthority = nil
-            $0.sigstore.logs = [Self.log("tiles", 2)]
+            $0.sigstore.logs = [Self.log("tiles", .v2)]
             $0.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: "cosign.key")))
         }
         #expect(key == ["sigstore.timestamp_authority"])
@@ -49,22 +49,22 @@ import Testing
     @Test func `a key is held to what the logs of its rules take`() throws {
         let folder = packageRoot + "/Tests/SigstoreTests/Fixtures/keys/"
         func problems(
-            _ file: String, _ formats: [SignatureFormat], log version: Int
+            _ file: String, _ formats: [SignatureFormat], log api: RekorAPI
         ) throws -> [ConfigurationProblem] {
             var configuration = try Configuration.parse(minimal, directory: "/etc", sources: .example)
             configuration.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: folder + file)))
-            (configuration.sigstore.rekor, configuration.sigstore.logs) = (nil, [Self.log("log", version)])
+            (configuration.sigstore.rekor, configuration.sigstore.logs) = (nil, [Self.log("log", api)])
             configuration.policy.rules[0].formats = formats
             return configuration.keyProblems
         }
-        #expect(try problems("sec1.pem", [.bundle], log: 2).isEmpty)
-        #expect(try problems("ed25519.pem", [.bundle], log: 1).isEmpty)
-        for (formats, version) in [([SignatureFormat.bundle, .legacy], 1), ([.bundle], 2)] {
-            let found = try problems("ed25519.pem", formats, log: version)
+        #expect(try problems("sec1.pem", [.bundle], log: .v2).isEmpty)
+        #expect(try problems("ed25519.pem", [.bundle], log: .v1).isEmpty)
+        for (formats, api) in [([SignatureFormat.bundle, .legacy], RekorAPI.v1), ([.bundle], .v2)] {
+            let found = try problems("ed25519.pem", formats, log: api)
             #expect(found.map(\.path) == ["policy.rules[0].formats"])
             #expect(found.first?.message.contains("use a P-256 key") == true, "\(found)")
         }
-        #expect(try problems("nothing.pem", [.bundle], log: 1).map(\.path) == ["sigstore.identity.key"])
+        #expect(try problems("nothing.pem", [.bundle], log: .v1).map(\.path) == ["sigstore.identity.key"])
     }
 
     @Test func `a rule names what there is`() throws {
@@ -76,7 +76,7 @@ import Testing
         #expect(
             try changed {
                 $0.sigstore.identities = [.init(name: "releases", identity: $0.sigstore.identity)]
-                $0.sigstore.logs = [Self.log("tiles", 2)]
+                $0.sigstore.logs = [Self.log("tiles", .v2)]
                 $0.policy.rules[0].identity = "releases"
                 $0.policy.rules[0].log = "tiles"
             } == [])

@@ -8,7 +8,7 @@ import Synchronization
 /// A log of one tree that can tell different people different things.
 final class ForkingLog: LogReader, TransparencyLog {
     let id = "https://log.example"
-    let datesEntries = false
+    let api = RekorAPI.v2
     let key: PrivateKey
     let log: TrustedLog
     private let state = Mutex(State())

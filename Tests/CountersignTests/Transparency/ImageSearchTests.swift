@@ -27,7 +27,7 @@ import Testing
         #expect(terms == [.hash("\(digest)"), .hash("\(own.digest)")] && unread.isEmpty)
         let root = try TrustedRoot(json: try await line.lab.trustedRootJSON)
         let site = LogSite(
-            .init(name: "rekor", version: 1, upstream: .loopback(line.rekor.url)), trusting: Verifier(root: root),
+            .init(name: "rekor", api: .v1, upstream: .loopback(line.rekor.url)), trusting: Verifier(root: root),
             http: SigningLine.http)
         let found = try await site.find(terms, limit: 10)
         #expect(Set(found.entries.map(\.kind)) == ["dsse", "hashedrekord"] && found.count == 2)

@@ -42,9 +42,9 @@ import Testing
         /// - Parameter version: asked of the server.
         func site(_ url: String, trusted: Bool = true) async throws -> LogSite {
             let upstream = upstream(url)
-            let version = try await LogSite.version(of: upstream, http: http)
+            let api = try await LogSite.api(of: upstream, http: http)
             return LogSite(
-                .init(name: url, version: version, upstream: upstream), trusting: trusted ? Verifier(root: root) : nil,
+                .init(name: url, api: api, upstream: upstream), trusting: trusted ? Verifier(root: root) : nil,
                 http: http)
         }
 
@@ -71,7 +71,7 @@ import Testing
         try await Self.withLogs { logs in
             for (url, log, version) in [(logs.url1, logs.v1, 1), (logs.url2, logs.v2, 2)] {
                 let site = try await logs.site(url)
-                #expect(site.version == version)
+                #expect(site.api.version == version)
                 let entered = try await logs.enter("shown", in: log)
                 let found = try await site.entry(index: entered.logIndex)
                 #expect(found.canonicalizedBody == entered.canonicalizedBody)
@@ -208,7 +208,7 @@ import Testing
                 try TrustedRoot(json: try await lab.trustedRootJSON)
             }
             let site = LogSite(
-                .init(name: "rekor", version: 1, upstream: logs.upstream(logs.url1)),
+                .init(name: "rekor", api: .v1, upstream: logs.upstream(logs.url1)),
                 trusting: Verifier(root: stranger),
                 http: logs.http)
             let state = try await site.state()

@@ -35,7 +35,7 @@ import Testing
         #expect(services.fulcio?.url == "https://fulcio.example.com")
         #expect(services.fulcio?.privateNetwork == true && services.fulcio?.timeout == .seconds(7))
         #expect(services.timestampAuthorities.map(\.url) == ["https://tsa.example.com"])
-        #expect(services.logs.map(\.version) == [2] && services.logs[0].name == "log.example.com")
+        #expect(services.logs.map(\.api) == [.v2] && services.logs[0].name == "log.example.com")
 
         // whoever names the logs, their witnesses are known
         let key = "witness.example.com+94947cf1+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
@@ -50,7 +50,7 @@ import Testing
         named.upstream.url = "https://elsewhere.example.com"
         (named.witnesses, named.witnessQuorum) = ([], 0)
         #expect(sigstore.witnessed(named).witnesses.isEmpty)
-        (named.upstream.url, named.version) = ("https://log.example.com", 1)
+        (named.upstream.url, named.api) = ("https://log.example.com", .v1)
         #expect(sigstore.witnessed(named).witnesses.isEmpty, "a Rekor v1 has none")
 
         sigstore.fulcio = UpstreamConfiguration(url: "https://mine.example.net")

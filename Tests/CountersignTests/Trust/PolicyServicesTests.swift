@@ -119,7 +119,7 @@ import Testing
         var configuration = try Self.configuration()
         let services = InstanceServices(
             fulcio: nil, timestampAuthorities: [],
-            logs: [.init(name: "tiles", version: 2, upstream: .init(url: "https://tiles.example"))])
+            logs: [.init(name: "tiles", api: .v2, upstream: .init(url: "https://tiles.example"))])
         #expect(throws: TrustError.self) { try configuration.check(services, of: nil, at: Date()) }
         var bare = configuration
         bare.sigstore.identity = IdentityConfiguration(proof: .key(.init(file: "cosign.key")))
@@ -131,20 +131,20 @@ import Testing
 
     @Test func `a key signs for the logs that take its signatures`() throws {
         let configuration = try Self.configuration([.bundle, .legacy])
-        func check(_ algorithm: KeyAlgorithm, _ versions: [Int]) throws {
+        func check(_ algorithm: KeyAlgorithm, _ apis: [RekorAPI]) throws {
             let services = InstanceServices(
                 fulcio: nil, timestampAuthorities: [.init(url: "https://tsa.example")],
-                logs: versions.map { version in
-                    .init(name: "v\(version)", version: version, upstream: .init(url: "https://v\(version).example"))
+                logs: apis.map { api in
+                    .init(name: "v\(api.version)", api: api, upstream: .init(url: "https://v\(api.version).example"))
                 })
             let keys = ["default": ManagedKey(try PrivateKey.generate(algorithm))]
             try configuration.check(services, of: nil, keys: keys, at: Date())
         }
-        try check(.ecdsaP256, [2, 1])
-        for versions in [[2, 1], [1]] {
-            let refused = #expect(throws: TrustError.self) { try check(.ed25519, versions) }
+        try check(.ecdsaP256, [.v2, .v1])
+        for apis in [[RekorAPI.v2, .v1], [.v1]] {
+            let refused = #expect(throws: TrustError.self) { try check(.ed25519, apis) }
             #expect(refused?.code == "trust.rule_unsignable")
-            #expect(refused?.observed.contains("in v\(versions[0]):") == true)
+            #expect(refused?.observed.contains("in v\(apis[0].version):") == true)
             #expect(refused?.observed.contains("Ed25519ph") == true, "\(String(describing: refused))")
         }
     }

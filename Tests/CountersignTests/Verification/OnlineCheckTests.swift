@@ -30,7 +30,7 @@ import Testing
             let verifier = try await line.daemon().signer.trust.verifier
             let folder = state.path
             let logs = OnlineLogs(
-                root: verifier.root, url: url, http: SigningLine.http, route: SigningLine.route
+                root: verifier.root, url: url, others: .loopback(""), http: SigningLine.http
             ) { _ in .init(folder: folder) }
             let expected = try CertificateIdentity(
                 subjectAlternativeName: .exact(SigningLine.Setup().subject),

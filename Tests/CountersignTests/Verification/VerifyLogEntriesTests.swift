@@ -36,7 +36,7 @@ import Testing
         func relayed() async throws -> LogSites {
             try await LogSites(
                 only: LogSite(
-                    .init(name: "rekor", version: 1, upstream: .loopback(line.rekor.url)), trusting: verifier,
+                    .init(name: "rekor", api: .v1, upstream: .loopback(line.rekor.url)), trusting: verifier,
                     http: SigningLine.http), verifier: verifier)
         }
 

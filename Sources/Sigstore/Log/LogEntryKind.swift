@@ -1,0 +1,21 @@
+/// A kind of log entry in one of its versions, and how its body is read. Whether such an entry is dated, and of a log of tiles, is
+/// said by the ``RekorAPI`` that lists it.
+struct LogEntryKind: Sendable {
+    /// Its name, such as `dsse`.
+    let kind: String
+    /// The version of that kind, such as `0.0.1`.
+    let version: String
+    /// Reads a body that is known to be of this kind and version.
+    let read: @Sendable (JSONField) throws(SigstoreError) -> TlogBody
+
+    func isKind(of entry: TlogEntry) -> Bool { kind == entry.kind && version == entry.version }
+}
+
+extension TlogEntry {
+    /// The API of the logs that have entries of this kind; nil for a kind that we cannot read.
+    public var api: RekorAPI? { RekorAPI.all.first { $0.entryKinds.contains { $0.isKind(of: self) } } }
+
+    /// Whether what proves the entry proves its index, too: the log's promise, or the place in the only tree of a log of
+    /// tiles. The inclusion proof of a Rekor v1 counts within one of its trees.
+    public var provesIndex: Bool { inclusionPromise != nil || api?.isTiled == true }
+}
