@@ -23,7 +23,7 @@ import Testing
     }
 
     private func log(
-        duplicateOf index: Int, keepsPartial: Bool = true, patience: Duration = .seconds(10),
+        duplicateOf index: Int, keepsPartial: Bool = true, timeout: Duration = .seconds(300),
         answer: @escaping @Sendable (String) -> ScriptedService.Answer? = { _ in nil },
         _ body: (RekorV2, ScriptedService) async throws -> Void
     ) async throws {
@@ -37,10 +37,11 @@ import Testing
                 String(request.path.dropFirst("/api/v2/".count)), keepsPartial: keepsPartial)
         }
         defer { service.stop() }
-        let route = HTTPRoute.toTestServer
+        var route = HTTPRoute.toTestServer
+        route.totalTimeout = timeout
         let verifier = CheckpointVerifier(logs: { [tiles] in [tiles.log] })
         try await body(
-            RekorV2(url: service.url, verifier: verifier, http: HTTPClient(), route: route, patience: patience),
+            RekorV2(url: service.url, verifier: verifier, http: HTTPClient(), route: route),
             service)
     }
 
@@ -85,7 +86,7 @@ import Testing
         tiles.append(body)
         let asked = Mutex(0)
         try await log(
-            duplicateOf: 0, patience: .seconds(120),
+            duplicateOf: 0,
             answer: { [tiles] path in
                 guard path.hasSuffix("checkpoint") else { return nil }
                 if asked.withLock({
@@ -98,7 +99,7 @@ import Testing
         ) { log, _ in
             try check(try await log.submit(request), index: 0, size: 1)
         }
-        try await log(duplicateOf: 1, patience: .milliseconds(150)) { log, _ in
+        try await log(duplicateOf: 1, timeout: .seconds(2)) { log, _ in
             let error = await #expect(throws: SigstoreError.self) { try await log.submit(request) }
             #expect(error?.code == "rekor.unavailable" && error?.answerMayBeLost == true)
         }

@@ -16,7 +16,7 @@ import Testing
     private var route: HTTPRoute { .toTestServer }
 
     private func log(
-        logs: [TrustedLog]? = nil, patience: Duration = .seconds(5),
+        logs: [TrustedLog]? = nil,
         _ script: @escaping @Sendable (ScriptedService.Request) -> ScriptedService.Answer,
         _ body: (RekorV2, ScriptedService) async throws -> Void
     ) async throws {
@@ -25,13 +25,13 @@ import Testing
         let trusted = logs ?? root.tlogs
         try await body(
             RekorV2(
-                url: service.url, verifier: CheckpointVerifier(logs: { trusted }), http: HTTPClient(), route: route,
-                patience: patience), service)
+                url: service.url, verifier: CheckpointVerifier(logs: { trusted }), http: HTTPClient(), route: route),
+            service)
     }
 
     private func failure(_ request: [UInt8], _ answer: ScriptedService.Answer) async throws -> SigstoreError {
         var seen: SigstoreError?
-        try await log(patience: .milliseconds(50), { _ in answer }) { log, _ in
+        try await log({ _ in answer }) { log, _ in
             seen = await #expect(throws: SigstoreError.self) { try await log.submit(request) }
         }
         return try #require(seen)

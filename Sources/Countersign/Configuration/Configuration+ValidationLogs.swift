@@ -14,6 +14,7 @@ extension Problems {
                 "'\(log.name)' must be lower-case letters, digits, '.', '_' and '-', at most 63")
             check(seen.insert(log.name).inserted, "\(path).name", "'\(log.name)' is used twice")
             upstream(path, log.upstream)
+            answersWithin(log.upstream.timeout, log.api, "\(path).timeout")
             check(
                 log.witnesses.isEmpty || log.api.isTiled, "\(path).witnesses",
                 "only a \(RekorAPI.names(\.isTiled)) has witnesses")
@@ -29,12 +30,25 @@ extension Problems {
                 tiles.hasPrefix("https://") || reached.plainHTTP, "\(path).tiles_url",
                 "'\(tiles)' is in clear: set plain_http if that is meant")
         }
+        if sigstore.trust.mayNameServices, sigstore.namedLogs.isEmpty {
+            // which API the instance's logs speak, it may change while we run
+            for api in RekorAPI.all { answersWithin(sigstore.upstreams.timeout, api, "sigstore.upstreams.timeout") }
+        }
         for (position, watch) in sigstore.witnesses.enumerated() {
             let path = "sigstore.witnesses[\(position)]"
             check(!watch.logs.isEmpty, "\(path).logs", "is missing: patterns over the hosts of the logs")
             check(!watch.keys.isEmpty, "\(path).keys", "is missing: who cosigns")
             cosigners(path, watch.keys, quorum: watch.quorum)
         }
+    }
+
+    /// Whether a log of that API has the time to answer.
+    private mutating func answersWithin(_ timeout: Duration, _ api: RekorAPI, _ path: String) {
+        // one that is not positive is told as such
+        check(
+            timeout <= .zero || timeout >= api.shortestTimeout, path,
+            "must be at least \(api.shortestTimeout.components.seconds)s for a \(api), which answers with its next checkpoint"
+        )
     }
 
     private mutating func cosigners(_ path: String, _ witnesses: [Witness], quorum: Int) {

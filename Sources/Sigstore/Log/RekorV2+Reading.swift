@@ -29,13 +29,13 @@ extension RekorV2 {
     /// The entry of an index, once a checkpoint covers it: a duplicate may have been taken a moment ago.
     func published(_ index: Int64) async throws(SigstoreError) -> TlogEntry {
         let clock = ContinuousClock()
-        let deadline = clock.now + patience
+        let deadline = clock.now + timeout
         var pause = Duration.milliseconds(100)
         while true {
             if let entry = try await entry(index: index) { return entry }
             guard clock.now + pause < deadline else {
                 throw .unavailable(
-                    .rekor, detail: "entry \(index) is in no published checkpoint after \(patience)", retryAfter: nil,
+                    .rekor, detail: "entry \(index) is in no published checkpoint after \(timeout)", retryAfter: nil,
                     answerMayBeLost: true)
             }
             do { try await Task.sleep(for: pause) } catch { throw .cancelled(.rekor, answerMayBeLost: true) }

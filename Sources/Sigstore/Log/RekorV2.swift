@@ -32,8 +32,8 @@ public final class RekorV2: RekorClient {
     let tiles: TileReader
     let cache = TileCache()
     let verifier: CheckpointVerifier
-    /// The longest wait for an entry to be under a published checkpoint.
-    let patience: Duration
+    /// The longest wait for an entry to be under a published checkpoint: the route's for an answer.
+    let timeout: Duration
     /// The newest tree that was read; entries below its size need no newer one.
     let newest = Mutex<LogView?>(nil)
     private let upstream: Upstream
@@ -42,19 +42,16 @@ public final class RekorV2: RekorClient {
     /// - Parameters:
     ///   - tilesURL: where `checkpoint` and `tile/` are; nil for `url/api/v2`, where the public instance has them.
     ///   - verifier: the trusted logs, of which this must be one, and its witnesses.
-    ///   - patience: how long one submission may block: the log answers with its next checkpoint, and the client guide
-    ///     wants at least 20 s. Also the longest wait for a duplicate to become readable.
+    ///   - route: its total timeout is how long one submission may block, since the log answers with its next checkpoint: at
+    ///     least ``RekorAPI/shortestTimeout``. Also the longest wait for a duplicate to become readable.
     public init(
-        url: String, tilesURL: String? = nil, verifier: CheckpointVerifier, http: HTTPClient,
-        route: HTTPRoute = .init(), patience: Duration = .seconds(60)
+        url: String, tilesURL: String? = nil, verifier: CheckpointVerifier, http: HTTPClient, route: HTTPRoute = .init()
     ) {
-        var patient = route
-        patient.totalTimeout = max(route.totalTimeout, patience)
-        upstream = Upstream(.rekor, url: url, http: http, route: patient)
+        upstream = Upstream(.rekor, url: url, http: http, route: route)
         id = upstream.base
         tiles = TileReader(url: tilesURL ?? "\(upstream.base)/api/v2", http: http, route: route)
         self.verifier = verifier
-        self.patience = patience
+        timeout = route.totalTimeout
     }
 
     public func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8] {

@@ -46,6 +46,18 @@ import Testing
         #expect(key == ["sigstore.timestamp_authority"])
     }
 
+    @Test func `the instance's logs have the time that a Rekor v2 needs, whichever they are today`() throws {
+        func complains(of timeout: Duration) throws -> Bool {
+            try changed {
+                $0.sigstore = .leftToTheInstance
+                $0.sigstore.upstreams.timeout = timeout
+            }.contains("sigstore.upstreams.timeout")
+        }
+        #expect(try complains(of: .seconds(19)))
+        #expect(try !complains(of: .seconds(20)))
+        #expect(try changed { $0.sigstore.upstreams.timeout = .seconds(5) } == [], "the log is named, and a Rekor v1")
+    }
+
     @Test func `a key is held to what the logs of its rules take`() throws {
         let folder = packageRoot + "/Tests/SigstoreTests/Fixtures/keys/"
         func problems(
