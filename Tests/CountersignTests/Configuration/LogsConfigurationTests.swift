@@ -32,7 +32,7 @@ import Testing
 
     @Test(arguments: [
         ("logs: []", ["sigstore.rekor"]),
-        ("logs: [{name: a, version: 3, url: 'https://log.example'}]", ["sigstore.logs[0].version"]),
+        ("logs: [{name: a, version: 0, url: 'https://log.example'}]", ["sigstore.logs[0].version"]),
         ("logs: [{name: a, version: 2, url: 'https://log.example', timeout: 19s}]", ["sigstore.logs[0].timeout"]),
         ("logs: [{name: a, version: 2, url: 'https://log.example', timeout: 0s}]", ["sigstore.logs[0].timeout"]),
         ("logs: [{name: A b, url: 'https://log.example'}]", ["sigstore.logs[0].name"]),

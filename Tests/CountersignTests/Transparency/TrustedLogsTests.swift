@@ -39,7 +39,7 @@ import Testing
         }
         let elsewhere = try logs().log(of: entry("dsse", "0.0.1"), at: "https://elsewhere.example")
         #expect(elsewhere?.upstream.url == "https://elsewhere.example")
-        #expect(throws: SigstoreError.self) { try logs().log(of: entry("hashedrekord", "0.0.9")) }
+        #expect(throws: SigstoreError.self) { try logs().log(of: entry("hashedrekord", "0.0.0")) }
         #expect(try logs().log(of: entry("dsse", "0.0.1", logID: [1])) == nil)
     }
 
@@ -47,7 +47,7 @@ import Testing
         let url = log.baseURL.hasSuffix("/") ? String(log.baseURL.dropLast()) : log.baseURL + "/"
         for api in RekorAPI.all {
             let named = InstanceServices.Log(name: "named", api: api, upstream: .init(url: url))
-            for version in ["0.0.1", "0.0.2", "0.0.9"] {
+            for version in ["0.0.1", "0.0.2", "0.0.0"] {
                 #expect(try logs([named]).log(of: entry("hashedrekord", version)) == named)
             }
         }
