@@ -101,7 +101,8 @@ let package = Package(
         ),
         // Fuzzing: the parsers' targets, replayed over their kept corpora by the tests; the fuzzer itself is at the end
         .target(
-            name: "FuzzTargets", dependencies: ["OCI", "Sigstore", "TUF", "StrictJSON", "Curl", "OpenSSL"],
+            name: "FuzzTargets",
+            dependencies: ["Countersign", "OCI", "Sigstore", "TUF", "StrictJSON", "Curl", "OpenSSL"],
             path: "Fuzz/Targets",
             swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets"], swiftSettings: strict),
