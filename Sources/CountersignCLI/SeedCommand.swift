@@ -62,8 +62,9 @@ struct SeedCommand: AsyncParsableCommand {
             let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
             let body = Array(text.replacing("${REGISTRY}", with: endpoint.registry).utf8)
             do throws(IntakeError) {
-                let sender = try intake.admit(to: endpoint.name, authorization: secret.exposed)
-                let receipt = try await intake.receive(body, from: sender)
+                let delivery = endpoint.kind.proof.proving(Delivery(body: body), with: secret)
+                let sender = try intake.admit(to: endpoint.name, head: delivery.head)
+                let receipt = try await intake.receive(delivery.body, from: sender)
                 answers.append(Answer(delivery: name, receipt: receipt))
             } catch {
                 throw CommandFailure(code: error.code, observed: "\(name): \(error)")

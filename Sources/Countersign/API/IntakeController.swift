@@ -23,7 +23,7 @@ package struct IntakeController: RouteSet {
             _ = try await authority.require(.viewer, for: request)
             let endpoints = configuration.endpoints.map { endpoint in
                 EndpointAnswer(
-                    name: endpoint.name, kind: endpoint.kind.rawValue, registry: endpoint.registry,
+                    name: endpoint.name, kind: endpoint.kind.name, registry: endpoint.registry,
                     repositories: endpoint.repositories.map(\.pattern),
                     deliveries: figures(metrics.deliveries, endpoint.name),
                     events: figures(metrics.events, endpoint.name), ignored: figures(metrics.ignored, endpoint.name))

@@ -228,8 +228,10 @@ struct ConfigurationReading {
         var endpoint = EndpointConfiguration(
             name: section.required("name", "the last segment of /webhooks/{name}"),
             registry: section.required("registry", "the canonical name of the registry it speaks for"),
-            secrets: [requiredSecret(section, "secret", "what the Authorization header must be")])
-        section.read("kind", into: &endpoint.kind)
+            secrets: [])
+        let kinds = WebhookDialects.all.map(\.name).joined(separator: ", ")
+        section.read("kind", into: &endpoint.kind, "one of \(kinds)") { WebhookDialects.named($0) }
+        endpoint.secrets.append(requiredSecret(section, "secret", endpoint.kind.proof.secretMeaning))
         if let previous = secret(section, "previous_secret") { endpoint.secrets.append(previous) }
         endpoint.repositories = section.globs("repositories")
         section.read("trust_host", into: &endpoint.trustHost)

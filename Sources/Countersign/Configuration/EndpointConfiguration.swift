@@ -5,10 +5,11 @@ package struct EndpointConfiguration: Sendable {
     /// The last segment of its path: `[a-z0-9-]`, at most 63.
     package var name: String
     /// The dialect its sender speaks.
-    package var kind: Kind = .distribution
+    package var kind: any WebhookDialect = DistributionDialect()
     /// The canonical name of the one registry it may speak for.
     package var registry: String
-    /// What the whole `Authorization` header must be: one, or two while the secret is rotated. Compared in constant time.
+    /// What its sender has to show, as its dialect says: distribution, as the whole `Authorization` header. One, or two while
+    /// the secret is rotated. Compared in constant time.
     package var secrets: [Secret]
     /// Repositories it may speak for, without the host. Default none: everything is refused.
     package var repositories: [Glob] = []
@@ -35,10 +36,5 @@ package struct EndpointConfiguration: Sendable {
     /// Whether it may speak for a repository: one of its registry, on its list.
     package func speaks(for repository: Repository) -> Bool {
         repository.registry == registry && repositories.contains { $0.matches(repository.name) }
-    }
-
-    package enum Kind: String, Sendable, CaseIterable {
-        /// CNCF distribution (docker-registry 2.x and 3.x), GitLab.
-        case distribution
     }
 }

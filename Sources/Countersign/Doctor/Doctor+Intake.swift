@@ -14,7 +14,7 @@ extension Doctor {
         return findings
     }
 
-    /// A delivery without events, as the registry would send it: nothing is stored of it.
+    /// A delivery without events, as the sender would make it: nothing is stored of it.
     ///
     /// A wrong secret is not tried. A refused delivery is counted as one (`intake.unauthorized`), which is what the alert for
     /// a registry that is stuck looks at; and a way to refuse one uncounted would be a way to guess unseen.
@@ -27,14 +27,13 @@ extension Doctor {
             var route = HTTPRoute()
             (route.addresses, route.allowPlainHTTP, route.proxy) = (.privateAllowed, true, .none)
             (route.connectTimeout, route.totalTimeout) = (.seconds(2), .seconds(5))
+            let delivery = endpoint.kind.proof.proving(endpoint.kind.emptyDelivery, with: secret)
+            var request = HTTPRequest(
+                .post, "http://\(address.reachable)/webhooks/\(endpoint.name)", headers: delivery.head,
+                body: delivery.body, route: route)
+            request.secrets = delivery.head.values(of: endpoint.kind.proof.field)
             let answer: HTTPResponse
-            do throws(HTTPError) {
-                answer = try await http.send(
-                    HTTPRequest(
-                        .post, "http://\(address.reachable)/webhooks/\(endpoint.name)",
-                        headers: ["Authorization": secret.exposed, "Content-Type": "application/json"],
-                        body: Array(#"{"events":[]}"#.utf8), route: route))
-            } catch .unreachable {
+            do throws(HTTPError) { answer = try await http.send(request) } catch .unreachable {
                 return .good("not tried: nothing listens at \(address)")
             }
             return delivered(answer, address)
@@ -50,7 +49,7 @@ extension Doctor {
                     + "registry that is stuck")
         case 401:
             return .bad(
-                "the daemon at \(address) does not take this secret", code: IntakeError.unauthorized.code, fix: restart)
+                "the daemon at \(address) does not take this secret", code: "intake.unauthorized", fix: restart)
         case 404:
             return .bad(
                 "the daemon at \(address) does not know the endpoint", code: IntakeError.unknownEndpoint.code,
@@ -71,15 +70,15 @@ extension Doctor {
             return .bad("no secret", code: "intake.secret", fix: "give the endpoint a secret")
         }
         let length = secret.exposed.utf8.count
-        let text = "for \(endpoint.registry), Authorization of \(length) bytes"
+        let proof = endpoint.kind.proof
+        let text = "for \(endpoint.registry), \(proof.secretName) of \(length) bytes"
         let others = configuration.endpoints.filter { $0.name != endpoint.name }
         if others.contains(where: { $0.secrets.contains(secret) }) {
             return .doubtful(
                 text + ", shared with another endpoint: each sender can speak for both",
                 fix: "give each endpoint a secret of its own")
         }
-        // "Bearer " and 128 bits in base64 or hex
-        if length < 29 {
+        if length < proof.shortestSecret {
             return .doubtful(text + ", which can be guessed sooner than it should", fix: "use 16 random bytes or more")
         }
         if endpoint.secrets.count > 1 {
@@ -93,6 +92,23 @@ extension Doctor {
                 fix: "set trust_host: true unless a proxy rewrites the host")
         }
         return .good(text)
+    }
+}
+
+extension DeliveryProof {
+    fileprivate var secretName: String {
+        switch self {
+        case .secret(let field): field
+        case .code: "key"
+        }
+    }
+
+    /// 128 bits in base64; as a whole field, with "Bearer " before them.
+    fileprivate var shortestSecret: Int {
+        switch self {
+        case .secret: 29
+        case .code: 22
+        }
     }
 }
 

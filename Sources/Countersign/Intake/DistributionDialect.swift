@@ -1,7 +1,7 @@
 import FoundationEssentials
 import OCI
 import Sigstore
-package import StrictJSON
+import StrictJSON
 
 /// Notifications of CNCF distribution 2.x (`…events.v1+json`) and 3.x (`…events.v2+json`), and of GitLab, which embeds it.
 ///
@@ -9,9 +9,20 @@ package import StrictJSON
 /// Which manifest it is follows from `target.mediaType` alone: blobs too have URLs with `/manifests/` (seen in 2.1), and the
 /// URL never carries the tag.
 package struct DistributionDialect: WebhookDialect {
+    package let name = "distribution"
+    /// It has no other way to show who it is than static headers.
+    package let proof = DeliveryProof.secret(in: "Authorization")
+
     package init() {}
 
-    package func events(in body: JSONValue) throws(IntakeError) -> [ReceivedEvent] {
+    package var bodySchema: Schema { .object(["events": .list(of: .anything)]) }
+
+    package var emptyDelivery: Delivery {
+        Delivery(head: ["Content-Type": "application/json"], body: Array(#"{"events":[]}"#.utf8))
+    }
+
+    package func events(in delivery: Delivery) throws(IntakeError) -> [ReceivedEvent] {
+        let body = try delivery.document()
         guard case .object = body else { throw .malformed("the body is not a JSON object") }
         switch body["events"] {
         // The documentation prints events without their envelope; nothing to do is not an error.

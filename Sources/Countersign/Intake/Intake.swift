@@ -1,10 +1,10 @@
+package import Curl
 import FoundationEssentials
 package import Logging
 import OCI
-import OpenSSL
-import StrictJSON
 
-/// The door of the signing daemon: authenticate first, read and parse second, answer only when it is durable.
+/// The door of the signing daemon: authenticate first, on the head alone where that shows the secret; parse second; answer
+/// only when it is durable.
 ///
 /// Nothing is dialled here; what the registry really holds is asked when the job runs.
 package struct Intake: Sendable {
@@ -25,8 +25,8 @@ package struct Intake: Sendable {
         let configuration: EndpointConfiguration
         let registry: RegistryConfiguration
         let rules: EndpointRules
-        let dialect: any WebhookDialect
         let secrets: [[UInt8]]
+        var dialect: any WebhookDialect { configuration.kind }
     }
 
     package init(
@@ -47,7 +47,7 @@ package struct Intake: Sendable {
             endpoints[endpoint.name] = Endpoint(
                 configuration: endpoint, registry: registry,
                 rules: EndpointRules(endpoint: endpoint, registry: registry, policy: policy),
-                dialect: endpoint.kind.dialect, secrets: endpoint.secrets.map { Array($0.exposed.utf8) })
+                secrets: endpoint.secrets.map { Array($0.exposed.utf8) })
         }
         self.endpoints = endpoints
     }
@@ -67,28 +67,32 @@ package struct Intake: Sendable {
         }
     }
 
-    /// A sender who has shown the endpoint's secret; only his body is read.
+    /// A sender whose head has shown all that it can of the endpoint's secret; only his body is read.
     package struct Sender: Sendable {
         fileprivate let endpoint: Endpoint
+        fileprivate let head: HTTPHeaders
         /// How much of his body may be read.
         package var bodyLimit: Int { endpoint.configuration.maxBodyBytes }
     }
 
     /// Judges a delivery by its head alone.
-    /// - Parameter authorization: the whole `Authorization` value, as it was sent.
+    /// - Parameter head: its header fields, as they were sent.
     /// - Throws: `IntakeError.unknownEndpoint`, `.unauthorized`.
-    package func admit(to name: String, authorization: String?) throws(IntakeError) -> Sender {
+    package func admit(to name: String, head: HTTPHeaders) throws(IntakeError) -> Sender {
         guard let endpoint = endpoints[name] else { throw .unknownEndpoint }
-        try authenticate(authorization, endpoint)
-        return Sender(endpoint: endpoint)
+        try endpoint.dialect.proof.check(head, endpoint.secrets)
+        return Sender(endpoint: endpoint, head: head)
     }
 
     /// Takes one delivery. When this returns, nothing of it can be lost.
     /// - Parameter body: complete, within the sender's limit.
+    /// - Throws: `IntakeError.unauthorized` where only the body shows that; `.malformed`, `.tooManyEvents`, `.unavailable`.
     package func receive(_ body: [UInt8], from sender: Sender) async throws(IntakeError) -> Receipt {
         let endpoint = sender.endpoint
         let name = endpoint.configuration.name
-        let events = try parse(body, endpoint)
+        let delivery = Delivery(head: sender.head, body: body)
+        try endpoint.dialect.proof.check(delivery, endpoint.secrets)
+        let events = try parse(delivery, endpoint)
         if let time = events.compactMap(\.time).max() {
             let delay = Duration.seconds(Date.now.timeIntervalSince(time))
             metrics.notificationDelay.observe(max(.zero, delay), name)
@@ -110,21 +114,8 @@ package struct Intake: Sendable {
 
     // MARK: The steps
 
-    /// Every active secret is compared, in constant time: neither the place of the first difference nor which of the two
-    /// matched can be measured.
-    private func authenticate(_ authorization: String?, _ endpoint: Endpoint) throws(IntakeError) {
-        let given = Array((authorization ?? "").utf8)
-        var matches = false
-        for secret in endpoint.secrets where !secret.isEmpty {
-            if constantTimeEqual(given, secret) { matches = true }
-        }
-        guard matches else { throw .unauthorized }
-    }
-
-    private func parse(_ body: [UInt8], _ endpoint: Endpoint) throws(IntakeError) -> [ReceivedEvent] {
-        let document: JSONValue
-        do { document = try JSONValue(parsing: body) } catch { throw .malformed("not JSON: \(error)") }
-        let events = try endpoint.dialect.events(in: document)
+    private func parse(_ delivery: Delivery, _ endpoint: Endpoint) throws(IntakeError) -> [ReceivedEvent] {
+        let events = try endpoint.dialect.events(in: delivery)
         let limit = endpoint.configuration.maxEvents
         guard events.count <= limit else { throw .tooManyEvents(events.count, limit: limit) }
         return events

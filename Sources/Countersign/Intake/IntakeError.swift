@@ -4,7 +4,8 @@ package enum IntakeError: Error, Sendable, Equatable {
     case tooLarge(limit: Int)
     /// The body did not arrive whole.
     case interrupted
-    case unauthorized
+    /// The sender does not show the endpoint's secret; in which header it should.
+    case unauthorized(String)
     case malformed(String)
     case tooManyEvents(Int, limit: Int)
     /// The commit could not be made; the sender should come again.
@@ -29,8 +30,7 @@ extension IntakeError: CustomStringConvertible {
         case .unknownEndpoint: "no endpoint of that name is configured"
         case .tooLarge(let limit): "the body is larger than \(limit) bytes"
         case .interrupted: "the body did not arrive whole"
-        case .unauthorized: "the Authorization header is missing or not the endpoint's secret"
-        case .malformed(let reason): reason
+        case .unauthorized(let reason), .malformed(let reason): reason
         case .tooManyEvents(let count, let limit): "\(count) events in one delivery; at most \(limit) are taken"
         case .unavailable: "the delivery cannot be stored now"
         }

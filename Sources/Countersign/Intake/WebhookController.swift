@@ -1,3 +1,4 @@
+import Curl
 import FoundationEssentials
 import HTTPTypes
 package import Hummingbird
@@ -6,8 +7,9 @@ import NIOCore
 
 /// `POST /webhooks/{endpoint}`: the HTTP side of ``Intake``.
 ///
-/// The order of refusals: endpoint known (404), secret (401), both on the head alone; size while the body streams (413),
-/// form (400), commit (503). All else is 202: distribution repeats every other answer for ever and holds back what follows it.
+/// The order of refusals: endpoint known (404), secret (401), both on the head alone; size while the body streams (413);
+/// secret, where it is shown over the body (401); form (400), commit (503). All else is 202: distribution repeats every
+/// other answer for ever and holds back what follows it.
 package struct WebhookController: RouteSet {
     let intake: Intake
     let metrics: ServiceMetrics
@@ -54,7 +56,8 @@ package struct WebhookController: RouteSet {
     ) async throws(IntakeError) -> Intake.Receipt {
         let sender: Intake.Sender
         do throws(IntakeError) {
-            sender = try intake.admit(to: name, authorization: request.headers[.authorization])
+            let fields = request.headers.map { ($0.name.rawName, $0.value) }
+            sender = try intake.admit(to: name, head: HTTPHeaders(fields))
         } catch {
             request.abandonBody(on: context.channel)
             throw error

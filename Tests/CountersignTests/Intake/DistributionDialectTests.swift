@@ -10,11 +10,11 @@ import Testing
 @Suite struct DistributionDialectTests {
     @Test(.enabled(if: Shared.exists), arguments: Shared.cases("webhooks/distribution"))
     func `each sample has its events, in order, with the expected verdict`(name: String) throws {
-        let body = try JSONValue(parsing: Shared.bytes("webhooks/distribution/\(name).json"))
+        let delivery = Delivery(body: Shared.bytes("webhooks/distribution/\(name).json"))
         let expected = try #require(
             JSONValue(parsing: Shared.bytes("webhooks/distribution/\(name).expect.json"))["events"])
         guard case .array(let cases) = expected else { return }
-        let events = try DistributionDialect().events(in: body)
+        let events = try DistributionDialect().events(in: delivery)
         #expect(events.count == cases.count)
         for (received, wanted) in zip(events, cases) {
             let verdict = verdict(received, speakingFor: wanted["registry"]?.text ?? "")
@@ -51,7 +51,7 @@ import Testing
     {
         var counts: [String: Int] = [:]
         for body in Shared.bodies("vectors/webhook-distribution") {
-            for received in try DistributionDialect().events(in: JSONValue(parsing: body)) {
+            for received in try DistributionDialect().events(in: Delivery(body: body)) {
                 counts[verdict(received, speakingFor: "127.0.0.1:47000").label, default: 0] += 1
             }
         }
@@ -65,7 +65,7 @@ import Testing
     @Test(.enabled(if: Shared.exists)) func `what cosign pushes is never signed, what others push is`() throws {
         var signed: [String] = []
         for body in Shared.bodies("vectors/webhook-cosign-pushes") {
-            for received in try DistributionDialect().events(in: JSONValue(parsing: body)) {
+            for received in try DistributionDialect().events(in: Delivery(body: body)) {
                 guard case .push(let push) = received else { continue }
                 let verdict = verdict(received, speakingFor: push.registryHost ?? "")
                 let isCosigns = push.userAgent?.hasPrefix("cosign/") == true
@@ -87,8 +87,8 @@ import Testing
         ("7", "the body is not a JSON object"),
         (#"{"events": {}}"#, "'events' is not a list"), (#"{"events": "x"}"#, "'events' is not a list"),
     ]) func `a body that is no envelope is malformed`(text: String, reason: String) throws {
-        let body = try JSONValue(parsing: Array(text.utf8))
-        #expect(throws: IntakeError.malformed(reason)) { try DistributionDialect().events(in: body) }
+        let delivery = Delivery(body: Array(text.utf8))
+        #expect(throws: IntakeError.malformed(reason)) { try DistributionDialect().events(in: delivery) }
     }
 
     @Test(arguments: [
@@ -96,8 +96,8 @@ import Testing
         (#"{"action": "pull"}"#, .action), (#"{"action": "push"}"#, .notAManifest),
         (#"{"action": "push", "target": {"mediaType": "application/octet-stream"}}"#, .notAManifest),
     ]) func `what is wrong with one event does not refuse the delivery`(event: String, reason: IgnoredReason) throws {
-        let body = try JSONValue(parsing: Array(#"{"events": [\#(event)]}"#.utf8))
-        #expect(try DistributionDialect().events(in: body) == [.ignored(reason)])
+        let delivery = Delivery(body: Array(#"{"events": [\#(event)]}"#.utf8))
+        #expect(try DistributionDialect().events(in: delivery) == [.ignored(reason)])
     }
 
     @Test(arguments: [
@@ -113,8 +113,8 @@ import Testing
     ]) func `a pushed manifest that cannot be signed is refused with the reason`(target: String, reason: String) throws
     {
         let event = #"{"action": "push", "request": {"host": "r.example.com"}, "target": {\#(target)}}"#
-        let body = try JSONValue(parsing: Array(#"{"events": [\#(event)]}"#.utf8))
-        let received = try #require(try DistributionDialect().events(in: body).first)
+        let delivery = Delivery(body: Array(#"{"events": [\#(event)]}"#.utf8))
+        let received = try #require(try DistributionDialect().events(in: delivery).first)
         #expect(
             verdict(received, speakingFor: "r.example.com") == .refused(registry: "r.example.com", reason: reason))
     }

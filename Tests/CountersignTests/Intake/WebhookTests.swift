@@ -83,7 +83,7 @@ import Testing
             .doors, policy: SigningPolicy(.doors), metrics: metrics, logger: SigningDaemon.silence,
             heard: { registry, delay in told.withLock { $0.append((registry, delay)) } }
         ) { _ throws(QueueError) in throw .unreadable(table: "none", what: "nothing is to be stored") }
-        let sender = try intake.admit(to: "main", authorization: "second-secret")
+        let sender = try intake.admit(to: "main", head: ["Authorization": "second-secret"])
         func deliver(_ timestamp: String) async throws {
             let own = notification(tag: "sha256-\(sampleDigest("image").hex)").replacing(
                 #""action""#, with: #""timestamp": "\#(timestamp)", "action""#)

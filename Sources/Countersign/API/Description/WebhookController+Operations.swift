@@ -7,7 +7,7 @@ extension WebhookController {
         Operation(
             .post, "/webhooks/{endpoint}", "deliver", "Takes a registry's notifications.", access: .endpointSecret,
             parameters: [.path("endpoint", .string, "its name in the configuration")],
-            body: .json(.object(["events": .list(of: .anything)])),
+            body: .json(WebhookDialects.bodySchema),
             answers: [
                 .json(
                     202, "everything is durable",
