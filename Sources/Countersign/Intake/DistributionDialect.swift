@@ -1,3 +1,4 @@
+import Curl
 import FoundationEssentials
 import OCI
 import Sigstore
