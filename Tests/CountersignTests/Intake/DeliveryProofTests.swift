@@ -21,7 +21,7 @@ import Testing
 
     @Test func `what was signed with either secret is taken, and its events are read from head and body`() async throws
     {
-        try await withSignedDoors { doors in
+        try await withSignedDoors { (doors) async throws in
             for (number, secret) in ["Bearer first-secret", "second-secret"].enumerated() {
                 let answer = try await post(signed(event: "push \(number)", secret: secret), to: doors)
                 #expect(answer.status == 202)
@@ -41,7 +41,7 @@ import Testing
     func `what was not signed so is refused before it is parsed, and nothing of it is stored`(_ forgery: Forgery)
         async throws
     {
-        try await withSignedDoors { doors in
+        try await withSignedDoors { (doors) async throws in
             for body in [nil, "not json"] {
                 let answer = try await post(forgery.delivery(body), to: doors)
                 #expect(answer.status == 401)
@@ -55,17 +55,17 @@ import Testing
     }
 
     @Test func `an empty secret opens nothing, whatever is made with it`() async throws {
-        try await withSignedDoors({ $0.secrets = [Secret("")] }) { doors in
+        try await withSignedDoors({ $0.secrets = [Secret("")] }) { (doors) async throws in
             #expect(try await post(signed(secret: ""), to: doors).status == 401)
         }
-        try await DoorsFixture.withDoors(.doors { $0.endpoints[0].secrets = [Secret("")] }) { doors in
+        try await DoorsFixture.withDoors(.doors { $0.endpoints[0].secrets = [Secret("")] }) { (doors) async throws in
             #expect(try await doors.deliver(envelope(notification()), secret: "").status == 401)
         }
     }
 
     @Test func `without a code a sender is sent away before his body, with one only once it is too large`() async throws
     {
-        try await withSignedDoors { doors in
+        try await withSignedDoors { (doors) async throws in
             func answer(_ field: String) async throws -> String {
                 let connection = try RawConnection(port: doors.ports[.webhooks] ?? 0)
                 connection.send("POST /webhooks/main HTTP/1.1\r\nHost: x\r\n\(field)Content-Length: 70000\r\n\r\n{")
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func `the doctor signs its delivery too`() async throws {
-        try await withSignedDoors { doors in
+        try await withSignedDoors { (doors) async throws in
             var configuration = Configuration.doors
             configuration.endpoints[0].kind = SignedDialect()
             configuration.listeners.webhooks = ListenAddress(host: "127.0.0.1", port: doors.ports[.webhooks] ?? 0)
@@ -96,7 +96,7 @@ import Testing
 
     @Test func `a secret that stands in two fields is shown in none`() async throws {
         let twice = HTTPHeaders([("Authorization", "Bearer first-secret"), ("Authorization", "Bearer first-secret")])
-        try await DoorsFixture.withDoors { doors in
+        try await DoorsFixture.withDoors { (doors) async throws in
             #expect(try await post(Delivery(head: twice, body: Array("{}".utf8)), to: doors).status == 401)
         }
     }

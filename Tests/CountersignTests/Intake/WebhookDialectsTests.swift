@@ -26,7 +26,7 @@ import Testing
         _ name: String
     ) async throws {
         let dialect = try #require(WebhookDialects.named(name))
-        try await DoorsFixture.withDoors(.doors { $0.endpoints[0].kind = dialect }) { doors in
+        try await DoorsFixture.withDoors(.doors { $0.endpoints[0].kind = dialect }) { (doors) async throws in
             func status(_ delivery: Delivery) async throws -> Int {
                 try await doors.send(
                     .post, .webhooks, "/webhooks/main", headers: delivery.head, body: delivery.body
