@@ -65,7 +65,8 @@ import Testing
             $0.sigstore.identity.proof = .token(.file("/nonexistent/token"))
         }
         try await expect("identity.program", at: "identity token") {
-            $0.sigstore.identity.proof = .token(.exec(.init(command: ["/bin/sh", "-c", "exit 3"])))
+            $0.sigstore.identity.proof = .token(
+                .init(ProgramTokens(program: .init(command: ["/bin/sh", "-c", "exit 3"]))))
         }
         try await expect("identity.key", at: "key") {
             $0.sigstore.identity.proof = .key(.init(file: "/nonexistent/key"))

@@ -138,6 +138,11 @@ final class ConfigurationSection {
         return body(nested)
     }
 
+    /// Reads a nested mapping where the file has it.
+    func sectionIfPresent<Result>(_ key: String, _ body: (ConfigurationSection) -> Result) -> Result? {
+        has(key) ? section(key, body) : nil
+    }
+
     /// Reads a list of mappings.
     func sections<Result>(_ key: String, _ body: (ConfigurationSection) -> Result) -> [Result] {
         guard let value = value(key) else { return [] }

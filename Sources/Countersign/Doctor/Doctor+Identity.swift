@@ -51,7 +51,7 @@ extension Doctor {
             let text =
                 "from \(tokens.description): issuer \(claims.issuer), subject \(claims.subject), audience "
                 + "\(claims.audience.joined(separator: ", ")), expires \(claims.expires.formatted(.iso8601))"
-            if case .file(let path) = source, FileTokenSource(path: path).isReadableByEveryone {
+            if let file = tokens as? FileTokenSource, file.isReadableByEveryone {
                 return .doubtful(
                     text + "; everybody on this machine may read the file",
                     fix: "take the right to read it from others: whoever has the token can sign as you", facts: facts)

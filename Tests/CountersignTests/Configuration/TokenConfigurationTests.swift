@@ -1,5 +1,6 @@
 import Curl
 import Sigstore
+import Support
 import Testing
 
 @testable import Countersign
@@ -16,6 +17,32 @@ import Testing
             "    issuer: https://issuer.example.com",
         ]
         return minimal.replacing(usual.joined(separator: "\n"), with: "  identity: \(identity)")
+    }
+
+    @Test func `every kind has a key of its own, and operations.md says what it needs`() throws {
+        let keys = TokenSourceKinds.all.map { $0.key }
+        #expect(!keys.isEmpty && Set(keys).count == keys.count)
+        let page = try String(contentsOfFile: "\(packageRoot)/docs/operations.md", encoding: .utf8)
+        for key in keys { #expect(page.contains("`\(key): "), "\(key) is not described") }
+    }
+
+    @Test func `sources are equal if they are of one kind and say the same`() {
+        typealias Source = IdentityConfiguration.TokenSource
+        #expect(Source.file("a") == .file("a"))
+        #expect(Source.file("a") != .file("b"))
+        #expect(Source.file("a") != .environment("a"))
+    }
+
+    @Test func `who names no source, or two, is told all there are`() throws {
+        let all =
+            "give exactly one source of identity tokens: file, env, kubernetes, github_actions, gitlab, circleci, buildkite, "
+            + "google, azure, azure_federated_token, aws, aws_irsa, spiffe, client_credentials, token_exchange, exec, auto"
+        for token in ["{}", "{aws: {}, env: A}"] {
+            do {
+                _ = try configuration(token: token)
+                Issue.record("\(token) is taken")
+            } catch { #expect(error.problems.map(\.message) == [all]) }
+        }
     }
 
     private func problems(_ identity: String) -> [String] {
