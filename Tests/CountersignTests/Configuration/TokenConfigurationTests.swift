@@ -1,4 +1,5 @@
 import Curl
+import FoundationEssentials
 import Sigstore
 import Support
 import Testing
