@@ -8,7 +8,9 @@ struct ConfigCommand: AsyncParsableCommand {
     struct Check: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "check", abstract: "Read a configuration and list every problem; start nothing.",
-            discussion: "Exit status 0 if there is none, 1 if there are.")
+            discussion:
+                "Exit status 0 if there is none, 1 if there are. Warnings, of what a daemon is useless without, are none."
+        )
 
         @OptionGroup var configuration: ConfigurationOption
         @OptionGroup var output: OutputOption
@@ -21,6 +23,7 @@ struct ConfigCommand: AsyncParsableCommand {
             let ok: Bool
             let policyVersion: String?
             let problems: [Problem]
+            var warnings: [Problem] = []
         }
 
         func run() async throws {
@@ -31,7 +34,8 @@ struct ConfigCommand: AsyncParsableCommand {
                 let problems = read.keyProblems
                 answer = Answer(
                     ok: problems.isEmpty, policyVersion: problems.isEmpty ? SigningPolicy(read).version : nil,
-                    problems: problems.map { .init(key: $0.path, problem: $0.message) })
+                    problems: problems.map { .init(key: $0.path, problem: $0.message) },
+                    warnings: read.omissions().map { .init(key: $0.path, problem: $0.message) })
             } catch {
                 answer = Answer(
                     ok: false, policyVersion: nil,
@@ -43,6 +47,7 @@ struct ConfigCommand: AsyncParsableCommand {
                 for problem in answer.problems {
                     print("\(problem.key.isEmpty ? path : problem.key): \(problem.problem)")
                 }
+                for warning in answer.warnings { print("warn  \(warning.key): \(warning.problem)") }
                 if answer.ok { print("\(path): no problem; policy version \(answer.policyVersion ?? "")") }
             }
             if !answer.ok { throw ExitCode(1) }

@@ -34,14 +34,15 @@ extension Configuration {
     }
 
     /// Parses and validates the text of a configuration file.
-    /// - Throws: every problem at once: YAML, unknown keys, unreadable values and secrets, then `validate()`.
+    /// - Throws: every problem at once, in the order of the file: YAML, unknown keys, unreadable values and secrets, and what
+    ///   `validate()` says of the rest.
     package static func parse(
         _ text: String, directory: String, sources: SecretSources
     ) throws(ConfigurationError) -> Configuration {
         let log = ConfigurationSection.ProblemLog()
         let configuration = parse(text, directory: directory, sources: sources, log: log)
-        guard let configuration, log.problems.isEmpty else { throw ConfigurationError(problems: log.problems) }
-        let problems = configuration.validate()
+        guard let configuration else { throw ConfigurationError(problems: log.problems) }
+        let problems = log.problems(with: configuration.validate())
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         return configuration
     }

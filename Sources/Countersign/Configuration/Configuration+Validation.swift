@@ -10,6 +10,18 @@ extension Configuration {
             + tenantProblems()
     }
 
+    /// What a daemon is useless without, and other commands need not have: no problem, and worth a word.
+    package func omissions() -> [ConfigurationProblem] {
+        var omissions = Problems()
+        omissions.check(!registries.isEmpty, "registries", "names none: no image is read, nothing is signed")
+        omissions.check(
+            !endpoints.isEmpty, "endpoints",
+            "names none: no push is heard of; only what is asked for, or swept, is signed")
+        omissions.check(
+            policy.rules.contains { $0.effect == .sign }, "policy", "no rule signs anything: every artifact is refused")
+        return omissions.found
+    }
+
     private func listenerProblems() -> [ConfigurationProblem] {
         var problems = Problems()
         problems.positive("listeners.read_timeout", listeners.readTimeout)
@@ -177,14 +189,15 @@ struct Problems {
     mutating func positive(_ path: String, _ value: Int) { check(value > 0, path, "must be above 0") }
     mutating func positive(_ path: String, _ value: Duration) { check(value > .zero, path, "must be above 0") }
 
-    mutating func upstream(_ path: String, _ upstream: UpstreamConfiguration) {
+    /// - Parameter key: what the address stands under.
+    mutating func upstream(_ path: String, _ upstream: UpstreamConfiguration, key: String = "url") {
         positive("\(path).connect_timeout", upstream.connectTimeout)
         positive("\(path).timeout", upstream.timeout)
         guard upstream.host != nil else {
-            return add("\(path).url", "'\(upstream.url)' is not an http(s) URL without user, query and fragment")
+            return add("\(path).\(key)", "'\(upstream.url)' is not an http(s) URL without user, query and fragment")
         }
         check(
-            upstream.url.hasPrefix("https://") || upstream.plainHTTP, "\(path).url",
+            upstream.url.hasPrefix("https://") || upstream.plainHTTP, "\(path).\(key)",
             "http:// sends everything in clear; set 'plain_http: true' if that is meant")
     }
 }

@@ -1,7 +1,7 @@
 extension Problems {
     /// One issuer of `api.oidc`.
     mutating func oidc(_ path: String, _ oidc: OIDCConfiguration) {
-        upstream(path, oidc.issuer)
+        upstream(path, oidc.issuer, key: "issuer")
         check(!oidc.audience.isEmpty, "\(path).audience", "must not be empty")
         check(!oidc.roles.isEmpty, "\(path).roles", "must have a rule: without one every token is refused")
         for (number, rule) in oidc.roles.enumerated() {

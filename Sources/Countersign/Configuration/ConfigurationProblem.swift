@@ -22,6 +22,5 @@ package struct ConfigurationProblem: Error, Sendable, Equatable, CustomStringCon
 package struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
     package let problems: [ConfigurationProblem]
 
-    package let code = "configuration.invalid"
     package var description: String { problems.map(\.description).joined(separator: "\n") }
 }

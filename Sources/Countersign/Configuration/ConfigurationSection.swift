@@ -11,13 +11,6 @@ final class ConfigurationSection {
     private let log: ProblemLog
     private var known: [String] = []
 
-    /// What one reading found; shared by all its sections.
-    final class ProblemLog {
-        var problems: [ConfigurationProblem] = []
-        /// Every key that was asked for, list positions left out (`endpoints[].name`): the test of the example compares with it.
-        var keys: Set<String> = []
-    }
-
     init(_ node: Node?, at path: String, log: ProblemLog) {
         self.path = path
         self.node = node
@@ -46,6 +39,7 @@ final class ConfigurationSection {
         if !known.contains(key) { known.append(key) }
         log.keys.insert(path(of: key).withoutPositions)
         guard let value = mapping?[key], !value.isNothing else { return nil }
+        log.lines[path(of: key)] = value.mark?.line
         return value
     }
 
@@ -151,7 +145,9 @@ final class ConfigurationSection {
             return []
         }
         return items.enumerated().map { position, item in
-            let nested = ConfigurationSection(item, at: "\(path(of: key))[\(position)]", log: log)
+            let place = "\(path(of: key))[\(position)]"
+            log.lines[place] = item.mark?.line
+            let nested = ConfigurationSection(item, at: place, log: log)
             defer { nested.finish() }
             return body(nested)
         }
@@ -163,20 +159,6 @@ extension Node {
     fileprivate var isNothing: Bool {
         guard let scalar, scalar.style == .plain || scalar.style == .any else { return false }
         return ["", "~", "null"].contains(scalar.string)
-    }
-}
-
-extension String {
-    /// `endpoints[3].name` → `endpoints[].name`
-    fileprivate var withoutPositions: String {
-        var result = ""
-        var inside = false
-        for character in self {
-            if character == "]" { inside = false }
-            if !inside { result.append(character) }
-            if character == "[" { inside = true }
-        }
-        return result
     }
 }
 

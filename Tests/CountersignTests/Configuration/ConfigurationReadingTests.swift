@@ -136,6 +136,54 @@ import Testing
         }
     }
 
+    @Test func `what cannot be read and what must not be stand in one list, in the order of the file`() {
+        let text = minimal.replacing("environment: development", with: "environment: production")
+            .replacing("https://tsa.example.com", with: "http://tsa.example.com")
+            .replacing("registry: registry.example.com", with: "registry: elsewhere.example.com")
+        let found = problems(in: text + "worker: {lease: soon, heartbeat: 20s, pol: 1s}\nlog: {level: loud}\n")
+        #expect(
+            found.map(\.path) == [
+                "sigstore.timestamp_authority.url", "endpoints[0].registry", "worker.lease", "worker.pol", "log.level",
+            ])
+        // no heartbeat suits a lease that nobody knows; an unknown key hides nothing
+        #expect(found.map(\.line) == [7, 16, 20, 20, 21])
+    }
+
+    @Test(arguments: [
+        ("environment: development", "environment: prod", ["environment"]),
+        ("url: {env: DATABASE_URL}", "url: {env: ABSENT}", ["database.url.env"]),
+        (
+            "trusted_root: root.json", "client_trust_config: a\n  tuf: {root: r, url: 'https://t.example'}",
+            ["sigstore.tuf"]
+        ),
+        ("name: registry.example.com", "nam: registry.example.com", ["registries[0].name", "registries[0].nam"]),
+        ("secret: {file: secret}", "secret: {file: /absent}", ["endpoints[0].secret.file"]),
+        ("repositories: [\"**\"]}", "repositories: ['a***']}", ["policy.rules[0].repositories"]),
+        ("policy: {", "tenants: [{name: a, endpoints: [none]}]\npolicy: {", ["tenants[0].endpoints"]),
+        ("policy: {", "worker: {retry_base: x, retry_ceiling: 1ms}\npolicy: {", ["worker.retry_base"]),
+    ])
+    func `of a key that could not be read nothing else is said`(_ key: String, _ written: String, _ paths: [String]) {
+        #expect(problems(in: minimal.replacing(key, with: written)).map(\.path) == paths)
+    }
+
+    @Test func `what a key is judged by are keys, and so is what is judged`() throws {
+        let log = ConfigurationSection.ProblemLog()
+        _ = Configuration.parse(try Example.text(), directory: "/etc", sources: .example, log: log)
+        let named = ConfigurationSection.ProblemLog.judgedBy.keys.flatMap { key in
+            [key] + ConfigurationSection.ProblemLog.keys(judging: key)
+        }
+        #expect(named.count > 40)
+        #expect(named.filter { !log.keys.contains($0) } == [])
+    }
+
+    @Test func `a configuration that lets nothing be signed is one, and what it lacks is told`() throws {
+        let lines = minimal.split(separator: "\n")
+        let bare = lines.prefix { !$0.hasPrefix("registries") }.joined(separator: "\n")
+        let read = try Configuration.parse(bare, directory: "/etc", sources: .example)
+        #expect(read.omissions().map(\.path) == ["registries", "endpoints", "policy"])
+        #expect(try Configuration.parse(minimal, directory: "/etc", sources: .example).omissions() == [])
+    }
+
     @Test(arguments: [
         ("database: {url: 'postgresql://in/clear'}", "database.url"),
         ("database: {url: {env: ABSENT}}", "database.url.env"),
