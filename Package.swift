@@ -132,7 +132,7 @@ let package = Package(
                 "OpenSSL", "Support",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ], exclude: ["Verification/Fixtures"], swiftSettings: strict),
+            ], exclude: ["Intake/Fixtures", "Verification/Fixtures"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
