@@ -35,7 +35,8 @@ demo-down: ## Stop what demo-up started
 .PHONY: test
 test: deps ## Every test, against a real PostgreSQL and docker-registry that the tests start themselves
 	$(SWIFT) build --build-tests --disable-xctest $(STRICT)
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) $(SWIFT) test --skip-build --disable-xctest $(STRICT)
+	@set -o pipefail; SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) $(SWIFT) test --skip-build --disable-xctest \
+	    $(STRICT) 2>&1 | tee .build/tests.log; result=$$?; scripts/skipped .build/tests.log; exit $$result
 
 .PHONY: build
 build: deps ## Debug build

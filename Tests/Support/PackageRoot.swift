@@ -9,7 +9,8 @@ public let packageRoot: String = {
 }()
 
 /// A file of the recorded material that lies beside a checkout but is not part of it; nil where it is absent, for
-/// `.enabled(if: sharedMaterial("vectors/…") != nil)`.
+/// `.enabled(if: sharedMaterial("vectors/…") != nil, "the recorded material is not here (../shared)")`. The end of `make test`
+/// repeats what is said there.
 public func sharedMaterial(_ relative: String) -> String? {
     let path = packageRoot + "/../shared/" + relative
     return FileManager.default.fileExists(atPath: path) ? path : nil
