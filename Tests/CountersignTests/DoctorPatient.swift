@@ -48,6 +48,14 @@ struct DoctorPatient {
         configuration.endpoints = [endpoint]
     }
 
+    /// The file of the trust material.
+    func trustedRoot() throws -> String {
+        guard case .files(let root, _) = configuration.sigstore.trust else {
+            throw SupportError("the trust material is no file")
+        }
+        return root
+    }
+
     func findings(_ change: (inout Doctor.Options) -> Void = { _ in }) async -> [DoctorFinding] {
         var options = Doctor.Options(migrations: packageRoot + "/migrations")
         change(&options)

@@ -11,7 +11,7 @@ import Testing
 @testable import Countersign
 
 /// The doctor on real parts: a Sigstore, a registry and a database, with no daemon running.
-@Suite(.enabled(if: SigningLine.isPossible)) struct DoctorTests {
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct DoctorTests {
     @Test func `with everything in place nothing fails, and whom to pin is said`() async throws {
         let patient = try await DoctorPatient()
         let findings = await patient.findings { $0.issuesCertificate = true }
@@ -42,6 +42,10 @@ import Testing
         let findings = await patient.findings()
         #expect(!findings.contains { $0.check == "certificate" })
         #expect(findings.allSatisfy { $0.verdict != .failed })
+        func asked() -> [FaultRelay.Request] { patient.line.fulcio.requests.filter { $0.method != "GET" } }
+        #expect(asked() == [])
+        let issued = await patient.findings { $0.issuesCertificate = true }
+        #expect(issued.first { $0.check == "certificate" }?.verdict == .ok && asked().count == 1)
     }
 
     @Test func `each fault has a name, a check and a fix`() async throws {
@@ -117,7 +121,7 @@ import Testing
                 "rekorTlogConfig":{"selector":"ANY"}}
                 """, to: "signing_config.json")
         }
-        guard case .files(let root, _) = patient.configuration.sigstore.trust else { return }
+        let root = try patient.trustedRoot()
         patient.configuration.sigstore.rekor = nil
         let tsa = try #require(patient.configuration.sigstore.timestampAuthority)
         patient.configuration.sigstore.upstreams = tsa
@@ -142,8 +146,7 @@ import Testing
 
     @Test func `a timestamp authority that the trust material has retired is none`() async throws {
         var patient = try await DoctorPatient()
-        guard case .files(let path, _) = patient.configuration.sigstore.trust else { return }
-        let root = try String(contentsOfFile: path, encoding: .utf8)
+        let root = try String(contentsOfFile: patient.trustedRoot(), encoding: .utf8)
         let retired = root.replacing(
             /"start":"[^"]*"/, with: #""start":"2020-01-01T00:00:00Z","end":"2021-01-01T00:00:00Z""#)
         patient.configuration.sigstore.trust = .files(

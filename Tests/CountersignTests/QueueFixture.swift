@@ -118,6 +118,14 @@ func samplePush(
         delivery: RecordedDelivery(key: key, body: body))
 }
 
+extension PostgresError {
+    /// The constraint or index that refused a statement, with its SQLSTATE.
+    var refusal: String? {
+        guard case .server(let report) = self else { return nil }
+        return "\(report.sqlState) \(report.constraint ?? "")"
+    }
+}
+
 func sampleRecord(_ index: Int64 = 1) -> SignedRecord {
     SignedRecord(
         identity: "https://ci.example/signer", issuer: "https://issuer.example", logID: sampleDigest("log").hex,

@@ -43,7 +43,7 @@ import Testing
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(digest))
         let evidence = try await fixture.journal.prepare(samplePrepared(), for: fixture.claimOne())
-        await #expect(throws: (any Error).self) {
+        let error = await #expect(throws: PostgresError.self) {
             try await fixture.pool.execute(
                 """
                 WITH twin AS (
@@ -54,6 +54,7 @@ import Testing
                 SELECT twin.id, e.target_id, e.format FROM twin, countersign.evidence_target e
                 """)
         }
+        #expect(error?.refusal == "23505 evidence_one_live")
     }
 
     @Test func `an attempt that lost its lease can write nothing`() async throws {

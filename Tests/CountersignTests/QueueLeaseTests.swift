@@ -144,9 +144,11 @@ import Testing
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(digest))
         for contradiction: (String) in ["signed", "failed", "waiting", "nonsense"] {
-            await #expect(throws: (any Error).self, "\(contradiction)") {
+            let error = await #expect(throws: PostgresError.self, "\(contradiction)") {
                 try await fixture.pool.execute("UPDATE countersign.target SET state = \(contradiction)::text")
             }
+            #expect(
+                error?.refusal?.hasPrefix("23514 target_") == true, "\(contradiction): \(String(describing: error))")
         }
     }
 

@@ -18,13 +18,20 @@ import Testing
     }
 
     @Test func `https is never left for http, whatever the route allows`() throws {
-        let start = try hop("https://registry.example/v2/?token=secret")
-        #expect(
-            throws: HTTPError.redirectRefused(
-                url: "https://registry.example/v2/?…", location: "http://registry.example/blob?…",
-                reason: "from https to http")
-        ) {
-            try start.next(after: answer(307, to: "http://registry.example/blob?sig=secret"), followed: 0)
+        let routes: [(inout HTTPRoute) -> Void] = [
+            { _ in }, { $0.allowPlainHTTP = false }, { $0.addresses = .privateAllowed },
+            { $0.redirects = .follow(limit: 1) },
+            { ($0.addresses, $0.redirects) = (.privateAllowed, .follow(limit: 100)) },
+        ]
+        for route in routes {
+            let start = try hop("https://registry.example/v2/?token=secret") { route(&$0.route) }
+            #expect(
+                throws: HTTPError.redirectRefused(
+                    url: "https://registry.example/v2/?…", location: "http://registry.example/blob?…",
+                    reason: "from https to http")
+            ) {
+                try start.next(after: answer(307, to: "http://registry.example/blob?sig=secret"), followed: 0)
+            }
         }
     }
 

@@ -90,7 +90,10 @@ import Testing
         defer { server.stop() }
         let error = await failure(client, HTTPRequest(.get, server.url, route: following))
         #expect(error?.code == "http.address_denied")
-        guard case .addressDenied(_, let address, let kind) = error else { return }
+        guard case .addressDenied(_, let address, let kind) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
         #expect(address == "169.254.169.254")
         #expect(kind == "link-local")
     }

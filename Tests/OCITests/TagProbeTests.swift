@@ -41,9 +41,12 @@ import Testing
     }
 
     @Test func `without the right to push nothing is left`() async throws {
-        let registry = try FakeRegistry { state in state.script = { _, _ in .init(status: 403) } }
+        let registry = try FakeRegistry { state in
+            state.script = { request, _ in ["GET", "HEAD"].contains(request.method) ? nil : .init(status: 403) }
+        }
         await #expect {
             _ = try await registry.client().probeTagReplacement("team/app", subject: Self.nothing)
         } throws: { ($0 as? OCIError)?.code == "registry.forbidden" }
+        #expect(registry.change { $0.manifests.isEmpty && $0.blobs.isEmpty })
     }
 }

@@ -80,16 +80,34 @@ import Testing
     }
 
     @Test func `cancelling the task ends the listener`() async throws {
-        let listener = Listener(try await PostgresCluster.database(), channel: "job")
+        var configuration = try await PostgresCluster.database()
+        let pool = ConnectionPool(configuration, size: 1)
+        configuration.applicationName = "ear"
+        let listener = Listener(configuration, channel: "job")
         let task = Task { try await listener.run() }
         for await _ in listener.notifications { break }
+        try await eventually("a connection") { try await backend(pool) != nil }
         task.cancel()
         try await task.value
+        #expect(await heard(listener) == [])
+        try await eventually("the end of its connection") { try await backend(pool) == nil }
+        await pool.close()
     }
 
     @Test func `a listener closed before it runs does not run`() async throws {
-        let listener = Listener(try await PostgresCluster.database(), channel: "job")
+        // where nobody listens: an attempt to connect would leave an outage
+        let listener = Listener(
+            try PostgresConfiguration(url: "postgresql://postgres@127.0.0.1:1/none"), channel: "job")
         listener.close()
         try await listener.run()
+        #expect(listener.outage == nil)
+        #expect(await heard(listener) == [])
+    }
+
+    /// What is left to be read of a listener that has ended.
+    private func heard(_ listener: Listener) async -> [String] {
+        var payloads: [String] = []
+        for await payload in listener.notifications { payloads.append(payload) }
+        return payloads
     }
 }

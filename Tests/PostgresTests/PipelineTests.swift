@@ -88,6 +88,7 @@ import Testing
         let answers = try await pool.withSession(deadline: .seconds(60)) { session in
             try session.pipeline((0..<24).map { _ in "SELECT \(block) AS b" })
         }
+        #expect(answers.count == 24)
         #expect(try answers.allSatisfy { try $0[0].decode("b", as: [UInt8].self) == block })
         await pool.close()
     }

@@ -63,7 +63,9 @@ import Testing
 
     @Test(arguments: ["rekor", "rekor=", "rekor=5", "nobody=5ms", "rekor=-5ms", "rekor=xms"])
     func `a latency that cannot be read is an error that names it`(text: String) {
-        #expect(throws: LabError.self) { try LabConfiguration.latency(parsing: text) }
+        let error = #expect(throws: LabError.self) { try LabConfiguration.latency(parsing: text) }
+        #expect(error?.code == "lab.configuration")
+        #expect(error?.description.contains("latency \"\(text)\"") == true)
     }
 
     @Test func `latencies are read in milliseconds and seconds`() throws {

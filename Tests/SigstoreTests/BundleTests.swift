@@ -52,17 +52,24 @@ import Testing
         #expect(error?.observed.hasPrefix("bundle") == true)
     }
 
-    @Test func `more than 32 entries are refused`() throws {
+    @Test func `32 entries are read, and more are refused`() throws {
         let bundle = try Fixture.bundle("rekor1")
-        let many = UnverifiedBundle(
-            version: .v03, material: bundle.material, content: bundle.content,
-            tlogEntries: Array(repeating: bundle.tlogEntries[0], count: 33), timestamps: [])
-        #expect(throws: SigstoreError.self) { try UnverifiedBundle(json: many.json()) }
+        func json(_ count: Int) throws -> [UInt8] {
+            try UnverifiedBundle(
+                version: .v03, material: bundle.material, content: bundle.content,
+                tlogEntries: Array(repeating: bundle.tlogEntries[0], count: count), timestamps: []
+            ).json()
+        }
+        #expect(try UnverifiedBundle(json: json(32)).tlogEntries.count == 32)
+        let many = try json(33)
+        let error = #expect(throws: SigstoreError.self) { try UnverifiedBundle(json: many) }
+        #expect(error?.code == "sigstore.malformed")
+        #expect(error?.observed.contains("33 elements, at most 32 are read") == true)
     }
 
     @Test func `no prefix of a bundle is read, and none crashes`() throws {
         let bytes = try Fixture.bytes("rekor1-tsa/bundle.sigstore.json")
-        for length in stride(from: 0, to: bytes.count, by: 7) {
+        for length in bytes.indices {
             #expect(throws: SigstoreError.self) { try UnverifiedBundle(json: Array(bytes[..<length])) }
         }
     }

@@ -30,6 +30,13 @@ enum Fixture {
         try UnverifiedBundle(json: bytes("\(scenario)/bundle.sigstore.json"))
     }
 
+    static func envelope(_ scenario: String = "rekor1-tsa") throws -> Envelope {
+        guard case .envelope(let envelope) = try bundle(scenario).content else {
+            throw Missing(path: "\(scenario): an envelope")
+        }
+        return envelope
+    }
+
     static func identity(
         _ name: String = "https://kubernetes.io/namespaces/ci/serviceaccounts/signer",
         issuer: String = "http://127.0.0.1:47050/k8s"

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct StatementTests {
     @Test func `cosign's statement is written byte for byte`() throws {
-        guard case .envelope(let envelope) = try Fixture.bundle().content else { return }
+        let envelope = try Fixture.envelope()
         let statement = try Statement(json: envelope.payload)
         #expect(statement.encoded() == envelope.payload)
         #expect(Envelope.preAuthenticationEncoding(type: "t/é", payload: [0x78]) == Array("DSSEv1 4 t/é 1 x".utf8))

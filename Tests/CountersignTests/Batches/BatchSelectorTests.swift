@@ -158,6 +158,8 @@ import Testing
         let fixture = try await fixture()
         var selector = BatchSelector()
         selector.repository = try Glob("**")
-        #expect(try await fixture.selection(selector, signedOnly: true)?.count == 3)
+        let selected = try #require(try await fixture.selection(selector, signedOnly: true))
+        #expect(selected.count == 3)
+        #expect(Set(selected.compactMap(\.digest)) == Set(["old", "new", "elsewhere"].map { sampleDigest($0) }))
     }
 }

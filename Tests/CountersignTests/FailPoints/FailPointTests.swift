@@ -31,8 +31,12 @@ import Testing
         #expect(throws: PreflightError.failPointInProduction) {
             try Preflight(configuration).failPoint("after-prepare:kill")
         }
-        try Preflight(configuration).failPoint(nil)
-        try Preflight(configuration).failPoint("")
+        for environment in [Configuration.Environment.production, .development] {
+            configuration.environment = environment
+            for nothing in [nil, ""] {
+                #expect(throws: Never.self) { try Preflight(configuration).failPoint(nothing) }
+            }
+        }
     }
 
     @Test func `a build without fail points says that it has none`() throws {
