@@ -81,7 +81,7 @@ import Testing
             let text = try Example.text().replacing(
                 "\n  trusted_root: trusted_root.json\n", with: "\n  \(alternative)\n")
             #expect(problems(in: text).map(\.path) == ["sigstore.signing_config"], "\(alternative)")
-            let services = ["fulcio", "timestamp_authority", "rekor"].reduce(text) {
+            let services = ["fulcio", "timestamp_authority", "rekor", "logs"].reduce(text) {
                 $0.replacing("\n  \($1):\n", with: "\n  x-\($1):\n")
             }
             let found = problems(in: services.replacing("\n  signing_config:", with: "\n  x-signing_config:"))
