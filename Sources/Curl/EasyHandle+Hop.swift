@@ -116,15 +116,18 @@ extension EasyHandle {
         try setOpenSocket { context, _, target in
             guard let target, let address = ccurl_socket_address(target) else { return CURL_SOCKET_BAD }
             let family = target.pointee.family
-            guard transferring(context)?.mayDial(PeerAddress(family: family, at: address)) == true else {
+            let peer = PeerAddress(family: family, at: address)
+            guard transferring(context)?.mayDial(peer, port: PeerAddress.port(family: family, at: address)) == true
+            else {
                 return CURL_SOCKET_BAD
             }
             return socket(family, target.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), target.pointee.protocol)
         }
         try set(CURLOPT_PREREQDATA, context)
-        try setBeforeRequest { context, peer, _, _, _ in
+        try setBeforeRequest { context, peer, _, port, _ in
             let address = peer.flatMap { PeerAddress(String(cString: $0)) }
-            return transferring(context)?.maySend(to: address) == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+            return transferring(context)?.maySend(to: address, port: Int(port)) == true
+                ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
         }
     }
 }

@@ -43,8 +43,7 @@ struct Hop: Sendable {
             var kept = hop.headers
             for name in ["Authorization", "Cookie", "Proxy-Authorization"] { kept[name] = nil }
             headers = kept
-            let isHere =
-                peer?.isLoopback == true || (route.proxy == .environment && EnvironmentProxy.isOnLoopback)
+            let isHere = peer?.isLoopback == true
             reach =
                 hop.route.addresses == .publicOnly ? .publicOnly : isHere ? .privateNetworkAndLoopback : .privateNetwork
         }
@@ -67,6 +66,18 @@ struct Hop: Sendable {
         if followed >= limit { throw refused("more than \(limit) redirects") }
         if address.scheme == "https", target.scheme == "http" { throw refused("from https to http") }
         return Hop(of: self, redirectedTo: target, by: answer.peer)
+    }
+
+    /// Whether a peer is a proxy of the route's on this host, which dials whatever the URL names.
+    func isProxy(_ peer: PeerAddress, port: Int) -> Bool {
+        peer.isLoopback && LoopbackProxy.ports(route.proxy).contains(port)
+    }
+
+    /// The range that keeps a peer out, or nil when this hop may ask it. A redirect that is followed through a proxy on this
+    /// host does not lead to this host.
+    func denial(of peer: PeerAddress, port: Int) -> String? {
+        guard let range = peer.denial(under: reach) else { return nil }
+        return reach == .privateNetwork && isProxy(peer, port: port) ? nil : range
     }
 
     /// What keeps a request from being written: everything that could smuggle a second header or request.

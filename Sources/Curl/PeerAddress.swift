@@ -20,6 +20,15 @@ enum PeerAddress: Equatable {
         }
     }
 
+    /// The port of a socket address of `family`; 0 for any other family.
+    static func port(family: Int32, at address: UnsafeRawPointer) -> Int {
+        switch family {
+        case AF_INET: Int(UInt16(bigEndian: address.loadUnaligned(as: sockaddr_in.self).sin_port))
+        case AF_INET6: Int(UInt16(bigEndian: address.loadUnaligned(as: sockaddr_in6.self).sin6_port))
+        default: 0
+        }
+    }
+
     /// Reads dotted or colon notation, as libcurl reports the peer of a connection.
     init?(_ text: String) {
         var v4 = in_addr()

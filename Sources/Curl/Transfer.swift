@@ -123,14 +123,14 @@ final class Transfer: @unchecked Sendable {
     }
 
     /// Whether this address, of all that the name resolved to, may be dialled.
-    func mayDial(_ peer: PeerAddress?) -> Bool {
+    func mayDial(_ peer: PeerAddress?, port: Int) -> Bool {
         // libcurl was told the socket's path and dials nothing else
         if hop.route.unixSocket != nil { return true }
         guard let peer else {
             deniedAddress = ("an unknown address", "unsupported")
             return false
         }
-        if let kind = peer.denial(under: hop.reach) {
+        if let kind = hop.denial(of: peer, port: port) {
             deniedAddress = (peer.description, kind)
             return false
         }
@@ -140,7 +140,7 @@ final class Transfer: @unchecked Sendable {
 
     /// Asked before the request is written on a connection, new or reused. The pool is shared by all routes, so a
     /// connection made for a private one is checked again for this one.
-    func maySend(to peer: PeerAddress?) -> Bool {
+    func maySend(to peer: PeerAddress?, port: Int) -> Bool {
         if requestMayBeSent, !hop.mayBeResent {
             // libcurl resends on a fresh connection when a reused one died without an answer byte (RFC 9112 §9.3.1
             // lets it, for idempotent methods); a POST may have been acted on, so its sender decides
@@ -152,13 +152,14 @@ final class Transfer: @unchecked Sendable {
             requestMayBeSent = true
             return true
         }
-        guard let peer, peer.denial(under: hop.reach) == nil else {
-            let kind = peer?.denial(under: hop.reach) ?? "unsupported"
+        let kind = peer.map { hop.denial(of: $0, port: port) } ?? "unsupported"
+        guard let peer, kind == nil else {
             failure = .addressDenied(
-                url: hop.address.redacted, address: peer?.description ?? "an unknown address", kind: kind)
+                url: hop.address.redacted, address: peer?.description ?? "an unknown address",
+                kind: kind ?? "unsupported")
             return false
         }
-        self.peer = peer
+        self.peer = hop.isProxy(peer, port: port) ? nil : peer
         requestMayBeSent = true
         return true
     }

@@ -64,21 +64,36 @@ import Testing
         #expect(back.reach == .privateNetwork)
     }
 
-    @Test func `a proxy of the environment on this host is seen, however it is written`() {
-        func isHere(_ variables: [String: String]) -> Bool { EnvironmentProxy.isOnLoopback { variables[$0] } }
-        for here in [
-            "http://127.0.0.1:3128", "127.0.0.1:3128", "localhost", "http://user:p@ss@LOCALHOST:1/",
-            "http://[::1]:3128",
-            "socks5h://127.1.2.3",
+    @Test func `a proxy on this host is known by its port, however it is written`() {
+        func ports(_ variables: [String: String]) -> Set<Int> { LoopbackProxy.ports { variables[$0] } }
+        for (proxy, port) in [
+            ("http://127.0.0.1:3128", 3128), ("127.0.0.1:8080", 8080), ("localhost", 1080), ("https://localhost/", 443),
+            ("http://user:p@ss@LOCALHOST:1/", 1), ("http://[::1]:3128", 3128), ("[::1]", 1080),
+            ("socks5h://127.1.2.3", 1080),
         ] {
-            #expect(isHere(["https_proxy": here]) && isHere(["ALL_PROXY": here]), "\(here)")
+            #expect(ports(["https_proxy": proxy]) == [port] && LoopbackProxy.ports(.url(proxy)) == [port], "\(proxy)")
         }
         for elsewhere in [
             "http://proxy.example:3128", "http://10.0.0.1:3128", "http://127.0.0.1@proxy.example:1", "", "[", "@",
+            "127.0.0.1:x",
         ] {
-            #expect(!isHere(["https_proxy": elsewhere, "http_proxy": elsewhere]), "\(elsewhere)")
+            #expect(ports(["all_proxy": elsewhere, "http_proxy": elsewhere]).isEmpty, "\(elsewhere)")
         }
-        #expect(!isHere([:]) && !isHere(["no_proxy": "127.0.0.1"]))
+        #expect(ports([:]).isEmpty && ports(["no_proxy": "127.0.0.1"]).isEmpty && LoopbackProxy.ports(.none).isEmpty)
+    }
+
+    @Test func `a redirect is followed through a proxy on this host, and to nothing else that listens there`() throws {
+        let start = try hop("https://registry.internal/") {
+            $0.route.addresses = .privateAllowed
+            $0.route.proxy = .url("http://127.0.0.1:3128")
+        }
+        let far = try #require(try start.next(after: answer(302, to: "https://store.example/"), followed: 0))
+        let here = try #require(PeerAddress("127.0.0.1"))
+        #expect(far.denial(of: here, port: 3128) == nil)
+        #expect(far.denial(of: here, port: 9090) == "loopback")
+        #expect(start.isProxy(here, port: 3128) && !start.isProxy(here, port: 9090))
+        let publicly = try hop("https://registry.example/") { $0.route.proxy = .url("http://127.0.0.1:3128") }
+        #expect(publicly.denial(of: here, port: 3128) == "loopback", "it has to be declared a private network")
     }
 
     @Test func `only who is on this host redirects to it`() throws {

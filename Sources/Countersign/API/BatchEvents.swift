@@ -53,9 +53,10 @@ struct BatchEvents: Sendable {
             })
     }
 
-    /// nil when it is not there any more, or not for who listens.
+    /// nil when it is not there any more, or not for who listens. Whether it is may also not be known: that ends the stream, too,
+    /// but not as one that has told all.
     private static func seen(_ batch: @Sendable () async throws -> Batch) async throws -> Batch? {
-        do { return try await batch() } catch is Problem { return nil }
+        do { return try await batch() } catch let problem as Problem where problem.status.code < 500 { return nil }
     }
 
     private static func event(_ name: String, _ answer: BatchAnswer) throws -> ByteBuffer {

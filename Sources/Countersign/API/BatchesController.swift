@@ -63,6 +63,7 @@ package struct BatchesController: RouteSet {
                     next: members.count < limit ? nil : members.last?.ordinal))
         }
         router.get("/v1/batches/:id/events") { request, context in
+            _ = try await authority.identify(.viewer, for: request)
             let id = try Self.id(context)
             let seen: @Sendable () async throws -> Batch = {
                 try await batch(id, for: try await authority.identify(.viewer, for: request))

@@ -45,6 +45,8 @@ struct SignAttestation: JobHandler {
     static let saidBefore: Set<String> = ["policy.refused", supersededCode, artifactRefusedCode, documentGoneCode]
     static let supersededCode = "attestation.superseded"
     static let artifactRefusedCode = "attestation.artifact_refused"
+    /// It was taken by a version that did not refuse it.
+    static let reservedCode = "attestation.type_unknown"
     static let documentGoneCode = "attestation.document_gone"
     /// What such a wait is called.
     static let waitingCode = "attestation.waiting_for_signature"
@@ -78,6 +80,9 @@ struct SignAttestation: JobHandler {
         }
         guard let attestation = try await records.attestation(of: target) else {
             return .refused(Self.documentGone)
+        }
+        guard attestation.type.uri != ReferencePredicate.type else {
+            return .refused(refusal(Self.reservedCode, "documents of type \(attestation.type) are not signed any more"))
         }
         // also after a look that failed on the way: what is missing makes the target unsigned until it is put back
         let isSigned = attestation.status.signature != nil

@@ -74,7 +74,8 @@ package struct OIDCAuthenticator: Sendable {
         _ claims: JSONValue, _ configuration: OIDCConfiguration, _ subject: String
     ) throws(OIDCFault) -> APITokens.Principal {
         let rule = configuration.roles.first { $0.matches(claims) }
-        guard let rule else { throw .noRole }
+        // a later rule, of a wider role perhaps, is not meant for whom an earlier one names
+        guard let rule, rule.trustsAddress(of: claims) else { throw .noRole }
         let isConfined = rule.role == .attester || !rule.repositories.isEmpty || !rule.predicateTypes.isEmpty
         let types = rule.predicateTypes.isEmpty && rule.role != .attester ? ["*"] : rule.predicateTypes
         let scope: TokenScope?
@@ -103,10 +104,14 @@ package struct OIDCAuthenticator: Sendable {
 }
 
 extension OIDCConfiguration.Rule {
-    /// Whether a token with these claims has the role. An address counts only where the issuer has verified it
-    /// (OpenID Connect Core 1.0 §5.1; some issuers write that as text): else its owner may have written any.
+    /// Whether it is meant for a token with these claims.
     func matches(_ claims: JSONValue) -> Bool {
-        guard !self.claims.isEmpty, self.claims.allSatisfy({ $0.matches(claims) }) else { return false }
+        !self.claims.isEmpty && self.claims.allSatisfy { $0.matches(claims) }
+    }
+
+    /// Whether the rule asks for no address, or the issuer has verified it (OpenID Connect Core 1.0 §5.1; some issuers write
+    /// that as text): else its owner may have written any.
+    func trustsAddress(of claims: JSONValue) -> Bool {
         let isVerified = [.bool(true), .string("true")].contains(claims["email_verified"])
         return isVerified || !self.claims.contains { $0.name == "email" }
     }

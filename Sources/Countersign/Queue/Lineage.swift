@@ -69,13 +69,21 @@ struct PublishedAttachment: Sendable {
 extension Journal {
     /// - Throws: ``QueueError/unreadable(table:what:)`` if the target is not there.
     func lineage(of target: Target) async throws(QueueError) -> Lineage {
+        // `sha512:…`, or `sha256:…`: a range that the index serves in whichever order its collation has
+        let others = target.digest.algorithm == .sha256 ? (from: "sha5", to: "sha6") : (from: "sha2", to: "sha3")
+        return try await lineage(of: target, others)
+    }
+
+    private func lineage(
+        of target: Target, _ others: (from: String, to: String)
+    ) async throws(QueueError) -> Lineage {
         let found = try await pool.rows(
             """
             SELECT n.generation, CASE WHEN EXISTS (SELECT FROM countersign.revocation v
                     WHERE v.repository_id = n.repository_id AND v.digest = n.digest AND v.released_at IS NULL)
                 THEN 'revoked' ELSE n.state END AS state, EXISTS (SELECT FROM countersign.revocation v
                     WHERE v.repository_id = n.repository_id AND v.released_at IS NULL
-                        AND split_part(v.digest, ':', 1) <> split_part(n.digest, ':', 1)) AS others, coalesce(
+                        AND v.digest >= \(others.from)::text AND v.digest < \(others.to)::text) AS others, coalesce(
                 (SELECT removes_older FROM countersign.target_generation WHERE target_id = \(target.id)), false) AS removes
             FROM countersign.target n
             WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int

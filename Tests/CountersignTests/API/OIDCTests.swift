@@ -51,11 +51,13 @@ import Testing
         }
         for verified in [#","email_verified":true"#, #","email_verified":"true""#] {
             #expect(try byAddress.matches(claims(verified)) && both.matches(claims(verified)))
+            #expect(try byAddress.trustsAddress(of: claims(verified)) && both.trustsAddress(of: claims(verified)))
             #expect(try !byAddress.matches(claims(verified, "admin@else.example")))
         }
         for unverified in ["", #","email_verified":false"#, #","email_verified":"false""#, #","email_verified":1"#] {
-            #expect(try !byAddress.matches(claims(unverified)) && !both.matches(claims(unverified)))
-            #expect(try rule(.operator, "team=a", []).matches(claims(unverified)), "others need no address")
+            #expect(try byAddress.matches(claims(unverified)), "no later rule is asked")
+            #expect(try !byAddress.trustsAddress(of: claims(unverified)) && !both.trustsAddress(of: claims(unverified)))
+            #expect(try rule(.operator, "team=a", []).trustsAddress(of: claims(unverified)), "others need no address")
         }
     }
 
