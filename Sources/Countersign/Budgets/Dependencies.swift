@@ -11,6 +11,7 @@ package final class Dependencies: Service {
     private let configuration: BudgetConfiguration
     private let longestPause: Duration
     private let board: DependencyBoard
+    private let metrics: BudgetMetrics
     private let gates = Mutex<[Dependency: DependencyGate]>([:])
 
     /// - Parameters:
@@ -24,9 +25,10 @@ package final class Dependencies: Service {
     ) {
         self.configuration = configuration
         self.longestPause = longestPause
+        self.metrics = metrics
         board = DependencyBoard(
             queue: queue, settings: .init(cacheAge: cacheAge, living: living), metrics: metrics, logger: logger)
-        metrics.registry.collect { [weak self] in self?.show(metrics) }
+        metrics.registry.collect { [weak self] in self?.show() }
     }
 
     /// The gate of a dependency: one for each, however often it is asked for.
@@ -76,7 +78,7 @@ package final class Dependencies: Service {
     }
 
     /// Figures of the moment; what is unlimited or not paused is absent.
-    private func show(_ metrics: BudgetMetrics) {
+    private func show() {
         metrics.rate.clear()
         metrics.bulkLimit.clear()
         for gate in board.gates {

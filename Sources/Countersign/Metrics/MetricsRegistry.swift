@@ -28,7 +28,8 @@ package final class MetricsRegistry: Sendable {
         Histogram(family: add(MetricFamily(name, help, .histogram(buckets), labels: labels)))
     }
 
-    /// Adds what has to be asked for at each scrape (the depth of the queue, the counters of a client).
+    /// Adds what has to be asked for at each scrape (the depth of the queue, the counters of a client). It is kept as long as
+    /// the registry, so it holds the figures that it sets and not what holds the registry: that would keep both for ever.
     package func collect(_ body: @escaping @Sendable () async -> Void) {
         state.withLock { $0.collectors.append(body) }
     }

@@ -95,7 +95,7 @@ package struct ServiceMetrics: Sendable {
 extension ServiceMetrics {
     /// Asks the queue at each scrape. What cannot be asked is absent, not old.
     package func collectQueue(from records: ArtifactRecords) {
-        registry.collect { [self] in
+        registry.collect { [queueDepth, queueOldest, queueLongestDue, deadLetters, databaseUp] in
             queueDepth.clear()
             queueOldest.clear()
             queueLongestDue.clear()

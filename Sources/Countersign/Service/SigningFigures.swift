@@ -10,14 +10,15 @@ struct SigningFigures: Sendable {
     /// Hooks into the scrape.
     func register() {
         metrics.registry.collect {
+            [registries, signers, requests = metrics.registryRequests, certificates = metrics.certificatesIssued] in
             for (name, client) in registries.all {
                 for (kind, count) in client.requestCounts {
-                    metrics.registryRequests.advance(name, kind.rawValue, to: Double(count))
+                    requests.advance(name, kind.rawValue, to: Double(count))
                 }
             }
             var issued = 0
             for identity in signers.identities { issued += await identity.certificatesIssued }
-            metrics.certificatesIssued.advance(to: Double(issued))
+            certificates.advance(to: Double(issued))
         }
     }
 }
