@@ -129,6 +129,11 @@ private func withCStrings<R>(_ strings: [String], _ body: ([UnsafePointer<CChar>
 private struct ConnectFailure {
     let error: PostgresError
 
+    /// How libpq says that TLS was asked for and does not hold: it has no code for that, and our messages are not translated.
+    private static let distrust = [
+        "certificate verify failed", "does not match host name", "server does not support SSL", "root certificate file",
+    ]
+
     /// The text has "FATAL:  28P01: password authentication failed…" and a LOCATION line after it.
     init(_ message: String) {
         let text = message.split(separator: " LOCATION:").first.map(String.init) ?? message
@@ -140,6 +145,8 @@ private struct ConnectFailure {
         // 28: authorization; 3D: no such database; 42501: no CONNECT privilege. All else may pass.
         if let state, state.hasPrefix("28") || state.hasPrefix("3D") || state == "42501" {
             error = .refused(sqlState: state, reason: text)
+        } else if Self.distrust.contains(where: { text.contains($0) }) {
+            error = .untrusted(reason: text)
         } else {
             error = .unavailable(reason: text)
         }

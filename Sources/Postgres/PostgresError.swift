@@ -5,6 +5,9 @@ public enum PostgresError: Error, Sendable, Equatable {
     case unavailable(reason: String)
     /// The server does not want *us*: wrong password, no such role or database. Repeating does not help.
     case refused(sqlState: String, reason: String)
+    /// The server does not prove that it is the one we want, as `sslmode` asks: no TLS, another name, or a certificate that
+    /// does not chain to the root. Repeating does not help.
+    case untrusted(reason: String)
     /// The connection broke. Where a statement was under way, the server may have carried it out.
     case connectionLost(reason: String, sqlState: String?, statement: String?)
     /// A statement took longer than it may. `settled` says that the server confirmed it as cancelled, so that it had no
@@ -38,6 +41,7 @@ extension PostgresError {
         switch self {
         case .unavailable: "postgres.unavailable"
         case .refused: "postgres.refused"
+        case .untrusted: "postgres.untrusted"
         case .connectionLost: "postgres.connection_lost"
         case .deadline: "postgres.deadline"
         case .poolExhausted: "postgres.pool_exhausted"
@@ -94,6 +98,7 @@ extension PostgresError: CustomStringConvertible {
         switch self {
         case .unavailable(let reason): "PostgreSQL is unavailable: \(reason)"
         case .refused(let state, let reason): "PostgreSQL refused the connection (\(state)): \(reason)"
+        case .untrusted(let reason): "the server does not prove to be the one that was meant: \(reason)"
         case .connectionLost(let reason, _, nil): "the connection to PostgreSQL was lost: \(reason)"
         case .connectionLost(let reason, _, let statement?):
             "the connection to PostgreSQL was lost during “\(statement)”: \(reason)"

@@ -31,12 +31,16 @@ public actor PostgresCluster {
     private var templates: [String: Task<String, any Error>] = [:]
     private var count = 0
 
+    /// The root that its certificate chains to, where it has one.
+    public nonisolated var rootFile: String { folder + "/root.pem" }
+
     /// A cluster of its own, for tests that restart it. Others take ``shared()``.
-    public init() async throws {
+    /// - Parameter name: it speaks TLS, with a certificate for this name from an authority of its own.
+    public init(provenAs name: String? = nil) async throws {
         let port = try freePort()
         let folder = "/tmp/cs-pg-" + UUID().uuidString.prefix(8).lowercased()
         supervisor = try ChildProcess(
-            Self.asServerUser + ["sh", "-c", Self.script, "sh", folder, "\(port)", try Self.programs()])
+            Self.asServerUser + ["sh", "-c", Self.script, "sh", folder, "\(port)", try Self.programs(), name ?? ""])
         try await supervisor.waitForOutput("READY")
         var configuration = try PostgresConfiguration(
             url: "host=\(folder) port=\(port) user=postgres dbname=postgres sslmode=disable")
@@ -51,14 +55,22 @@ public actor PostgresCluster {
     /// Makes the cluster, starts it and waits for the end of standard input, which comes with the end of the test
     /// process even when that is killed. Durability is off: nothing here outlives the process.
     private static let script = """
-        folder=$1; port=$2; PATH=$3:$PATH
+        folder=$1; port=$2; PATH=$3:$PATH name=$4
         trap '' INT TERM HUP
         mkdir -m 700 "$folder" || exit 1
         cd "$folder"
+        certify() {
+            ec="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
+            openssl req -x509 $ec -subj '/CN=Test Authority' -keyout root.key -out root.pem &&
+            openssl req -x509 $ec -subj "/CN=$name" -addext "subjectAltName=DNS:$name" -addext basicConstraints=critical,CA:FALSE \\
+                -CA root.pem -CAkey root.key -keyout server.key -out server.pem &&
+            printf '%s\\n' 'ssl = on' "ssl_cert_file = '$folder/server.pem'" "ssl_key_file = '$folder/server.key'" >>data/postgresql.conf
+        }
         {
             initdb -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync &&
             printf '%s\\n' "unix_socket_directories = '$folder'" "port = $port" "listen_addresses = '127.0.0.1'" \\
                 'fsync = off' 'full_page_writes = off' 'max_connections = 200' >>data/postgresql.conf &&
+            { [ -z "$name" ] || certify; } &&
             pg_ctl -D "$folder/data" -l log -w -t 60 -s start
         } </dev/null >start.log 2>&1 || { cat start.log; cd /; rm -rf "$folder"; exit 1; }
         echo READY

@@ -1,0 +1,53 @@
+import Postgres
+import Support
+import Testing
+
+/// `sslmode=verify-full`, as operators are told to set it: the server has to prove its name.
+@Suite struct TLSTests {
+    private static let name = "database.example"
+
+    /// One for all tests here; it has a certificate for ``name``.
+    private static let cluster = Task { try await PostgresCluster(provenAs: name) }
+
+    /// A pool whose server has to be `name`, by that root. The address is given beside it, so that nobody is asked for the name.
+    private func pool(at port: Int, name: String = name, root: String) throws -> ConnectionPool {
+        let url =
+            "postgresql://postgres@\(name):\(port)/postgres?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=\(root)"
+        return ConnectionPool(try PostgresConfiguration(url: url), size: 1, waitLimit: .seconds(30))
+    }
+
+    private func expectDistrust(_ pool: ConnectionPool, because reason: String) async throws {
+        let error = try #require(await #expect(throws: PostgresError.self) { try await pool.query("SELECT 1") })
+        #expect(error.code == "postgres.untrusted" && "\(error)".contains(reason), "\(error)")
+        #expect(!error.isTransient && !error.answerMayBeLost)
+        await pool.close()
+    }
+
+    @Test func `a server that proves its name is spoken to, over TLS`() async throws {
+        let cluster = try await Self.cluster.value
+        let pool = try pool(at: cluster.port, root: cluster.rootFile)
+        let row = try await pool.query("SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0]
+        #expect(try row.decode("ssl", as: Bool.self))
+        #expect(["TLSv1.2", "TLSv1.3"].contains(try row.decode("version", as: String.self)))
+        await pool.close()
+    }
+
+    @Test func `a certificate for another name is not trusted`() async throws {
+        let cluster = try await Self.cluster.value
+        let pool = try pool(at: cluster.port, name: "other.example", root: cluster.rootFile)
+        try await expectDistrust(pool, because: "does not match host name")
+    }
+
+    @Test func `a certificate of another authority is not trusted, nor is any without a root`() async throws {
+        let (cluster, other) = (try await Self.cluster.value, try await PostgresCluster(provenAs: Self.name))
+        try await expectDistrust(
+            try pool(at: cluster.port, root: other.rootFile), because: "certificate verify failed")
+        try await expectDistrust(
+            try pool(at: cluster.port, root: other.rootFile + ".none"), because: "root certificate file")
+    }
+
+    @Test func `a server without TLS is not spoken to`() async throws {
+        let (plain, root) = (try await PostgresCluster.shared(), try await Self.cluster.value.rootFile)
+        try await expectDistrust(try pool(at: plain.port, root: root), because: "does not support SSL")
+    }
+}
