@@ -16,7 +16,7 @@ struct CountersignCommand: AsyncParsableCommand {
             """,
         version: BuildVersion.current,
         subcommands: [
-            ServeCommand.self, MigrateCommand.self, SeedCommand.self, LabCommand.self,
+            ServeCommand.self, MigrateCommand.self, MaintainCommand.self, SeedCommand.self, LabCommand.self,
             SignCommand.self, BatchCommand.self, ResignCommand.self, RevokeCommand.self, ReleaseCommand.self,
             ReconcileCommand.self, AlertsCommand.self,
             VerifyCommand.self, VerifyAttestationCommand.self, BundleCommand.self, DescribeCommand.self,

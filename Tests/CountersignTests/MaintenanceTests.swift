@@ -125,15 +125,51 @@ private let ninetyDays: RetentionConfiguration = {
                 == "latest \(sampleDigest(3)) v1 \(sampleDigest("other"))")
     }
 
-    @Test func `hot tables are vacuumed by their owner, and by nobody else`() async throws {
+    private func upkeep(_ pool: ConnectionPool) -> TableUpkeep { TableUpkeep(pool: pool, deadline: .seconds(60)) }
+
+    @Test func `hot tables are vacuumed by their owner, and by workers where the server has a right for that`()
+        async throws
+    {
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(sampleDigest("app")))
-        #expect(try await fixture.maintenance().vacuum() == ["job", "outbox"])
-        let (_, pool) = try await fixture.role(.work)
-        let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: SigningDaemon.silence)
-        let queue = JobQueue(pool: pool, notifier: notifier, settings: .init())
-        #expect(try await fixture.maintenance(queue: queue).vacuum().isEmpty)
-        await pool.close()
+        #expect(try await upkeep(fixture.pool).vacuum() == ["job", "outbox"])
+        let mayBeGranted = try await fixture.number("SELECT current_setting('server_version_num')::int8") >= 170_000
+        for kind in DatabaseRoles.Kind.allCases {
+            let (_, pool) = try await fixture.role(kind)
+            let isWorker = kind == .work && mayBeGranted
+            #expect(try await upkeep(pool).vacuum() == (isWorker ? ["job", "outbox"] : []), "\(kind)")
+            #expect(try await upkeep(pool).dropLeftovers().isEmpty)
+            await pool.close()
+        }
+    }
+
+    @Test func `indexes of the hot tables are built anew, and what a broken rebuild left goes`() async throws {
+        let fixture = try await QueueFixture()
+        for name in ["one", "two"] { try await fixture.push(samplePush(sampleDigest(name))) }
+        // the two jobs are of one kind
+        await #expect(throws: PostgresError.self) {
+            try await fixture.pool.execute(
+                "CREATE UNIQUE INDEX CONCURRENTLY job_claim_ccnew1 ON countersign.job (kind)")
+        }
+        let file: Query = "SELECT pg_relation_filenode('countersign.job_claim')::int8"
+        let before = try await fixture.number(file)
+        let upkeep = upkeep(fixture.pool)
+        #expect(try await upkeep.dropLeftovers() == ["job_claim_ccnew1"])
+        #expect(try await upkeep.rebuildIndexes() == ["job", "outbox"])
+        #expect(try await fixture.number(file) != before)
+        #expect(try await upkeep.dropLeftovers().isEmpty)
+        #expect(try await fixture.claim().count == 2)
+    }
+
+    @Test func `how large the indexes of claims are is a figure`() async throws {
+        let fixture = try await QueueFixture()
+        let registry = MetricsRegistry()
+        let metrics = MaintenanceMetrics(registry)
+        metrics.collect(from: fixture.pool)
+        _ = await registry.scrape()
+        for index in ["job_claim", "job_claim_ungrouped"] {
+            #expect(metrics.indexSize.value(index) >= 8_192, "\(index)")
+        }
     }
 
     @Test func `the work role removes what is old`() async throws {

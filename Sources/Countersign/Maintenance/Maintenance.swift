@@ -10,11 +10,12 @@ package struct Maintenance: Service {
     private let retention: Retention
     private let turns: Turns
     private let metrics: MaintenanceMetrics
+    private let upkeep: TableUpkeep
     private let settings: Settings
     private let logger: Logger
 
     package struct Settings: Sendable {
-        /// Between two vacuums. Autovacuum has few workers, and one may be busy with a large table for hours.
+        /// Between two vacuums.
         package var vacuum: Duration = .seconds(60)
         /// Between two looks at what is old.
         package var retention: Duration = .seconds(3_600)
@@ -27,8 +28,6 @@ package struct Maintenance: Service {
     }
 
     static let turn = "maintenance"
-    /// Rows come and go here all the time.
-    private static let hot = ["job", "outbox"]
 
     package init(
         queue: JobQueue, retention: Retention, metrics: MaintenanceMetrics, settings: Settings = .init(),
@@ -38,6 +37,7 @@ package struct Maintenance: Service {
         self.retention = retention
         turns = Turns(pool: queue.pool, holder: queue.worker)
         self.metrics = metrics
+        upkeep = TableUpkeep(pool: queue.pool, deadline: settings.vacuumDeadline)
         self.settings = settings
         self.logger = logger
     }
@@ -63,7 +63,7 @@ package struct Maintenance: Service {
     /// - Returns: whether what is old was removed.
     private func step(removing isDue: Bool) async throws(QueueError) -> Bool {
         guard try await turns.take(Self.turn) else { return false }
-        do throws(QueueError) { try await vacuum() } catch {
+        do throws(QueueError) { try await upkeep.vacuum() } catch {
             // what is old goes all the same
             logger.error(
                 "vacuum failed; it is tried again", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
@@ -93,29 +93,5 @@ package struct Maintenance: Service {
             }
         }
         return removed
-    }
-
-    /// Vacuums the hot tables, if they are this role's: only an owner may. Others leave it to autovacuum, which these tables
-    /// have set to a few thousand rows.
-    /// - Returns: those that were vacuumed.
-    @discardableResult
-    package func vacuum() async throws(QueueError) -> [String] {
-        let owned = try await queue.pool.rows(
-            """
-            SELECT relname FROM pg_class WHERE relnamespace = 'countersign'::regnamespace
-                AND relname = ANY(\(Self.hot)::text[]) AND pg_has_role(relowner, 'USAGE') ORDER BY relname
-            """
-        ).values { try $0.decode("relname", as: String.self) }
-        for table in owned {
-            do {
-                try await queue.pool.withSession(deadline: settings.vacuumDeadline) { session in
-                    _ = try session.execute(
-                        Query(unsafeSQL: "VACUUM (INDEX_CLEANUP ON, SKIP_LOCKED) countersign.\(table)"))
-                }
-            } catch {
-                throw QueueError(error)
-            }
-        }
-        return owned
     }
 }

@@ -6,6 +6,8 @@ package struct MaintenanceMetrics: Sendable {
     let removed: Counter
     /// Rows of the hot tables that are dead and not vacuumed yet.
     let deadRows: Gauge
+    /// The indexes by which jobs are claimed: one that is much larger than its rows makes each claim slow.
+    let indexSize: Gauge
     /// How long the oldest transaction has kept dead rows from being vacuumed.
     let oldestSnapshot: Gauge
     /// How long the oldest row of the audit log has waited for a signed head that vouches for it.
@@ -19,6 +21,8 @@ package struct MaintenanceMetrics: Sendable {
             labels: ["kind"])
         deadRows = registry.gauge(
             "countersign_table_dead_rows", "Rows of a table that are dead and not vacuumed yet.", labels: ["table"])
+        indexSize = registry.gauge(
+            "countersign_index_bytes", "Size of an index by which jobs are claimed.", labels: ["index"])
         oldestSnapshot = registry.gauge(
             "countersign_oldest_snapshot_seconds",
             "How long the oldest transaction has kept dead rows from being vacuumed.")
@@ -43,6 +47,20 @@ package struct MaintenanceMetrics: Sendable {
                 ).values({ try $0.decode("age", as: Duration.self) }).first
             else { return }
             unanchored.set(waiting / .seconds(1))
+        }
+        registry.collect { [indexSize] in
+            indexSize.clear()
+            guard
+                let indexes = try? await pool.rows(
+                    """
+                    SELECT relname, pg_relation_size(oid) AS size FROM pg_class
+                    WHERE relnamespace = 'countersign'::regnamespace AND relname IN ('job_claim', 'job_claim_ungrouped')
+                    """
+                ).values({
+                    (try $0.decode("relname", as: String.self), try $0.decode("size", as: Int64.self))
+                })
+            else { return }
+            for (index, size) in indexes { indexSize.set(Double(size), index) }
         }
         registry.collect { [deadRows, oldestSnapshot] in
             deadRows.clear()

@@ -46,6 +46,7 @@ package struct DatabaseRoles: Sendable {
                 let granted =
                     try session.query("SELECT countersign.grant_roles() AS granted").first?
                     .decode("granted", as: Int32.self) ?? 0
+                try Self.grantUpkeep(in: session)
                 for (kind, role) in roles {
                     var act = AuditLog.Entry(action: "role.grant", atCommandLineBy: user)
                     act.detail = "\(kind.rawValue) to \(role)"
@@ -58,6 +59,20 @@ package struct DatabaseRoles: Sendable {
         } catch {
             await pool.close()
             throw error
+        }
+    }
+    /// Lets workers vacuum the tables in which rows come and go all the time, and nothing else that an owner may. Older
+    /// servers have no such right: `countersign maintain` does it there, as the owner.
+    private static func grantUpkeep(in session: Session) throws {
+        let workers = try session.query(
+            """
+            SELECT quote_ident(role) AS role FROM countersign.role_grant
+            WHERE kind = 'work' AND current_setting('server_version_num')::int >= 170000 ORDER BY role
+            """)
+        let tables = TableUpkeep.tables.map { "countersign.\($0)" }.joined(separator: ", ")
+        for row in workers {
+            let role = try row.decode("role", as: String.self)
+            _ = try session.execute(Query(unsafeSQL: "GRANT MAINTAIN ON \(tables) TO \(role)"))
         }
     }
 }
