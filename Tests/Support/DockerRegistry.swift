@@ -52,6 +52,16 @@ public actor DockerRegistry {
         try await Self.listens(on: port)
     }
 
+    /// Changes one byte of a blob where it is stored, past the registry's own API.
+    public nonisolated func tamper(with digest: String) throws {
+        let parts = digest.split(separator: ":").map(String.init)
+        guard parts.count == 2 else { throw SupportError("not a digest: \(digest)") }
+        let path = "\(folder.path)/data/docker/registry/v2/blobs/\(parts[0])/\(parts[1].prefix(2))/\(parts[1])/data"
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: URL(filePath: path))
+    }
+
     private static func listens(on port: Int) async throws {
         try await eventually("the registry listens") {
             guard let connection = try? LoopbackSocket.connect(to: port) else { return false }
