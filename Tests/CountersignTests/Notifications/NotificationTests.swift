@@ -13,7 +13,7 @@ import Testing
 @Suite struct NotificationTests {
     private static let key = "a key of at least 24 bytes"
 
-    private func sink(
+    func sink(
         _ server: LoopbackServer, name: String = "platform",
         _ change: (inout NotificationConfiguration.Sink) throws -> Void = { _ in }
     ) throws -> NotificationConfiguration.Sink {
@@ -27,7 +27,7 @@ import Testing
     }
 
     /// A delivery service over the fixture's database whose receivers are registered.
-    private func delivery(
+    func delivery(
         _ fixture: QueueFixture, _ sinks: NotificationConfiguration.Sink...
     ) async throws -> (service: NotificationDelivery, outbox: Outbox, http: HTTPClient) {
         var configuration = NotificationConfiguration()
@@ -42,7 +42,7 @@ import Testing
         return (service, outbox, http)
     }
 
-    private func waiting(_ fixture: QueueFixture) async throws -> Int {
+    func waiting(_ fixture: QueueFixture) async throws -> Int {
         try await fixture.number("SELECT count(*) FROM countersign.outbox")
     }
 
@@ -52,7 +52,7 @@ import Testing
     }
 
     /// Steps until nothing is left for that receiver.
-    private func drain(_ fixture: QueueFixture, _ service: NotificationDelivery, _ sink: NotificationConfiguration.Sink)
+    func drain(_ fixture: QueueFixture, _ service: NotificationDelivery, _ sink: NotificationConfiguration.Sink)
         async throws
     {
         try await eventually("nothing waits for \(sink.name)") {
@@ -206,45 +206,6 @@ import Testing
         #expect(document["type"]?.text == "dev.countersign.alert.raised")
         #expect(document["subject"]?.text == "registry.example/team/app@\(sampleDigest("app"))")
         #expect(document["data"]?["code"]?.text == "signature.tampered")
-    }
-
-    @Test(.enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
-    func `a published signature that is tampered with in the registry is told once, and anew after it was mended`()
-        async throws
-    {
-        let server = try LoopbackServer { _ in .answer(200) }
-        defer { server.stop() }
-        let registry = try await DockerRegistry()
-        let line = try await SigningLine(registry: registry)
-        let sink = try sink(server) { $0.types = [.alert] }
-        let (service, _, http) = try await delivery(line.database, sink)
-        defer { http.shutdown() }
-        let digest = try await line.image().descriptor.digest
-        let daemon = try await line.daemon()
-        try await line.push(digest)
-        try await daemon.workOff()
-        try await line.recheckAll(with: daemon)
-        #expect(try await waiting(line.database) == 0, "what holds is not told")
-
-        let bundle = try #require(try await line.referrers(of: digest).first)
-        for _ in 0..<2 {
-            try registry.tamper(with: OCI.Digest.sha256(of: bundle.bytes).description)
-            for _ in 0..<2 { try await line.recheckAll(with: daemon) }
-            #expect(try await waiting(line.database) == 1)
-            try await drain(line.database, service, sink)
-            // the same byte once more: it is as it was
-            try registry.tamper(with: OCI.Digest.sha256(of: bundle.bytes).description)
-            try await line.recheckAll(with: daemon)
-        }
-        let events = try server.requests.map { try JSONValue(parsing: $0.body) }
-        #expect(events.count == 2 && Set(events.map { $0["id"]?.text }).count == 2)
-        for event in events {
-            #expect(event["type"]?.text == "dev.countersign.alert.raised")
-            #expect(event["subject"]?.text == "\(line.repository)@\(digest)")
-            #expect(event["data"]?["code"]?.text == "signature.tampered")
-        }
-        #expect(try await line.alerts.open().isEmpty)
-        try await line.expectSignedOnce(digest)
     }
 
     @Test func `an event that did not come true is not told`() async throws {
