@@ -79,7 +79,7 @@ struct ConformanceVerification: AsyncParsableCommand {
             return (digest, nil)
         }
         let contents = try ConformanceFile.bytes(artifact)
-        return (try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(Hash.sha256(contents))), contents)
+        return (ArtifactDigest(sha256Of: contents), contents)
     }
 
     private func signer() throws -> Verifier.ExpectedSigner {

@@ -21,3 +21,8 @@ extension IdentityTokenSource {
         return token
     }
 }
+
+/// A token that is at hand is a source, too: one that cannot rotate.
+extension IdentityToken: IdentityTokenSource {
+    public func token() async throws(SigstoreError) -> IdentityToken { self }
+}

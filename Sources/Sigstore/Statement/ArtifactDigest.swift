@@ -29,6 +29,12 @@ public struct ArtifactDigest: Sendable, Hashable, CustomStringConvertible {
         self.hex = hex
     }
 
+    /// The SHA-256 of bytes that are at hand.
+    public init(sha256Of contents: [UInt8]) {
+        algorithm = "sha256"
+        hex = Hex.encode(Hash.sha256(contents))
+    }
+
     /// The digest's bytes.
     public var bytes: [UInt8] { Hex.decode(hex) ?? [] }
 
