@@ -51,7 +51,7 @@ let package = Package(
         .target(name: "Sigstore", dependencies: ["CSpawn", "Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
 
         // How trust material is distributed; knows nothing of Sigstore
-        .target(name: "TUF", dependencies: ["OpenSSL", "StrictJSON"], swiftSettings: strict),
+        .target(name: "TUF", dependencies: ["Curl", "OpenSSL", "StrictJSON"], swiftSettings: strict),
 
         // A whole Sigstore in one process, for demo, tests and offline work
         .target(

@@ -57,7 +57,7 @@ struct TUFCommand: AsyncParsableCommand {
         route.addresses = .privateAllowed
         let client = TUFClient(
             pinnedRoot: [UInt8](try Data(contentsOf: URL(filePath: pinnedRoot))),
-            repository: TUFSite(
+            repository: TUFHTTPRepository(
                 metadataURL: metadataUrl, targetsURL: targetBaseUrl ?? metadataUrl, http: http, route: route),
             cache: TUFCacheDirectory(metadataDir, targets: targetDir))
         return try await client.update()

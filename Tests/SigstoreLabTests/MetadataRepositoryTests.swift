@@ -89,7 +89,10 @@ private final class Pinned: Sendable {
         (self.root, self.url, self.client) = (root, url, client)
         folder = "\(FileManager.default.temporaryDirectory.path)/tuf-\(UUID().uuidString)"
         tuf = TUFClient(
-            pinnedRoot: root, repository: OverHTTP(url: url, client: client), cache: TUFCacheDirectory(folder))
+            pinnedRoot: root,
+            repository: TUFHTTPRepository(
+                metadataURL: url, targetsURL: "\(url)/targets", http: client, route: RunningLab.route),
+            cache: TUFCacheDirectory(folder))
     }
 
     deinit { try? FileManager.default.removeItem(atPath: folder) }
@@ -103,23 +106,4 @@ private final class Pinned: Sendable {
     func update() async throws -> TUFSession { try await tuf.update() }
 
     func trustedRoot() async throws -> [UInt8] { try await update().target("trusted_root.json") }
-
-    private struct OverHTTP: TUFRepository {
-        let url: String
-        let client: HTTPClient
-
-        func metadata(_ name: String, atMost limit: Int) async throws(TUFError) -> [UInt8]? { try await file(name) }
-        func target(_ path: String, atMost limit: Int) async throws(TUFError) -> [UInt8]? {
-            try await file("targets/\(path)")
-        }
-
-        private func file(_ path: String) async throws(TUFError) -> [UInt8]? {
-            do {
-                let answer = try await client.get("\(url)/\(path)")
-                return answer.status == 200 ? answer.body : nil
-            } catch {
-                throw .unreachable(file: path, "\(error)", isTransient: true)
-            }
-        }
-    }
 }

@@ -64,7 +64,7 @@ extension TUFConfiguration {
         let folder = site.url.hasSuffix("/") ? site.url : site.url + "/"
         let client = TUFClient(
             pinnedRoot: pinned,
-            repository: TUFSite(
+            repository: TUFHTTPRepository(
                 metadataURL: folder, targetsURL: targetsURL ?? folder + "targets", http: http, route: site.route),
             cache: cache(identity))
         return TrustRepository(

@@ -20,10 +20,10 @@ import Testing
         let pinned: [UInt8]
         let url: String
 
-        func site(_ url: String? = nil) -> TUFSite {
+        func site(_ url: String? = nil) -> TUFHTTPRepository {
             let route = HTTPRoute.toTestServer
             let url = url ?? self.url
-            return TUFSite(
+            return TUFHTTPRepository(
                 metadataURL: url, targetsURL: url + "/targets", http: TrustRepositoryTests.http, route: route)
         }
 

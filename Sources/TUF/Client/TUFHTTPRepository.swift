@@ -1,8 +1,7 @@
-package import Curl
-package import TUF
+public import Curl
 
 /// A TUF repository over HTTP.
-package struct TUFSite: TUFRepository {
+public struct TUFHTTPRepository: TUFRepository {
     private let metadataURL: String
     private let targetsURL: String
     private let http: HTTPClient
@@ -11,7 +10,8 @@ package struct TUFSite: TUFRepository {
     /// - Parameters:
     ///   - metadataURL: folder of `timestamp.json`.
     ///   - targetsURL: folder of the targets.
-    package init(metadataURL: String, targetsURL: String, http: HTTPClient, route: HTTPRoute) {
+    ///   - route: how both are reached; redirects are followed whatever it says.
+    public init(metadataURL: String, targetsURL: String, http: HTTPClient, route: HTTPRoute = .init()) {
         func folder(_ url: String) -> String { url.hasSuffix("/") ? url : url + "/" }
         self.metadataURL = folder(metadataURL)
         self.targetsURL = folder(targetsURL)
@@ -22,11 +22,11 @@ package struct TUFSite: TUFRepository {
         self.route = route
     }
 
-    package func metadata(_ name: String, atMost limit: Int) async throws(TUFError) -> [UInt8]? {
+    public func metadata(_ name: String, atMost limit: Int) async throws(TUFError) -> [UInt8]? {
         try await fetch(metadataURL + name, name: name, atMost: limit)
     }
 
-    package func target(_ path: String, atMost limit: Int) async throws(TUFError) -> [UInt8]? {
+    public func target(_ path: String, atMost limit: Int) async throws(TUFError) -> [UInt8]? {
         try await fetch(targetsURL + path, name: path, atMost: limit)
     }
 
