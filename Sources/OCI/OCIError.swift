@@ -3,15 +3,21 @@ public import Curl
 /// Everything that can go wrong between us and a registry, or in what it served.
 public enum OCIError: Error, Sendable {
     // What was written is not in the grammar.
+    /// A reference, repository or tag: the text, and what is wrong with it.
     case referenceMalformed(String, String)
+    /// A digest: the text, and what is wrong with it.
     case digestMalformed(String, String)
     /// The configured address of a registry, or one of its allowed token realms.
     case endpointMalformed(String, String)
 
     // What was served is not what it should be.
+    /// Not a manifest, or not the one that was asked for.
     case manifestMalformed(String)
+    /// More bytes or entries than are taken.
     case tooLarge(what: String, limit: Int, unit: String)
+    /// A manifest of a kind that is not read, such as Docker's first schema.
     case unsupportedMediaType(String)
+    /// The bytes served are not those of the digest asked for.
     case digestMismatch(expected: Digest, actual: Digest)
     /// The fallback tag holds something that is not a referrers index. It is never overwritten.
     case fallbackNotAnIndex(tag: String, saw: String)
@@ -21,9 +27,13 @@ public enum OCIError: Error, Sendable {
     // What the registry answered.
     /// 401 although the credentials were presented anew.
     case unauthorized(RegistryAnswer)
+    /// 403.
     case forbidden(RegistryAnswer)
+    /// 404.
     case notFound(RegistryAnswer)
+    /// 429: ask again later.
     case throttled(RegistryAnswer)
+    /// 5xx, or another answer that may be different soon.
     case unavailable(RegistryAnswer)
     /// The manifest names a blob the registry does not have (`MANIFEST_BLOB_UNKNOWN`).
     case blobUnknown(RegistryAnswer)
@@ -41,10 +51,13 @@ public enum OCIError: Error, Sendable {
     case deletedStillServed(Digest)
 
     // Credentials.
+    /// A `WWW-Authenticate` header: what it says, and what is wrong with it.
     case challengeMalformed(String, String)
     /// A token realm that must not be asked, or must not see our credentials.
     case tokenRealmRefused(realm: String, String)
+    /// What a token realm answered holds no token.
     case tokenAnswerMalformed(String)
+    /// The credentials themselves cannot be read.
     case credentials(String)
     /// `credsStore` or `credHelpers` would have to be executed.
     case credentialHelper(host: String, helper: String)

@@ -2,7 +2,9 @@
 public struct Attachment: Sendable, Equatable {
     /// By which of the two ways the registry lists the referrer.
     public enum Listing: Sendable, Equatable {
+        /// By its own referrers API.
         case referrersAPI
+        /// As an entry of the index under this tag.
         case fallbackTag(String)
     }
 

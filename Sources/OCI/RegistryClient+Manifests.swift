@@ -4,6 +4,7 @@ internal import Curl
 public enum ManifestName: Sendable, Equatable {
     /// By its own SHA-256 digest, without a tag.
     case digest
+    /// By this tag, which then names it.
     case tag(String)
 }
 

@@ -4,8 +4,11 @@ public import OpenSSL
 
 /// The services that one keyless signature needs.
 public enum SigstoreService: String, Sendable {
+    /// The certificate authority.
     case fulcio
+    /// A timestamp authority.
     case timestampAuthority = "tsa"
+    /// A transparency log.
     case rekor
     /// Whoever gives us identity tokens, before Fulcio is asked.
     case identity

@@ -31,7 +31,7 @@ public struct SimpleSigningPayload: Sendable, Equatable {
     }
 
     /// What ``Statement/approval(of:in:rule:generation:)`` says, in the older form: `repository` is `host/path` without tag or digest.
-    public static func approval(
+    package static func approval(
         of digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0
     ) -> Self {
         Self(

@@ -14,7 +14,9 @@ public struct LogSubmission: Sendable {
 
     /// What the signature is verified with.
     public enum Signer: Sendable {
+        /// The key of this certificate.
         case certificate(Certificate)
+        /// This key.
         case publicKey(PublicKey)
 
         /// The key.

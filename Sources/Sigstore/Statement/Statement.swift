@@ -12,7 +12,7 @@ public struct Statement: Sendable, Equatable {
         public var name: String?
         /// Lower-case hex by algorithm, without an algorithm prefix.
         public var digest: [String: String]
-        /// Free text by key; ours are ``Statement/repositoryAnnotation`` and ``Statement/ruleAnnotation``.
+        /// Free text by key, such as ``Statement/repositoryAnnotation``.
         public var annotations: [String: String]
 
         /// One artifact.
@@ -28,13 +28,13 @@ public struct Statement: Sendable, Equatable {
     /// The repository for which approval was given; our verifier refuses the signature elsewhere.
     public static let repositoryAnnotation = "dev.countersign/repository"
     /// The policy rule that allowed the signature.
-    public static let ruleAnnotation = "dev.countersign/rule"
+    package static let ruleAnnotation = "dev.countersign/rule"
     /// How often the image was signed anew before; absent in first signatures.
-    public static let generationAnnotation = "dev.countersign/generation"
+    package static let generationAnnotation = "dev.countersign/generation"
     /// Of a VEX document that stands beside older ones of its signer: ``replacesNothing``.
-    public static let replacesAnnotation = "dev.countersign/replaces"
+    package static let replacesAnnotation = "dev.countersign/replaces"
     /// See ``replacesAnnotation``.
-    public static let replacesNothing = "nothing"
+    package static let replacesNothing = "nothing"
     /// The type URI this module writes.
     public static let typeV1 = "https://in-toto.io/Statement/v1"
     /// The DSSE payload type of every in-toto statement.
@@ -61,7 +61,7 @@ public struct Statement: Sendable, Equatable {
 
     /// The statement that approves one image in one repository: `repository` is `host/path` without tag or digest.
     /// - Parameter generation: 0 for a first signature; a later one says so, and thereby differs from those before it.
-    public static func approval(
+    package static func approval(
         of digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0
     ) -> Statement {
         Statement(subjects: [
@@ -72,18 +72,18 @@ public struct Statement: Sendable, Equatable {
     }
 
     /// What a group statement says of one image.
-    public struct Approved: Sendable, Equatable {
+    package struct Approved: Sendable, Equatable {
         /// Its digest.
-        public let digest: ArtifactDigest
+        package let digest: ArtifactDigest
         /// `host/path` without tag or digest.
-        public let repository: String
+        package let repository: String
         /// The policy rule that allows it.
-        public let rule: String
+        package let rule: String
         /// 0 for a first signature.
-        public let generation: Int32
+        package let generation: Int32
 
         /// One image in one repository.
-        public init(_ digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0) {
+        package init(_ digest: ArtifactDigest, in repository: String, rule: String, generation: Int32 = 0) {
             self.digest = digest
             self.repository = repository
             self.rule = rule
@@ -94,7 +94,7 @@ public struct Statement: Sendable, Equatable {
     /// The statement that approves several images at once, each in its repository. In-toto wants subjects to have
     /// different names, so each has the beginning of its digest in its own.
     /// - Parameter approved: 1 to ``maxSubjects``, no two of them the same digest in the same repository.
-    public static func approval(of approved: [Approved]) -> Statement {
+    package static func approval(of approved: [Approved]) -> Statement {
         Statement(
             subjects: approved.map { image in
                 Subject(

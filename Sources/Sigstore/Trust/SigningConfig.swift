@@ -16,8 +16,11 @@ public struct SigningConfig: Sendable {
 
     /// How many of several services are used.
     public enum Selector: Sendable, Equatable {
+        /// One of them.
         case any
+        /// Each that is valid.
         case all
+        /// This many, or it is an error.
         case exact(Int)
     }
 

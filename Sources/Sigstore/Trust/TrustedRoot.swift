@@ -64,12 +64,12 @@ public struct TrustedRoot: Sendable {
     public let timestampAuthorities: [TrustedAuthority]
 
     /// The organisation by which the lab marks every authority it makes.
-    public static let labOrganization = "Countersign Lab"
+    package static let labOrganization = "Countersign Lab"
 
     /// Whether any authority is one of a lab: such a root is not for production.
     ///
     /// Both the document's words and the certificates are looked at, so that editing one does not hide it.
-    public var isLab: Bool {
+    package var isLab: Bool {
         (certificateAuthorities + timestampAuthorities).contains { authority in
             authority.organization.contains(Self.labOrganization) || authority.commonName.contains(Self.labOrganization)
                 || authority.root.subject.contains(Self.labOrganization)
