@@ -48,11 +48,11 @@ release: deps ## Release build, Swift runtime linked in
 
 .PHONY: lint
 lint: ## swift-format, findings as errors
-	$(SWIFT) format lint -r --strict Package.swift Sources Tests Fuzz
+	$(SWIFT) format lint -r --strict Package.swift Sources Tests Fuzz Benchmarks Examples
 
 .PHONY: format
 format: ## Format all Swift code
-	$(SWIFT) format -i -r Package.swift Sources Tests Fuzz
+	$(SWIFT) format -i -r Package.swift Sources Tests Fuzz Benchmarks Examples
 
 .PHONY: interop
 interop: release ## Stock cosign, crane, rekor-cli, sigstore-go and sigstore-python judge all that we publish
@@ -70,7 +70,11 @@ bench-verify: release ## 1,000 bundles over 50 certificates, verified in process
 
 .PHONY: benchmarks
 benchmarks: deps ## Builds the package that bench and bench-verify measure with
-	$(SWIFT) build -c release --package-path Benchmarks
+	@scripts/dependent Benchmarks
+
+.PHONY: examples
+examples: release ## README's examples of the libraries, built as another package, and run against a lab
+	@scripts/examples
 
 .PHONY: bench
 bench: release ## Webhook, queue, push→signed, digests a second, CPU, WAL and memory, beside cosign sign in the same run

@@ -19,6 +19,10 @@ let package = Package(
         .library(name: "OCI", targets: ["OCI"]),
         .library(name: "Sigstore", targets: ["Sigstore"]),
         .library(name: "TUF", targets: ["TUF"]),
+        // of whose types their interfaces are made
+        .library(name: "Curl", targets: ["Curl"]),
+        .library(name: "OpenSSL", targets: ["OpenSSL"]),
+        .library(name: "StrictJSON", targets: ["StrictJSON"]),
     ],
     dependencies: [
         // traits: [] leaves Foundation, BoringSSL and swift-nio-ssl out of the build
