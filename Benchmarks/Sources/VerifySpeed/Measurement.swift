@@ -28,7 +28,7 @@ struct Measurement {
                     let verified = try verifier.verify(
                         UnverifiedBundle(json: bytes), artifact: Material.digest(index),
                         by: .certificate(identity), expecting: Statement.cosignSignPredicateType,
-                        repositories: ["registry.example/team/app"])
+                        repositories: [Material.repository])
                     certificates.insert(verified.certificate?.der ?? [])
                 }
             }
