@@ -64,6 +64,12 @@ public struct LegacyLayer: Sendable, Equatable {
 }
 
 extension Descriptor {
+    /// Whether this layer of a manifest is a legacy signature or attestation: by its type, or by the annotation that cosign
+    /// finds the signature in.
+    var isLegacySignature: Bool {
+        MediaType.isSignatureLayer(mediaType) || annotations?["dev.cosignproject.cosign/signature"] != nil
+    }
+
     /// Whether a manifest's layer is this one, with nothing of what is said here missing or different there.
     func isServed(as layer: Descriptor) -> Bool {
         layer.digest == digest && layer.mediaType == mediaType

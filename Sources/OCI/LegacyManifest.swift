@@ -53,13 +53,23 @@ struct LegacyManifest: Sendable {
         }
         guard case .image(let image) = manifest.content, case .object(let document) = try? JSONValue(parsing: bytes)
         else { throw .legacyTagNotSignatures(tag: tag, saw: manifest.descriptor.mediaType) }
-        // somebody's image under this tag is not ours to grow; one stray layer among signatures is nobody's image
-        if let foreign = image.layers.first, image.layers.allSatisfy({ !MediaType.isSignatureLayer($0.mediaType) }) {
+        // cosign looks at no layer's type; one stray layer among signatures is nobody's image
+        if let foreign = image.layers.first, !image.layers.contains(where: \.isLegacySignature) {
             throw .legacyTagNotSignatures(tag: tag, saw: "layers of type \(foreign.mediaType)")
         }
         self.init(
             layers: image.layers, config: image.config, mediaType: manifest.descriptor.mediaType,
             digest: manifest.descriptor.digest, entityTag: entityTag, document: document)
+    }
+
+    /// Asked before anything is written: a tag whose layers are signatures by their annotations alone is read, but it is not
+    /// ours to grow.
+    /// - Throws: `legacyTagNotSignatures` if no layer has a type of signatures.
+    func mayGrow(_ tag: String) throws(OCIError) {
+        guard let foreign = layers.first, !layers.contains(where: { MediaType.isSignatureLayer($0.mediaType) }) else {
+            return
+        }
+        throw .legacyTagNotSignatures(tag: tag, saw: "layers of type \(foreign.mediaType)")
     }
 
     /// The manifest with `layer` at its end, and the config that belongs to it; nil when the layer is there already and

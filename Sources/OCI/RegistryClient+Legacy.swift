@@ -25,6 +25,7 @@ extension RegistryClient {
         var hasPushedBlob = false
         for round in 0...rounds {
             let present = try await legacyManifest(name, tag)
+            try present.mayGrow(tag)
             let config = try await legacyConfig(of: present, name)
             guard let next = try present.adding(layer, config: config, without: superseded) else {
                 guard let digest = present.digest else { break }
@@ -92,13 +93,19 @@ extension RegistryClient {
 
     /// The layers under a legacy tag, anybody's, in their order; empty when the registry says that there is no such tag.
     /// Their blobs are fetched one by one with ``blob(_:_:limit:)``.
+    /// - Throws: `legacyTagNotSignatures` also where ``attach(_:_:to:in:superseding:)`` would: whoever wants to add one is told
+    ///   before it is made.
     public func legacyLayers(
         _ kind: LegacyKind, of subject: Digest, in name: String
     ) async throws(OCIError) -> [Descriptor] {
-        try await legacyManifest(name, SignatureTag.legacy(kind, for: subject)).layers
+        let tag = try SignatureTag.legacy(kind, for: subject)
+        let present = try await legacyManifest(name, tag)
+        try present.mayGrow(tag)
+        return present.layers
     }
 
-    /// The same with the manifest that holds them; nil when the registry says that there is no such tag.
+    /// The same to read alone, with the manifest that holds them: also layers of types that are nobody's signatures, where
+    /// their annotations say that they are. nil when the registry says that there is no such tag.
     public func legacyListing(
         _ kind: LegacyKind, of subject: Digest, in name: String
     ) async throws(OCIError) -> (manifest: Digest, layers: [Descriptor])? {

@@ -1,5 +1,6 @@
-import OCI
 import Testing
+
+@testable import OCI
 
 /// Attaching legacy signatures, against a registry that plays other writers and outages.
 @Suite struct RegistryClientLegacyTests {
@@ -99,6 +100,33 @@ import Testing
         await #expect {
             try await client.attach(Self.ours, .signature, to: Self.subject, in: "app")
         } throws: { ($0 as? OCIError)?.code == "registry.legacy_tag_not_signatures" }
+        #expect(registry.log.allSatisfy { $0.hasPrefix("GET") })
+    }
+
+    @Test func `layers that are signatures by their annotations alone are read, and nothing is added to them`()
+        async throws
+    {
+        let tag = try Self.tag()
+        let theirs = LegacyLayer(
+            mediaType: "application/json", payload: Array("theirs".utf8),
+            annotations: ["dev.cosignproject.cosign/signature": "MEUC"])
+        let manifest = try #require(try LegacyManifest.empty.adding(theirs, config: nil)).manifest
+        let registry = try RegistryClientReferrersTests.registry {
+            $0.manifests[tag] = (manifest, MediaType.ociManifest)
+        }
+        let client = try registry.client()
+        let listing = try #require(try await client.legacyListing(.signature, of: Self.subject, in: "app"))
+        #expect(listing.layers == [theirs.descriptor])
+        #expect(try await client.isAttached(Self.ours, .signature, to: Self.subject, in: "app") == nil)
+        for add in [
+            { _ = try await client.attach(Self.ours, .signature, to: Self.subject, in: "app") },
+            // asked before a signature is made
+            { _ = try await client.legacyLayers(.signature, of: Self.subject, in: "app") },
+        ] as [() async throws -> Void] {
+            await #expect { try await add() } throws: {
+                ($0 as? OCIError)?.code == "registry.legacy_tag_not_signatures"
+            }
+        }
         #expect(registry.log.allSatisfy { $0.hasPrefix("GET") })
     }
 

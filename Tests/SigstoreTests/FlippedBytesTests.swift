@@ -1,6 +1,7 @@
 import FoundationEssentials
 import OpenSSL
 import StrictJSON
+import Support
 import Testing
 
 @testable import Sigstore

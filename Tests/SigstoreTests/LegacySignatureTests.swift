@@ -158,4 +158,34 @@ import Testing
     func `a document that names no manifest is refused`(json: String) {
         #expect(throws: SigstoreError.self) { try SimpleSigningPayload(json: Array(json.utf8)) }
     }
+
+    /// Verified as a key's signature without a log.
+    private func judge(_ document: [UInt8], in repositories: [String]? = nil) throws -> VerifiedSignature {
+        let key = try PrivateKey.generate(.ecdsaP256)
+        let legacy = LegacySignature(
+            .payload(document, signature: try key.sign(document)), certificate: nil, entry: nil, timestamp: nil)
+        var demands = Verifier.Demands.standard
+        demands.acceptsUnloggedKeySignatures = true
+        return try verifier.verify(
+            legacy, image: Fixture.artifact(), by: .publicKey(key.publicKey), repositories: repositories,
+            demanding: demands)
+    }
+
+    @Test func `an older signature of ours does not travel to another repository`() throws {
+        let document = SimpleSigningPayload.approval(
+            of: try Fixture.artifact(), in: "reg.example/a", rule: "default"
+        ).encoded()
+        #expect(try judge(document, in: ["reg.example/a"]).annotations[Statement.ruleAnnotation] == "default")
+        #expect(throws: VerificationError.self) { try judge(document, in: ["reg.example/b"]) }
+    }
+
+    @Test func `a document of another type than the three is no signature`() throws {
+        func document(_ type: String) -> [UInt8] {
+            let image = #"{"docker-manifest-digest":"\#(Fixture.digest)"}"#
+            return Array(
+                #"{"critical":{"identity":{"docker-reference":"h/r"},"image":\#(image),"type":"\#(type)"}}"#.utf8)
+        }
+        #expect(try judge(document("atomic container signature")).payload != nil)
+        #expect(throws: (any Error).self) { try judge(document("something else")) }
+    }
 }

@@ -47,7 +47,7 @@ extension SignaturePlace {
         to digest: Digest, kinds: [LegacyKind] = LegacyKind.allCases
     ) async throws(OCIError) -> AttachedSignatures {
         var found = AttachedParts()
-        let listed = try await registry.referrers(repository.name, of: digest).descriptors
+        let listed = try await listedReferrers(of: digest, unreadable: &found)
         guard listed.count <= AttachedSignatures.referrerLimit else {
             throw .tooLarge(
                 what: "referrers of \(digest)", limit: AttachedSignatures.referrerLimit, unit: "entries")
@@ -97,6 +97,20 @@ extension SignaturePlace {
                 try LegacySignature(
                     layerMediaType: attached.layer.mediaType, payload: bytes,
                     annotations: attached.layer.annotations ?? [:], limits: limits))
+        }
+    }
+
+    /// A fallback tag that holds something else lists nothing, and says nothing about the older tags.
+    private func listedReferrers(
+        of digest: Digest, unreadable found: inout AttachedParts
+    ) async throws(OCIError) -> [Descriptor] {
+        do throws(OCIError) {
+            return try await registry.referrers(repository.name, of: digest).descriptors
+        } catch {
+            guard case .fallbackNotAnIndex = error else { throw error }
+            let location = SignatureLocation(repository: repository, form: .referrer, manifest: nil)
+            found.unreadable.append(SignatureRejection(location, code: error.code, observed: "\(error)"))
+            return []
         }
     }
 

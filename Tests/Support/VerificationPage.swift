@@ -1,17 +1,16 @@
 import FoundationEssentials
-import Support
 
 /// The tables of docs/verification.md, which tests hold the verifier to.
-struct VerificationPage {
+public struct VerificationPage {
     private let lines: [Substring]
 
-    init() throws {
-        lines = String(decoding: try Fixture.file("\(packageRoot)/docs/verification.md"), as: UTF8.self)
+    public init() throws {
+        lines = try String(contentsOfFile: packageRoot + "/docs/verification.md", encoding: .utf8)
             .split(separator: "\n", omittingEmptySubsequences: false)
     }
 
     /// The cells of the table's rows, without head, back-ticks and escapes.
-    func rows(under heading: String) -> [[String]] {
+    public func rows(under heading: String) -> [[String]] {
         lines.drop { $0 != "## \(heading)" }.dropFirst().prefix { !$0.hasPrefix("## ") }
             .filter { $0.hasPrefix("| ") }.dropFirst()
             .map { line in
@@ -23,7 +22,7 @@ struct VerificationPage {
     }
 
     /// Whether the text is of the pattern, in which `*` stands for anything.
-    static func matches(_ pattern: String, _ text: String) -> Bool {
+    public static func matches(_ pattern: String, _ text: String) -> Bool {
         let parts = pattern.split(separator: "*", omittingEmptySubsequences: false)
         guard parts.count > 1, let first = parts.first, let last = parts.last else { return pattern == text }
         guard text.hasPrefix(first), text.hasSuffix(last), text.count >= first.count + last.count else { return false }
