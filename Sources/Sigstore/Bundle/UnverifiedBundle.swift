@@ -1,8 +1,8 @@
 public import OpenSSL
 public import StrictJSON
 
-/// A Sigstore bundle as somebody presents it: parsed, bounded, and not believed. Only ``Verifier`` makes it a
-/// ``VerifiedBundle``.
+/// A Sigstore bundle as somebody presents it: parsed, bounded, and not believed. Only ``Verifier`` makes a
+/// ``VerifiedSignature`` of it.
 public struct UnverifiedBundle: Sendable, Equatable {
     /// The bundle versions that are read; only 0.3 is written.
     public enum Version: String, Sendable, Comparable {

@@ -60,9 +60,6 @@ public struct VerifiedSignature: Sendable {
     public let warnings: [String]
 }
 
-/// A verified signature that came as a bundle.
-public typealias VerifiedBundle = VerifiedSignature
-
 extension VerifiedSignature {
     /// The statement; nil for the older format's image signatures and for signatures over the artifact itself.
     public var statement: Statement? { if case .statement(let statement, _) = claim { statement } else { nil } }
