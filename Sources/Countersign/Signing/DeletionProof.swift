@@ -5,33 +5,42 @@ import Sigstore
 ///
 /// A record is not believed, whoever wrote it there: the manifest has its digest, is attached to this artifact and carries
 /// a bundle that verifies as of one of our identities. Each is judged by itself: one that cannot be shown to be ours keeps
-/// no other from being deleted.
+/// no other from being deleted, but for the signature beside a document that the registry goes on listing.
 struct DeletionProof: Sendable {
     let signers: Signers
     /// How bundles were made that are too large to be stored.
     let streamed: StreamedAttestation
 
     private enum Verdict {
-        case ours
-        case notOurs
-        /// Too little of it is kept. That is no sign of anything wrong.
-        case unproven
+        case ours, notOurs, unproven
     }
 
-    /// - Returns: what may be deleted, and what is to be said of the rest: of what contradicts its record first.
-    func sorted(
-        _ bundles: [PublishedAttachment], on target: Target
-    ) async throws -> (ours: [PublishedAttachment], left: Failure?) {
+    /// What our records say was published, by what is known of it.
+    struct Sorted: Sendable {
+        /// May be deleted.
         var ours: [PublishedAttachment] = []
-        var (notOurs, unproven): (Failure?, Failure?) = (nil, nil)
+        /// Contradicts its record.
+        var notOurs: [PublishedAttachment] = []
+        /// Too little of it is kept. That is no sign of anything wrong.
+        var unproven: [PublishedAttachment] = []
+
+        /// What is to be said of what stays: of what contradicts its record first.
+        /// - Parameter signatures: those that stay with it.
+        func left(on target: Target, with signatures: [PublishedAttachment]) -> Failure? {
+            notOurs.first?.isNotOurs(target, with: signatures) ?? unproven.first?.isUnproven(target, with: signatures)
+        }
+    }
+
+    func sorted(_ bundles: [PublishedAttachment], on target: Target) async throws -> Sorted {
+        var sorted = Sorted()
         for bundle in bundles {
             switch try await verdict(on: bundle, target) {
-            case .ours: ours.append(bundle)
-            case .notOurs: notOurs = notOurs ?? bundle.isNotOurs(target)
-            case .unproven: unproven = unproven ?? bundle.isUnproven(target)
+            case .ours: sorted.ours.append(bundle)
+            case .notOurs: sorted.notOurs.append(bundle)
+            case .unproven: sorted.unproven.append(bundle)
             }
         }
-        return (ours, notOurs ?? unproven)
+        return sorted
     }
 
     private func verdict(on attachment: PublishedAttachment, _ target: Target) async throws -> Verdict {
@@ -73,19 +82,27 @@ extension SigningServices {
 }
 
 extension PublishedAttachment {
-    fileprivate func isNotOurs(_ target: Target) -> Failure {
+    fileprivate func isNotOurs(_ target: Target, with signatures: [PublishedAttachment]) -> Failure {
         Failure(
             code: "deletion.not_ours", stage: SigningStage.publish.rawValue,
-            observed: "our record of \(digest) is not a manifest of ours on \(target.digest); it was not deleted",
+            observed:
+                "our record of \(digest) is not a manifest of ours on \(target.digest); it was not deleted"
+                + Self.staying(signatures),
             fix: "somebody changed the table attachment: look who can write to the database")
     }
 
-    fileprivate func isUnproven(_ target: Target) -> Failure {
+    fileprivate func isUnproven(_ target: Target, with signatures: [PublishedAttachment]) -> Failure {
         Failure(
             code: "deletion.unproven", stage: SigningStage.publish.rawValue,
             observed:
                 "\(digest) on \(target.digest) carries a document that is not kept any more, so that nothing shows "
-                + "that it is ours; it was not deleted",
-            fix: "delete that manifest by hand, if the registry is to forget it")
+                + "that it is ours; it was not deleted" + Self.staying(signatures),
+            fix: "delete that manifest by hand, then revoke again")
+    }
+
+    private static func staying(_ signatures: [PublishedAttachment]) -> String {
+        guard !signatures.isEmpty else { return "" }
+        return
+            ", and with it stays the signature: the registry goes on listing the document, which cosign would take for one"
     }
 }

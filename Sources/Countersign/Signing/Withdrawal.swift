@@ -4,7 +4,7 @@ import OCI
 ///
 /// Manifests and blobs stay, unless the configuration gives a credential for deleting: then what was revoked is deleted as
 /// well, after the lists were mended. A registry that lists referrers by itself goes on listing what is not deleted, and
-/// that is said. Safe to repeat: what is not listed any more is passed over, what is gone is gone.
+/// that is said; a signature stays there as long as a document that cannot be deleted does. Safe to repeat: what is not listed any more is passed over, what is gone is gone.
 struct Withdrawal: Sendable {
     let journal: Journal
     let subjects: SubjectTurns
@@ -67,15 +67,57 @@ struct Withdrawal: Sendable {
             guard let deletion = place.deletion else {
                 return .withdrawn(isUnlisted: isUnlisted && shared == nil, undeleted: shared)
             }
-            let (ours, left) = try await proof.sorted(published.filter { $0.format == .bundle }, on: target)
-            do { try await delete(ours, place, deletion) } catch let error as OCIError {
+            let found = try await looked(at: published.filter { $0.format == .bundle }, target, place)
+            try await journal.removed(found.missing, deleted: true, for: claim)
+            do { try await delete(found.ours, place, deletion) } catch let error as OCIError {
                 guard case .deletionUnsupported = error else { throw error }
                 let failed = AttemptFailure(StageFailure(stage: .publish, underlying: error))
-                return .withdrawn(isUnlisted: isUnlisted, undeleted: left ?? failed.failure)
+                return .withdrawn(isUnlisted: isUnlisted, undeleted: found.left ?? failed.failure)
             }
-            try await journal.removed(ours, deleted: true, for: claim)
-            return .withdrawn(isUnlisted: (left == nil || isUnlisted) && shared == nil, undeleted: left ?? shared)
+            try await journal.removed(found.ours, deleted: true, for: claim)
+            return .withdrawn(
+                isUnlisted: (isUnlisted || !found.isListed) && shared == nil, undeleted: found.left ?? shared)
         }
+    }
+
+    /// What is to be deleted of the bundles, and what not.
+    private struct Found {
+        /// To be deleted.
+        let ours: [PublishedAttachment]
+        /// Nothing shows whose it was, and the registry does not have it any more: somebody deleted it by hand.
+        let missing: [PublishedAttachment]
+        /// What is to be said of what stays.
+        let left: Failure?
+        /// Whether the registry lists something of that.
+        let isListed: Bool
+    }
+
+    /// A document that stays and is listed keeps its signature: stock cosign takes it for one, and looks no further.
+    private func looked(
+        at bundles: [PublishedAttachment], _ target: Target, _ place: SignaturePlace
+    ) async throws -> Found {
+        var sorted = try await proof.sorted(bundles, on: target)
+        var (served, missing): ([PublishedAttachment], [PublishedAttachment]) = ([], [])
+        for bundle in sorted.unproven {
+            if try await place.registry.serves(place.repository.name, bundle.digest) {
+                served.append(bundle)
+            } else {
+                missing.append(bundle)
+            }
+        }
+        sorted.unproven = served
+        let left = sorted.notOurs + sorted.unproven
+        var listed: [PublishedAttachment] = []
+        if !left.isEmpty {
+            let digests = try await place.registry.referrers(place.repository.name, of: target.digest).descriptors
+                .map(\.digest)
+            listed = left.filter { digests.contains($0.digest) }
+        }
+        let keepsSignature = listed.contains { $0.kind == .attestation }
+        let kept = sorted.ours.filter { keepsSignature && $0.kind == .signature }
+        return Found(
+            ours: sorted.ours.filter { !keepsSignature || $0.kind == .attestation }, missing: missing,
+            left: sorted.left(on: target, with: kept), isListed: !listed.isEmpty)
     }
 
     /// - Returns: whether the registry lists none of it any more.
