@@ -12,7 +12,7 @@ struct OnlineOptions: ParsableArguments {
 
         static func help(for mode: Mode) -> ArgumentHelp? {
             switch mode {
-            case .offline: "Ask nobody but the registry: a signature brings its proofs with it."
+            case .offline: "Ask no log: a signature brings its proofs with it."
             case .online:
                 "Ask the log, too: it must have the entry, and still tell the history that it told before. Trust material by TUF is refreshed."
             }

@@ -50,7 +50,7 @@ struct VerificationOptions: ParsableArguments {
         let approved = try repository.map { try Reference(argument: $0).repository }
         report.revocation = try await withdrawals.revocation(
             of: [report.digest] + report.otherDigests, in: [reference.repository] + approved,
-            isSigned: report.isVerified)
+            isSigned: report.isVerified, configuration)
         return report
     }
 }

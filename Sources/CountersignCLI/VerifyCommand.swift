@@ -7,9 +7,10 @@ struct VerifyCommand: AsyncParsableCommand {
         commandName: "verify", abstract: "Verify the signatures that the registry serves for a reference.",
         discussion: """
             Bundles and cosign's older signatures, with our own verifier: signature, certificate chain, SCT, identity, issuer,
-            statement, repository, timestamp, inclusion proof, checkpoint and signed entry timestamp. Needs no daemon.
-            Exit status 0 if a signature as expected verifies, 1 if none does, 3 if the registry (or, online, the log) could
-            not be asked.
+            statement, repository, timestamp, inclusion proof, checkpoint and signed entry timestamp. Needs no daemon; with
+            --config its database says whether the artifact was revoked, which then does not verify.
+            Exit status 0 if a signature as expected verifies, 1 if none does, 3 if the registry (or, online, the log; with
+            --config the database; with --api the daemon) could not be asked.
             """)
 
     @OptionGroup var options: VerificationOptions

@@ -1,9 +1,10 @@
 import ArgumentParser
 import Countersign
 import OCI
+import Postgres
 
-/// The daemon that is asked whether somebody withdrew the artifact. A signature stays valid when its artifact is withdrawn;
-/// only who withdrew it knows.
+/// Who is asked whether somebody withdrew the artifact. A signature stays valid when its artifact is withdrawn; only who
+/// withdrew it knows: a daemon, and its database.
 struct WithdrawalOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -13,14 +14,22 @@ struct WithdrawalOptions: ParsableArguments {
     var tokenFile: String?
     @Option(help: "PEM certificates that the API's certificate must chain to.") var apiCaFile: String?
 
-    /// The withdrawal in force, in any of the repositories whose approval would count; nil if there is none, or no daemon is
-    /// to be asked.
-    /// - Parameter digests: of one manifest, the one that was verified first.
-    /// - Throws: ``CommandFailure`` when the daemon cannot be asked, and when something verified of which it has never heard:
-    ///   neither is "not revoked".
+    /// The withdrawal in force, in any of the repositories whose approval would count; nil if there is none, or nobody is to
+    /// be asked.
+    /// - Parameters:
+    ///   - digests: of one manifest, the one that was verified first.
+    ///   - configuration: the daemon's, if one was named: its database is asked. It need not know the artifact, which others
+    ///     may have signed: it has every withdrawal, also of what was never pushed.
+    /// - Throws: ``CommandFailure`` when database or daemon cannot be asked, and when something verified of which the daemon
+    ///   has never heard: none of it is "not revoked".
     func revocation(
-        of digests: [Digest], in repositories: [Repository], isSigned: Bool
+        of digests: [Digest], in repositories: [Repository], isSigned: Bool, _ configuration: Configuration?
     ) async throws -> VerifyReference.Revocation? {
+        if let configuration,
+            let revocation = try await Self.recorded(of: digests, in: repositories, configuration.database)
+        {
+            return revocation
+        }
         guard let api else { return nil }
         var isKnown = false
         for (repository, digest) in repositories.flatMap({ repository in digests.map { (repository, $0) } }) {
@@ -37,6 +46,24 @@ struct WithdrawalOptions: ParsableArguments {
                 fix: "Ask the daemon that signed it; whether it was revoked is not known elsewhere.")
         }
         return nil
+    }
+
+    /// What the daemon's database says, within the time that its configuration gives a connect and a statement.
+    private static func recorded(
+        of digests: [Digest], in repositories: [Repository], _ database: DatabaseConfiguration
+    ) async throws -> VerifyReference.Revocation? {
+        let pool = ConnectionPool(
+            try database.connection(applicationName: "countersign verify"), size: 1, waitLimit: database.connectTimeout)
+        do throws(QueueError) {
+            let found = try await ArtifactRecords(pool: pool).revocation(of: digests, in: repositories)
+            await pool.close()
+            return found.map { VerifyReference.Revocation($0) }
+        } catch {
+            await pool.close()
+            throw CommandFailure(
+                code: error.code, observed: "whether it was revoked cannot be asked: \(error)",
+                fix: "Verify where the daemon's database can be reached; with --trusted-root it is not asked.")
+        }
     }
 
     /// nil: the daemon does not know it.

@@ -52,7 +52,27 @@ extension ArtifactRecords {
             ORDER BY t.generation DESC LIMIT 100
             """
         ).values(ArtifactHistory.Generation.init)
-        let revocation = try await pool.rows(
+        return ArtifactHistory(generations: generations, revocation: try await revocation(of: digest, in: repository))
+    }
+
+    /// The one that is in force for any of these digests in any of these repositories; nil if there is none.
+    package func revocation(
+        of digests: [Digest], in repositories: [Repository]
+    ) async throws(QueueError) -> ArtifactHistory.Revocation? {
+        for repository in repositories {
+            for digest in digests {
+                if let found = try await revocation(of: digest, in: repository), found.releasedAt == nil {
+                    return found
+                }
+            }
+        }
+        return nil
+    }
+
+    private func revocation(
+        of digest: Digest, in repository: Repository
+    ) async throws(QueueError) -> ArtifactHistory.Revocation? {
+        try await pool.rows(
             """
             SELECT v.reason, v.token_name, v.revoked_at, v.removal, v.removal_error::text AS removal_error, v.released_at, v.released_by, v.release_reason
             FROM countersign.repository r JOIN countersign.revocation v ON v.repository_id = r.id
@@ -61,7 +81,6 @@ extension ArtifactRecords {
             ORDER BY v.id DESC LIMIT 1
             """
         ).values(ArtifactHistory.Revocation.init).first
-        return ArtifactHistory(generations: generations, revocation: revocation)
     }
 }
 
