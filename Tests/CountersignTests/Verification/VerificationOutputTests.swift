@@ -34,6 +34,16 @@ import Testing
         #expect(!asSignature.isVerified)
     }
 
+    /// A certificate, a key, an attestation.
+    @Test(arguments: ["keyless-old-rekor1-tsa", "key-new-rekor1", "attest-new-openvex"])
+    func `the policy form is the document that policies were written for, byte for byte`(_ name: String) async throws {
+        let report = try await RecordedReference(name).report()
+        let path = "\(RecordedReference.folder)/\(name).policy.json"
+        #expect(
+            try String(decoding: PolicyOutput.document(report), as: UTF8.self)
+                == String(contentsOfFile: path, encoding: .utf8))
+    }
+
     @Test func `the cosign form escapes what Go escapes, and sorts what Go sorts`() throws {
         let text = #"{"z":"<a & b>","a":"line \#u{2028} end"}"#
         let value = try JSONValue(parsing: Array(text.utf8))
