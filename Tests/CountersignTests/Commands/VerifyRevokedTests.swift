@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import Postgres
 import Support
 import Testing
 
@@ -13,6 +14,7 @@ struct VerifyRevokedTests {
     /// The configuration of a daemon on this line.
     private func configuration(_ line: SigningLine, database: String) async throws -> String {
         let upstream = "private_network: true, plain_http: true, proxy: none"
+        let issuer = try await line.lab.endpoints.issuer(.kubernetes)
         try line.folder.write(String(decoding: try await line.lab.trustedRootJSON, as: UTF8.self), to: "root.json")
         try line.folder.write(database, to: "database_url")
         return try line.folder.write(
@@ -28,7 +30,7 @@ struct VerifyRevokedTests {
               identity:
                 token: {file: "\(line.tokenFile)"}
                 subject_alternative_name: \(SigningLine.Setup().subject)
-                issuer: \(try await line.lab.endpoints.issuer(.kubernetes))
+                issuer: \(issuer)
             registries:
               - {name: \(SigningLine.registryName), url: "\(line.registry.url)", \(upstream)}
             """, to: "countersign.yaml")

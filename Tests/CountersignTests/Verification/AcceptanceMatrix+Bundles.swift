@@ -2,8 +2,6 @@ import OCI
 import OpenSSL
 import Sigstore
 
-@testable import Countersign
-
 extension AcceptanceMatrix {
     /// `new: `, in the order of the matrix.
     func bundleCases() throws -> [Case] {

@@ -2,8 +2,6 @@ import OCI
 import OpenSSL
 import Sigstore
 
-@testable import Countersign
-
 /// The hand-made signatures about which cosign 3.1.1 was asked (by key, `--insecure-ignore-tlog`), made again by a key of ours,
 /// with all that a registry without the referrers API serves of each.
 struct AcceptanceMatrix {
