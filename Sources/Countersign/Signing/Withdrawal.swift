@@ -4,7 +4,8 @@ import OCI
 ///
 /// Manifests and blobs stay, unless the configuration gives a credential for deleting: then what was revoked is deleted as
 /// well, after the lists were mended. A registry that lists referrers by itself goes on listing what is not deleted, and
-/// that is said; a signature stays there as long as a document that cannot be deleted does. Safe to repeat: what is not listed any more is passed over, what is gone is gone.
+/// that is said; a signature stays there as long as a document that cannot be deleted does. Safe to repeat: what is not
+/// listed any more is passed over, what is gone is gone.
 struct Withdrawal: Sendable {
     let journal: Journal
     let subjects: SubjectTurns
@@ -67,7 +68,7 @@ struct Withdrawal: Sendable {
             guard let deletion = place.deletion else {
                 return .withdrawn(isUnlisted: isUnlisted && shared == nil, undeleted: shared)
             }
-            let found = try await looked(at: published.filter { $0.format == .bundle }, target, place)
+            let found = try await deletable(of: published.filter { $0.format == .bundle }, target, place)
             try await journal.removed(found.missing, deleted: true, for: claim)
             do { try await delete(found.ours, place, deletion) } catch let error as OCIError {
                 guard case .deletionUnsupported = error else { throw error }
@@ -80,9 +81,8 @@ struct Withdrawal: Sendable {
         }
     }
 
-    /// What is to be deleted of the bundles, and what not.
-    private struct Found {
-        /// To be deleted.
+    /// What is to be deleted of the bundles, and what is known of the others.
+    private struct Deletable {
         let ours: [PublishedAttachment]
         /// Nothing shows whose it was, and the registry does not have it any more: somebody deleted it by hand.
         let missing: [PublishedAttachment]
@@ -93,9 +93,9 @@ struct Withdrawal: Sendable {
     }
 
     /// A document that stays and is listed keeps its signature: stock cosign takes it for one, and looks no further.
-    private func looked(
-        at bundles: [PublishedAttachment], _ target: Target, _ place: SignaturePlace
-    ) async throws -> Found {
+    private func deletable(
+        of bundles: [PublishedAttachment], _ target: Target, _ place: SignaturePlace
+    ) async throws -> Deletable {
         var sorted = try await proof.sorted(bundles, on: target)
         var (served, missing): ([PublishedAttachment], [PublishedAttachment]) = ([], [])
         for bundle in sorted.unproven {
@@ -115,7 +115,7 @@ struct Withdrawal: Sendable {
         }
         let keepsSignature = listed.contains { $0.kind == .attestation }
         let kept = sorted.ours.filter { keepsSignature && $0.kind == .signature }
-        return Found(
+        return Deletable(
             ours: sorted.ours.filter { !keepsSignature || $0.kind == .attestation }, missing: missing,
             left: sorted.left(on: target, with: kept), isListed: !listed.isEmpty)
     }

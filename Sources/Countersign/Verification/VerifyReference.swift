@@ -67,7 +67,8 @@ package struct VerifyReference: Sendable {
         package let signatures: [Signature]
         /// Those that did not, and why; also those that could not be read.
         package let rejected: [SignatureRejection]
-        /// Who withdrew the artifact, if a daemon or its database was asked and says so: then nothing about it counts, whatever verifies.
+        /// Who withdrew the artifact, if a daemon or its database was asked and says so: then nothing about it counts, whatever
+        /// verifies.
         package var revocation: Revocation?
         /// Set if the trust material it was judged by is out of date.
         package var trustExpiry: TrustExpiry?
