@@ -11,6 +11,8 @@ struct ArtifactStatus: Codable {
         let logUuid: String?
         let integratedAt: String?
         let referrer: String
+        /// Those that lie in the registry; a daemon of an older version does not say.
+        let formats: [String]?
         let signedAt: String
         let verifiedAt: String
     }
@@ -30,6 +32,8 @@ struct ArtifactStatus: Codable {
     let recheck: Bool
     /// Whether the last look found the signature broken; a daemon of an older version does not say.
     let broken: Bool?
+    /// Absent where it was asked for in all formats of its rule.
+    let formats: [String]?
     let mediaType: String?
     let rule: String?
     let policyVersion: String?
@@ -100,6 +104,10 @@ struct ArtifactStatus: Codable {
             ]
             if let uuid = signature.logUuid { lines.append(("log uuid", uuid)) }
             if let at = signature.integratedAt { lines.append(("logged", at)) }
+            if let there = signature.formats {
+                let asked = formats.map { ", as asked: \($0.joined(separator: ", "))" } ?? ""
+                lines.append(("formats", (there.isEmpty ? "none" : there.joined(separator: ", ")) + asked))
+            }
             lines += [("signature", signature.referrer), ("verified", signature.verifiedAt)]
         }
         if state != "signed" { lines.append(("attempts", String(attempts))) }

@@ -16,6 +16,8 @@ struct ArtifactAnswer: Encodable {
     let recheck: Bool
     /// The last look at a signed artifact found the signature broken.
     let broken: Bool
+    /// Absent where it was asked for in all formats of its rule.
+    let formats: [String]?
     let mediaType: String?
     let rule: String?
     let policyVersion: String?
@@ -40,11 +42,13 @@ struct ArtifactAnswer: Encodable {
         let integratedAt: Date?
         /// Where the signature lies: the referrer that carries the bundle.
         let referrer: String
+        /// Those that lie in the registry.
+        let formats: [String]
         let signedAt: Date
         let verifiedAt: Date
 
         enum CodingKeys: String, CodingKey {
-            case identity, issuer, referrer
+            case identity, issuer, referrer, formats
             case logID = "log_id"
             case logIndex = "log_index"
             case logUUID = "log_uuid"
@@ -55,7 +59,7 @@ struct ArtifactAnswer: Encodable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case reference, registry, repository, digest, tag, state, recheck, broken, rule, generation, attempts,
+        case reference, registry, repository, digest, tag, state, recheck, broken, formats, rule, generation, attempts,
             signature,
             generations, revocation
         case resolvedAt = "resolved_at"
@@ -83,6 +87,7 @@ struct ArtifactAnswer: Encodable {
         state = status.state.rawValue
         recheck = status.recheck
         broken = status.isBroken
+        formats = status.formats.map(Self.names)
         mediaType = status.mediaType
         rule = status.rule
         policyVersion = status.policyVersion
@@ -96,8 +101,10 @@ struct ArtifactAnswer: Encodable {
             Signature(
                 identity: signature.identity, issuer: signature.issuer, logID: signature.logID,
                 logIndex: signature.logIndex, logUUID: signature.logUUID, integratedAt: signature.integratedAt,
-                referrer: "\(status.repository)@\(signature.referrer)", signedAt: signature.signedAt,
-                verifiedAt: signature.verifiedAt)
+                referrer: "\(status.repository)@\(signature.referrer)", formats: Self.names(signature.formats),
+                signedAt: signature.signedAt, verifiedAt: signature.verifiedAt)
         }
     }
+
+    private static func names(_ formats: Set<SignatureFormat>) -> [String] { formats.map(\.rawValue).sorted() }
 }

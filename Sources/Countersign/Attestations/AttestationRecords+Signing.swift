@@ -9,6 +9,15 @@ extension AttestationRecords {
     struct ArtifactSignature: Sendable {
         let state: TargetState
         let formats: Set<SignatureFormat>
+        /// In which it was asked for; nil: in all of the rule's.
+        let asked: Set<SignatureFormat>?
+
+        /// Whether it stands as far as it was asked for. A bundle that the rule names has to, whatever was asked for: cosign
+        /// looks at nothing else once a document lies beside the image as one.
+        func stands(under rule: PolicyConfiguration.Rule) -> Bool {
+            let wanted = rule.formats(asked: asked?.union([.bundle]))
+            return state == .signed && formats.isSuperset(of: wanted)
+        }
     }
 
     /// Of the newest generation that counts: one that ended without a signature leaves the one before it standing.
@@ -16,23 +25,21 @@ extension AttestationRecords {
     func signature(of target: Target) async throws(QueueError) -> ArtifactSignature? {
         try await pool.rows(
             """
-            SELECT n.state, ARRAY(
-                SELECT a.format FROM countersign.attachment a
-                JOIN countersign.evidence_target e ON e.evidence_id = a.evidence_id AND e.target_id = a.target_id
-                WHERE a.target_id = n.id AND e.live AND a.pushed_at IS NOT NULL AND a.missing_at IS NULL) AS formats
-            FROM countersign.target n
-            WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
-                AND n.purpose = \(Purpose.signature.rawValue)::text
-                AND (n.generation = 0 OR \(unescaped: Lineage.counts))
-            ORDER BY n.generation DESC LIMIT 1
+            SELECT t.state, \(SignatureFormat.served) AS formats, \(SignatureFormat.asked) AS asked
+            FROM countersign.target t
+            WHERE t.id = (
+                SELECT n.id FROM countersign.target n
+                WHERE n.digest = \(target.digest.description)::text AND n.repository_id = \(target.repositoryID)::int
+                    AND n.purpose = \(Purpose.signature.rawValue)::text
+                    AND (n.generation = 0 OR \(unescaped: Lineage.counts))
+                ORDER BY n.generation DESC LIMIT 1)
             """
         ).values { row in
             guard let state = TargetState(rawValue: try row.decode("state")) else {
                 throw QueueError.unreadable(table: "target", what: "state")
             }
             return ArtifactSignature(
-                state: state,
-                formats: Set(try row.decode("formats", as: [String].self).compactMap(SignatureFormat.init)))
+                state: state, formats: try row.formats("formats") ?? [], asked: try row.formats("asked"))
         }.first
     }
 

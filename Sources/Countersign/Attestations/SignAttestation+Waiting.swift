@@ -42,7 +42,7 @@ extension SignAttestation {
         return false
     }
 
-    /// The outcome while the artifact is not signed; nil once it is, in every format of the rule.
+    /// The outcome while the artifact is not signed; nil once it is, in every format of the rule that was asked for.
     func waiting(
         _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule, failures: Int = 0
     ) async throws -> Outcome? {
@@ -52,7 +52,7 @@ extension SignAttestation {
         case .refused, .revoked:
             return .refused(
                 refusal(Self.artifactRefusedCode, "\(target.digest) is \(artifact?.state.rawValue ?? "refused")"))
-        case .signed where rule.formats.allSatisfy({ artifact?.formats.contains($0) ?? false }): return nil
+        case .signed where artifact?.stands(under: rule) ?? false: return nil
         // what is signed is looked at also when the image itself is signed no more: waiting for that would not end. Whether
         // the image is gone is seen when it is fetched
         case let state? where isSigned && [.gone, .failed, .cancelled].contains(state): return nil
@@ -66,11 +66,16 @@ extension SignAttestation {
                     observed: "\(target.digest) was not signed until \(attestation.expiresAt.formatted(.iso8601))",
                     fix: "push the artifact, then send the document again"))
         }
+        let isShort = artifact?.state == .signed
         return .retry(
             Failure(
                 code: Self.waitingCode, stage: SigningStage.authorise.rawValue,
-                observed: "\(target.digest) has no signature of ours yet (\(artifact?.state.rawValue ?? "not pushed"))",
-                fix: "nothing: the document is attached once the artifact is signed"),
+                observed: isShort
+                    ? "\(target.digest) is not signed in every format that this needs"
+                    : "\(target.digest) has no signature of ours yet (\(artifact?.state.rawValue ?? "not pushed"))",
+                fix: isShort
+                    ? "push the artifact again, if a batch asked for the older format alone"
+                    : "nothing: the document is attached once the artifact is signed"),
             after: Self.pause(after: failures), counts: false)
     }
 }

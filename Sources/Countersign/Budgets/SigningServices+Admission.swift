@@ -102,7 +102,7 @@ extension EvidenceLine {
     func askFirst(_ target: Target, _ claim: Claim, _ rule: PolicyConfiguration.Rule) async throws {
         // what cannot be told here is told where it is needed
         guard let services = try? signers.signer(for: rule).services else { return }
-        do { try await services.askFirst(SignatureFormat.allCases.filter(rule.formats.contains), of: rule) } catch {
+        do { try await services.askFirst(rule.formats(asked: claim.formats), of: rule) } catch {
             guard let failure = error as? StageFailure, let withheld = failure.underlying as? Withheld else { return }
             guard try await journal.waited(claim, for: withheld.upstream, with: target) else { return }
             throw failure

@@ -22,6 +22,8 @@ package struct Claim: Sendable {
     package let deliveryKey: [UInt8]?
     /// Jobs of one number may be signed with one statement; `nil`: by itself.
     package let groupID: Int64?
+    /// In which formats its target is wanted; `nil`: in all that the rule names.
+    package var formats: Set<SignatureFormat>?
     /// How long this process may believe in its lease: every heartbeat renews it, for all that hold this claim.
     package let lease: LeaseTrust
 

@@ -24,6 +24,8 @@ package struct EnqueueRequest: Sendable {
     package var speaksForTag = true
     /// How many indexes lead to it; 0: it was asked for by itself.
     package var depth: Int16 = 0
+    /// In which formats it is to be signed, where its rule has more; `nil`, as of every push: in all of the rule's.
+    package var formats: Set<SignatureFormat>?
 
     /// - Parameter deliveryKey: only for derived work; a delivery has its own.
     package init(

@@ -91,10 +91,10 @@ extension JobQueue {
             SET state = CASE WHEN t.state IN ('queued', 'waiting') THEN 'signing' ELSE t.state END,
                 attempts = t.attempts + 1, updated_at = now()
             WHERE t.id = ANY(ARRAY(SELECT target_id FROM claimed))
-            RETURNING t.id, t.repository_id, t.digest, t.purpose, t.generation, t.state)
+            RETURNING t.id, t.repository_id, t.digest, t.purpose, t.generation, t.state, \(SignatureFormat.wanted) AS formats)
         SELECT c.id, c.kind, c.lease_token, c.lane, c.attempt, c.failures, c.crash_count, c.depth, c.run_at, c.tenant, c.tag, c.actor, c.delivery_key,
             c.group_id, r.id AS repository_id, r.registry, r.name,
-            m.id AS target_id, m.digest, m.purpose, m.generation, m.state
+            m.id AS target_id, m.digest, m.purpose, m.generation, m.state, m.formats
         FROM claimed c
         LEFT JOIN marked m ON m.id = c.target_id
         -- a target's repository is its own, whatever a job says
@@ -129,6 +129,7 @@ struct ClaimedRow: Sendable {
             crashes: Int(try row.decode("crash_count", as: Int32.self)),
             depth: try row.decode("depth"),
             deliveryKey: try row.decode("delivery_key"), groupID: try row.decode("group_id"),
+            formats: try row.formats("formats"),
             lease: LeaseTrust(jobID: id, until: trustedUntil))
         runAt = try row.decode("run_at")
         tenant = try row.decode("tenant")

@@ -15,6 +15,9 @@ extension JobQueue {
     /// | refused, gone, failed, cancelled | queued again, under the present policy |
     /// | revoked | stays revoked |
     ///
+    /// Whatever was asked for before, a push is signed in all formats of its rule; a batch may ask for fewer
+    /// (``SignatureFormat/asked``).
+    ///
     /// - Parameters:
     ///   - requests: up to 500; one transaction.
     ///   - act: what the audit log says of each, by what became of it; nil for what nobody asked for by hand.
@@ -34,7 +37,8 @@ extension JobQueue {
         return EnqueueResult(items: items)
     }
 
-    /// Makes work of those digests that are no target yet, and leaves all others as they are: nobody pushed them.
+    /// Makes work of those digests that are no target yet, or one that was asked for in fewer formats, and leaves all others as
+    /// they are: nobody pushed them.
     /// - Parameter requests: up to 500 with a digest; one transaction.
     package func enqueue(unknown requests: [EnqueueRequest]) async throws(QueueError) {
         let isDue = try await pool.together { session in
@@ -52,12 +56,14 @@ extension JobQueue {
             """
             SELECT a.n FROM unnest(
                 \(requests.map(\.registry))::text[], \(requests.map(\.repository))::text[],
-                \(requests.map { $0.digest?.description })::text[], \(requests.map(\.purpose.rawValue))::text[])
-            WITH ORDINALITY AS a(registry, name, digest, purpose, n)
-            CROSS JOIN LATERAL (SELECT FROM countersign.target t
+                \(requests.map { $0.digest?.description })::text[], \(requests.map(\.purpose.rawValue))::text[],
+                \(requests.map { $0.formats.map(SignatureFormat.list) })::text[])
+            WITH ORDINALITY AS a(registry, name, digest, purpose, formats, n)
+            CROSS JOIN LATERAL (SELECT * FROM countersign.target t
                 WHERE t.digest = a.digest AND t.purpose = a.purpose AND t.repository_id = (
                     SELECT r.id FROM countersign.repository r WHERE r.registry = a.registry AND r.name = a.name)
-                LIMIT 1) AS found
+                ORDER BY t.generation DESC LIMIT 1) AS t
+            WHERE \(SignatureFormat.asked) IS NULL OR \(SignatureFormat.asked) @> string_to_array(a.formats, ',')
             """
         ).map { Int(try $0.decode("n", as: Int64.self)) - 1 }
         return requests.indices.filter { !known.contains($0) }.map { requests[$0] }
@@ -186,6 +192,16 @@ extension JobQueue {
         let folded = latest.values
             .compactMap { push in repositoryIDs[push.repositoryKey].map { (push: push, repositoryID: $0) } }
             .sorted { ($0.push.digest ?? "", $0.repositoryID) < ($1.push.digest ?? "", $1.repositoryID) }
+        // only what asks for fewer formats writes these columns: whoever stores pushes alone has no right to
+        let asksForFormats = folded.contains { $0.push.request.formats != nil }
+        let columns: Query = asksForFormats ? ", formats, formats_as_of" : ""
+        let asked: Query = asksForFormats ? ", string_to_array(formats, ','), 1" : ""
+        let askedAgain: Query =
+            asksForFormats
+            ? """
+            , formats_as_of = t.pushes + 1, formats = CASE WHEN t.state IN ('refused', 'gone', 'failed', 'cancelled')
+                THEN excluded.formats ELSE \(SignatureFormat.asked(with: "excluded.formats")) END
+            """ : ""
         let digests = folded.map { $0.push.digest ?? "" }
         let repositories = folded.map(\.repositoryID)
         let purposes = folded.map { $0.push.request.purpose.rawValue }
@@ -214,14 +230,16 @@ extension JobQueue {
                     \(digests)::text[], \(repositories)::int[], \(purposes)::text[],
                     \(folded.map(\.push.request.mediaType))::text[], \(folded.map(\.push.request.actor))::text[], \(folded.map(\.push.rule))::text[],
                     \(folded.map(\.push.policyVersion))::text[], \(folded.map(\.push.request.lane.rawValue))::smallint[],
-                    \(folded.map(\.push.request.deliveryKey))::bytea[], \(folded.map(\.push.request.depth))::smallint[])
+                    \(folded.map(\.push.request.deliveryKey))::bytea[], \(folded.map(\.push.request.depth))::smallint[],
+                    \(folded.map { $0.push.request.formats.map(SignatureFormat.list) })::text[])
                 WITH ORDINALITY
                 AS p(digest, repository_id, purpose, media_type, actor, rule, policy_version, lane,
-                    delivery_key, depth, n)),
+                    delivery_key, depth, formats, n)),
             stored AS (
                 INSERT INTO countersign.target AS t (digest, repository_id, purpose, generation, media_type, rule,
-                    policy_version)
-                SELECT digest, repository_id, purpose, generation, media_type, rule, policy_version FROM pushed ORDER BY n
+                    policy_version\(columns))
+                SELECT digest, repository_id, purpose, generation, media_type, rule, policy_version\(asked)
+                FROM pushed ORDER BY n
                 ON CONFLICT (digest, repository_id, purpose, generation) DO UPDATE SET
                     state = CASE WHEN t.state IN ('waiting', 'refused', 'gone', 'failed', 'cancelled')
                         THEN 'queued' ELSE t.state END,
@@ -230,7 +248,7 @@ extension JobQueue {
                     media_type = coalesce(excluded.media_type, t.media_type),
                     rule = CASE WHEN t.state = 'signed' THEN t.rule ELSE excluded.rule END,
                     policy_version = CASE WHEN t.state = 'signed' THEN t.policy_version ELSE excluded.policy_version END,
-                    pushes = t.pushes + 1, pushed_at = now(), updated_at = now()
+                    pushes = t.pushes + 1, pushed_at = now(), updated_at = now()\(askedAgain)
                 RETURNING t.id, t.digest, t.repository_id, t.purpose, t.state, t.pushes),
             due AS (
                 INSERT INTO countersign.job AS j (kind, target_id, repository_id, lane, actor, delivery_key, depth)

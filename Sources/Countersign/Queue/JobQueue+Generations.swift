@@ -18,13 +18,15 @@ extension JobQueue {
         /// The token's name.
         let by: String
         let batch: Int64
+        /// In which formats; `nil`: in all that the rule names.
+        var formats: Set<SignatureFormat>?
     }
 
     /// What a request came to.
     enum OpenedGeneration: Sendable, Equatable {
         /// A new target, queued in the bulk lane.
         case opened(Int64)
-        /// The newest generation is on its way to a signature already: no other is opened.
+        /// The newest generation is on its way to a signature already: no other is opened. It is signed in what either asked for.
         case joined(Int64)
         /// The newest generation ended without a signature: it is the one to try again, as by a push.
         case ended
@@ -44,6 +46,7 @@ extension JobQueue {
         let registries = requests.map(\.repository.registry)
         let names = requests.map(\.repository.name)
         let digests = requests.map(\.digest.description)
+        let formats = order.formats.map { $0.map(\.rawValue).sorted() }
         let newest: Query = """
             FROM unnest(\(registries)::text[], \(names)::text[], \(digests)::text[]) AS a(registry, name, digest)
             JOIN countersign.repository r ON r.registry = a.registry AND r.name = a.name
@@ -77,11 +80,21 @@ extension JobQueue {
                     WHERE digest = a.digest AND repository_id = r.id AND purpose = \(Purpose.signature.rawValue)::text
                     ORDER BY generation DESC LIMIT 1) AS t),
             opened AS (
-                INSERT INTO countersign.target (digest, repository_id, purpose, generation, media_type, rule, policy_version)
+                INSERT INTO countersign.target (digest, repository_id, purpose, generation, media_type, rule, policy_version,
+                    formats, formats_as_of)
                 SELECT digest, repository_id, \(Purpose.signature.rawValue)::text, generation + 1, media_type, rule,
-                    policy_version
+                    policy_version, \(formats)::text[], 1
                 FROM newest WHERE state = 'signed' ORDER BY digest, repository_id
                 RETURNING id, digest, repository_id),
+            widened AS (
+                UPDATE countersign.target t
+                SET formats = \(SignatureFormat.asked(with: "\(formats)::text[]")), formats_as_of = t.pushes
+                WHERE t.id = ANY(ARRAY(SELECT id FROM newest WHERE state IN ('queued', 'signing', 'waiting')))
+                    AND (\(SignatureFormat.asked) @> \(formats)::text[]) IS NOT true AND \(SignatureFormat.asked) IS NOT NULL
+                RETURNING t.id),
+            told AS (
+                UPDATE countersign.job SET pushed_again = true
+                WHERE leased AND target_id = ANY(ARRAY(SELECT id FROM widened)) RETURNING 1),
             explained AS (
                 INSERT INTO countersign.target_generation (target_id, reason, removes_older, token_name, batch_id)
                 SELECT id, \(order.reason)::text, \(order.removesOlder), \(order.by)::text, \(order.batch) FROM opened
@@ -94,7 +107,7 @@ extension JobQueue {
                 SELECT 'sign', id, repository_id, \(Lane.bulk.rawValue)::smallint, \(Batch.deliveryKey(order.batch))
                 FROM opened ORDER BY id RETURNING 1)
             SELECT n.n, n.state, n.id, o.id AS opened, (SELECT count(*) FROM explained) + (SELECT count(*) FROM dropped)
-                + (SELECT count(*) FROM due) AS touched
+                + (SELECT count(*) FROM due) + (SELECT count(*) FROM told) AS touched
             FROM newest n LEFT JOIN opened o ON o.digest = n.digest AND o.repository_id = n.repository_id
             """)
         var found = [OpenedGeneration](repeating: .unknown, count: requests.count)

@@ -16,7 +16,8 @@ package struct ArtifactRecords: Sendable {
         t.policy_version, t.received_at, t.pushed_at, t.attempts, t.last_error::text AS last_error, t.identity,
         t.issuer, t.log_id, t.log_index, t.log_uuid, t.integrated_at, t.referrer_digest, t.signed_at,
         t.verified_at, j.id IS NOT NULL AS has_job, CASE WHEN NOT j.leased THEN j.run_at END AS next_attempt_at,
-        t.state = 'signed' AND \(SignatureAlarm.isRaised) AS is_broken
+        t.state = 'signed' AND \(SignatureAlarm.isRaised) AS is_broken, \(SignatureFormat.asked) AS asked_formats,
+        CASE WHEN t.signed_at IS NOT NULL THEN \(SignatureFormat.served) END AS served_formats
         """
     }
 
@@ -74,7 +75,8 @@ extension ArtifactStatus {
             digest: try Digest(try row.decode("digest", as: String.self)),
             purpose: Purpose(rawValue: try row.decode("purpose")), generation: try row.decode("generation"),
             state: state, recheck: try row.decode("has_job", as: Bool.self) && state == .signed,
-            isBroken: try row.decode("is_broken"), tag: nil, mediaType: try row.decode("media_type"),
+            isBroken: try row.decode("is_broken"), tag: nil, formats: try row.formats("asked_formats"),
+            mediaType: try row.decode("media_type"),
             rule: try row.decode("rule"),
             policyVersion: try row.decode("policy_version"), receivedAt: try row.decode("received_at"),
             pushedAt: try row.decode("pushed_at"), attempts: Int(try row.decode("attempts", as: Int32.self)),
@@ -91,7 +93,7 @@ extension ArtifactStatus.Signature {
             logIndex: try row.decode("log_index"), logUUID: try row.decode("log_uuid"),
             integratedAt: try row.decode("integrated_at"),
             referrer: try Digest(try row.decode("referrer_digest", as: String.self)), signedAt: signedAt,
-            verifiedAt: try row.decode("verified_at"))
+            formats: try row.formats("served_formats") ?? [], verifiedAt: try row.decode("verified_at"))
     }
 }
 

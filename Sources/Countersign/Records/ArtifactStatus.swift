@@ -17,6 +17,8 @@ package struct ArtifactStatus: Sendable {
     package let isBroken: Bool
     /// Where the artifact was asked for by tag: which one, and since when our ledger has it at this digest.
     package var tag: Tag?
+    /// In which formats it was asked for, where batches asked for fewer than its rule names.
+    package var formats: Set<SignatureFormat>?
     package let mediaType: String?
     package let rule: String?
     package let policyVersion: String?
@@ -50,6 +52,8 @@ package struct ArtifactStatus: Sendable {
         package let integratedAt: Date?
         package let referrer: Digest
         package let signedAt: Date
+        /// In which the registry was last seen to serve it.
+        package let formats: Set<SignatureFormat>
         /// When the registry's own copy last passed our verifier.
         package let verifiedAt: Date
     }

@@ -18,7 +18,7 @@ package struct EvidenceLine: Sendable {
         self.signers = signers
     }
 
-    /// The target's live evidence in each of the rule's formats, in the order in which they are published: what is stored,
+    /// The target's live evidence in each of the order's formats, in the order in which they are published: what is stored,
     /// what the registry serves of ours, or what is signed now. Everything is durable; the log may not know it yet.
     func prepared(_ order: SigningOrder, _ trace: AttemptTrace) async throws -> [Evidence] {
         var evidence = try await journal.liveEvidence(of: order.target)

@@ -98,7 +98,7 @@ struct GroupAttempt: Sendable {
         case fresh(GroupMember)
         /// It has a group's evidence, which is to be finished.
         case begun(Int64, GroupMember)
-        /// It has evidence of its own, or its rule wants more than a bundle: the ordinary line's.
+        /// It has evidence of its own, or more than a bundle is wanted of it: the ordinary line's.
         case alone(Claim)
         /// This process is going away.
         case later(Claim)

@@ -81,6 +81,11 @@ struct SignArtifact: JobHandler {
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
             return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
         }
+        guard !rule.formats(asked: claim.formats).isEmpty else {
+            let asked = claim.formats.map(SignatureFormat.list) ?? ""
+            return .refused(
+                refusal(Self.formatCode, "rule '\(rule.name)' does not sign in what was asked for: \(asked)"))
+        }
         guard let registry = registries[target.repository] else {
             return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
         }
@@ -132,8 +137,9 @@ struct SignArtifact: JobHandler {
 
     /// Said of an index that is signed, by a rule of before, they leave it signed.
     static let saidBefore: Set<String> = [
-        "policy.refused", Lineage.supersededCode, Lineage.revokedCode, childrenOnlyCode, tooDeepCode,
+        "policy.refused", Lineage.supersededCode, Lineage.revokedCode, childrenOnlyCode, tooDeepCode, formatCode,
     ]
+    static let formatCode = "policy.format"
     static let childrenOnlyCode = "policy.children_only"
     static let tooDeepCode = "manifest.too_deep"
 
@@ -147,13 +153,14 @@ struct SignArtifact: JobHandler {
     ) async throws {
         guard rule.index != .index, case .index(let content) = subject.content else { return }
         let requests = content.manifests.filter { !$0.isBuildKitAttestation }.map { child -> EnqueueRequest in
-            // a backfill's children are a backfill
+            // a backfill's children are a backfill, and in its formats
             var request = EnqueueRequest(
                 source: "index", registry: target.repository.registry, repository: target.repository.name,
                 digest: child.digest, mediaType: child.mediaType, lane: claim.lane,
                 verdict: .accepted(rule: rule.name, policyVersion: policy.version), delivery: nil,
                 deliveryKey: claim.deliveryKey)
             request.depth = claim.depth + 1
+            request.formats = claim.formats
             return request
         }
         for start in stride(from: 0, to: requests.count, by: 500) {

@@ -26,8 +26,8 @@ package struct SigningOrder: Sendable {
         self.place = place
     }
 
-    /// The rule's formats in the order in which they are published. A bundle first: cosign 3 looks for it first.
-    package var formats: [SignatureFormat] { SignatureFormat.allCases.filter(rule.formats.contains) }
+    /// The rule's formats in the order in which they are published; where fewer were asked for, those.
+    package var formats: [SignatureFormat] { rule.formats(asked: claim.formats) }
 }
 
 /// A repository that signatures are kept in: the image's own, unless the configuration names another.

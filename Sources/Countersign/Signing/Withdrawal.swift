@@ -19,15 +19,17 @@ struct Withdrawal: Sendable {
             signers: signers, streamed: StreamedAttestation(journal: journal, signers: signers, subjects: subjects))
     }
 
-    /// The signatures of earlier generations, once the newest one stands. They are never deleted.
+    /// The signatures of earlier generations, once the newest one stands. They are never deleted. In a format of the rule in
+    /// which the newest was not asked for they stay: nothing would stand in their place.
     ///
     /// An artifact whose documents are listed as bundles keeps a signature that is one, also where the newest is of the older
     /// format alone: cosign looks at nothing else where it sees a bundle, and would not find the newest.
     func olderThan(_ order: SigningOrder, _ claim: Claim) async throws {
         let (target, place) = (order.target, order.place)
         let kept = try await keptBundle(order)
+        let unasked = Set(order.rule.formats).subtracting(order.formats)
         let published = try await journal.published(for: target, before: target.generation).filter {
-            !$0.isShared(at: place, target) && $0.evidenceID != kept
+            !$0.isShared(at: place, target) && $0.evidenceID != kept && !unasked.contains($0.format)
         }
         guard !published.isEmpty else { return }
         // whatever the newest one stands as stays, also where an older one stands as the same

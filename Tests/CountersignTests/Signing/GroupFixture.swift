@@ -23,16 +23,20 @@ extension SigningLine {
         return digests
     }
 
-    func queueGroup(_ digests: [OCI.Digest]) async throws {
-        try await queueGroup(digests.map { ($0, repository) })
+    func queueGroup(_ digests: [OCI.Digest], formats: Set<SignatureFormat>? = nil) async throws {
+        try await queueGroup(digests.map { ($0, repository) }, formats: formats)
     }
 
-    func queueGroup(_ members: [(digest: OCI.Digest, repository: Repository)]) async throws {
+    func queueGroup(
+        _ members: [(digest: OCI.Digest, repository: Repository)], formats: Set<SignatureFormat>? = nil
+    ) async throws {
         let requests = members.map { digest, repository in
-            EnqueueRequest(
+            var request = EnqueueRequest(
                 source: "batch", registry: repository.registry, repository: repository.name, digest: digest,
                 lane: .bulk, verdict: .accepted(rule: "all", policyVersion: "v1"), delivery: nil,
                 deliveryKey: Self.groupKey)
+            request.formats = formats
+            return request
         }
         try await database.pool.transaction { session in
             let items = try JobQueue.store(requests, in: session)

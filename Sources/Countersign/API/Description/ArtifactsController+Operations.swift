@@ -49,7 +49,7 @@ extension Schema {
         optional: [
             "digest": digest, "tag": string, "resolved_at": time, "media_type": string, "rule": string,
             "policy_version": string, "next_attempt_at": time, "last_error": failure, "signature": signature,
-            "generations": list(of: generation), "revocation": revocation,
+            "generations": list(of: generation), "revocation": revocation, "formats": list(of: format),
         ]
     ).named("Artifact")
 
@@ -70,7 +70,7 @@ extension Schema {
     static let signature = object(
         [
             "identity": string, "issuer": string, "log_id": string(matching: "^[0-9a-f]{64}$"), "log_index": count,
-            "referrer": string, "signed_at": time, "verified_at": time,
+            "referrer": string, "formats": list(of: format), "signed_at": time, "verified_at": time,
         ], optional: ["log_uuid": string, "integrated_at": time]
     ).named("Signature")
 }
