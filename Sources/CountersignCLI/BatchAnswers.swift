@@ -48,6 +48,8 @@ struct BatchItem: Codable {
     let reference: String
     let state: String
     let new: Bool
+    /// Why its rule keeps it out of every group; a daemon of an older version does not say.
+    let alone: Failure?
     let error: Failure?
 }
 
@@ -63,21 +65,25 @@ struct BatchDryRun: Codable {
     struct Item: Codable {
         let reference: String
         let plan: String
+        let alone: BatchItem.Failure?
         let error: BatchItem.Failure?
     }
     let dryRun: Bool
     let members: Int
     let plan: [String: Int]
+    let alone: Int?
     let items: [Item]
     let truncated: Bool
     let policyVersion: String
 
     func tell() {
         for item in items {
-            print("\(item.plan)\t\(item.reference)" + (item.error.map { "\t\($0.observed)" } ?? ""))
+            let reason = item.error?.observed ?? item.alone.map { "by itself: \($0.observed)" }
+            print("\(item.plan)\t\(item.reference)" + (reason.map { "\t\($0)" } ?? ""))
         }
         if truncated { print("… \(members - items.count) more") }
         let words = plan.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-        print("\(members) references: \(words.isEmpty ? "none" : words). Nothing was written.")
+        let apart = alone.flatMap { $0 > 0 ? " \($0) in no group." : nil } ?? ""
+        print("\(members) references: \(words.isEmpty ? "none" : words).\(apart) Nothing was written.")
     }
 }

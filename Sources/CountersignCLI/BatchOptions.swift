@@ -83,7 +83,10 @@ struct BatchRunOptions: ParsableArguments {
     var timeout = DurationArgument(.seconds(86_400))
     @Option(help: "Repeated under the same key, the request stays one batch; new at each run unless it is given.")
     var idempotencyKey: String?
-    @Option(help: "Refuse what the policy does not sign in this format (bundle, legacy); may be repeated.")
+    @Option(
+        help:
+            "Sign in this format alone (bundle, legacy), and refuse what the policy does not sign in it; may be repeated."
+    )
     var format: [String] = []
     @Option(help: "Why; kept with the batch.") var reason: String?
     @Option(

@@ -129,11 +129,13 @@ struct BatchItemAnswer: Encodable {
     let reference, state: String
     /// It made the target; the members that share it did not.
     let new: Bool
+    /// Why it is in no group, where its rule is the reason.
+    let alone: Failure?
     let error: Failure?
     let endedAt: Date?
 
     enum CodingKeys: String, CodingKey {
-        case ordinal, reference, state, new, error
+        case ordinal, reference, state, new, alone, error
         case endedAt = "ended_at"
     }
 
@@ -142,6 +144,7 @@ struct BatchItemAnswer: Encodable {
         reference = member.reference
         state = member.state.rawValue
         new = member.isNew
+        alone = member.alone
         error = member.error
         endedAt = member.endedAt
     }
@@ -153,6 +156,8 @@ struct DryRunAnswer: Encodable {
     let members: Int
     /// Members by what would be done with them: sign, recheck, join, resign, resolve, refuse, revoked.
     let plan: [String: Int]
+    /// Members that would be in no group because of their rule; absent if nothing is to be grouped.
+    let alone: Int?
     /// The first thousand.
     let items: [Item]
     /// Whether there are more than the items shown.
@@ -161,22 +166,24 @@ struct DryRunAnswer: Encodable {
 
     struct Item: Encodable {
         let reference, plan: String
-        let error: Failure?
+        let alone, error: Failure?
     }
 
     enum CodingKeys: String, CodingKey {
-        case members, plan, items, truncated
+        case members, plan, alone, items, truncated
         case dryRun = "dry_run"
         case policyVersion = "policy_version"
     }
 
     private static let itemLimit = 1_000
 
-    init(_ verdicts: [BatchVerdict], policyVersion: String) {
+    init(_ verdicts: [BatchVerdict], isGrouped: Bool, policyVersion: String) {
         members = verdicts.count
+        alone = isGrouped ? verdicts.count { $0.alone != nil } : nil
         plan = verdicts.reduce(into: [:]) { $0[$1.plan.name, default: 0] += 1 }
         items = verdicts.prefix(Self.itemLimit).map {
-            Item(reference: $0.subject.reference, plan: $0.plan.name, error: $0.plan.failure)
+            Item(
+                reference: $0.subject.reference, plan: $0.plan.name, alone: $0.alone, error: $0.plan.failure)
         }
         truncated = verdicts.count > Self.itemLimit
         self.policyVersion = policyVersion

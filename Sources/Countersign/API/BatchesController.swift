@@ -93,10 +93,11 @@ package struct BatchesController: RouteSet {
         let requested = try RequestedBatch(
             body, isResign: isResign, registries: configuration.registries, policyVersion: plan.policy.version)
         if requested.isDryRun {
-            let subjects = try await subjects(of: requested.request, for: principal)
+            let subjects = try await groupable(requested.request, for: principal)
             return try Response.json(
                 DryRunAnswer(
-                    try await plan.verdicts(on: subjects, requested.request), policyVersion: plan.policy.version))
+                    try await plan.verdicts(on: subjects, requested.request),
+                    isGrouped: requested.request.grouping != nil, policyVersion: plan.policy.version))
         }
         let action = isResign ? "resign" : "sign"
         let origin = BatchRecords.Origin(
@@ -112,7 +113,7 @@ package struct BatchesController: RouteSet {
             storing = earlier
         } else {
             storing = try await records.store(
-                try await subjects(of: requested.request, for: principal), requested.request,
+                try await groupable(requested.request, for: principal), requested.request,
                 selector: requested.selector,
                 needsApproval: configuration.batches.approval.isNeeded(for: requested.request.action), from: origin)
         }
@@ -138,6 +139,19 @@ package struct BatchesController: RouteSet {
             BatchAnswer(batch, try await records.progress(of: batch.id)), status: status)
         response.headers[.location] = "/v1/batches/\(batch.id)"
         return response
+    }
+
+    /// What the request is about.
+    /// - Throws: a ``Problem`` where it is to be grouped, and nothing of it can be.
+    private func groupable(
+        _ request: BatchRequest, for principal: APITokens.Principal
+    ) async throws -> [BatchSubject] {
+        let subjects = try await subjects(of: request, for: principal)
+        if let reason = plan.aloneEverywhere(subjects, request) {
+            throw Problem(
+                .unprocessableContent, reason.code, "\(reason.observed); say \(reason.fix), or leave out 'grouping'")
+        }
+        return subjects
     }
 
     private func subjects(

@@ -11,7 +11,7 @@ package struct Batch: Sendable, Equatable {
     package let requestedBy: String
     /// The selector as it was asked (JSON); `nil` for a list of references.
     package let selector: String?
-    /// The formats that the member's rule must have; `nil`: whatever the rule says.
+    /// In which of the formats of its rule each member is signed; `nil`: in all of them.
     package let formats: [SignatureFormat]?
     package let reason: String?
     /// Many digests in one statement; `nil`: a statement for each.
@@ -111,6 +111,8 @@ package struct BatchMember: Sendable, Equatable {
     package let state: State
     /// Whether it made its target (or the new generation); `false` where one was there, or an earlier member's is the same.
     package let isNew: Bool
+    /// Why it is signed by itself, although the batch groups; `nil`: nothing of the rule stands in the way.
+    package let alone: Failure?
     package let error: Failure?
     package let endedAt: Date?
 

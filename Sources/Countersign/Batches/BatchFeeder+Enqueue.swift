@@ -57,10 +57,10 @@ extension BatchFeeder {
                 }
             }
             became.merge(try Self.targets(madeFor: makers, batch, plan.policy, session)) { first, _ in first }
-            try Self.write(pending, became, makers: Set(makers.map(\.ordinal)), batch, session)
+            try write(pending, became, makers: Set(makers.map(\.ordinal)), batch, session)
             try Self.pace(makers, of: batch, session)
             if batch.grouping != nil {
-                let grouped = makers.filter { plan.policy.signsBundlesOnly($0.repository) }
+                let grouped = makers.filter { plan.alone($0.repository, formats: batch.formats) == nil }
                 try JobQueue.group(
                     jobsOf: grouped.compactMap { became[$0.key]?.targetID }, under: Batch.deliveryKey(batch.id),
                     in: session)
@@ -110,8 +110,8 @@ extension BatchFeeder {
                         policyVersion: policy.version)
                 },
                 .init(
-                    reason: batch.reason ?? "", removesOlder: old == .remove, by: batch.requestedBy, batch: batch.id),
-                in: session)
+                    reason: batch.reason ?? "", removesOlder: old == .remove, by: batch.requestedBy, batch: batch.id,
+                    formats: batch.formats.map(Set.init)), in: session)
             for (member, opened) in zip(makers, opened) {
                 switch opened {
                 case .opened(let id): became[member.key] = .target(id, isNew: true)
@@ -126,12 +126,14 @@ extension BatchFeeder {
             let some = Array(pushes[start..<min(start + stepLimit, pushes.count)])
             let items = try JobQueue.store(
                 some.map { member in
-                    EnqueueRequest(
+                    var request = EnqueueRequest(
                         source: "batch", registry: member.repository.registry, repository: member.repository.name,
                         digest: member.digest, lane: .bulk,
                         verdict: .accepted(
                             rule: policy.ruleName(for: member.repository), policyVersion: policy.version),
                         delivery: nil, deliveryKey: Batch.deliveryKey(batch.id))
+                    request.formats = batch.formats.map(Set.init)
+                    return request
                 }, in: session)
             for (member, item) in zip(some, items) {
                 guard let id = item.targetID else { continue }
@@ -143,10 +145,11 @@ extension BatchFeeder {
         return became
     }
 
-    private static func write(
+    private func write(
         _ pending: [Pending], _ became: [Key: Became], makers: Set<Int32>, _ batch: Batch, _ session: Session
     ) throws {
         var (targets, isNew, results, errors): ([Int64?], [Bool], [String?], [String?]) = ([], [], [], [])
+        var alone: [String?] = []
         for member in pending {
             switch became[member.key] {
             case .target(let id, let new):
@@ -154,11 +157,14 @@ extension BatchFeeder {
                 isNew.append(new && makers.contains(member.ordinal))
                 results.append(nil)
                 errors.append(nil)
+                let reason = batch.grouping.flatMap { _ in plan.alone(member.repository, formats: batch.formats) }
+                alone.append(try reason?.json())
             case .ended(let state, let failure):
                 targets.append(nil)
                 isNew.append(false)
                 results.append(state.rawValue)
                 errors.append(try failure.json())
+                alone.append(nil)
             case nil:
                 throw QueueError.unreadable(table: "batch_member", what: "member \(member.ordinal), without a target")
             }
@@ -167,9 +173,9 @@ extension BatchFeeder {
             """
             UPDATE countersign.batch_member m
             SET target_id = w.target_id, is_new = w.is_new, result = w.result, error = w.error::jsonb,
-                ended_at = CASE WHEN w.result IS NOT NULL THEN now() END
+                alone = w.alone::jsonb, ended_at = CASE WHEN w.result IS NOT NULL THEN now() END
             FROM unnest(\(pending.map(\.ordinal))::int[], \(targets)::bigint[], \(isNew)::bool[], \(results)::text[],
-                \(errors)::text[]) AS w(ordinal, target_id, is_new, result, error)
+                \(errors)::text[], \(alone)::text[]) AS w(ordinal, target_id, is_new, result, error, alone)
             WHERE m.batch_id = \(batch.id) AND m.ordinal = w.ordinal
             """)
     }
@@ -179,10 +185,5 @@ extension SigningPolicy {
     /// The rule that signs in a repository; its name is stored with the target until the job asks again.
     fileprivate func ruleName(for repository: Repository) -> String {
         if case .sign(let rule) = decide(repository, tagged: nil) { rule.name } else { "-" }
-    }
-
-    /// Whether a group's statement can be all that is signed of an artifact there: the older format has none.
-    fileprivate func signsBundlesOnly(_ repository: Repository) -> Bool {
-        if case .sign(let rule) = decide(repository, tagged: nil) { rule.formats == [.bundle] } else { false }
     }
 }

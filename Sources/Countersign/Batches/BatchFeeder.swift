@@ -129,13 +129,20 @@ package struct BatchFeeder: Service {
 
     /// Writes down the results of members whose targets have ended, and the end of the batch.
     private func settle(_ batch: Batch) async throws(QueueError) {
+        // a rule that changed since may have lost a format: signed in the others is not what was asked for
+        let lacks: Query =
+            if let formats = batch.formats {
+                "NOT \(SignatureFormat.served) @> \(formats.map(\.rawValue))::text[]"
+            } else { "false" }
         let ended: Bool = try await pool.together { session in
             _ = try session.execute(
                 """
                 UPDATE countersign.batch_member m
                 -- one that is signed and was found broken is no success
-                SET result = CASE WHEN t.state = 'signed' AND \(SignatureAlarm.isRaised) THEN 'failed' ELSE t.state END,
-                    error = CASE WHEN t.state <> 'signed' OR \(SignatureAlarm.isRaised) THEN t.last_error END,
+                SET result = CASE WHEN t.state <> 'signed' THEN t.state WHEN \(SignatureAlarm.isRaised) THEN 'failed'
+                        WHEN \(lacks) THEN 'refused' ELSE 'signed' END,
+                    error = CASE WHEN t.state <> 'signed' OR \(SignatureAlarm.isRaised) THEN t.last_error
+                        WHEN \(lacks) THEN coalesce(t.last_error, \(try BatchPlan.lacking.json())::jsonb) END,
                     ended_at = now()
                 FROM countersign.target t
                 WHERE m.batch_id = \(batch.id) AND m.target_id IS NOT NULL AND m.result IS NULL AND t.id = m.target_id

@@ -93,7 +93,8 @@ extension BatchRecords {
         let reopened = try session.execute(
             """
             UPDATE countersign.batch_member
-            SET result = NULL, ended_at = NULL, error = NULL, target_id = NULL, is_new = false, failures = 0, due_at = now()
+            SET result = NULL, ended_at = NULL, error = NULL, alone = NULL, target_id = NULL, is_new = false, failures = 0,
+                due_at = now()
             WHERE batch_id = \(id) AND result = ANY(\(results)::text[])
             """)
         // nothing to try again leaves a batch that is done as it is

@@ -203,7 +203,7 @@ extension BatchRecords {
         try await pool.rows(
             """
             SELECT * FROM (
-                SELECT m.ordinal, m.registry, m.repository, m.tag, m.digest, m.is_new, m.ended_at,
+                SELECT m.ordinal, m.registry, m.repository, m.tag, m.digest, m.is_new, m.ended_at, m.alone::text AS alone,
                     \(unescaped: Self.memberState) AS state,
                     CASE WHEN m.result IS NULL THEN coalesce(t.last_error, m.error) ELSE m.error END::text AS error
                 FROM countersign.batch_member m
@@ -278,6 +278,7 @@ extension BatchMember {
             repository: try Repository(registry: try row.decode("registry"), name: try row.decode("repository")),
             tag: try row.decode("tag"), digest: try row.decode("digest", as: String?.self).map { try Digest($0) },
             state: state, isNew: try row.decode("is_new"),
+            alone: try row.decode("alone", as: String?.self).map(Failure.init(json:)),
             error: try row.decode("error", as: String?.self).map(Failure.init(json:)),
             endedAt: try row.decode("ended_at"))
     }

@@ -4,6 +4,7 @@ package import OCI
 package struct BatchRequest: Sendable {
     package let subjects: Subjects
     package let action: Batch.Action
+    /// In which of the formats of its rule each member is signed; `nil`: in all of them.
     package let formats: [SignatureFormat]?
     package let reason: String?
     package let grouping: Batch.Grouping?
@@ -54,9 +55,11 @@ package struct BatchSubject: Sendable, Hashable {
 package struct BatchVerdict: Sendable {
     package let subject: BatchSubject
     package let plan: Plan
+    /// Why it would be signed by itself, where digests are to be grouped.
+    package let alone: Failure?
 
     package enum Plan: Sendable {
-        /// A target that nobody has asked for before, or one that ended without a signature.
+        /// A target that nobody has asked for before, one that ended without a signature, or one that lacks a format.
         case sign
         /// It is signed: looked at again, and restored if it is missing.
         case recheck

@@ -244,4 +244,37 @@ import Testing
             }
         }
     }
+
+    @Test func `where a rule wants the older format grouping says so, and is refused where it can be for none`()
+        async throws
+    {
+        let configuration = Configuration.doors { configuration in
+            var aside = configuration.policy.rules[0]
+            (aside.name, aside.repositories) = ("aside", [glob("registry.example.com/team/bundles/**")])
+            configuration.policy.rules[0].formats = [.bundle, .legacy]
+            configuration.policy.rules.insert(aside, at: 0)
+        }
+        try await DoorsFixture.withDoors(configuration) { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let grouping = #","grouping":{"max_subjects":10}"#
+            for (number, extra) in ["", #","dry_run":true"#].enumerated() {
+                let refused = try await post(
+                    doors, "/v1/batches", Self.list("a", "b", extra: grouping + extra), token: token, key: "r\(number)")
+                #expect(refused.status == 422 && code(refused) == "batch.grouping_legacy")
+            }
+            let bundles = grouping + #","formats":["bundle"]"#
+            let stored = try await post(doors, "/v1/batches", Self.list("a", "b", extra: bundles), token: token)
+            #expect(stored.status == 202)
+
+            let mixed = ["team/app", "team/bundles/app"].map { "\"registry.example.com/\($0)@\(sampleDigest("a"))\"" }
+            let answer = try await post(
+                doors, "/v1/batches", #"{"references":[\#(mixed.joined(separator: ","))],"dry_run":true\#(grouping)}"#,
+                token: token)
+            #expect(answer.status == 200)
+            let document = try JSONValue(parsing: answer.body)
+            guard case .array(let items)? = document["items"] else { throw SupportError("no items") }
+            #expect(items.map { $0["alone"]?["code"]?.text } == ["batch.grouping_legacy", nil])
+            #expect(document["alone"]?.integer == 1)
+        }
+    }
 }

@@ -23,16 +23,17 @@ struct BatchFixture: Sendable {
         return endpoint
     }
 
-    init() async throws {
+    /// - Parameter formats: those of the only rule.
+    init(formats: [SignatureFormat] = [.bundle]) async throws {
         database = try await QueueFixture()
         records = BatchRecords(pool: database.pool)
         let tokens = APITokens(pool: database.pool)
         let token = try await tokens.create(name: "operator", role: .operator, lifetime: nil)
         guard let principal = try await tokens.authenticate(token) else { throw SupportError("no principal") }
         self.principal = principal
-        policy = SigningPolicy(
-            rules: [.init(name: "team", repositories: [try Glob("registry.example/team/**")])],
-            registries: [Self.registry])
+        var rule = PolicyConfiguration.Rule(name: "team", repositories: [try Glob("registry.example/team/**")])
+        rule.formats = formats
+        policy = SigningPolicy(rules: [rule], registries: [Self.registry])
     }
 
     /// The part of one daemon that carries batches on.

@@ -13,7 +13,8 @@ extension BatchesController {
             "batch.grouping_format", "batch.selector_source",
         ],
         409: ["batch.policy_version"], 413: ["api.too_large"],
-        422: ["batch.key_reused", "batch.too_many", "batch.no_repository"], 502: ["batch.registry"],
+        422: ["batch.key_reused", "batch.too_many", "batch.no_repository", "batch.grouping_legacy"],
+        502: ["batch.registry"],
         503: ["batch.no_registry"],
     ]
 
@@ -122,11 +123,15 @@ extension Schema {
 
     static let batchItem = object(
         ["ordinal": count, "reference": string, "state": memberState, "new": boolean],
-        optional: ["error": failure, "ended_at": time]
+        optional: ["alone": failure, "error": failure, "ended_at": time]
     ).named("BatchItem")
 
-    static let dryRun = object([
-        "dry_run": boolean, "members": count, "plan": map(of: count), "truncated": boolean, "policy_version": string,
-        "items": list(of: object(["reference": string, "plan": string], optional: ["error": failure])),
-    ]).named("DryRun")
+    static let dryRun = object(
+        [
+            "dry_run": boolean, "members": count, "plan": map(of: count), "truncated": boolean,
+            "policy_version": string,
+            "items": list(
+                of: object(["reference": string, "plan": string], optional: ["alone": failure, "error": failure])),
+        ], optional: ["alone": count]
+    ).named("DryRun")
 }
