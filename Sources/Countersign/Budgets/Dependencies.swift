@@ -19,15 +19,18 @@ package final class Dependencies: Service {
     ///   - longestPause: the longest that a Retry-After is obeyed.
     ///   - living: a daemon that was not heard of for so long has no share any more: three heartbeats.
     ///   - cacheAge: how old what is believed of the others may be.
+    ///   - turn: how long a place is one daemon's, where there are more daemons than places.
     package init(
         _ configuration: BudgetConfiguration, queue: JobQueue, longestPause: Duration = .seconds(900),
-        living: Duration = .seconds(30), cacheAge: Duration = .seconds(1), metrics: BudgetMetrics, logger: Logger
+        living: Duration = .seconds(30), cacheAge: Duration = .seconds(1), turn: Duration = .seconds(10),
+        metrics: BudgetMetrics, logger: Logger
     ) {
         self.configuration = configuration
         self.longestPause = longestPause
         self.metrics = metrics
         board = DependencyBoard(
-            queue: queue, settings: .init(cacheAge: cacheAge, living: living), metrics: metrics, logger: logger)
+            queue: queue, settings: .init(cacheAge: cacheAge, living: living, turn: turn), metrics: metrics,
+            logger: logger)
         metrics.registry.collect { [weak self] in self?.show() }
     }
 
@@ -47,11 +50,13 @@ package final class Dependencies: Service {
 
     package func gate(_ kind: Dependency.Kind, _ name: String) -> DependencyGate { gate(Dependency(kind, name)) }
 
-    /// Registries that are not asked now, or before which a line stands: their jobs are not claimed, and take no slot from
-    /// those of others.
+    /// Registries that are not asked now, before which a line stands, or at which other daemons have the places: their jobs are
+    /// not claimed, and take no slot from those of others.
     package var closedRegistries: [String] {
         board.gates.compactMap { gate in
-            guard gate.dependency.kind == .registry, gate.refusalNow != nil || gate.isCrowded else { return nil }
+            guard gate.dependency.kind == .registry, gate.refusalNow != nil || gate.isCrowded || !gate.hasPlace else {
+                return nil
+            }
             return gate.dependency.name
         }
     }
@@ -71,6 +76,7 @@ package final class Dependencies: Service {
     /// One look at the table, and what follows from it.
     package func refresh() async {
         await board.freshen()
+        board.share()
         for gate in board.gates where gate.dependency.kind == .registry {
             guard let refusal = gate.refusalNow else { continue }
             await board.park(gate.dependency, Failure(refusal, stage: .fetch), after: refusal.after)

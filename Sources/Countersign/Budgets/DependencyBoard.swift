@@ -16,6 +16,8 @@ final class DependencyBoard: Sendable {
         var cacheAge: Duration = .seconds(1)
         /// A daemon that was not heard of for so long counts no more.
         var living: Duration = .seconds(30)
+        /// How long a place is one daemon's, where there are more daemons than places.
+        var turn: Duration = .seconds(10)
     }
 
     private struct Known {
@@ -25,6 +27,7 @@ final class DependencyBoard: Sendable {
     private struct State {
         var gates: [Dependency: Known] = [:]
         var readAt: ContinuousClock.Instant?
+        var daemons: LivingDaemons?
         var look: Task<Void, Never>?
     }
 
@@ -39,7 +42,10 @@ final class DependencyBoard: Sendable {
     /// Who holds a trial.
     var daemon: UUID { queue.worker }
 
-    func add(_ gate: DependencyGate) { state.withLock { $0.gates[gate.dependency] = Known(gate: gate) } }
+    func add(_ gate: DependencyGate) {
+        state.withLock { $0.gates[gate.dependency] = Known(gate: gate) }
+        share()
+    }
 
     var gates: [DependencyGate] {
         state.withLock { $0.gates.values.compactMap(\.gate) }.sorted {
@@ -63,19 +69,27 @@ final class DependencyBoard: Sendable {
         await look?.value
     }
 
+    /// What each gate's share of its limit is by now. Without a look at the table the places go round as well.
+    func share() {
+        guard let daemons = state.withLock(\.daemons) else { return }
+        for gate in gates { gate.share(among: daemons, turn: settings.turn) }
+    }
+
     /// One look at the table, for all gates.
     private func look() async {
         defer { state.withLock { $0.look = nil } }
         let gates = gates.map { (gate: $0, returned: $0.returned) }
+        let asked = ContinuousClock.now
         do {
-            let board = try await ledger.board(livingWithin: settings.living)
+            let board = try await ledger.board(livingWithin: settings.living, of: daemon)
             let records = Dictionary(board.records.map { ($0.dependency, $0) }) { $1 }
             for (gate, returned) in gates {
                 if let record = records[gate.dependency] {
                     gate.adopt(looked: record, readAt: board.now, whenReturned: returned)
                 }
-                gate.share(among: board.daemons)
             }
+            state.withLock { $0.daemons = LivingDaemons(board, asked: asked) }
+            share()
             try await ledger.add(gates.map(\.gate.dependency).filter { records[$0] == nil })
             state.withLock { $0.readAt = .now }
         } catch {

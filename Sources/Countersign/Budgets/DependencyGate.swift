@@ -5,7 +5,7 @@ import Synchronization
 /// One daemon's gate to one dependency: asks its breaker and its budget before a request, and tells them how it ended.
 ///
 /// In the common case a request costs no statement: the breaker is read with all others once a second, tokens come in
-/// handfuls, concurrency is this daemon's share of what all may have. What changes something for all (a breaker that
+/// handfuls, concurrency is this daemon's share of what all may have (``ConcurrencyShare``). What changes something for all (a breaker that
 /// opens or closes, a 429) is written at once.
 package final class DependencyGate: HTTPGate {
     /// What counts against the budget.
@@ -20,7 +20,7 @@ package final class DependencyGate: HTTPGate {
     let settings: DependencySettings
     private let charge: Charge
     let board: DependencyBoard
-    let slots = RequestSlots()
+    let slots: RequestSlots
     /// Whoever takes the next handful of tokens; the others wait for it in turn.
     let turn = RequestSlots(limit: 1)
     let state: Mutex<State>
@@ -31,6 +31,7 @@ package final class DependencyGate: HTTPGate {
         self.settings = settings
         self.charge = charge
         self.board = board
+        slots = RequestSlots(limit: settings.concurrency)
         state = Mutex(State(view: DependencyView(rate: settings.bucket.rate)))
     }
 
@@ -65,8 +66,8 @@ package final class DependencyGate: HTTPGate {
                 await charge(uses - 1)
                 return Admission(gate: self, trial: nil)
             }
-            // one trial at a time, here and in all other daemons
-            guard !isProbing, let admission = await probe() else {
+            // one trial at a time, here and in all other daemons; for one that can make it at once
+            guard !isProbing, hasPlace, let admission = await probe() else {
                 throw open(for: max(.seconds(1), settings.breaker.probe / 3))
             }
             return admission
@@ -236,12 +237,18 @@ package final class DependencyGate: HTTPGate {
         state.withLock { $0.adopt(looked: view, readAt: time, whenReturned: returned) }
     }
 
-    /// This daemon's share of what all may have under way. A daemon that died is nobody's share after three heartbeats:
-    /// there is nothing to give back.
-    func share(among daemons: Int) {
-        let daemons = max(1, daemons)
-        slots.limit(to: settings.concurrency.map { max(1, ($0 + daemons - 1) / daemons) })
+    /// This daemon's share of what all may have under way. A daemon that died has none after three heartbeats: there is
+    /// nothing to give back.
+    func share(among daemons: LivingDaemons, turn: Duration) {
+        guard let limit = settings.concurrency else { return }
+        let now = ContinuousClock.now
+        let share = ConcurrencyShare(limit: limit, daemons: daemons.count, rank: daemons.rank, turn: turn)
+        let places = share.places(at: daemons.time(at: now))
+        slots.limit(to: places.count, until: places.lasting.map { now + $0 })
     }
+
+    /// Whether anything may be under way here now: with more daemons than places, these go round.
+    var hasPlace: Bool { slots.isOpen }
 
     var phase: DependencyView.Phase { state.withLock { $0.view.phase(at: .now) } }
     var rate: Double? { state.withLock(\.view.rate) }

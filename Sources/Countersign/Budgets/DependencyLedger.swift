@@ -17,19 +17,27 @@ package struct DependencyLedger: Sendable {
     package struct Board: Sendable {
         /// The database's clock.
         package let now: Date
-        /// Daemons that beat within the time asked for and are not stopping.
+        /// Daemons that beat within the time asked for; one that is stopping has its share until it is gone.
         package let daemons: Int
+        /// How many of them stand before the one that asks, and whether it is among them.
+        let rank: Int
+        let isListed: Bool
         package let records: [DependencyRecord]
     }
 
     /// One statement, whatever there is.
-    package func board(livingWithin age: Duration = .seconds(30)) async throws(QueueError) -> Board {
+    /// - Parameter daemon: which one asks; nil: none of them.
+    package func board(
+        livingWithin age: Duration = .seconds(30), of daemon: UUID? = nil
+    ) async throws(QueueError) -> Board {
         statements?.increment()
         let rows = try await pool.rows(
             """
-            SELECT clock_timestamp() AS now, (SELECT count(*) FROM countersign.worker
-                    WHERE NOT draining AND seen_at > now() - \(age)::interval) AS daemons, u.*
-            FROM (SELECT) AS one LEFT JOIN countersign.upstream u ON true
+            SELECT clock_timestamp() AS now, w.daemons, w.rank, w.is_listed, u.*
+            FROM (SELECT count(*) AS daemons, coalesce(bool_or(id = \(daemon)::uuid), false) AS is_listed,
+                    count(*) FILTER (WHERE id < \(daemon)::uuid) AS rank
+                FROM countersign.worker WHERE seen_at > now() - \(age)::interval) AS w
+                LEFT JOIN countersign.upstream u ON true
             ORDER BY u.kind, u.name
             """)
         let records = try rows.values { row in
@@ -37,10 +45,14 @@ package struct DependencyLedger: Sendable {
         }.compactMap(\.self)
         guard
             let head = try rows.values({ row in
-                (now: try row.decode("now", as: Date.self), daemons: try row.decode("daemons", as: Int64.self))
+                (
+                    now: try row.decode("now", as: Date.self), daemons: try row.decode("daemons", as: Int64.self),
+                    rank: try row.decode("rank", as: Int64.self), isListed: try row.decode("is_listed", as: Bool.self)
+                )
             }).first
         else { throw .unreadable(table: "upstream", what: "the time") }
-        return Board(now: head.now, daemons: Int(head.daemons), records: records)
+        return Board(
+            now: head.now, daemons: Int(head.daemons), rank: Int(head.rank), isListed: head.isListed, records: records)
     }
 
     /// Rows for those that have none: what is configured is shown before it is used.

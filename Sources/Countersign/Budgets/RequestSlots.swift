@@ -12,6 +12,8 @@ final class RequestSlots: Sendable {
 
     private struct State {
         var limit: Int?
+        /// From then on nobody is let in.
+        var end: ContinuousClock.Instant?
         /// Of requests that yield, while others are under way too.
         var yieldingLimit: Int?
         var taken = 0
@@ -22,9 +24,11 @@ final class RequestSlots: Sendable {
         /// Of those that do not yield, let in while others stood behind them.
         var passed = 0
 
+        func isOpen(for count: Int) -> Bool { limit.map { count < $0 } ?? true && end.map { .now < $0 } ?? true }
+
         /// Whatever the others do, one of those that yield may be under way.
         func isFree(yielding: Bool) -> Bool {
-            guard limit.map({ taken < $0 }) ?? true else { return false }
+            guard isOpen(for: taken) else { return false }
             guard yielding, let yieldingLimit else { return true }
             return taken < yieldingLimit || takenYielding == 0
         }
@@ -74,8 +78,14 @@ final class RequestSlots: Sendable {
     var taken: Int { state.withLock(\.taken) }
     var queued: Int { state.withLock { $0.waiting.count + $0.waitingYielding.count } }
 
+    /// Whether anybody may be let in, once those before it have ended.
+    var isOpen: Bool { state.withLock { $0.isOpen(for: 0) } }
+
     /// Another limit; those who are over it end as they are.
-    func limit(to limit: Int?) { change { $0.limit = limit } }
+    /// - Parameter end: when it is no more than none; nil: it holds until it is changed.
+    func limit(to limit: Int?, until end: ContinuousClock.Instant? = nil) {
+        change { ($0.limit, $0.end) = (limit, end) }
+    }
 
     /// Another limit for those who yield.
     func limitYielding(to limit: Int?) { change { $0.yieldingLimit = limit } }

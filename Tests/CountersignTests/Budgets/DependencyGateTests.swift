@@ -373,7 +373,8 @@ import Testing
     }
 
     @Test func `daemons that are alive share the concurrency`() async throws {
-        let world = try await World(2) { $0.upstreams = [.init(kind: .rekor, concurrency: 2)] }
+        // two others and this one, which nobody has heard of yet
+        let world = try await World(1) { $0.upstreams = [.init(kind: .rekor, concurrency: 3)] }
         try await world.fixture.queue.announce(host: "a", version: "1")
         try await world.fixture.anotherQueue().announce(host: "b", version: "1")
         #expect(await refusal(world.gates[0]) == nil)
@@ -439,10 +440,10 @@ extension Dependencies {
     /// Of a daemon of its own on the fixture's database.
     static func test(
         _ configuration: BudgetConfiguration, _ fixture: QueueFixture, cacheAge: Duration = .zero,
-        metrics: BudgetMetrics = BudgetMetrics(MetricsRegistry())
+        queue: JobQueue? = nil, turn: Duration = .seconds(10), metrics: BudgetMetrics = BudgetMetrics(MetricsRegistry())
     ) -> Dependencies {
         Dependencies(
-            configuration, queue: fixture.anotherQueue(), cacheAge: cacheAge, metrics: metrics,
+            configuration, queue: queue ?? fixture.anotherQueue(), cacheAge: cacheAge, turn: turn, metrics: metrics,
             logger: SigningDaemon.silence)
     }
 }
