@@ -1,6 +1,7 @@
 import Curl
 import OpenSSL
 import Support
+import Synchronization
 import Testing
 
 @testable import Sigstore
@@ -103,5 +104,23 @@ import Testing
             let error = await #expect(throws: SigstoreError.self) { try await log.search(.email("https://x")) }
             #expect(error?.code == "rekor.refused")
         }
+    }
+
+    @Test func `ten entries are taken only as those that were asked for`() async throws {
+        let entry = try Fixture.text("rekor1-tsa/log_answer.json")
+        let index = try RekorAnswer.entry(in: Array(entry.utf8)).logIndex
+        let asked = Mutex<[String]>([])
+        let service = try ScriptedService { request in
+            guard request.method == "POST" else { return .json(200, entry) }
+            asked.withLock { $0.append(String(decoding: request.body, as: UTF8.self)) }
+            // one twice, in place of both
+            return .json(200, "[\(entry),\(entry)]")
+        }
+        defer { service.stop() }
+        let log = RekorV1(url: service.url, http: HTTPClient(), route: .toTestServer)
+        #expect(try await log.entries(from: index, limit: 2).map(\.logIndex) == [index])
+        #expect(asked.withLock { $0 } == [#"{"logIndexes":[\#(index),\#(index + 1)]}"#])
+        #expect(try await log.entries(from: index, limit: 1).count == 1)
+        #expect(asked.withLock(\.count) == 1)
     }
 }

@@ -43,7 +43,7 @@ package struct ReconcileConfiguration: Sendable, Equatable {
         package var start: Start = .now
         /// How often a log is looked at that has nothing new. Default 30 s.
         package var poll: Duration = .seconds(30)
-        /// Requests a second to one log, all daemons together: an entry each of a Rekor v1, up to 256 entries each of a v2.
+        /// Requests a second to one log, all daemons together: ten entries each of a Rekor v1, up to 256 each of a v2.
         /// Default 10.
         package var rate = 10
         /// How long an entry may be unknown before it is an alert. Default 10 min: after a restore our own signatures are found

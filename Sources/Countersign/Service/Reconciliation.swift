@@ -27,9 +27,14 @@ struct Reconciliation: Sendable {
         let followed = ServiceClients(trust) { services in
             services.logs.map { log in
                 let client = http.gated(by: ReadingGate(dependencies.gate(.rekor, log.upstream.url)))
-                return IdentityMonitor.Followed(
-                    log.client(trust, http: client), isShard: rotates && log.api.isTiled)
+                return IdentityMonitor.Followed(log.client(trust, http: client), chosen: rotates ? log.api : nil)
             }
+        }
+        let former: @Sendable (String, RekorAPI) -> any LogFollower = { url, api in
+            var upstream = configuration.sigstore.upstreams
+            upstream.url = url
+            let log = configuration.sigstore.witnessed(.init(name: url, api: api, upstream: upstream))
+            return log.client(trust, http: http.gated(by: ReadingGate(dependencies.gate(.rekor, url))))
         }
         let looks = RecheckMetrics(metrics)
         if settings.recheck.isScheduled {
@@ -43,7 +48,7 @@ struct Reconciliation: Sendable {
                 queue: queue, registries: configuration.registries.map(\.name), settings: settings.recheck,
                 metrics: looks, logger: logger),
             IdentityMonitor(
-                { try followed.current() }, identities: signers.identities.map(WatchedIdentity.init),
+                { try followed.current() }, replaced: former, identities: signers.identities.map(WatchedIdentity.init),
                 records: FollowedLogs(
                     pool: queue.pool, turns: Turns(pool: queue.pool, holder: queue.worker),
                     alerts: Alerts(pool: queue.pool, logger: logger)),

@@ -35,7 +35,7 @@ struct FoundEntry: Sendable {
 /// How far each log was read, and the entries under our identities that nothing explains yet.
 package struct FollowedLogs: Sendable {
     let alerts: Alerts
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
     private let turns: Turns
 
     package init(pool: ConnectionPool, turns: Turns, alerts: Alerts) {
@@ -65,15 +65,17 @@ package struct FollowedLogs: Sendable {
 
     /// The next index to read; a log that was never followed is begun there, and one that takes the place of one that was followed at
     /// its first entry.
-    /// - Parameter present: the logs in use, where it may do so: one that was followed and is not among them was replaced.
+    /// - Parameters:
+    ///   - present: the logs in use, where it may do so: one that was followed and is not among them was replaced.
+    ///   - api: of a log that the instance chose; it is followed to its end also once another has taken its place.
     func place(
-        in log: String, orBegin index: Int64, replacingOther present: [String]? = nil
+        in log: String, orBegin index: Int64, replacingOther present: [String]? = nil, api: RekorAPI? = nil
     ) async throws(QueueError) -> Int64 {
         let rows = try await pool.rows(
             """
             WITH begun AS (
-                INSERT INTO countersign.followed_log (log, next_index, began_at)
-                SELECT \(log)::text, b.index, b.index
+                INSERT INTO countersign.followed_log (log, next_index, began_at, api_version)
+                SELECT \(log)::text, b.index, b.index, \(api.map { Int32($0.version) })::int
                 FROM (SELECT CASE WHEN EXISTS (SELECT FROM countersign.followed_log o
                     WHERE NOT o.log = ANY(\(present)::text[])) THEN 0 ELSE \(index)::bigint END AS index) AS b
                 ON CONFLICT DO NOTHING RETURNING next_index)
@@ -83,11 +85,11 @@ package struct FollowedLogs: Sendable {
         return try rows.values { try $0.decode("next_index", as: Int64.self) }.first ?? index
     }
 
-    /// Writes down that everything before `next` was read. What of it no evidence explains, signed or put aside, logged or about
+    /// Writes down that everything before `next` was read, of `size` entries. What of it no evidence explains, signed or put aside, logged or about
     /// to be, is suspected.
     /// - Returns: how many those are; nil where nothing was written: the turn was lost, or another daemon has read on.
     func advance(
-        _ log: String, from start: Int64, to next: Int64, _ look: LookedAt
+        _ log: String, from start: Int64, to next: Int64, of size: Int64, _ look: LookedAt
     ) async throws(QueueError) -> Int? {
         let found = look.found
         return try await pool.together { session in
@@ -102,7 +104,7 @@ package struct FollowedLogs: Sendable {
             let facts = try unknown.map { String(decoding: try JSONEncoder().encode($0.facts), as: UTF8.self) }
             let read = try session.execute(
                 """
-                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(),
+                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(), at_end = \(next >= size),
                     entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count)),
                     unknown_kinds = unknown_kinds + \(Int64(look.unknownKinds)),
                     unreadable = unreadable + \(Int64(look.unreadable))

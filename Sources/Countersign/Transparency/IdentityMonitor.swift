@@ -1,6 +1,5 @@
 import FoundationEssentials
 package import Logging
-import OpenSSL
 import ServiceLifecycle
 package import Sigstore
 
@@ -10,28 +9,32 @@ package import Sigstore
 /// Ours is what was ever prepared: the signature is committed before the log gets it, so nothing of ours can be in a log and
 /// not in the records. Only a database that was restored from an older dump lacks some, until they are adopted; hence the grace.
 ///
-/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found. A shard that was replaced
-/// while it was followed is read on for as long as this process lives and it answers; its successor is read from its first entry.
+/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found. A log that the instance
+/// has replaced is read on for as long as it answers, also after a restart; its successor is read from its first entry.
 package struct IdentityMonitor: Service {
     private let logs: @Sendable () throws -> [Followed]
+    let replaced: @Sendable (String, RekorAPI) -> any LogFollower
     private let identities: [WatchedIdentity]
-    private let records: FollowedLogs
+    let records: FollowedLogs
     private let settings: ReconcileConfiguration.IdentityMonitor
     private let metrics: IdentityMonitorMetrics
     private let pacer: Pacer
-    private let logger: Logger
+    let logger: Logger
 
     /// A log in use.
     package struct Followed: Sendable {
         let log: any LogFollower
-        /// Whether the instance may have started it in place of one that we followed. It has nothing then that we let pass by.
-        let isShard: Bool
+        /// What it speaks, where the instance chose it: what the configuration names is changed by people, who say where to begin.
+        let chosen: RekorAPI?
 
-        package init(_ log: any LogFollower, isShard: Bool) { (self.log, self.isShard) = (log, isShard) }
+        package init(_ log: any LogFollower, chosen: RekorAPI?) { (self.log, self.chosen) = (log, chosen) }
+
+        /// Whether the instance may have started it in place of one that we followed. It has nothing then that we let pass by.
+        var isShard: Bool { chosen?.isTiled ?? false }
     }
 
     /// What a look at a log came to.
-    private enum Progress {
+    enum Progress {
         /// There is more to read at once.
         case more
         case end
@@ -41,22 +44,23 @@ package struct IdentityMonitor: Service {
         case away
     }
 
-    /// Looks in a row that a former log has to leave without an answer, to be taken for one that is switched off.
-    private static let switchedOff = 10
     /// Entries that are read before the place is written down.
     private static let batch = 256
-    /// Requests for them; a Rekor v1 gives one entry each.
+    /// Requests for them; a Rekor v1 gives ten entries each.
     private static let requests = 64
 
     /// - Parameters:
     ///   - logs: those of the moment; they rotate.
+    ///   - replaced: a client of one that was in use before.
     ///   - identities: as whom we sign.
     package init(
-        _ logs: @escaping @Sendable () throws -> [Followed], identities: [WatchedIdentity],
+        _ logs: @escaping @Sendable () throws -> [Followed],
+        replaced: @escaping @Sendable (String, RekorAPI) -> any LogFollower, identities: [WatchedIdentity],
         records: FollowedLogs,
         settings: ReconcileConfiguration.IdentityMonitor, metrics: IdentityMonitorMetrics, logger: Logger
     ) {
         self.logs = logs
+        self.replaced = replaced
         self.identities = identities
         self.records = records
         self.settings = settings
@@ -68,44 +72,36 @@ package struct IdentityMonitor: Service {
     package func run() async throws {
         guard settings.isEnabled else { return try await gracefulShutdown() }
         await cancelWhenGracefulShutdown {
-            var (present, former): ([Followed], [any LogFollower]) = ([], [])
-            var ended: Set<String> = []
-            var unanswered: [String: Int] = [:]
+            var present: [Followed] = []
+            var former: [String: Former] = [:]
             while !Task.isCancelled {
                 // whoever signs meets the same fault of the services, and reports it
-                if let now = try? logs() {
-                    let ids = now.map(\.log.id)
-                    former = (former + present.map(\.log)).filter { !ids.contains($0.id) }
-                    present = now
-                }
-                let ids = present.map(\.log.id)
+                if let now = try? logs() { present = now }
                 var isBusy = false
                 for followed in present {
-                    let progress = await stepOrReport(followed.log, replacingOther: followed.isShard ? ids : nil)
+                    let progress = await stepOrReport(followed, among: present)
                     isBusy = isBusy || progress == .more
                 }
-                for log in former {
-                    let progress = await stepOrReport(log)
+                await rememberOrReport(present, &former)
+                for (url, log) in former.sorted(by: { $0.key < $1.key }) {
+                    let progress = await stepOrReport(Followed(log.client, chosen: nil))
                     isBusy = isBusy || progress == .more
-                    if progress == .end { ended.insert(log.id) }
-                    unanswered[log.id] = progress == .away ? unanswered[log.id, default: 0] + 1 : 0
-                    // nothing is missed of one that was read to its end and is switched off by now
-                    if ended.contains(log.id), unanswered[log.id, default: 0] >= Self.switchedOff {
-                        former.removeAll { $0.id == log.id }
-                    }
+                    former[url] = await noteOrReport(progress, of: log)
                 }
-                await judgeOrReport(besides: ids + former.map(\.id))
+                await judgeOrReport(besides: present.map(\.log.id) + former.keys)
                 if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
             }
         }
     }
 
+    func report(_ error: QueueError, _ message: Logger.Message) {
+        logger.warning(message, metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+    }
+
     /// A log that is followed no more still has what was found in it.
     private func judgeOrReport(besides followed: [String]) async {
         do { try await judgeSuspects(besides: followed) } catch {
-            logger.warning(
-                "what was found in former logs is not judged",
-                metadata: ["error.code": "\(error.code)", "error": "\(error)"])
+            report(error, "what was found in former logs is not judged")
         }
     }
 
@@ -124,9 +120,10 @@ package struct IdentityMonitor: Service {
         }
     }
 
-    private func stepOrReport(_ log: any LogFollower, replacingOther present: [String]? = nil) async -> Progress {
+    private func stepOrReport(_ followed: Followed, among present: [Followed] = []) async -> Progress {
+        let log = followed.log
         do {
-            return try await progress(log, replacingOther: present)
+            return try await progress(followed, among: present)
         } catch is CancellationError {
             return .later
         } catch SigstoreError.withheld {
@@ -144,13 +141,13 @@ package struct IdentityMonitor: Service {
     }
 
     /// Reads on in one log, and judges what was found before.
-    /// - Parameter present: the logs in use, of a shard that the instance may have started in place of another one.
     /// - Returns: whether there is more to read at once.
-    package func step(_ log: any LogFollower, replacingOther present: [String]? = nil) async throws -> Bool {
-        try await progress(log, replacingOther: present) == .more
+    package func step(_ log: any LogFollower) async throws -> Bool {
+        try await progress(Followed(log, chosen: nil), among: []) == .more
     }
 
-    private func progress(_ log: any LogFollower, replacingOther present: [String]?) async throws -> Progress {
+    private func progress(_ followed: Followed, among present: [Followed]) async throws -> Progress {
+        let log = followed.log
         guard try await records.takeTurn(log.id) else {
             // how far it is read is shown by who reads it
             metrics.index.remove(log.id)
@@ -165,7 +162,9 @@ package struct IdentityMonitor: Service {
             case .now: size
             case .index(let index): index
             }
-        let start = try await records.place(in: log.id, orBegin: begin, replacingOther: present)
+        let start = try await records.place(
+            in: log.id, orBegin: begin, replacingOther: followed.isShard ? present.map(\.log.id) : nil,
+            api: followed.chosen)
         metrics.behind.set(Double(max(0, size - start)), log.id)
         metrics.index.set(Double(start), log.id)
         guard start < size else { return .end }
@@ -181,7 +180,9 @@ package struct IdentityMonitor: Service {
             }
             try await pacer.pass()
             let entries: [TlogEntry]
-            do throws(SigstoreError) { entries = try await log.entries(from: next, limit: Self.batch) } catch {
+            do throws(SigstoreError) {
+                entries = try await log.entries(from: next, limit: Int(min(Int64(Self.batch), size - next)))
+            } catch {
                 // what was read before is read: a log that answers now and then is followed all the same
                 fault = error
                 break
@@ -191,7 +192,9 @@ package struct IdentityMonitor: Service {
             next += Int64(entries.count)
         }
         if fault == nil || next > start {
-            guard let unknown = try await records.advance(log.id, from: start, to: next, look) else { return .later }
+            guard let unknown = try await records.advance(log.id, from: start, to: next, of: size, look) else {
+                return .later
+            }
             metrics.count(look, unknown: unknown, in: log.id, from: start, to: next, of: size)
         }
         if let fault { throw fault }
@@ -241,37 +244,5 @@ extension TlogEntry {
             "alpine", "cose", "dsse", "hashedrekord", "helm", "intoto", "jar", "rekord", "rfc3161", "rpm", "tuf",
         ]
         return kinds.contains(kind) ? kind : "other"
-    }
-}
-
-/// As whom we sign, the way an entry of a log shows it.
-package enum WatchedIdentity: Sendable {
-    case certificate(identity: String, issuer: String)
-    /// A managed key, DER.
-    case key([UInt8])
-
-    package init(_ identity: SigningIdentity) {
-        switch identity.means {
-        case .keyless(_, let expected):
-            self = .certificate(identity: expected.subjectAlternativeName, issuer: expected.issuer)
-        case .key(let key): self = .key(key.publicKey.spki)
-        }
-    }
-
-    func isSigner(_ signer: LogSubmission.Signer) -> Bool {
-        switch (self, signer) {
-        case (.certificate(let identity, let issuer), .certificate(let certificate)):
-            (try? certificate.signerIdentity()) == identity && (try? certificate.signerIssuer()) == issuer
-        case (.key(let spki), _): signer.key.spki == spki
-        case (.certificate, .publicKey): false
-        }
-    }
-
-    /// Its name, and who vouches for it; a key has neither.
-    var names: (identity: String, issuer: String) {
-        switch self {
-        case .certificate(let identity, let issuer): (identity, issuer)
-        case .key(let spki): ("key:\(Hex.encode(Hash.sha256(spki).prefix(8)))", "")
-        }
     }
 }

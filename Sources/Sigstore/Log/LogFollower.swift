@@ -16,14 +16,42 @@ extension RekorV1 {
     /// `GET /api/v1/log`, all trees together.
     public func size() async throws(SigstoreError) -> Int64 { try await logInfo().totalSize }
 
-    /// `GET /api/v1/log/entries?logIndex=`: one.
+    /// The most entries that a log gives at once.
+    private static let atOnce = 10
+
+    /// `POST /api/v1/log/entries/retrieve` by index: ten. Where that is not to be had, of the end of the log or because it is too much
+    /// to read, `GET /api/v1/log/entries?logIndex=`: one.
     public func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
+        if limit > 1 {
+            do throws(SigstoreError) {
+                return try await retrieve((0..<Int64(min(limit, Self.atOnce))).map { index &+ $0 })
+            } catch {
+                switch error {
+                case .refused, .badAnswer, .unavailable: break
+                default: throw error
+                }
+            }
+        }
         guard limit > 0, let entry = try await entry(index: index) else { return [] }
         guard entry.logIndex == index else {
             throw .badAnswer(
                 .rekor, detail: "asked for entry \(index), it gave \(entry.logIndex)", answerMayBeLost: false)
         }
         return [entry]
+    }
+
+    private func retrieve(_ indexes: [Int64]) async throws(SigstoreError) -> [TlogEntry] {
+        let question = Array("{\"logIndexes\":[\(indexes.map(String.init).joined(separator: ","))]}".utf8)
+        let response = try await upstream.post("/api/v1/log/entries/retrieve", question, type: "application/json")
+        guard response.status == 200 else { throw upstream.failure(response, posted: false) }
+        let found = try answer { () throws(SigstoreError) in try RekorAnswer.entries(in: response.body) }
+            .sorted { $0.logIndex < $1.logIndex }
+        guard found.map(\.logIndex) == indexes else {
+            throw .badAnswer(
+                .rekor, detail: "asked for the entries \(indexes), it gave \(found.map(\.logIndex))",
+                answerMayBeLost: false)
+        }
+        return found
     }
 }
 

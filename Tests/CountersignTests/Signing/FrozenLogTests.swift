@@ -13,7 +13,7 @@ import Testing
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
 struct FrozenLogTests {
     /// What the lab publishes, asked for only when somebody hints at a change: the interval is a day.
-    private struct Published: TrustSource {
+    struct Published: TrustSource {
         let lab: Lab
         let origin = "lab"
         let interval: Duration = .seconds(86_400)
@@ -28,7 +28,7 @@ struct FrozenLogTests {
         }
     }
 
-    private static func sigstore(_ line: SigningLine) async throws -> SigstoreConfiguration {
+    static func sigstore(_ line: SigningLine) async throws -> SigstoreConfiguration {
         var sigstore = SigstoreConfiguration.leftToTheInstance
         sigstore.upstreams.proxy = .none
         (sigstore.upstreams.privateNetwork, sigstore.upstreams.plainHTTP) = (true, true)

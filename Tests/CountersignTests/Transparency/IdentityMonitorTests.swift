@@ -30,17 +30,18 @@ import Testing
             route: SigningLine.route)
     }
 
-    private static func monitor(
+    static func monitor(
         _ line: SigningLine, _ daemon: SigningDaemon, start: ReconcileConfiguration.Start = .index(0),
         queue: JobQueue? = nil, lasting: Duration = .seconds(120), metrics: MetricsRegistry = MetricsRegistry(),
-        logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] }
+        logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] },
+        replaced: @escaping @Sendable (String, RekorAPI) -> any LogFollower = { url, _ in PoorLog(id: url, length: 0) }
     ) -> IdentityMonitor {
         var settings = ReconcileConfiguration.IdentityMonitor()
         (settings.isEnabled, settings.start, settings.rate) = (true, start, 1_000)
         settings.poll = .milliseconds(20)
         let holder = (queue ?? line.database.queue).worker
         return IdentityMonitor(
-            logs, identities: daemon.signers.identities.map(WatchedIdentity.init),
+            logs, replaced: replaced, identities: daemon.signers.identities.map(WatchedIdentity.init),
             records: FollowedLogs(
                 pool: line.database.pool, turns: Turns(pool: line.database.pool, holder: holder, lasting: lasting),
                 alerts: line.alerts),
@@ -53,12 +54,12 @@ import Testing
     }
 
     /// The grace is over for what is suspected.
-    private static func letGraceEnd(_ line: SigningLine) async throws {
+    static func letGraceEnd(_ line: SigningLine) async throws {
         try await line.database.pool.execute(
             "UPDATE countersign.suspected_entry SET seen_at = now() - interval '1 hour'")
     }
 
-    private static func sign(_ line: SigningLine, _ setup: SigningLine.Setup) async throws -> OCI.Digest {
+    static func sign(_ line: SigningLine, _ setup: SigningLine.Setup) async throws -> OCI.Digest {
         let digest = try await line.image().descriptor.digest
         try await line.push(digest)
         try await line.daemon(setup).workOff()
@@ -148,6 +149,32 @@ import Testing
         }
     }
 
+    @Test func `a Rekor v1 is read ten entries at once, and one where that is not to be had`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let line = try await SigningLine(lab: lab)
+            let daemon = try await line.daemon()
+            for number in 0..<12 { try await line.push(try await line.image(tag: "v\(number)").descriptor.digest) }
+            try await daemon.workOff()
+            let log = RekorV1(url: line.rekor.url, http: SigningLine.http, route: SigningLine.route)
+            let before = line.rekor.requests.count
+            try await Self.follow(Self.monitor(line, daemon), log)
+            #expect(try await line.database.number("SELECT ours FROM countersign.followed_log") == 12)
+            let asked = line.rekor.requests.dropFirst(before)
+            #expect(asked.count { $0.path == "/api/v1/log/entries/retrieve" } == 2)
+            #expect(!asked.contains { $0.path == "/api/v1/log/entries" })
+
+            #expect(try await log.entries(from: 2, limit: 256).map(\.logIndex) == Array(2..<12))
+            // beyond the newest, of a log whose replicas are not of one size
+            #expect(try await log.entries(from: 8, limit: 10).map(\.logIndex) == [8])
+            #expect(try await log.entries(from: 12, limit: 10).isEmpty)
+            // too much for it at once
+            line.rekor.next(.answered(500)) { $0.method == "POST" }
+            #expect(try await log.entries(from: 0, limit: 10).map(\.logIndex) == [0])
+            line.rekor.next(.answered(429)) { $0.method == "POST" }
+            await #expect(throws: SigstoreError.self) { try await log.entries(from: 0, limit: 10) }
+        }
+    }
+
     /// A log of the test's own making.
     private struct ScriptedLog: LogFollower {
         let id = "https://log.example"
@@ -233,16 +260,16 @@ import Testing
     }
 
     /// A log that gives one entry a request, slowly or now and then.
-    private final class PoorLog: LogFollower {
-        let id = "https://log.example"
+    final class PoorLog: LogFollower {
+        let id: String
         let length: Int64
         private let pause: Duration
         /// Each request of that number fails.
         private let failing: Int?
         private let asked = Mutex(0)
 
-        init(length: Int64, pause: Duration = .zero, failing: Int? = nil) {
-            (self.length, self.pause, self.failing) = (length, pause, failing)
+        init(id: String = "https://log.example", length: Int64, pause: Duration = .zero, failing: Int? = nil) {
+            (self.id, self.length, self.pause, self.failing) = (id, length, pause, failing)
         }
 
         var requests: Int { asked.withLock { $0 } }
@@ -299,68 +326,5 @@ import Testing
         #expect(!registry.render().contains("countersign_monitor_entries_total{"))
         #expect(try await monitor.step(log) == false)
         #expect(!registry.render().contains("countersign_monitor_behind{"), "another daemon shows how far it is")
-    }
-
-    /// A log that grows, and may be replaced.
-    private final class Shards: Sendable {
-        struct Shard: LogFollower {
-            let id: String
-            let shards: Shards
-            let entry: TlogEntry
-
-            func size() async throws(SigstoreError) -> Int64 { shards.sizes.withLock { $0[id] ?? 0 } }
-
-            func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
-                let size = try await size()
-                return (index..<size).prefix(limit).map { index in
-                    var entry = entry
-                    entry.logIndex = index
-                    return entry
-                }
-            }
-        }
-
-        let sizes = Mutex<[String: Int64]>([:])
-        let present = Mutex<[Shard]>([])
-    }
-
-    @Test func `a shard that is replaced is read to its end, and its successor from its first entry`() async throws {
-        let line = try await SigningLine()
-        let shards = Shards()
-        let foreign = TlogEntry(
-            logIndex: 0, logID: Array(repeating: 1, count: 32), kind: "rekord", version: "0.0.1", integratedTime: 0,
-            inclusionPromise: nil, inclusionProof: nil,
-            canonicalizedBody: Array(#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.utf8))
-        func shard(_ id: String) -> Shards.Shard { .init(id: id, shards: shards, entry: foreign) }
-        func read(_ id: String) async throws -> Int {
-            try await line.database.number("SELECT entries FROM countersign.followed_log WHERE log = \(id)::text")
-        }
-        func began(_ id: String) async throws -> Int {
-            try await line.database.number("SELECT began_at FROM countersign.followed_log WHERE log = \(id)::text")
-        }
-        shards.sizes.withLock { $0 = ["https://v1.example": 7, "https://2026.example": 3, "https://2027.example": 2] }
-        shards.present.withLock { $0 = [shard("https://v1.example"), shard("https://2026.example")] }
-        let monitor = Self.monitor(line, try await line.daemon(), start: .now) {
-            shards.present.withLock { present in
-                present.map { IdentityMonitor.Followed($0, isShard: $0.id != "https://v1.example") }
-            }
-        }
-        let run = Task { try await monitor.run() }
-        try await eventually("both are followed") {
-            try await line.database.number("SELECT count(*) FROM countersign.followed_log") == 2
-        }
-        #expect(try await began("https://v1.example") == 7)
-        #expect(try await began("https://2026.example") == 3, "nothing was replaced: from now on")
-
-        // its last entries come while the successor is in use already
-        shards.present.withLock { $0 = [shard("https://v1.example"), shard("https://2027.example")] }
-        shards.sizes.withLock { $0["https://2026.example"] = 8 }
-        try await eventually("the old one is read to its end") { try await read("https://2026.example") == 5 }
-        try await eventually("the new one is read from its first entry") {
-            try await read("https://2027.example") == 2
-        }
-        #expect(try await began("https://2027.example") == 0)
-        run.cancel()
-        try await run.value
     }
 }
