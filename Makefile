@@ -6,7 +6,7 @@ STRICT := --explicit-target-dependency-import-check error -Xswiftc -warnings-as-
 RELEASE := .build/release/countersign
 DEMO := .demo
 # what the targets below leave under names that begin so: runs with one stack, and stacks within runs
-RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -batch -faults
+RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -fail-points-tiles -batch -faults
 STACKS := -rekor2/stack -big-document/stack -interop2/stack -matrix/stamped/stack -matrix/plain/stack -matrix/real/stack \
     -rotation/v1/stack -rotation/v2/stack
 # everything of the long chaos lies on tmpfs where there is one: a disk is not what it tests
@@ -101,8 +101,9 @@ chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,
 	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 FULL_DISK=$${FULL_DISK:-1} $(CHAOS_LONG_DATABASE) scripts/chaos $(CHAOS_LONG)
 
 .PHONY: fail-points
-fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 842 cells, resumable; JOBS=3: three at once
+fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 1,280 cells, 148 of them over a Rekor v2, resumable; JOBS=3: three at once
 	@scripts/fail-points $(DEMO)-fail-points
+	@LAB_LOG=2 scripts/fail-points $(DEMO)-fail-points-tiles
 
 .PHONY: reconcile
 reconcile: release ## Webhooks delivered 20 times, 2,000 images without any, 50 referrers deleted: one signature each, all of them, put back

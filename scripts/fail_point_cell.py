@@ -1,5 +1,5 @@
 """One cell of the fail-point matrix: a daemon of a running stack that comes to its fail point, and what is left in the end."""
-import collections, json, os, pathlib, re, signal, subprocess, time, urllib.error, urllib.request
+import base64, collections, json, os, pathlib, re, signal, socket, subprocess, time, urllib.error, urllib.request
 
 from fail_point_lines import LINES
 
@@ -8,8 +8,15 @@ HANG = 5  # seconds: beyond the lease below
 DAEMONS = ["daemon", "daemon2", "daemon3"]
 WORKER = {"lease": "3s", "heartbeat": "1s", "poll": "300ms", "rescue": "500ms", "retry_base": "200ms", "retry_ceiling": "1s",
           "retry_after_ceiling": "1s", "subject_lease": "6s"}
-MORE = {"MORE_SETTINGS": "attestations: {inline_limit: 64KiB}",  # what is larger stands beside the image
-        "MORE_RULES": '- {name: both, repositories: ["**/legacy/**"], formats: [bundle, legacy]}'}
+LOG = int(os.environ.get("LAB_LOG", 1))  # which of the lab's logs the daemons use: each has lines of its own
+MORE_RULES = '- {name: both, repositories: ["**/legacy/**"], formats: [bundle, legacy]}' if LOG == 1 else ""
+MORE_SETTINGS = """attestations: {{inline_limit: 64KiB}}  # what is larger stands beside the image, or is streamed
+reconcile: {{identity_monitor: {{enabled: true, poll: 1s, rate: 200}}}}
+notifications:
+  sinks:
+    - {{name: cells, url: "http://127.0.0.1:{port}/hook", private_network: true, plain_http: true, connect_timeout: 1s, timeout: 2s,
+       secret: {{file: "{secret}"}}, retry_base: 200ms, retry_ceiling: 1s}}
+"""
 
 
 def wait(seconds, holds, pause=0.05):
@@ -29,6 +36,13 @@ def state(pid):
         return ""
 
 
+def command(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Stack:
     """Everything that scripts/stack started under a folder."""
     def __init__(self, folder, binary):
@@ -37,7 +51,7 @@ class Stack:
         for name in ("run", "registry", "lab", "logs", "journals", "secrets"):
             subprocess.run(["rm", "-rf", folder / name], check=True)
         (folder / "journals").mkdir(parents=True)
-        self("up", DAEMONS="1", **MORE)
+        self("up", DAEMONS="1", LAB_LOG=str(LOG), MORE_RULES=MORE_RULES, MORE_SETTINGS=self.receiver())
         for name in ("countersign.yaml", "countersign2.yaml", "countersign3.yaml"):
             head, _, worker = (folder / name).read_text().partition("\nworker:\n")
             kept = [line for line in worker.splitlines() if line.strip().split(":")[0] not in WORKER]
@@ -45,9 +59,27 @@ class Stack:
         lines = [line.removeprefix("export ") for name in ("demo.env", "ports.env") for line in (folder / name).read_text().splitlines()]
         self.env = dict(pair.split("=", 1) for line in lines for pair in line.split(" ") if "=" in pair)
 
+    def receiver(self):
+        """Starts one of notifications: the settings that tell it of everything."""
+        self.told = self.folder / "journals/told.jsonl"
+        self.told.touch()
+        secret = self.folder / "secrets/sink"
+        secret.parent.mkdir(mode=0o700)
+        secret.touch(mode=0o600)
+        secret.write_bytes(base64.b64encode(os.urandom(24)))
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        process = subprocess.Popen([here / "notification-sink", str(port), secret, self.told], start_new_session=True)
+        (self.folder / "run").mkdir()
+        (self.folder / "run/receiver.pid").write_text(str(process.pid))
+        return MORE_SETTINGS.format(port=port, secret=secret)
+
     @staticmethod
     def end(folder):
         """Stops everything, also what stands still."""
+        receiver = Stack.process_in(folder, "receiver")
+        if receiver and "notification-sink" in command(receiver):
+            os.kill(receiver, signal.SIGTERM)
         for name in DAEMONS:
             pid = Stack.process_in(folder, name)
             if pid and state(pid) == "T":
@@ -124,7 +156,16 @@ class Cell:
             log.seek(self.offset)
             return log.read().count(f"fail point reached: {self.place}\n".encode())
 
+    def digests(self):
+        return ",".join(f"'{one.digest}'" for one in self.pushed)
+
+    def free_turn(self):
+        """As if its time were over."""
+        if self.line.turn:
+            self.stack.query(f"DELETE FROM turn WHERE name LIKE '{self.line.turn}'")
+
     def begin(self):
+        self.others(signal.SIGCONT)
         self.stack("kill", "daemon")
         self.offset = self.log.stat().st_size if self.log.exists() else 0
         for name in DAEMONS[1:]:
@@ -140,6 +181,10 @@ class Cell:
             if not wait(self.line.patience, lambda: self.settled(LINES["push"].ends, 1 + documents), 0.1):
                 raise RuntimeError("what is to stand before does not settle")
             self.stack("kill", "daemon")
+        self.line.befalls(self)
+        if self.line.turn:
+            self.others(signal.SIGSTOP)
+            self.free_turn()
         self.offset = self.log.stat().st_size if self.log.exists() else 0
         # one that is reached before the daemon is ready stops it from becoming so
         if not self.stack("start", "daemon", check=False, COUNTERSIGN_FAIL_POINT=self.setting()) and not self.hits():
@@ -194,6 +239,11 @@ class Cell:
             if not wait(5, lambda: state(self.pid) in ("", "Z")):
                 return "did not die"
             self.stack("kill", "daemon")
+            self.free_turn()
+            self.stack("start", "daemon")
+        if self.action in ("error", "drop") and self.line.looks_at_start:
+            self.stack("kill", "daemon")
+            self.free_turn()
             self.stack("start", "daemon")
         if self.action == "hang":
             if not wait(2, lambda: state(self.pid) == "T"):
@@ -205,18 +255,25 @@ class Cell:
     def settled(self, ends=None, wanted=None):
         wanted = wanted or self.line.counts
         self.requests()
-        digests = ",".join(f"'{one.digest}'" for one in self.pushed)
         [[well, there, jobs]] = self.stack.query(f"""
-            WITH newest AS (SELECT DISTINCT ON (repository_id, digest, purpose) * FROM target WHERE digest IN ({digests})
+            WITH newest AS (SELECT DISTINCT ON (repository_id, digest, purpose) * FROM target WHERE digest IN ({self.digests()})
                 ORDER BY repository_id, digest, purpose, generation DESC)
             SELECT *, (SELECT count(*) FROM job) FROM ({ends or self.line.ends}) AS found""")
         return not self.pending and int(well) == int(there) == wanted * len(self.pushed) and int(jobs) == 0
 
     def check(self):
         run = subprocess.run([here / "check", self.folder, *self.journals], capture_output=True, text=True,
-                             env={**os.environ, "FORMATS": self.line.formats})
+                             env={**os.environ, "FORMATS": self.line.formats, "TILES_URL": self.env["REKOR2_URL"] if LOG == 2 else ""})
         counts = re.search(r"lost (\d+), duplicate (\d+), unverifiable (\d+), stuck (\d+)", run.stdout)
         return run.returncode == 0, "/".join(counts.groups()) if counts else "?", run.stdout + run.stderr
+
+    def untold(self):
+        """Of which image the receiver was not told, or under two ids."""
+        ids = collections.defaultdict(set)
+        for line in map(json.loads, self.stack.told.read_text().splitlines()):
+            if line["status"] == 204 and line["type"].endswith("artifact.signed"):
+                ids[line["subject"].split("@")[-1]].add(line["id"])
+        return [one.digest for one in self.pushed if len(ids[one.digest]) != 1]
 
     def run(self):
         began = time.monotonic()
@@ -231,6 +288,8 @@ class Cell:
         clean, counts, output = self.check()
         if not clean:
             problem = problem or "not clean"
+        if self.line is LINES["notify"] and self.untold():
+            problem = problem or "not told"
         if problem:
             (self.folder / "failed").mkdir(exist_ok=True)
             with open(self.log, "rb") as log:

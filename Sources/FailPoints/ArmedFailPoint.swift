@@ -34,7 +34,8 @@ extension FailPoint {
             case .delivery, .batchStep, .resolve, .claim, .fetch, .certificate, .timestamp, .prepare, .log,
                 .recordEntry, .turn, .pushBlob, .pushManifest, .pushIndex, .pushTag, .readBack,
                 .recordPush, .settle, .groupGather, .groupPrepare, .groupLog, .groupRecordEntry, .storeDocument,
-                .supersede, .recordRemoval, .sweepPage:
+                .supersede, .recordRemoval, .sweepPage, .recordAdoption, .recordMissing, .release, .notify,
+                .recordNotification, .anchorPrepare, .anchorLog, .anchorRecordEntry, .monitorPage:
                 true
             }
         }

@@ -1,5 +1,5 @@
-/// The steps of a push's way at which a build for tests can be made to die, fail, stand still or lose an answer: each of
-/// them before it is done and after. The names are those of the crash table (docs/architecture.md §5).
+/// The steps of a push's way, and of what a daemon does by itself, at which a build for tests can be made to die, fail, stand
+/// still or lose an answer: each of them before it is done and after. The names are those of the crash table (docs/architecture.md §5).
 ///
 /// Only where the package was built with `COUNTERSIGN_FAIL_POINTS` set. In every other build passing one is an empty
 /// function that is inlined, and nothing can be armed.
@@ -68,6 +68,24 @@ public enum FailPoint: Sendable, CaseIterable {
     case recordRemoval
     /// A page of a sweep is written, with what no webhook told of: one commit.
     case sweepPage
+    /// A signature of ours that the registry was found to serve is recorded: one commit.
+    case recordAdoption
+    /// A look back finds that the registry does not serve a signature any more: one commit, before it is put back.
+    case recordMissing
+    /// A revocation is lifted, and what was pushed is queued again: one commit.
+    case release
+    /// A receiver takes an event.
+    case notify
+    /// The event that was taken leaves the outbox: one commit.
+    case recordNotification
+    /// COMMIT 1 of the audit log's head: what is about to be logged.
+    case anchorPrepare
+    /// The log takes the head's bytes.
+    case anchorLog
+    /// COMMIT 2 of the head: its entry.
+    case anchorRecordEntry
+    /// Entries of a log that were read, and what was found in them, are written: one commit.
+    case monitorPage
 }
 
 /// What a fail point lets its step fail with.

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 package import Logging
 import OCI
@@ -88,9 +89,11 @@ package struct AuditAnchoring: Service {
         try signer.trust.verifier.verifyBeforeLogging(
             bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType,
             datedByLog: log.datesEntries)
-        return try await anchors.prepare(
-            try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log),
-            position: head.position, head: head.hash, since: known)
+        let prepared = try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log)
+        try FailPoint.anchorPrepare.before(QueueError.injected)
+        let anchor = try await anchors.prepare(prepared, position: head.position, head: head.hash, since: known)
+        try FailPoint.anchorPrepare.after(QueueError.injected)
+        return anchor
     }
 
     /// Sends the committed bytes, verifies what comes back, and commits it.
@@ -109,7 +112,9 @@ package struct AuditAnchoring: Service {
                 bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType,
                 datedByLog: true)
         }
+        try FailPoint.anchorLog.before(SigningStage.log.injected)
         let entry = try await entry(of: anchor, in: log)
+        try FailPoint.anchorLog.after(SigningStage.log.injected)
         guard case .bundle(let bundle) = try signer.presented(anchor.prepared, entry, .attestation) else { return }
         let json = try bundle.json()
         do { try head.verify(json, by: try signer.identity.expected, signer.trust.verifier) } catch {
@@ -118,7 +123,9 @@ package struct AuditAnchoring: Service {
             }
             throw error
         }
+        try FailPoint.anchorRecordEntry.before(QueueError.injected)
         try await anchors.log(Evidence.Logged(entry, bundle: json), of: anchor)
+        try FailPoint.anchorRecordEntry.after(QueueError.injected)
         logger.notice(
             "the audit log's head is anchored",
             metadata: ["audit.position": "\(anchor.position)", "tlog.index": "\(entry.logIndex)"])

@@ -1,4 +1,5 @@
 package import Curl
+import FailPoints
 import FoundationEssentials
 package import Logging
 import ServiceLifecycle
@@ -96,7 +97,9 @@ package struct NotificationDelivery: Service {
             guard sink.wants(letter.event) else { return try await outbox.remove(letter) }
             switch await deliver(letter.event, to: sink) {
             case .taken:
+                try FailPoint.recordNotification.before(QueueError.injected)
                 try await outbox.remove(letter)
+                try FailPoint.recordNotification.after(QueueError.injected)
                 metrics.delivered.increment(sink.name, "delivered")
             case .unwanted(let failure):
                 try await giveUp(letter, sink, failure)

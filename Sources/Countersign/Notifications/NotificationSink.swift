@@ -1,4 +1,5 @@
 import Curl
+import FailPoints
 import FoundationEssentials
 import StrictJSON
 
@@ -23,9 +24,11 @@ extension NotificationDelivery {
         let body = event.body
         var headers: HTTPHeaders = ["Content-Type": CloudEvent.mediaType]
         for (name, value) in event.proof(of: body, by: sink.secrets, at: Date()) { headers[name] = value }
-        do {
+        do throws(HTTPError) {
+            try FailPoint.notify.before(HTTPError.injected)
             let answer = try await http.send(
                 HTTPRequest(.post, sink.upstream.url, headers: headers, body: body, route: route))
+            try FailPoint.notify.after(HTTPError.injected)
             switch answer.status {
             case 200..<300: return .taken
             case 410:

@@ -1,3 +1,4 @@
+import FailPoints
 package import OCI
 import Postgres
 
@@ -79,6 +80,7 @@ package struct Revocations: Sendable {
     /// lists is put back, not made again.
     /// - Returns: false when none is in force.
     package func release(_ request: Request) async throws(QueueError) -> Bool {
+        try FailPoint.release.before(QueueError.injected)
         let released = try await pool.together { session in
             // the job before the revocation, as whoever cancels or ends a withdrawal has it
             try Self.lockWork(on: request, in: session)
@@ -117,6 +119,7 @@ package struct Revocations: Sendable {
             try AuditLog.append(Self.entry("artifact.release", request), in: session)
             return true
         }
+        try FailPoint.release.after(QueueError.injected)
         if released { queue.notifier.jobsAreDue() }
         return released
     }

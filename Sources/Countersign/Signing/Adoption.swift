@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 import OCI
 import OpenSSL
@@ -93,10 +94,12 @@ struct Adoption: Sendable {
     private func take(_ found: Found, _ order: SigningOrder) async throws -> Bool {
         let stored = Evidence(
             id: 0, prepared: found.prepared, logged: found.logged, attachment: found.attachment, firstMissedAt: nil)
-        guard (try? LoggedEvidence(stored, order, signer)) != nil,
-            let evidence = try await journal.adopt(
-                found.prepared, found.logged, attachment: found.attachment, for: order.claim)
-        else { return false }
+        guard (try? LoggedEvidence(stored, order, signer)) != nil else { return false }
+        try FailPoint.recordAdoption.before(QueueError.injected)
+        let adopted = try await journal.adopt(
+            found.prepared, found.logged, attachment: found.attachment, for: order.claim)
+        guard let evidence = adopted else { return false }
+        try FailPoint.recordAdoption.after(QueueError.injected)
         // it is there: what follows looks at it and does not write it again
         try await journal.published(evidence, for: order.claim)
         return true

@@ -1,3 +1,4 @@
+import Curl
 import FailPoints
 import Postgres
 import Sigstore
@@ -11,6 +12,10 @@ extension QueueError {
         case .answerLost: .database(.commitUnknown(reason: ""))
         }
     }
+}
+
+extension HTTPError {
+    static func injected(_ fault: InjectedFault) -> HTTPError { .interrupted(url: "", detail: "") }
 }
 
 extension SigningStage {

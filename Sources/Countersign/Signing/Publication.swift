@@ -28,7 +28,9 @@ package struct Publication: Sendable {
         if logged.evidence.attachment?.pushedAt != nil {
             let served = try await trace.stage(.readBack) { try await order.place.serves(logged.artefact, order) }
             if let served { return served }
+            try FailPoint.recordMissing.before(QueueError.injected)
             try await journal.missing(logged.evidence, for: order.claim)
+            try FailPoint.recordMissing.after(QueueError.injected)
         }
         let pushed = try await trace.stage(.publish, { (pushed: PushedArtefact) in ["manifest": "\(pushed.manifest)"] })
         {

@@ -1,3 +1,4 @@
+import FailPoints
 import FoundationEssentials
 package import Logging
 import ServiceLifecycle
@@ -192,9 +193,11 @@ package struct IdentityMonitor: Service {
             next += Int64(entries.count)
         }
         if fault == nil || next > start {
+            try FailPoint.monitorPage.before(QueueError.injected)
             guard let unknown = try await records.advance(log.id, from: start, to: next, of: size, look) else {
                 return .later
             }
+            try FailPoint.monitorPage.after(QueueError.injected)
             metrics.count(look, unknown: unknown, in: log.id, from: start, to: next, of: size)
         }
         if let fault { throw fault }
