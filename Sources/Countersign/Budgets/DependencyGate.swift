@@ -5,8 +5,8 @@ import Synchronization
 /// One daemon's gate to one dependency: asks its breaker and its budget before a request, and tells them how it ended.
 ///
 /// In the common case a request costs no statement: the breaker is read with all others once a second, tokens come in
-/// handfuls, concurrency is this daemon's share of what all may have (``ConcurrencyShare``). What changes something for all (a breaker that
-/// opens or closes, a 429) is written at once.
+/// handfuls, concurrency is this daemon's share of what all may have (``ConcurrencyShare``). What changes something for
+/// all (a breaker that opens or closes, a 429) is written at once.
 package final class DependencyGate: HTTPGate {
     /// What counts against the budget.
     package enum Charge: Sendable {

@@ -85,8 +85,8 @@ package struct FollowedLogs: Sendable {
         return try rows.values { try $0.decode("next_index", as: Int64.self) }.first ?? index
     }
 
-    /// Writes down that everything before `next` was read, of `size` entries. What of it no evidence explains, signed or put aside, logged or about
-    /// to be, is suspected.
+    /// Writes down that everything before `next` was read, of `size` entries. What of it no evidence explains, signed or put
+    /// aside, logged or about to be, is suspected.
     /// - Returns: how many those are; nil where nothing was written: the turn was lost, or another daemon has read on.
     func advance(
         _ log: String, from start: Int64, to next: Int64, of size: Int64, _ look: LookedAt
