@@ -1,4 +1,4 @@
--- Countersign, migration 23: which logs the identity monitor goes on with once the instance has replaced them.
+-- Countersign, migration 24: which logs the identity monitor goes on with once the instance has replaced them.
 -- compatible from: 13
 --
 -- Additive. A daemon of the version before follows what it began by itself, and until it ends; what it reads moves the same place.
