@@ -42,7 +42,9 @@ struct BatchFollower {
         let key = options.idempotencyKey ?? "cli-\(UUID())"
         let batch: BatchAnswer = try await client.post(path, request, headers: [("Idempotency-Key", key)])
         if batch.state == "proposed" {
-            Console.error("batch \(batch.id) waits until somebody else approves: countersign batch approve \(batch.id)")
+            Console.error(
+                "batch \(batch.id) waits until an admin other than who asked approves: countersign batch approve \(batch.id)"
+            )
         }
         if options.noWait {
             if output == .json {

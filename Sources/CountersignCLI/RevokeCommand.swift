@@ -74,7 +74,9 @@ struct RevokeCommand: AsyncParsableCommand {
 struct ReleaseCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "release", abstract: "Lift a revocation: the digest may be signed again.",
-        discussion: "What had been pushed is queued at once. Exit status 1 if one of them was not revoked.")
+        discussion:
+            "What had been pushed is queued at once. Needs the role admin. Exit status 1 if one of them was not revoked."
+    )
 
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption

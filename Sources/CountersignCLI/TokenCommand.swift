@@ -12,9 +12,9 @@ struct TokenCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "create", abstract: "Make a token and print it: this once, only its hash is kept.",
             discussion: """
-                viewer reads; operator also asks for signatures and sends documents; admin also manages. attester sends \
-                documents, and reads, only of the repositories and predicate types that are given. A token of any other \
-                role is confined with the same options; without them it is for all.
+                viewer reads; operator also asks for signatures, revokes and sends documents; admin also lifts revocations \
+                and approves batches. attester sends documents, and reads, only of the repositories and predicate types \
+                that are given. A token of any other role is confined with the same options; without them it is for all.
                 """)
 
         @OptionGroup var configuration: ConfigurationOption

@@ -9,7 +9,7 @@ import OpenSSL
 /// `…/retry-failed`.
 ///
 /// A batch grants nothing: each member gets what the policy grants a push. A token that is confined asks for what is within
-/// its scope, and sees and commands what it asked for itself; approving is for those who may everywhere.
+/// its scope, and sees and commands what it asked for itself; approving is for an admin, everywhere.
 package struct BatchesController: RouteSet {
     private let records: BatchRecords
     private let selection: BatchSelection
@@ -72,7 +72,7 @@ package struct BatchesController: RouteSet {
             return try events.response(of: seen)
         }
         router.post("/v1/batches/:id/approve") { request, context in
-            _ = try await authority.require(.operator, for: request)
+            _ = try await authority.require(.admin, for: request)
             return try await command(request, context, "approve", records.approve)
         }
         router.post("/v1/batches/:id/cancel") { request, context in

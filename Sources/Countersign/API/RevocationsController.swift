@@ -34,8 +34,9 @@ package struct RevocationsController: RouteSet {
             return try Response.json(Answer(items: items), status: asked.removes ? .accepted : .ok)
         }
         router.post("/v1/revoke/release") { request, context in
-            // who may only see his own repositories does not lift what somebody with a wider view has forbidden
-            _ = try await authority.require(.operator, for: request)
+            // who forbids is not who allows again; nor does who may only see his own repositories lift what somebody with a
+            // wider view has forbidden
+            _ = try await authority.require(.admin, for: request)
             let asked = try await asked(request, context, members: ["references", "reason"])
             var items: [Answer.Item] = []
             for item in asked.items {

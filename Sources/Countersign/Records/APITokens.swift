@@ -13,9 +13,9 @@ package struct APITokens: Sendable {
         case viewer
         /// Also sends documents to be attested, but all of it only within its scope.
         case attester
-        /// Also retries, cancels, redrives, pauses, and sends documents for every repository.
+        /// Also asks for signatures, signs anew, revokes, commands jobs and batches, and sends documents for every repository.
         case `operator`
-        /// Also tokens and configuration.
+        /// Also has the last word on what others hold back: lifts revocations, and approves batches.
         case admin
 
         package static func < (left: Role, right: Role) -> Bool { left.rank < right.rank }

@@ -68,8 +68,8 @@ import Testing
 
     @Test func `a refused command is a row with its code, whoever asks for whatever`() async throws {
         try await DoorsFixture.withDoors(.doors { $0.batches.approval = .all }) { (doors) async throws in
-            let token = try await doors.token(.operator)
-            let confined = try await doors.token(.operator, of: "registry.example.com/else/**")
+            let token = try await doors.token(.admin)
+            let confined = try await doors.token(.admin, of: "registry.example.com/else/**")
             let viewer = try await doors.token(.viewer)
             let reference = "registry.example.com/team/app@\(sampleDigest("a"))"
             let list = #"{"reason": "r", "references": ["\#(reference)"]}"#
@@ -84,7 +84,7 @@ import Testing
             let refused: [(path: String, token: String, body: String?, status: Int, row: [String?])] = [
                 (
                     "/v1/batches/1/approve", token, nil, 403,
-                    ["batch.approve", "operator", "batch 1", "batch.own_request"]
+                    ["batch.approve", "admin", "batch 1", "batch.own_request"]
                 ),
                 ("/v1/batches/1/approve", confined, nil, 403, ["batch.approve", nil, "batch 1", "api.out_of_scope"]),
                 ("/v1/batches/1/cancel", viewer, nil, 403, ["batch.cancel", "viewer", "batch 1", "api.forbidden"]),

@@ -20,11 +20,15 @@ import Testing
     private static let reference = "registry.example.com/team/app@\(sampleDigest("image"))"
     private static let body = #"{"references":["\#(reference)"],"reason":"a hole"}"#
 
-    @Test(arguments: ["/v1/revoke", "/v1/revoke/release"])
-    func `withdrawing needs the operator, and leaves nothing when it is refused`(path: String) async throws {
+    @Test(arguments: [("/v1/revoke", APITokens.Role.viewer), ("/v1/revoke/release", .operator)])
+    func `withdrawing needs the operator, lifting that the admin, and refused it leaves nothing`(
+        path: String, less: APITokens.Role
+    ) async throws {
         try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = true }) { (doors) async throws in
             #expect(try await post(doors, path, Self.body, token: nil).status == 401)
-            #expect(try await post(doors, path, Self.body, token: doors.token(.viewer)).status == 403)
+            let refused = try await post(doors, path, Self.body, token: doors.token(less))
+            #expect(refused.status == 403)
+            #expect(try JSONValue(parsing: refused.body)["code"]?.text == "api.forbidden")
             #expect(try await doors.queue.number("SELECT count(*) FROM countersign.target") == 0)
         }
     }
@@ -48,7 +52,10 @@ import Testing
             #expect(try await post(doors, "/v1/revoke", Self.body, token: outside).status == 403)
             #expect(try await doors.queue.number("SELECT count(*) FROM countersign.revocation") == 0)
             #expect(try await post(doors, "/v1/revoke", Self.body, token: inside).status == 200)
-            #expect(try await post(doors, "/v1/revoke/release", Self.body, token: inside).status == 403)
+            let confined = try await doors.token(.admin, of: "registry.example.com/team/**")
+            for token in [inside, confined] {
+                #expect(try await post(doors, "/v1/revoke/release", Self.body, token: token).status == 403)
+            }
             #expect(
                 try await doors.queue.number("SELECT count(*) FROM countersign.revocation WHERE released_at IS NULL")
                     == 1)
@@ -77,7 +84,7 @@ import Testing
             _ = try await doors.deliver(envelope(notification()))
             #expect(try await doors.queue.jobCount() == 0)
 
-            let released = try await post(doors, "/v1/revoke/release", Self.body, token: token)
+            let released = try await post(doors, "/v1/revoke/release", Self.body, token: doors.token(.admin))
             #expect(released.status == 200)
             #expect(try await doors.queue.state(sampleDigest("image")) == "queued")
             #expect(try await doors.queue.jobCount() == 1)

@@ -24,7 +24,7 @@ import Testing
 
     private func somebodyElse(_ fixture: BatchFixture) async throws -> APITokens.Principal {
         let tokens = APITokens(pool: fixture.database.pool)
-        let token = try await tokens.create(name: "second", role: .operator, lifetime: nil)
+        let token = try await tokens.create(name: "second", role: .admin, lifetime: nil)
         return try #require(try await tokens.authenticate(token))
     }
 
@@ -86,7 +86,8 @@ import Testing
         _ approval: BatchConfiguration.Approval, _ sign: String, _ resign: String
     ) async throws {
         try await DoorsFixture.withDoors(.doors { $0.batches.approval = approval }) { (doors) async throws in
-            let token = try await doors.token(.operator)
+            let token = try await doors.token(.admin)
+            let peer = try await doors.token(.operator)
             let reference = "registry.example.com/team/app@\(sampleDigest("a"))"
             for (path, state) in [("/v1/batches", sign), ("/v1/resign", resign)] {
                 let answer = try await doors.send(
@@ -97,10 +98,11 @@ import Testing
                 #expect(answer.status == 202 && batch["state"]?.text == state, "\(path)")
                 let id = try #require(batch["id"]?.integer)
                 guard state == "proposed" else { continue }
-                let own = try await doors.send(
-                    .post, .api, "/v1/batches/\(id)/approve", headers: ["Authorization": "Bearer \(token)"])
-                let code = try JSONValue(parsing: own.body)["code"]?.text
-                #expect(own.status == 403 && code == "batch.own_request")
+                for (token, code) in [(token, "batch.own_request"), (peer, "api.forbidden")] {
+                    let refused = try await doors.send(
+                        .post, .api, "/v1/batches/\(id)/approve", headers: ["Authorization": "Bearer \(token)"])
+                    #expect(try refused.status == 403 && JSONValue(parsing: refused.body)["code"]?.text == code)
+                }
             }
         }
     }

@@ -56,7 +56,7 @@ extension BatchesController {
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 503: ["api.too_many_waiters"]]),
         command(
             "approve", "approveBatch", "Lets a proposed batch run; by another token than asked for it.",
-            [403: ["batch.own_request", "batch.not_a_person"]], reach: .everything),
+            [403: ["batch.own_request", "batch.not_a_person"]], role: .admin, reach: .everything),
         command("cancel", "cancelBatch", "Takes back what is not signed yet."),
         command("resume", "resumeBatch", "Goes on with what was taken back."),
         command("retry-failed", "retryBatch", "Tries once more what failed, was refused or was gone."),
@@ -64,10 +64,10 @@ extension BatchesController {
 
     private static func command(
         _ verb: String, _ id: String, _ summary: String, _ more: [Int: [String]] = [:],
-        reach: Operation.Reach = .own
+        role: APITokens.Role = .operator, reach: Operation.Reach = .own
     ) -> Operation {
         Operation(
-            .post, "/v1/batches/{id}/\(verb)", id, summary, access: .role(.operator), reach: reach,
+            .post, "/v1/batches/{id}/\(verb)", id, summary, access: .role(role), reach: reach,
             parameters: [number], answers: [.json(202, "it is so", .batch)],
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 409: ["batch.state"]].merging(more) {
                 $0 + $1

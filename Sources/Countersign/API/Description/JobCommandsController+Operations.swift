@@ -5,7 +5,9 @@ extension JobCommandsController {
 
     static let operations = [
         Operation(
-            .post, "/v1/jobs/{id}/cancel", "cancelJob", "Stops a job.", access: .role(.operator), reach: .filtered,
+            .post, "/v1/jobs/{id}/cancel", "cancelJob",
+            "Stops a job. One that withdraws what was revoked only for an admin without a scope.",
+            access: .role(.operator), reach: .filtered,
             parameters: [.path("id", .id, "the job")],
             answers: [
                 .json(200, "it waited, and is gone", .object(["job": .id, "state": .one(of: ["cancelled"])])),

@@ -25,7 +25,7 @@ extension RevocationsController {
                 .json(202, "they are; what was published is being taken out of the lists", items(["revoked"])),
             ], problems: refusals),
         Operation(
-            .post, "/v1/revoke/release", "release", "Lifts revocations.", access: .role(.operator), reach: .everything,
+            .post, "/v1/revoke/release", "release", "Lifts revocations.", access: .role(.admin), reach: .everything,
             body: .json(.object(["references": references, "reason": reason])),
             answers: [.json(200, "what had been pushed is queued", items(["released", "not_revoked"]))],
             problems: refusals),
