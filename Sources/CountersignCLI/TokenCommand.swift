@@ -26,7 +26,8 @@ struct TokenCommand: AsyncParsableCommand {
         var repositories: [String] = []
         @Option(
             help:
-                "Only what this tenant of the configuration has now; may be repeated, and stand beside --repositories.")
+                "Only what this tenant has, as the daemon's configuration says; may be repeated, and stand beside --repositories."
+        )
         var tenant: [String] = []
         @Option(
             parsing: .upToNextOption,
@@ -53,25 +54,23 @@ struct TokenCommand: AsyncParsableCommand {
             }
         }
 
-        /// What these tenants have, as the configuration says.
-        private func globs(of names: [String]) throws -> [String] {
-            let tenants = try configuration.load().tenants
-            return try names.flatMap { name in
-                guard let tenant = tenants.first(where: { $0.name == name }) else {
-                    throw ValidationError(
-                        "no tenant '\(name)' in the configuration: \(tenants.map(\.name).joined(separator: ", "))")
-                }
-                return tenant.globs
+        /// A name that nobody has would be a token for nothing.
+        private func checkTenants() throws {
+            guard !tenant.isEmpty else { return }
+            let known = try configuration.load().tenants.map(\.name)
+            for name in tenant where !known.contains(name) {
+                throw ValidationError("no tenant '\(name)' in the configuration: \(known.joined(separator: ", "))")
             }
         }
 
         func run() async throws {
-            let confined = repositories + (tenant.isEmpty ? [] : try globs(of: tenant))
+            try checkTenants()
             let scope =
-                confined.isEmpty
+                (repositories + tenant).isEmpty
                 ? nil
                 : try TokenScope(
-                    repositories: confined, predicateTypes: predicateTypes.isEmpty ? ["*"] : predicateTypes)
+                    repositories: repositories, tenants: tenant,
+                    predicateTypes: predicateTypes.isEmpty ? ["*"] : predicateTypes)
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"
@@ -94,6 +93,8 @@ struct TokenCommand: AsyncParsableCommand {
         private struct Listed: Encodable {
             let name: String
             let role: String
+            /// What it is confined to; absent where it is not.
+            let repositories, tenants, predicateTypes: [String]?
             let createdAt: Date
             let expiresAt: Date?
             let revokedAt: Date?
@@ -102,6 +103,9 @@ struct TokenCommand: AsyncParsableCommand {
             init(_ entry: APITokens.Entry) {
                 name = entry.name
                 role = entry.role.rawValue
+                repositories = entry.scope?.repositories.map(\.pattern)
+                tenants = entry.scope?.tenants
+                predicateTypes = entry.scope?.predicateTypes
                 createdAt = entry.createdAt
                 expiresAt = entry.expiresAt
                 revokedAt = entry.revokedAt
@@ -119,7 +123,8 @@ struct TokenCommand: AsyncParsableCommand {
                         let end =
                             token.revokedAt.map { "revoked \($0.formatted(.iso8601))" }
                             ?? token.expiresAt.map { "until \($0.formatted(.iso8601))" } ?? "no end"
-                        print(token.name, token.role.rawValue, end, separator: "  ")
+                        let scope = token.scope.map { "\($0)" } ?? "everything"
+                        print(token.name, token.role.rawValue, end, scope, separator: "  ")
                     }
                 }
             }
@@ -130,13 +135,20 @@ struct TokenCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "revoke", abstract: "End a token now.")
 
         @OptionGroup var configuration: ConfigurationOption
+        @OptionGroup var output: OutputOption
         @Option(help: "Its name.") var name: String
+
+        private struct Answer: Encodable {
+            let name: String
+            let revoked: Bool
+        }
 
         func run() async throws {
             try await withTokens(configuration) { tokens in
                 guard try await tokens.revoke(name: name, by: unixUser) else {
                     throw CommandFailure(code: "token.unknown", observed: "no valid token is named \(name)", status: 1)
                 }
+                if output.output == .json { try Console.json(Answer(name: name, revoked: true)) }
             }
         }
     }

@@ -223,13 +223,13 @@ package struct BatchesController: RouteSet {
         return batch
     }
 
-    /// Those of a caller's own batches that his scope of now has room for. Who an issuer vouches for has a scope that the
-    /// configuration gives him anew with each request: what he asked for when it was wider is not his any more. That of a
-    /// token of ours is for its life.
+    /// Those of a caller's own batches that his scope of now has room for. Who an issuer vouches for, or whose token is of
+    /// tenants, has a scope that the configuration gives him anew with each request: what he asked for when it was wider is not
+    /// his any more. The repositories that a token of ours names are for its life.
     private func within(_ batches: [Batch], for principal: APITokens.Principal?) async throws -> [Batch] {
-        guard let principal, let scope = principal.scope, principal.tokenID == nil, !batches.isEmpty else {
-            return batches
-        }
+        guard let principal, let scope = principal.scope, !batches.isEmpty,
+            principal.tokenID == nil || !scope.tenants.isEmpty
+        else { return batches }
         let repositories = try await records.repositories(of: batches.map(\.id))
         return batches.filter { batch in repositories[batch.id]?.allSatisfy { scope.allows($0) } ?? true }
     }

@@ -55,7 +55,7 @@ extension Listeners {
         let metrics = dependencies.metrics
         let pool = dependencies.apiPool
         let records = ArtifactRecords(pool: pool)
-        let tokens = APITokens(pool: pool)
+        let tokens = APITokens(pool: pool, tenants: configuration.tenants)
         metrics.collectQueue(from: ArtifactRecords(pool: dependencies.figuresPool))
         metrics.collectAlerts(from: Alerts(pool: dependencies.figuresPool, logger: logger))
         metrics.collectBatches(from: dependencies.figuresPool)

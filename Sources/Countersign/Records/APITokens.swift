@@ -5,8 +5,13 @@ package import Postgres
 /// Who may use the API. The database holds only the SHA-256 of a token: whoever reads it cannot use it.
 package struct APITokens: Sendable {
     private let pool: ConnectionPool
+    private let tenants: [TenantConfiguration]
 
-    package init(pool: ConnectionPool) { self.pool = pool }
+    /// - Parameter tenants: of the configuration, for whoever authenticates: what a token of theirs is confined to.
+    package init(pool: ConnectionPool, tenants: [TenantConfiguration] = []) {
+        self.pool = pool
+        self.tenants = tenants
+    }
 
     package enum Role: String, Sendable, CaseIterable, Comparable {
         /// Reads.
@@ -68,15 +73,16 @@ package struct APITokens: Sendable {
         var act = AuditLog.Entry(action: "token.create", atCommandLineBy: user)
         act.detail =
             "\(name): \(role.rawValue)"
-            + (scope.map { " of " + $0.repositories.map(\.pattern).joined(separator: " ") } ?? "")
-            + (scope?.onlyTypes.map { ", types " + $0.joined(separator: " ") } ?? "")
+            + (scope.map { " of \($0)" } ?? "")
         let written = act
         _ = try await pool.together { session in
             _ = try session.execute(
                 """
-                INSERT INTO countersign.api_token (name, role, hash, expires_at, repositories, predicate_types)
+                INSERT INTO countersign.api_token
+                    (name, role, hash, expires_at, repositories, tenants, predicate_types)
                 VALUES (\(name)::text, \(role.rawValue)::text, \(Self.hash(token)), now() + \(lifetime)::interval,
-                    \(scope?.repositories.map(\.pattern))::text[], \(types)::text[])
+                    \(scope?.repositories.map(\.pattern))::text[], \(scope.flatMap { $0.tenants.isEmpty ? nil : $0.tenants })::text[],
+                    \(types)::text[])
                 """)
             try AuditLog.append(written, in: session)
         }
@@ -84,13 +90,13 @@ package struct APITokens: Sendable {
     }
 
     /// Whose token it is; `nil` when it is unknown, expired or revoked. Asked anew for each request, so that revoking
-    /// takes effect at once.
+    /// takes effect at once; what its tenants have is what the configuration says.
     package func authenticate(_ token: String) async throws(QueueError) -> Principal? {
         guard token.hasPrefix("cs_"), token.utf8.count <= 128 else { return nil }
         return try await pool.rows(
             """
             WITH found AS MATERIALIZED (
-                SELECT id, name, role, repositories, predicate_types, last_used_at FROM countersign.api_token
+                SELECT id, name, role, repositories, tenants, predicate_types, last_used_at FROM countersign.api_token
                 WHERE hash = \(Self.hash(token)) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())),
             -- to the minute is enough, and spares a write for each request
             used AS (
@@ -98,19 +104,19 @@ package struct APITokens: Sendable {
                 WHERE id = ANY(ARRAY(SELECT id FROM found
                     WHERE last_used_at IS NULL OR last_used_at < now() - interval '1 minute'))
                 RETURNING 1)
-            SELECT id, name, role, repositories, predicate_types FROM found
+            SELECT id, name, role, repositories, tenants, predicate_types FROM found
             """
         ).values { row in
             Principal(
                 tokenID: try row.decode("id"), name: try row.decode("name"), role: try Role(row),
-                scope: try TokenScope(row))
+                scope: try TokenScope(row)?.resolved(among: tenants))
         }.first
     }
 
     package func list() async throws(QueueError) -> [Entry] {
         try await pool.rows(
             """
-            SELECT id, name, role, repositories, predicate_types, created_at, expires_at, revoked_at, last_used_at
+            SELECT id, name, role, repositories, tenants, predicate_types, created_at, expires_at, revoked_at, last_used_at
             FROM countersign.api_token ORDER BY id
             """
         ).values { row in

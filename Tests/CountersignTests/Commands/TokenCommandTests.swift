@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Postgres
+import StrictJSON
+import Support
+import Testing
+
+@testable import Countersign
+
+/// `countersign token`: the program itself, on a database of the tests.
+@Suite(.enabled(if: CountersignProgram.path != nil, "the program is not built beside the tests"))
+struct TokenCommandTests {
+    private let database: QueueFixture
+    private let folder: TemporaryDirectory
+    private let configuration: String
+
+    init() async throws {
+        database = try await QueueFixture()
+        folder = try TemporaryDirectory()
+        let name = try #require(database.configuration.database)
+        let url = "postgresql://postgres@127.0.0.1:\(try await PostgresCluster.shared().port)/\(name)?sslmode=disable"
+        try folder.write(url, to: "url")
+        try folder.write("secret", to: "secret")
+        configuration = try folder.write(
+            minimal.replacing("{env: DATABASE_URL}", with: "{file: url}").replacing(
+                "{env: TOKEN}", with: "{file: secret}")
+                + "tenants: [{name: payments, repositories: [\"registry.example.com/pay/**\"]}]\n",
+            to: "countersign.yaml")
+    }
+
+    /// What was printed, and `exit N` as the last line.
+    private func run(_ words: String...) async throws -> (text: String, status: String) {
+        let program = try #require(CountersignProgram.path)
+        let whole = try await ChildProcess(
+            ["/bin/sh", "-c", "\"$@\" 2>&1; echo \"exit $?\"", "sh", program, "token"] + words
+                + ["--config", configuration]
+        ).finish()
+        let lines = whole.split(separator: "\n").map(String.init)
+        return (lines.dropLast().joined(separator: "\n"), lines.last ?? "")
+    }
+
+    @Test func `a list says what each token is confined to, for people and programs`() async throws {
+        #expect(try await run("create", "--role", "admin", "--name", "all").status == "exit 0")
+        #expect(
+            try await run(
+                "create", "--role", "attester", "--name", "ci", "--tenant", "payments", "--repositories",
+                "registry.example.com/own/**", "--predicate-types", "openvex"
+            ).status == "exit 0")
+        #expect(
+            try await run("create", "--role", "viewer", "--name", "desk", "--tenant", "payments").status == "exit 0")
+        let unknown = try await run("create", "--role", "viewer", "--tenant", "paymants")
+        #expect(unknown.status == "exit 2", "\(unknown)")
+        #expect(unknown.text.contains("no tenant 'paymants' in the configuration: payments"))
+
+        let text = try await run("list").text.split(separator: "\n")
+        #expect(
+            text == [
+                "all  admin  no end  everything",
+                "ci  attester  no end  repositories registry.example.com/own/**, tenants payments, types https://openvex.dev/ns",
+                "desk  viewer  no end  tenants payments",
+            ])
+        let list = try JSONValue(parsing: Array(try await run("list", "--output", "json").text.utf8))
+        guard case .array(let tokens) = list else { throw SupportError("no list") }
+        func texts(_ token: JSONValue, _ name: String) -> [String]? {
+            guard case .array(let items)? = token[name] else { return nil }
+            return items.compactMap(\.text)
+        }
+        #expect(tokens.map { texts($0, "tenants") } == [nil, ["payments"], ["payments"]])
+        #expect(tokens.map { texts($0, "repositories") } == [nil, ["registry.example.com/own/**"], []])
+        #expect(tokens.map { texts($0, "predicate_types") } == [nil, ["https://openvex.dev/ns"], ["*"]])
+    }
+
+    @Test func `revoking says so, and that nobody has the name`() async throws {
+        _ = try await run("create", "--role", "viewer", "--name", "a")
+        let revoked = try await run("revoke", "--name", "a", "--output", "json")
+        let answer = try JSONValue(parsing: Array(revoked.text.utf8))
+        #expect(revoked.status == "exit 0")
+        #expect(answer["name"]?.text == "a" && answer["revoked"] == .bool(true))
+        let again = try await run("revoke", "--name", "a", "--output", "json")
+        #expect(again.status == "exit 1" && again.text.contains("[token.unknown]"))
+    }
+}
