@@ -32,7 +32,7 @@ package struct AlertsController: RouteSet {
             }
             // of what is outside its scope a token learns nothing, not even that it is there
             guard let alert = try await alerts.alert(id),
-                principal.scope.map({ alert.repository.map($0.allows) == true }) ?? true,
+                principal.scope.map(alert.isWithin) ?? true,
                 try await alerts.acknowledge(id, note: note, by: principal) != .unknown,
                 let now = try await alerts.alert(id)
             else { throw Problem(.notFound, "alert.unknown", "there is no alert \(id)") }

@@ -55,6 +55,8 @@ package struct RaisedAlert: Sendable {
     package let code: String
     package let repository: Repository?
     package let digest: Digest?
+    /// What its target is signed for; nil where it is about no target.
+    package let purpose: Purpose?
     package let observed: String
     package let fix: String
     package let facts: [String: String]
@@ -68,6 +70,13 @@ package struct RaisedAlert: Sendable {
     package let endedAt: Date?
 
     package var state: State { endedAt != nil ? .ended : acknowledgedAt != nil ? .acknowledged : .open }
+
+    /// Whether a token with that scope may see it. What is about no repository is about all; of what is about no target nobody
+    /// can say that it is of the right predicate type.
+    func isWithin(_ scope: TokenScope) -> Bool {
+        guard let repository, scope.allows(repository) else { return false }
+        return purpose.map { scope.allows($0) } ?? (scope.onlyTypes == nil)
+    }
 }
 
 extension RaisedAlert {
@@ -77,6 +86,7 @@ extension RaisedAlert {
         let registry: String? = try row.decode("registry")
         repository = try registry.map { try Repository(registry: $0, name: try row.decode("name")) }
         digest = try row.decode("digest", as: String?.self).map { try Digest($0) }
+        purpose = try row.decode("purpose", as: String?.self).map(Purpose.init(rawValue:))
         observed = try row.decode("observed")
         fix = try row.decode("fix")
         facts = try JSONDecoder().decode(

@@ -112,7 +112,7 @@ package struct Alerts: Sendable {
     /// Alerts, the latest first.
     /// - Parameters:
     ///   - state: only those; nil: all.
-    ///   - scope: of the token that asks: what is about other repositories, or about none, is left out.
+    ///   - scope: of the token that asks: what is about other repositories or predicate types, or about none, is left out.
     ///   - before: ``Page/next`` of the page before.
     package func alerts(
         state: RaisedAlert.State? = nil, scope: TokenScope? = nil, before: Int64? = nil, limit: Int = 100
@@ -121,8 +121,7 @@ package struct Alerts: Sendable {
             before: before, limit: min(max(limit, 1), 500), cursor: \.id,
             item: { (alert: RaisedAlert) in
                 guard state == nil || alert.state == state else { return nil }
-                guard let scope else { return alert }
-                return alert.repository.map(scope.allows) == true ? alert : nil
+                return scope.map(alert.isWithin) ?? true ? alert : nil
             },
             rows: { before, count throws(QueueError) in
                 try await pool.rows(
@@ -150,10 +149,13 @@ package struct Alerts: Sendable {
         return Dictionary(uniqueKeysWithValues: rows)
     }
 
+    /// What an alert of ``SignatureAlarm`` is about, within its code, is the number of its target.
     private static let columns: StaticString = """
-        SELECT a.id, a.code, r.registry, r.name, a.digest, a.observed, a.fix, a.facts::text AS facts, a.raised_at, a.seen_at,
-            a.times, a.acknowledged_at, a.acknowledged_by, a.note, a.ended_at
+        SELECT a.id, a.code, r.registry, r.name, a.digest, t.purpose, a.observed, a.fix, a.facts::text AS facts, a.raised_at,
+            a.seen_at, a.times, a.acknowledged_at, a.acknowledged_by, a.note, a.ended_at
         FROM countersign.alert a LEFT JOIN countersign.repository r ON r.id = a.repository_id
+        LEFT JOIN countersign.target t ON t.id = CASE WHEN substr(a.key, length(a.code) + 2) ~ '^[0-9]{1,18}$'
+            THEN substr(a.key, length(a.code) + 2)::bigint END
         """
 }
 

@@ -90,4 +90,47 @@ import Testing
             #expect(acts.first?.detail == "alert 1: seen it")
         }
     }
+
+    @Test func `who is confined to predicate types sees and acknowledges no alert of another type`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let operators = APITokens(pool: doors.queue.pool)
+            func token(_ types: [String]) async throws -> String {
+                try await operators.create(
+                    name: types.joined(), role: .operator, lifetime: nil,
+                    scope: TokenScope(repositories: ["registry.example.com/team/**"], predicateTypes: types))
+            }
+            let (own, other, every) = (
+                try await token(["openvex"]), try await token(["spdxjson"]), try await token(["*"])
+            )
+            let sent = try await doors.send(
+                .put, .api,
+                "/v1/attestations?ref=registry.example.com/team/app@\(sampleDigest("image"))&type=openvex",
+                headers: ["Authorization": "Bearer \(own)"], body: sampleVEX(1))
+            #expect(sent.status == 202)
+            _ = try await doors.deliver(envelope(notification()))
+            let alerts = Alerts(pool: doors.queue.pool, logger: SigningDaemon.silence)
+            for purpose in ["<> 'signature'", "= 'signature'"] {
+                let target = try await doors.queue.number(
+                    Query(unsafeSQL: "SELECT id FROM countersign.target WHERE purpose \(purpose)"))
+                try await alerts.raise(alert("\(target)"))
+            }
+            try await alerts.raise(alert("none of the targets"))
+            func listed(_ token: String) async throws -> [Int] {
+                let answer = try await doors.get("/v1/alerts", token: token)
+                guard case .array(let items)? = try JSONValue(parsing: answer.body)["alerts"] else { return [-1] }
+                return items.compactMap { $0["id"]?.integer }
+            }
+            // the document's is 1, the image's 2: that one is of every type
+            #expect(try await listed(own) == [2, 1])
+            #expect(try await listed(other) == [2])
+            #expect(try await listed(every) == [3, 2, 1])
+            for (token, statuses) in [(other, [404, 200, 404]), (own, [200, 200, 404])] {
+                for (id, status) in zip(1...3, statuses) {
+                    let answer = try await doors.send(
+                        .post, .api, "/v1/alerts/\(id)/acknowledge", headers: ["Authorization": "Bearer \(token)"])
+                    #expect(answer.status == status, "\(id)")
+                }
+            }
+        }
+    }
 }
