@@ -2,8 +2,8 @@ import OCI
 import Postgres
 
 extension Row {
-    /// The repository that columns `registry` and `name` spell; nil where that is no repository's name. The daemon writes none
-    /// such, and a row by another hand (the role that takes notifications may insert some) must not stop what reads them all.
+    /// The repository that columns `registry` and `name` spell; nil where that is no repository's name. The table takes none
+    /// such; where its owner has lifted that rule, one row must not stop what reads them all.
     func validRepository() throws -> Repository? { try validRepository(in: try decode("registry")) }
 
     /// The same, with column `name` alone.

@@ -45,6 +45,7 @@ import Testing
     @Test func `a row that is no repository's name stops neither sweep nor batch nor tenants`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image(tag: "v1").descriptor.digest
+        try await line.database.liftRepositoryRule()
         try await line.database.pool.execute(
             """
             INSERT INTO countersign.repository (registry, name) VALUES (\(line.repository.registry)::text, 'Not A Name')

@@ -130,6 +130,7 @@ import Testing
         try await line.forgeJob(of: attested, in: line.repository, job: "attest")
         try await line.forgeJob(
             of: attested, in: try Repository(registry: SigningLine.registryName, name: "team/other"))
+        try await line.database.liftRepositoryRule()
         try await line.database.pool.execute(
             "UPDATE countersign.repository SET name = 'no///repository' WHERE name = 'team/other'")
         try await line.push(digest)
