@@ -22,6 +22,8 @@ package struct Alert: Sendable, Equatable {
     /// The artifact, if it is about one.
     package var repository: Repository?
     package var digest: Digest?
+    /// What that was signed for.
+    package var purpose: Purpose?
     /// What was seen, without secrets.
     package let observed: String
     /// What to do about it.

@@ -43,6 +43,7 @@ package struct Alerts: Sendable {
         var act = AuditLog.Entry(action: "alert.raise", byDaemon: ())
         act.repository = alert.repository?.description
         act.subject = alert.digest?.description
+        act.type = alert.purpose?.predicateType
         act.code = alert.code.rawValue
         act.detail = "alert \(try row.decode("id", as: Int64.self)): \(alert.observed)"
         try AuditLog.append(act, in: session)
@@ -93,7 +94,8 @@ package struct Alerts: Sendable {
                     note = \(note?.recorded(1_000))::text
                 WHERE id = \(id) AND acknowledged_at IS NULL
                 RETURNING a.code, a.digest, (SELECT r.registry || '/' || r.name FROM countersign.repository r
-                    WHERE r.id = a.repository_id) AS repository
+                    WHERE r.id = a.repository_id) AS repository,
+                    (SELECT t.purpose FROM countersign.target t WHERE t.id = \(unescaped: Self.target)) AS purpose
                 """)
             guard let row = rows.first else {
                 let known = try session.query("SELECT id FROM countersign.alert WHERE id = \(id)")
@@ -102,6 +104,7 @@ package struct Alerts: Sendable {
             var act = AuditLog.Entry(action: "alert.acknowledge", by: principal)
             act.repository = try row.decode("repository")
             act.subject = try row.decode("digest")
+            act.type = try row.decode("purpose", as: String?.self).map(Purpose.init(rawValue:))?.predicateType
             act.code = try row.decode("code")
             act.detail = "alert \(id)" + (note.map { ": \($0)" } ?? "")
             try AuditLog.append(act, in: session)
@@ -126,7 +129,7 @@ package struct Alerts: Sendable {
             rows: { before, count throws(QueueError) in
                 try await pool.rows(
                     """
-                    \(unescaped: Self.columns) WHERE a.id < coalesce(\(before)::bigint, 9223372036854775807)
+                    \(Self.columns) WHERE a.id < coalesce(\(before)::bigint, 9223372036854775807)
                     ORDER BY a.id DESC LIMIT \(count)::int
                     """
                 ).values(RaisedAlert.init)
@@ -135,7 +138,7 @@ package struct Alerts: Sendable {
 
     /// One alert; nil if there is none of that number.
     package func alert(_ id: Int64) async throws(QueueError) -> RaisedAlert? {
-        try await pool.rows("\(unescaped: Self.columns) WHERE a.id = \(id)").values(RaisedAlert.init).first
+        try await pool.rows("\(Self.columns) WHERE a.id = \(id)").values(RaisedAlert.init).first
     }
 
     /// How many nobody has acknowledged, by code.
@@ -149,13 +152,16 @@ package struct Alerts: Sendable {
         return Dictionary(uniqueKeysWithValues: rows)
     }
 
-    /// What an alert of ``SignatureAlarm`` is about, within its code, is the number of its target.
-    private static let columns: StaticString = """
+    /// The target of alert `a`: what one of ``SignatureAlarm`` is about, within its code, is the number of that.
+    private static let target: StaticString = """
+        CASE WHEN substr(a.key, length(a.code) + 2) ~ '^[0-9]{1,18}$' THEN substr(a.key, length(a.code) + 2)::bigint END
+        """
+
+    private static let columns: Query = """
         SELECT a.id, a.code, r.registry, r.name, a.digest, t.purpose, a.observed, a.fix, a.facts::text AS facts, a.raised_at,
             a.seen_at, a.times, a.acknowledged_at, a.acknowledged_by, a.note, a.ended_at
         FROM countersign.alert a LEFT JOIN countersign.repository r ON r.id = a.repository_id
-        LEFT JOIN countersign.target t ON t.id = CASE WHEN substr(a.key, length(a.code) + 2) ~ '^[0-9]{1,18}$'
-            THEN substr(a.key, length(a.code) + 2)::bigint END
+        LEFT JOIN countersign.target t ON t.id = \(unescaped: target)
         """
 }
 

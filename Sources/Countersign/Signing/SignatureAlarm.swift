@@ -39,7 +39,7 @@ package struct SignatureAlarm: Sendable {
         _ code: Alert.Code, _ target: Target, _ failure: Failure, fix: String
     ) async throws(QueueError) {
         var alert = Alert(code, about: "\(target.id)", observed: failure.observed, fix: fix)
-        (alert.repository, alert.digest) = (target.repository, target.digest)
+        (alert.repository, alert.digest, alert.purpose) = (target.repository, target.digest, target.purpose)
         alert.facts = ["error": failure.code, "stage": failure.stage]
         try await alerts.raise(alert)
     }
