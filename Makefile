@@ -94,7 +94,7 @@ batch: release ## 10,000 tags over 6,000 digests: killed, cancelled, resumed; th
 
 .PHONY: chaos
 chaos: release ## Three daemons killed, frozen and cut off while 2,000 images are pushed; an independent check of every signature
-	@scripts/chaos $(DEMO)-chaos
+	@WITHIN=$${WITHIN:-600} scripts/chaos $(DEMO)-chaos
 
 .PHONY: chaos-long
 chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL, a full disk

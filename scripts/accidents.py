@@ -1,5 +1,5 @@
 """What happens to a stack in scripts/chaos: daemons die and stand still, the database is restarted, its disk is full, services fail."""
-import errno, json, os, pathlib, signal, subprocess, threading, time, urllib.error
+import collections, errno, json, os, pathlib, signal, subprocess, threading, time, urllib.error
 from running_stack import DAEMONS, http
 
 LEASE = 10  # seconds, in seeds/demo/countersign.yaml
@@ -15,7 +15,8 @@ PATHS = {"FULCIO_URL": "/api/v2/signingCert", "REKOR_URL": "/api/v1/log/entries"
 class Accidents:
     def __init__(self, stack, dice, say):
         self.stack, self.dice, self.say = stack, dice, say
-        self.killed = self.leased = self.idle = self.restarted = self.frozen = self.faults = self.wrong = 0
+        self.killed = self.leased = self.idle = self.restarted = self.frozen = 0
+        self.faults = collections.Counter()  # of the services, by kind; "wrong": an answer that does not verify
         self.proxies = [f"http://127.0.0.1:{stack.env[name]}/-/faults" for name in ("PROXY_PORT", "FULCIO_PROXY_PORT", "REKOR_PROXY_PORT", "TSA_PROXY_PORT")]
         # whoever fills the disk wants no other accident meanwhile
         self.killing, self.freezing = threading.Lock(), threading.Lock()
@@ -124,6 +125,16 @@ class Accidents:
     def happened(self):
         return {name: json.loads(http("GET", proxy)[1])["happened"] for name, proxy in zip(("registry", "Fulcio", "Rekor", "TSA"), self.proxies)}
 
+    def lacking(self, kills, restarts, freezes, faults):
+        """Of what there were too few: a run without accidents is clean, and proves nothing."""
+        way = collections.Counter()
+        for happened in self.happened().values():
+            way.update(happened)
+        wanted = [("kills", self.killed, kills), ("restarts of PostgreSQL", self.restarted, restarts), ("freezes", self.frozen, freezes)]
+        wanted += [(f"faults of kind '{kind}' at the services", self.faults[kind], faults) for kind in ("status", "delay", "drop", "wrong")]
+        wanted += [(f"accidents of kind '{kind}' on the way", way[kind], faults) for kind in ("lost", "reset", "answer", "cut", "held", "busy")]
+        return [f"too few {what}: {seen} of {least}" for what, seen, least in wanted if seen < least]
+
     def service(self, name):
         return self.stack.env[name].split("/api/")[0]
 
@@ -136,7 +147,7 @@ class Accidents:
         count = self.dice.randint(1, 3) if is_wrong or fault.get("seconds", 0) > 5 else self.dice.randint(1, 20)
         try:
             http("POST", f"{self.service(name)}/lab/faults", json.dumps({**fault, "path": PATHS[name], "count": count}).encode())
-            self.faults, self.wrong = self.faults + (not is_wrong), self.wrong + is_wrong
+            self.faults["wrong" if is_wrong else fault["kind"]] += 1
             threading.Timer(self.dice.uniform(0.5, 3), self.mended, [name]).start()
         except (OSError, urllib.error.URLError):
             pass
