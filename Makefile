@@ -65,7 +65,7 @@ load: release ## 600 images at 20 a second, then 1,000 as fast as they go; laten
 	@scripts/load $(DEMO)-load
 
 .PHONY: bench-verify
-bench-verify: release ## 1,000 bundles over 50 certificates, verified in process; microseconds per step, beside sigstore-python
+bench-verify: release ## 1,000 bundles over 50 certificates, at least 1,000 a second (500 with timestamps); beside sigstore-python
 	@scripts/bench-verify
 
 .PHONY: benchmarks
@@ -77,8 +77,12 @@ examples: release ## README's examples of the libraries, built as another packag
 	@scripts/examples
 
 .PHONY: bench
-bench: release ## Webhook, queue, push→signed, digests a second, CPU, WAL and memory, beside cosign sign in the same run
+bench: release ## Webhook, queue, push→signed, digests a second, CPU and WAL, beside cosign sign in the same run (JUDGE=1: held to the lines)
 	@scripts/bench
+
+.PHONY: soak
+soak: release ## 40 minutes at half load: memory grows by less than 1 MiB an hour after the first ten, descriptors not at all
+	@scripts/bench memory
 
 .PHONY: drills
 drills: release ## Lost answers of the log, a restore from an old dump, roles, a next version beside this one, PgBouncer, notifications
@@ -130,6 +134,10 @@ sanitize: deps ## The test suite under the address sanitizer, then under the thr
 .PHONY: tuf-conformance
 tuf-conformance: release ## The TUF project's conformance suite against our client: SUITE=its checkout
 	@scripts/tuf-conformance "$(SUITE)" .build/release/countersign
+
+.PHONY: flips
+flips: deps ## Every bit of signed images and of the trusted root changed, one at a time: all must be refused
+	@scripts/flips
 
 .PHONY: conformance
 conformance: release ## The 140 offline cases of sigstore-conformance: CONFORMANCE=the folder of its data and runner
