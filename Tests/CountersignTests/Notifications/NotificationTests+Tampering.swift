@@ -1,3 +1,4 @@
+import Curl
 import OCI
 import StrictJSON
 import Support
