@@ -101,6 +101,18 @@ import Testing
         }
     }
 
+    @Test func `a clock that tells no time is told of, and is no failure`() async throws {
+        var patient = try await DoctorPatient()
+        let timeless = try LoopbackServer { _ in .answer(404) }
+        defer { timeless.stop() }
+        for (url, why) in [(timeless.url, "answers 404 without a Date"), ("http://127.0.0.1:1", "cannot be reached")] {
+            patient.configuration.sigstore.fulcio?.url = url
+            let finding = try await patient.finding("clock fulcio")
+            #expect(finding.verdict == .warning && finding.observed.contains(why), "\(finding)")
+            #expect(finding.fix?.isEmpty == false)
+        }
+    }
+
     @Test func `trust material of another instance is noticed at its log and its timestamps`() async throws {
         var patient = try await DoctorPatient()
         let other = packageRoot + "/Tests/SigstoreTests/Fixtures/recorded/trusted_root.json"

@@ -139,15 +139,29 @@ extension Doctor {
         for (name, upstream) in upstreams {
             let sent = Date()
             // whatever it answers, it says when
-            guard
-                let response = try? await http.send(HTTPRequest(.get, upstream.url, route: upstream.route)),
-                let date = response.date
-            else { continue }
+            let answer: HTTPResponse
+            do { answer = try await http.send(HTTPRequest(.get, upstream.url, route: upstream.route)) } catch {
+                findings.append(Self.clockFinding(name, untold: "cannot be reached: \(error)"))
+                continue
+            }
+            guard let date = answer.date else {
+                findings.append(Self.clockFinding(name, untold: "answers \(answer.status) without a Date"))
+                continue
+            }
             // cut to the second, and many servers make the text once a second
             let reading = ClockReading(name: upstream.shortName, time: date, from: sent, to: Date(), resolution: 2)
             findings.append(DoctorFinding("clock \(name)", reading.seen(prefix: "")))
         }
         return findings
+    }
+
+    /// A clock that could not be compared is no clock that agrees.
+    private static func clockFinding(_ name: String, untold why: String) -> DoctorFinding {
+        DoctorFinding(
+            "clock \(name)",
+            .doubtful(
+                "its clock was not compared with ours: it \(why)",
+                fix: "mend what keeps its answer, or its Date header, from us; and see that both clocks follow NTP"))
     }
 }
 
