@@ -13,7 +13,7 @@
         /// Every target there is.
         package static let all =
             formats + http + registry + crypto + bundles + documents + legacy + logs + trust + repository + identity
-            + deliveries
+            + deliveries + api
 
         /// The target of that name.
         package static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }

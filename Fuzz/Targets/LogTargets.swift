@@ -78,15 +78,27 @@
                 else { return }
                 _ = try? Checkpoint(note: shard.checkpoint)
             },
-            // the first byte chooses the kind, the rest is the leaf
+            // what a Rekor v1 answers to a search
+            FuzzTarget(name: "rekor-search") { bytes in
+                for uuid in (try? RekorV1.uuids(in: bytes)) ?? [] {
+                    promise([64, 80].contains(uuid.utf8.count), "a uuid that was taken can be asked for")
+                }
+            },
+            FuzzTarget(name: "consistency-proof") { bytes in
+                guard let proof = try? RekorV1.proof(in: bytes) else { return }
+                promise(proof.count <= 128, "no tree needs a longer proof")
+                try? Merkle.verifyConsistency(
+                    first: 3, firstRoot: Merkle.leafHash([1]), second: 7, secondRoot: Merkle.leafHash([2]), proof: proof
+                )
+            },
+            // the first byte chooses the kind, of all that a log may have; the rest is the leaf
             FuzzTarget(name: "rekor-body") { bytes in
-                let kinds = [
-                    ("dsse", "0.0.1"), ("intoto", "0.0.2"), ("hashedrekord", "0.0.1"), ("hashedrekord", "0.0.2"),
-                ]
+                let kinds = RekorAPI.all.flatMap(\.entryKinds)
                 guard let first = bytes.first else { return }
-                let (kind, version) = kinds[Int(first) % kinds.count]
+                let chosen = kinds[Int(first) % kinds.count]
                 let entry = TlogEntry(
-                    logIndex: 0, logID: [], kind: kind, version: version, integratedTime: 0, inclusionPromise: nil,
+                    logIndex: 0, logID: [], kind: chosen.kind, version: chosen.version, integratedTime: 0,
+                    inclusionPromise: nil,
                     inclusionProof: nil, canonicalizedBody: Array(bytes.dropFirst()))
                 _ = try? TlogBody(entry)
             },

@@ -4,6 +4,7 @@
 
     /// What a registry that challenges us may be shown.
     private let secret = Credentials.basic(username: "user", password: .init("secret"))
+    private let client = endpoint.map { RegistryClient($0, http: HTTPClient()) }
     private let endpoint = try? RegistryEndpoint(name: "registry.example.com", url: "https://registry.example.com")
 
     extension FuzzTarget {
@@ -65,6 +66,20 @@
                 guard let token = try? AccessToken(answer: bytes, at: now) else { return }
                 promise(token.field.utf8.allSatisfy { (0x20..<0x7F).contains($0) }, "a header field of one line")
                 promise(token.expires >= now && token.expires <= now + .seconds(3600), "a life of at most an hour")
+            },
+            // the first line is the Link field, the rest the page
+            FuzzTarget(name: "listing") { bytes in
+                let parts = bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false)
+                guard let client, parts.count == 2 else { return }
+                let request = RegistryRequest(.tagsGet, .get, path: "/v2/team/app/tags/list", scope: nil)
+                let response = HTTPResponse(
+                    status: 200, headers: ["Link": String(decoding: parts[0], as: UTF8.self)], body: Array(parts[1]),
+                    url: "", elapsed: .zero)
+                for member in ["tags", "repositories"] {
+                    _ = try? RegistryClient.names(in: response, to: request, member: member)
+                }
+                guard let next = try? client.nextPage(response, request) else { return }
+                promise(next.origin == endpoint?.base.origin, "the next page is on the same registry")
             },
             FuzzTarget(name: "error-answer") { bytes in
                 let answer = RegistryAnswer(

@@ -73,6 +73,18 @@ extension RegistryClient {
         let request = RegistryRequest(
             kind, .get, path: path, url: url, scope: scope, responseLimit: Manifest.byteLimit)
         let response = try await send(request, accepting: [200])
+        let names = try Self.names(in: response, to: request, member: member)
+        let following = try nextPage(response, request)
+        if let following, following == url {
+            throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "its next page is this page")
+        }
+        return ListingPage(names: names, next: following?.target)
+    }
+
+    /// What a page of a listing names.
+    static func names(
+        in response: HTTPResponse, to request: RegistryRequest, member: String
+    ) throws(OCIError) -> [String] {
         guard let document = try? JSONValue(parsing: response.body), let listed = document[member] else {
             throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "not a list of \(member)")
         }
@@ -90,11 +102,7 @@ extension RegistryClient {
         default:
             throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "\(member) is not a list")
         }
-        let following = try nextPage(response, request)
-        if let following, following == url {
-            throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "its next page is this page")
-        }
-        return ListingPage(names: names, next: following?.target)
+        return names
     }
 
     /// The next page of a listing: `Link: <…>; rel="next"` (RFC 8288), on the registry's own origin only.

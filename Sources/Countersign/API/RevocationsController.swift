@@ -13,7 +13,6 @@ package struct RevocationsController: RouteSet {
     private let configuration: Configuration
     private let authority: Authority
 
-    private static let maxReferences = 100
     private static let maxBody = 64 << 10
 
     package init(revocations: Revocations, configuration: Configuration, authority: Authority) {
@@ -76,37 +75,15 @@ package struct RevocationsController: RouteSet {
         let principal = try await authority.actor(.operator, for: request)
         let body = try await request.bodyBytes(
             upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
-        let document: JSONValue
-        do { document = try JSONValue(parsing: body) } catch {
-            throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
-        }
-        guard case .object(let object) = document, object.members.allSatisfy({ members.contains($0.name) }) else {
-            throw Problem(.badRequest, "api.malformed", "an object of \(members.joined(separator: ", "))")
-        }
-        guard let reason = object["reason"]?.text, (1...1_000).contains(reason.utf8.count) else {
-            throw Problem(.badRequest, "api.malformed", "'reason' must be 1 to 1,000 bytes of text")
-        }
-        var removes = false
-        switch object["remove"] {
-        case nil: break
-        case .bool(let flag)?: removes = flag
-        default: throw Problem(.badRequest, "api.malformed", "'remove' must be true or false")
-        }
-        guard case .array(let values)? = object["references"], (1...Self.maxReferences).contains(values.count) else {
-            throw Problem(
-                .badRequest, "api.malformed", "'references' must be a list of 1 to \(Self.maxReferences) references")
-        }
+        let withdrawal = try RequestedWithdrawal(body, members: members, registries: configuration.registries)
         return Asked(
-            items: try values.map { try item($0, reason, principal) }, removes: removes, principal: principal)
+            items: try withdrawal.references.map { try item($0.text, $0.reference, withdrawal.reason, principal) },
+            removes: withdrawal.removes, principal: principal)
     }
 
     private func item(
-        _ value: JSONValue, _ reason: String, _ principal: APITokens.Principal
+        _ text: String, _ reference: RequestedReference, _ reason: String, _ principal: APITokens.Principal
     ) throws(Problem) -> (text: String, request: Revocations.Request) {
-        guard let text = value.text else {
-            throw Problem(.badRequest, "api.malformed", "every reference must be text")
-        }
-        let reference = try RequestedReference(text, registries: configuration.registries)
         guard let digest = reference.digest else {
             throw Problem(
                 .badRequest, "reference.digest_needed",
@@ -123,5 +100,34 @@ package struct RevocationsController: RouteSet {
             Revocations.Request(
                 repository: reference.repository, digest: digest, reason: reason, principal: principal)
         )
+    }
+}
+
+/// A revocation or its lifting as it is asked for over the API.
+struct RequestedWithdrawal {
+    let reason: String
+    /// Whether what was published is to be taken out of the registry, too.
+    let removes: Bool
+    let references: [(text: String, reference: RequestedReference)]
+
+    /// - Parameter members: those that the request may have.
+    init(_ body: [UInt8], members: [String], registries: [RegistryConfiguration]) throws(Problem) {
+        let document: JSONValue
+        do { document = try JSONValue(parsing: body) } catch {
+            throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
+        }
+        guard case .object(let object) = document, object.members.allSatisfy({ members.contains($0.name) }) else {
+            throw Problem(.badRequest, "api.malformed", "an object of \(members.joined(separator: ", "))")
+        }
+        guard let reason = object["reason"]?.text, (1...1_000).contains(reason.utf8.count) else {
+            throw Problem(.badRequest, "api.malformed", "'reason' must be 1 to 1,000 bytes of text")
+        }
+        switch object["remove"] {
+        case nil: removes = false
+        case .bool(let flag)?: removes = flag
+        default: throw Problem(.badRequest, "api.malformed", "'remove' must be true or false")
+        }
+        self.reason = reason
+        references = try SignController.references(in: document, registries: registries)
     }
 }

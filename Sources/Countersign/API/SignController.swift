@@ -71,16 +71,22 @@ package struct SignController: RouteSet {
         do { document = try JSONValue(parsing: body) } catch {
             throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
         }
-        guard case .array(let values)? = document["references"], !values.isEmpty, values.count <= Self.maxReferences
-        else {
+        return try Self.references(in: document, registries: configuration.registries)
+    }
+
+    /// What a request's `references` are.
+    static func references(
+        in document: JSONValue, registries: [RegistryConfiguration]
+    ) throws(Problem) -> [(text: String, reference: RequestedReference)] {
+        guard case .array(let values)? = document["references"], !values.isEmpty, values.count <= maxReferences else {
             throw Problem(
-                .badRequest, "api.malformed", "'references' must be a list of 1 to \(Self.maxReferences) references")
+                .badRequest, "api.malformed", "'references' must be a list of 1 to \(maxReferences) references")
         }
-        return try values.map { value in
+        return try values.map { (value) throws(Problem) in
             guard let text = value.text else {
                 throw Problem(.badRequest, "api.malformed", "every reference must be text")
             }
-            return (text, try RequestedReference(text, registries: configuration.registries))
+            return (text, try RequestedReference(text, registries: registries))
         }
     }
 

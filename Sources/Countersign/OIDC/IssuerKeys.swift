@@ -98,21 +98,38 @@ actor IssuerKeys {
         _ issuer: String, _ get: @Sendable (String) async throws -> HTTPResponse
     ) async throws -> [String: (algorithm: Algorithm, key: PublicKey)] {
         let bare = issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
-        let discovery = try document(try await get(bare + "/.well-known/openid-configuration"), "discovery")
+        let discovery = try body(of: try await get(bare + "/.well-known/openid-configuration"), "discovery")
+        let address = try keysAddress(discovery: discovery, of: issuer)
+        return try keys(in: try body(of: try await get(address), "key set"))
+    }
+
+    /// Where a discovery document says that the issuer's keys are.
+    static func keysAddress(discovery body: [UInt8], of issuer: String) throws(OIDCFault) -> String {
+        let discovery = try document(body, "discovery")
         guard let named = discovery["issuer"]?.text, named.utf8.elementsEqual(issuer.utf8) else {
-            throw OIDCFault.unavailable("its discovery document is another issuer's")
+            throw .unavailable("its discovery document is another issuer's")
         }
         guard let address = discovery["jwks_uri"]?.text, origin(of: address) == origin(of: issuer) else {
-            throw OIDCFault.unavailable("its keys are not at the issuer itself")
+            throw .unavailable("its keys are not at the issuer itself")
         }
-        guard case .array(let keys)? = try document(try await get(address), "key set")["keys"], keys.count <= maxKeys
-        else { throw OIDCFault.unavailable("its key set has no list of at most \(maxKeys) keys") }
+        return address
+    }
+
+    /// The keys of a key set that we can use, by their names.
+    static func keys(in body: [UInt8]) throws(OIDCFault) -> [String: (algorithm: Algorithm, key: PublicKey)] {
+        guard case .array(let keys)? = try document(body, "key set")["keys"], keys.count <= maxKeys else {
+            throw .unavailable("its key set has no list of at most \(maxKeys) keys")
+        }
         return Dictionary(keys.compactMap(usable)) { first, _ in first }
     }
 
-    private static func document(_ answer: HTTPResponse, _ what: String) throws(OIDCFault) -> JSONValue {
+    private static func body(of answer: HTTPResponse, _ what: String) throws(OIDCFault) -> [UInt8] {
         guard answer.status == 200 else { throw .unavailable("its \(what) answers \(answer.status)") }
-        guard let value = try? JSONValue(parsing: answer.body) else { throw .unavailable("its \(what) is not JSON") }
+        return answer.body
+    }
+
+    private static func document(_ body: [UInt8], _ what: String) throws(OIDCFault) -> JSONValue {
+        guard let value = try? JSONValue(parsing: body) else { throw .unavailable("its \(what) is not JSON") }
         return value
     }
 

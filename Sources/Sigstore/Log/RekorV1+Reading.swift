@@ -80,37 +80,39 @@ extension RekorV1 {
         if let tree = Self.treeID(of: second) { path += "&treeID=\(tree)" }
         let response = try await upstream.get(path)
         guard response.status == 200 else { throw upstream.failure(response, posted: false) }
-        return try answer { () throws(SigstoreError) in
-            let document = try JSONField(document: "consistency proof", parsing: response.body)
-            var hashes: [[UInt8]] = []
-            for field in try document.optional("hashes")?.elements(atMost: 128) ?? [] {
-                hashes.append(try field.hex())
-            }
-            return hashes
-        }
+        return try answer { () throws(SigstoreError) in try Self.proof(in: response.body) }
+    }
+
+    /// The hashes of a consistency proof.
+    static func proof(in body: [UInt8]) throws(SigstoreError) -> [[UInt8]] {
+        let document = try JSONField(document: "consistency proof", parsing: body)
+        var hashes: [[UInt8]] = []
+        for field in try document.optional("hashes")?.elements(atMost: 128) ?? [] { hashes.append(try field.hex()) }
+        return hashes
     }
 
     /// `POST /api/v1/index/retrieve`: uuids of entries, without order.
     public func search(_ search: LogSearch) async throws(SigstoreError) -> [String] {
         let response = try await upstream.post("/api/v1/index/retrieve", search.question, type: "application/json")
         guard response.status == 200 else { throw upstream.failure(response, posted: false) }
-        return try answer { () throws(SigstoreError) in
-            let value: JSONValue
-            do throws(JSONError) {
-                value = try JSONValue(parsing: response.body)
-            } catch {
-                throw .malformed("search result", error.description)
-            }
-            var found: [String] = []
-            for field in try JSONField(value, path: "search result").elements(atMost: Self.maxFound) {
-                let uuid = try field.string()
-                guard [64, 80].contains(uuid.utf8.count), Hex.decode(uuid) != nil else {
-                    throw field.malformed("not a uuid of an entry")
-                }
-                found.append(uuid)
-            }
-            return found
+        return try answer { () throws(SigstoreError) in try Self.uuids(in: response.body) }
+    }
+
+    /// The uuids that a search found.
+    static func uuids(in body: [UInt8]) throws(SigstoreError) -> [String] {
+        let value: JSONValue
+        do throws(JSONError) { value = try JSONValue(parsing: body) } catch {
+            throw .malformed("search result", error.description)
         }
+        var found: [String] = []
+        for field in try JSONField(value, path: "search result").elements(atMost: maxFound) {
+            let uuid = try field.string()
+            guard [64, 80].contains(uuid.utf8.count), Hex.decode(uuid) != nil else {
+                throw field.malformed("not a uuid of an entry")
+            }
+            found.append(uuid)
+        }
+        return found
     }
 
     /// The digits after `host - ` in an origin.
