@@ -28,10 +28,6 @@ struct BundleVerifyCommand: AsyncParsableCommand {
         guard (artifact == nil) != (digest == nil) else {
             throw ValidationError("Say what was signed: --artifact FILE or --digest sha256:….")
         }
-        guard trust.isGiven else {
-            throw ValidationError(
-                "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
-        }
         do throws(SigstoreError) {
             if let digest { _ = try ArtifactDigest(digest) }
             _ = try predicateType()

@@ -1,7 +1,10 @@
 import ArgumentParser
+import Countersign
+import Curl
 import FoundationEssentials
 import OpenSSL
 import Sigstore
+import TUF
 
 /// The client protocol of the sigstore-conformance suite (its `docs/cli_protocol.md`), which compares Sigstore clients.
 ///
@@ -14,17 +17,31 @@ struct ConformanceCommand: AsyncParsableCommand {
 
 /// What both directions take.
 struct ConformanceTrust: ParsableArguments {
-    @Flag(help: "Use the staging instance; its trusted root must be given all the same.") var staging = false
-    @Option(help: "trusted_root.json of the instance.") var trustedRoot: String?
+    @Flag(help: "The instance is staging, not the public good one.") var staging = false
+    @Option(help: "trusted_root.json of the instance. Default: what its TUF repository says.") var trustedRoot: String?
 
-    /// The trusted root; there is none built in, so that nothing is trusted by accident.
-    func root() throws -> TrustedRoot {
-        guard let trustedRoot else {
+    /// The trusted root.
+    func root(http: HTTPClient) async throws -> TrustedRoot {
+        if let trustedRoot { return try TrustedRoot(json: ConformanceFile.bytes(trustedRoot)) }
+        return try TrustedRoot(json: await documents(http).trustedRoot)
+    }
+
+    /// Where to sign.
+    /// - Parameter file: signing_config.json, if it is given.
+    func services(_ file: String?, http: HTTPClient) async throws -> SigningConfig {
+        if let file { return try SigningConfig(json: ConformanceFile.bytes(file)) }
+        guard let json = try await documents(http).signingConfig else {
             throw CommandFailure(
-                code: "trust.missing", observed: "no trusted root is given, and none is built in",
-                fix: "give --trusted-root; `countersign trust update` fetches one by TUF", status: 2)
+                code: "trust.missing", observed: "the instance's TUF repository has no signing configuration",
+                fix: "give --signing-config")
         }
-        return try TrustedRoot(json: ConformanceFile.bytes(trustedRoot))
+        return try SigningConfig(json: json)
+    }
+
+    /// What the instance's TUF repository says now; what was learned of it is kept in this user's cache.
+    private func documents(_ http: HTTPClient) async throws -> TrustDocuments {
+        let instance: PublicInstance = staging ? .staging : .publicGood
+        return try await instance.repository(http: http) { TUFCacheDirectory(ofUserFor: $0) }.documents()
     }
 }
 
@@ -56,9 +73,11 @@ struct ConformanceVerification: AsyncParsableCommand {
     }
 
     func run() async throws {
+        let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
+        defer { http.shutdown() }
         do {
             let (digest, contents) = try subject()
-            let verified = try Verifier(root: trust.root()).verify(
+            let verified = try Verifier(root: await trust.root(http: http)).verify(
                 UnverifiedBundle(json: ConformanceFile.bytes(bundle), limits: UnverifiedBundle.attestationLimits),
                 over: contents, artifact: digest, by: signer())
             for step in verified.steps { print("\(step.clause) \(step)") }

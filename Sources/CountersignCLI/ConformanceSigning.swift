@@ -12,22 +12,17 @@ struct ConformanceSigning: AsyncParsableCommand {
     @Flag(help: "The file is an in-toto statement.") var inToto = false
     @Option(help: "The identity token.") var identityToken: String
     @Option(help: "Where to write the bundle.") var bundle: String
-    @Option(help: "signing_config.json of the instance.") var signingConfig: String?
+    @Option(help: "signing_config.json of the instance. Default: what its TUF repository says.") var signingConfig:
+        String?
     @Argument(help: "The file to sign.") var file: String
 
     func run() async throws {
-        guard let signingConfig else {
-            throw CommandFailure(
-                code: "trust.missing", observed: "no signing configuration is given, and none is built in",
-                fix: "give --signing-config and --trusted-root of the instance", status: 2)
-        }
-        let root = try trust.root()
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
+        let services = try await trust.services(signingConfig, http: http)
+        let root = try await trust.root(http: http)
         let signer = KeylessSigner(
-            try KeylessSigner.Services(
-                SigningConfig(json: ConformanceFile.bytes(signingConfig)), trusting: root, http: http,
-                route: Self.route),
+            try KeylessSigner.Services(services, trusting: root, http: http, route: Self.route),
             tokens: try IdentityToken(identityToken), verifier: Verifier(root: root))
         let bytes = try ConformanceFile.bytes(file)
         let signed =

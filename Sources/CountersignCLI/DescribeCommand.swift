@@ -39,7 +39,7 @@ struct DescribeCommand: AsyncParsableCommand {
         }
         guard trust.isGiven || (key == nil && !insecureIgnoreTlog && !insecureIgnoreSct) else {
             throw ValidationError(
-                "Nothing is verified unless it is said whom to trust: --config, --trusted-root, --client-trust-config or --tuf-url."
+                "Nothing is verified unless it is said whom to trust: \(TrustOptions.ways)."
             )
         }
         guard key != nil || !insecureIgnoreTlog else {

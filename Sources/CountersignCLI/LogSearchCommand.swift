@@ -12,9 +12,11 @@ struct LogSearchCommand: AsyncParsableCommand {
         discussion: """
             The index of Rekor v1 knows e-mail addresses, digests and keys, not other identities, has no order, and an empty
             answer of it proves nothing. Of an image it is also asked for the documents of the older signatures that the
-            registry has; --digest asks the log alone. Rekor v2 keeps no index. The daemon (--api) knows its own entries by
-            identity, image, digest and time, newest first, also those that were put aside. Exit status 0 if there are entries,
-            1 if there are none, 3 if a log or registry could not be asked.
+            registry has; --digest asks the log alone. Rekor v2 keeps no index. With --scan entries of either are read one after
+            the other, the newest 10,000 unless it is said which, and found by any identity, by a digest that was signed, or by
+            what is attached to an image. The daemon (--api) knows its own entries by identity, image, digest and time, newest
+            first, also those that were put aside. Exit status 0 if there are entries, 1 if there are none, 3 if a log or
+            registry could not be asked.
             """)
 
     @Option(help: "An e-mail address that a certificate names.") var email: String?
@@ -27,6 +29,7 @@ struct LogSearchCommand: AsyncParsableCommand {
     @Option(help: "Entries from that day or time on (--api only).") var from: String?
     @Option(help: "Entries before that day or time (--api only).") var to: String?
     @Option(help: "How many are shown; all are counted.") var limit = 20
+    @OptionGroup var scan: LogScanOptions
     @OptionGroup var source: LogSourceOptions
     @OptionGroup var signatures: SignatureRepositoryOption
     @OptionGroup var output: OutputOption
@@ -39,8 +42,12 @@ struct LogSearchCommand: AsyncParsableCommand {
         guard terms > 0 || source.asksDaemon else {
             throw ValidationError("Say what to search for: --email, --identity, --digest, --public-key, or an image.")
         }
-        guard terms <= 1 || source.asksDaemon else {
+        guard terms <= 1 || source.asksDaemon || scan.isMeant else {
             throw ValidationError("A log's index is searched by one thing at a time; the daemon (--api) by several.")
+        }
+        if scan.isMeant, publicKey != nil || source.asksDaemon {
+            throw ValidationError(
+                "A log is scanned by --identity, --digest or an image; the daemon knows its own entries.")
         }
         if email != nil, identity != nil { throw ValidationError("Give --email or --identity.") }
         if digest != nil, reference != nil { throw ValidationError("Give --digest or an image.") }
@@ -60,10 +67,13 @@ struct LogSearchCommand: AsyncParsableCommand {
             let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
             defer { http.shutdown() }
             let trust = try await source.trusted()
-            let (terms, unread) = try await terms(http)
-            let log = try await source.site(trust, http: http)
-            found = LogSearchAnswer(
-                try await log.find(terms, limit: limit), unread, of: log, what: what, trust)
+            if scan.isMeant {
+                found = try await scanned(trust, http)
+            } else {
+                let (terms, unread) = try await terms(http)
+                let log = try await source.site(trust, http: http)
+                found = LogSearchAnswer(try await log.find(terms, limit: limit), unread, of: log, what: what, trust)
+            }
         }
         switch output.output {
         case .json: try Console.json(found)
@@ -94,6 +104,22 @@ struct LogSearchCommand: AsyncParsableCommand {
         return LogSearchAnswer(try await daemon.get("/v1/log-entries", query: query), what: what)
     }
 
+    /// What is found by reading the log.
+    private func scanned(_ trust: Trust?, _ http: HTTPClient) async throws -> LogSearchAnswer {
+        var wanted = EntryScan.Wanted()
+        var unread: [FoundEntries.Unread] = []
+        if let reference {
+            let (place, digest) = try await place(of: Reference(argument: reference), http)
+            (wanted, unread) = try await place.wanted(for: digest)
+        }
+        wanted.identity = email ?? identity
+        if let digest { wanted.digests = [digest] }
+        let log = try await source.site(trust, http: http)
+        var progress = ScanProgressLine()
+        let (found, read) = try await log.scan(scan.stretch, for: wanted, limit: limit) { progress.tell($0) }
+        return LogSearchAnswer(found, unread, of: log, what: what, trust, scanned: read)
+    }
+
     /// What Rekor v1 can be asked; and older signatures that could not be read.
     private func terms(_ http: HTTPClient) async throws -> ([LogSearch], [FoundEntries.Unread]) {
         if let name = email ?? identity {
@@ -102,7 +128,7 @@ struct LogSearchCommand: AsyncParsableCommand {
                     code: "log.not_searchable",
                     observed: "Rekor's index knows e-mail addresses only, and \"\(name)\" is none",
                     fix:
-                        "ask the daemon, which knows its own entries by any identity: --api URL; or search by --digest",
+                        "read entries for it: --scan; ask the daemon, which knows its own by any identity: --api URL; or search by --digest",
                     status: 2)
             }
             return ([.email(name)], [])
@@ -111,12 +137,12 @@ struct LogSearchCommand: AsyncParsableCommand {
             return ([.publicKey(pem: String(decoding: try ConformanceFile.bytes(publicKey), as: UTF8.self))], [])
         }
         if let digest { return ([.hash(digest)], []) }
-        return try await terms(of: Reference(argument: reference ?? ""), http)
+        let (place, digest) = try await place(of: Reference(argument: reference ?? ""), http)
+        return try await place.searchTerms(for: digest)
     }
 
-    private func terms(
-        of reference: Reference, _ http: HTTPClient
-    ) async throws -> ([LogSearch], [FoundEntries.Unread]) {
+    /// Where an image's signatures are, and its digest.
+    private func place(of reference: Reference, _ http: HTTPClient) async throws -> (SignaturePlace, Digest) {
         guard reference.digest != nil || reference.tag != nil else {
             throw CommandFailure(
                 code: "reference.incomplete", observed: "\(reference) names neither a tag nor a digest",
@@ -126,8 +152,7 @@ struct LogSearchCommand: AsyncParsableCommand {
         let (client, place) = try source.registry.places(
             of: reference.repository, signatures: signatures, configuration, http: http)
         let digest = try await client.subject(of: reference).descriptor.digest
-        return try await (place ?? SignaturePlace(registry: client, repository: reference.repository))
-            .searchTerms(for: digest)
+        return (place ?? SignaturePlace(registry: client, repository: reference.repository), digest)
     }
 }
 
@@ -143,15 +168,22 @@ struct LogSearchAnswer: Encodable {
     let records: [RecordedEntries.Entry]
     /// What was found and cannot be shown.
     let unread: [FoundEntries.Unread]
+    /// What was read of a log that was scanned.
+    let scanned: EntryScan.Progress?
 
     init(_ found: RecordedEntries, what: String) {
         self.what = what
+        scanned = nil
         (count, countIsCapped, entries, records) = (found.count, found.countIsCapped, [], found.entries)
         unread = []
     }
 
-    init(_ found: FoundEntries, _ unread: [FoundEntries.Unread], of log: LogSite, what: String, _ trust: Trust?) {
+    init(
+        _ found: FoundEntries, _ unread: [FoundEntries.Unread], of log: LogSite, what: String, _ trust: Trust?,
+        scanned: EntryScan.Progress? = nil
+    ) {
         self.what = what
+        self.scanned = scanned
         (count, countIsCapped, records) = (found.count, false, [])
         entries = found.entries.map { LogEntryAnswer($0, log: log.url, trust) }
         self.unread = unread + found.unread
@@ -169,10 +201,16 @@ struct LogSearchAnswer: Encodable {
         let number = countIsCapped ? "more than \(count)" : "\(count)"
         let shown = entries.count + records.count
         // a log's index has no order: these are any of them
-        let order = records.isEmpty ? ", which need not be the newest" : ""
+        let order = records.isEmpty && scanned == nil ? ", which need not be the newest" : ""
         print(
             "Found \(number) \(count == 1 && !countIsCapped ? "entry" : "entries")\(what.isEmpty ? "" : " \(what)")"
                 + (shown < count ? "; \(shown) shown\(order)" : "") + ".")
+        if let scanned {
+            print(
+                "Read \(scanned.read) of the log's entries"
+                    + (scanned.read == 0 ? "" : ", from \(scanned.from) to \(scanned.to - 1)")
+                    + (scanned.untold == 0 ? "." : "; \(scanned.untold) are of kinds that say nothing to us."))
+        }
     }
 
     private static func tell(_ answer: LogEntryAnswer) {

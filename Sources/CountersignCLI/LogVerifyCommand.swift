@@ -39,7 +39,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
     }
 
     private static let needsTrust = ValidationError(
-        "Say whom to trust: --config, --trusted-root, --client-trust-config or --tuf-url.")
+        "Say whom to trust: \(TrustOptions.ways).")
 
     func run() async throws {
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")

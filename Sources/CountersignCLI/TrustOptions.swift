@@ -12,6 +12,11 @@ struct TrustOptions: ParsableArguments {
     @Option(help: "trusted_root.json of the instance.") var trustedRoot: String?
     @Option(help: "signing_config.v0.2.json of the instance, with --trusted-root.") var signingConfig: String?
     @Option(help: "client_trust_config.json of the instance: both in one file.") var clientTrustConfig: String?
+    @Option(
+        help:
+            "public-good or staging: an instance of the Sigstore project, by its TUF repository from the root that is built in."
+    )
+    var instance: PublicInstance?
     @Option(help: "URL of the instance's TUF repository: the folder of timestamp.json.") var tufUrl: String?
     @Option(help: "Its pinned root.json, from a source that you trust.") var tufRoot: String?
     @Option(help: "URL of its targets, if not `targets` below the URL.") var tufTargetsUrl: String?
@@ -24,10 +29,14 @@ struct TrustOptions: ParsableArguments {
     /// Whether a source is named. Commands that also do something without trust material ask first.
     var isGiven: Bool { sources == 1 }
 
-    private var sources: Int { [config, trustedRoot, clientTrustConfig, tufUrl].compactMap(\.self).count }
+    private var sources: Int {
+        [config, trustedRoot, clientTrustConfig, tufUrl, instance?.rawValue].compactMap(\.self).count
+    }
 
     func validate() throws {
-        guard sources <= 1 else { throw Self.notOne }
+        guard sources <= 1 else {
+            throw ValidationError("Say whom to trust in one way, not in several: \(Self.ways).")
+        }
         if signingConfig != nil, trustedRoot == nil {
             throw ValidationError("--signing-config goes with --trusted-root.")
         }
@@ -36,10 +45,10 @@ struct TrustOptions: ParsableArguments {
         }
     }
 
-    private static let notOne = ValidationError(
-        "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
+    /// The ways to say whom to trust.
+    static let ways = "--config, --trusted-root, --client-trust-config, --tuf-url or --instance"
 
-    /// Reads and checks the material. What it is verified with demands what the daemon's configuration demands, if one is
+    /// Reads and checks the material; that of the public good instance if no source is named. What it is verified with demands what the daemon's configuration demands, if one is
     /// named.
     /// - Parameters:
     ///   - isOffline: whether a TUF repository is not asked, and only what was kept is looked at.
@@ -47,14 +56,12 @@ struct TrustOptions: ParsableArguments {
     func read(
         isOffline: Bool = false, acceptsExpired: Bool = false
     ) async throws -> (trust: Trust, documents: TrustDocuments) {
-        guard isGiven else { throw Self.notOne }
         let sigstore = try config.map { try ConfigurationOption.load($0).sigstore }
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let documents: TrustDocuments
         let origin: String
-        if case .tuf(let tuf) = try sourceConfiguration(sigstore) {
-            let repository = try tuf.repository(http: http) { name in TUFCacheDirectory(folder(for: name)) }
+        if let repository = try repository(sigstore, http: http) {
             origin = repository.origin
             documents =
                 isOffline
@@ -75,7 +82,19 @@ struct TrustOptions: ParsableArguments {
         return trust
     }
 
-    private func sourceConfiguration(_ sigstore: SigstoreConfiguration?) throws -> TrustConfiguration {
+    /// The TUF repository, if the material comes from one.
+    private func repository(
+        _ sigstore: SigstoreConfiguration?, http: HTTPClient
+    ) throws(TrustError) -> TrustRepository? {
+        func cache(_ name: String) -> any TUFCache { TUFCacheDirectory(ofUserFor: name, in: tufCache) }
+        if let instance = instance ?? (isGiven ? nil : .publicGood) {
+            return instance.repository(http: http, cache: cache)
+        }
+        guard case .tuf(let tuf) = sourceConfiguration(sigstore) else { return nil }
+        return try tuf.repository(http: http, cache: cache)
+    }
+
+    private func sourceConfiguration(_ sigstore: SigstoreConfiguration?) -> TrustConfiguration {
         if let sigstore { return sigstore.trust }
         if let clientTrustConfig { return .clientTrustConfig(clientTrustConfig) }
         if let tufUrl, let tufRoot {
@@ -87,12 +106,17 @@ struct TrustOptions: ParsableArguments {
         }
         return .files(trustedRoot: trustedRoot ?? "", signingConfig: signingConfig)
     }
+}
 
-    /// One folder for each repository and pinned root.
-    private func folder(for repository: String) -> String {
+extension PublicInstance: ExpressibleByArgument {}
+
+extension TUFCacheDirectory {
+    /// What this user keeps of a repository: one folder for each repository and pinned root.
+    /// - Parameter folder: of all of them; nil: countersign/tuf in the user's cache.
+    init(ofUserFor repository: String, in folder: String? = nil) {
         let environment = ProcessInfo.processInfo.environment
         let home = environment["XDG_CACHE_HOME"] ?? "\(environment["HOME"] ?? ".")/.cache"
         let name = repository.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") ? $0 : "_" }
-        return "\(tufCache ?? "\(home)/countersign/tuf")/\(String(name))"
+        self.init("\(folder ?? "\(home)/countersign/tuf")/\(String(name))")
     }
 }

@@ -18,13 +18,6 @@ struct VerificationOptions: ParsableArguments {
     @OptionGroup var signatures: SignatureRepositoryOption
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
 
-    func validate() throws {
-        guard trust.isGiven else {
-            throw ValidationError(
-                "Say whom to trust, in one way: --config, --trusted-root, --client-trust-config or --tuf-url.")
-        }
-    }
-
     /// Judges what the registry serves.
     func report(
         _ predicateType: String, annotations: [String: String] = [:]

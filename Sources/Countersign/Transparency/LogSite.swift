@@ -13,6 +13,10 @@ package struct LogSite: Sendable {
     package var api: RekorAPI { client.api }
     /// The log for reading.
     package var reader: any LogReader { client }
+    /// The log for reading from one end to the other.
+    var follower: any LogFollower { client }
+    /// Whether what it says can be verified.
+    var isTrusted: Bool { verifier != nil }
 
     /// - Parameter trusting: whom to believe, and what is demanded of certificates; without it what the log says is shown
     ///   and not verified.
@@ -47,7 +51,7 @@ package struct LogSite: Sendable {
     /// The entry of an index over all trees.
     /// - Throws: ``TransparencyError/entryNotFound(log:asked:trees:)``.
     package func entry(index: Int64) async throws -> TlogEntry {
-        if api.isTiled, verifier == nil { throw TransparencyError.needsTrust(log: url) }
+        if api.isTiled, !isTrusted { throw TransparencyError.needsTrust(log: url) }
         guard let entry = try await reader.entry(index: index) else { throw try await notFound("index \(index)") }
         return entry
     }

@@ -58,7 +58,7 @@ package enum TransparencyError: Error, Sendable, Equatable {
                     ? "and that the index is the one over all trees"
                     : "that it was given an index of its own, and if the entry is seconds old, ask again")
         case .notSearchable:
-            "ask the daemon, which knows its own entries by identity, image and digest: --api URL; or by position: `countersign log get --index`"
+            "read its newest entries, or those of some indexes: --scan; ask the daemon, which knows its own entries by identity, image and digest: --api URL; or by position: `countersign log get --index`"
         case .needsTrust:
             "give the instance's trust material: --trusted-root, --config, --client-trust-config or --tuf-url"
         case .otherEntry: "keep both entries: a log that changes what it took is a matter for its operator"

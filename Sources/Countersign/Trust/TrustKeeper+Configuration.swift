@@ -58,7 +58,13 @@ extension TUFConfiguration {
     package func repository(
         http: HTTPClient, cache: (_ repository: String) -> any TUFCache
     ) throws(TrustError) -> TrustRepository {
-        let pinned = try TrustFile.bytes(root)
+        repository(from: try TrustFile.bytes(root), http: http, cache: cache)
+    }
+
+    /// The same from a pinned root that was read already.
+    func repository(
+        from pinned: [UInt8], http: HTTPClient, cache: (_ repository: String) -> any TUFCache
+    ) -> TrustRepository {
         // another pinned root is another line of trust, whatever was cached under this URL before
         let identity = "\(site.url)#\(Hex.encode(Hash.sha256(pinned)).prefix(16))"
         let folder = site.url.hasSuffix("/") ? site.url : site.url + "/"
