@@ -41,13 +41,7 @@ struct LogGetCommand: AsyncParsableCommand {
         var query = entry.query
         if let log = source.log { query.append(("log", log)) }
         let found: RecordedEntries = try await daemon.get("/v1/log-entries", query: query)
-        guard !found.entries.isEmpty else {
-            throw CommandFailure(
-                code: "rekor.entry_not_found",
-                observed:
-                    "Rekor entry not found: the daemon at \(daemon.base) made none with \(query.map { "\($0.0) \($0.1)" }.joined(separator: ", "))",
-                fix: "ask the log itself: it has everybody's entries (--rekor-url URL)", status: 1)
-        }
+        guard !found.entries.isEmpty else { throw found.notFound(at: daemon, query[...]) }
         var answers: [LogEntryAnswer] = []
         for item in found.entries {
             let whole = try await daemon.bytes("/v1/log-entries/\(item.id)")

@@ -7,27 +7,47 @@ struct LogInfoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info", abstract: "How large a log is, its root, its trees, and who signs for them.",
         discussion: """
-            With trust material the signature of each checkpoint is verified. Exit status 0 if it answers (and they verify),
-            1 if one does not.
+            With trust material the signature of each checkpoint is verified. The daemon (--api) asks no log: of each that it
+            knows, or of --log, it tells how many entries it has there, the newest checkpoint that it stored, when that was seen
+            and up to where the history is proven. Exit status 0 if there is an answer (and they verify), 1 if one does not.
             """)
 
     @OptionGroup var source: LogSourceOptions
     @OptionGroup var output: OutputOption
 
-    func validate() throws {
-        if source.api != nil { throw ValidationError("The state of a log is asked of the log: --rekor-url URL.") }
-    }
-
     func run() async throws {
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let trust = try await source.trusted()
+        if source.asksDaemon { return try await recorded(by: source.daemon(), trust) }
         let state = try await source.site(trust, http: http).state()
         switch output.output {
         case .json: try Console.json(state)
         case .text: tell(state)
         }
         if state.isJudged, !state.isVerified { throw ExitCode(1) }
+    }
+
+    /// What the daemon has stored.
+    private func recorded(by daemon: APIClient, _ trust: Trust?) async throws {
+        var known: RecordedLogs = try await daemon.get("/v1/logs")
+        if let log = source.log {
+            known.logs.removeAll { known in known.log != log && !known.entries.contains { $0.logId == log } }
+        }
+        guard !known.logs.isEmpty else {
+            throw CommandFailure(
+                code: "log.unknown", observed: "the daemon at \(daemon.base) knows no log \(source.log ?? "")",
+                fix: "ask the log itself: --rekor-url URL; `log info --api` without --log tells those that it knows",
+                status: 1)
+        }
+        if let trust { known.judge(by: trust.verifier) }
+        switch output.output {
+        case .json: try Console.json(known)
+        case .text:
+            known.tell()
+            if trust == nil { print("not verified: no trust material was given") }
+        }
+        if !known.holds { throw ExitCode(1) }
     }
 
     private func tell(_ state: LogState) {

@@ -13,7 +13,8 @@ struct LogVerifyCommand: AsyncParsableCommand {
             Of an image the entries of all its signatures and attestations are looked up, in both formats, each in the log whose
             key it names (or in the one of --rekor-url or --log): the log must still have the same body, under the newest of
             its checkpoints, and the checkpoint that the signature came with must be an earlier state of the same tree. Of an
-            index or uuid the entry itself. Needs trust material. Says nothing about whose signature it is: `countersign verify`
+            index or uuid the entry itself. The daemon (--api) asks no log: each entry that it recorded, live or put aside, is
+            held against the checkpoints that it stored and proved. Needs trust material. Says nothing about whose signature it is: `countersign verify`
             does. Exit status 0 if a log holds an entry and none denies one that it vouched for; 1 if not; 3 if the registry or
             a log could not be asked. What cannot be read, has no entry, or is in a log that was not asked is told, and decides
             nothing.
@@ -35,7 +36,6 @@ struct LogVerifyCommand: AsyncParsableCommand {
             throw ValidationError("Say what to verify: an image, --index N, or --uuid U.")
         }
         guard source.trust.isGiven else { throw Self.needsTrust }
-        if source.api != nil { throw ValidationError("It is the log that is asked: --rekor-url URL.") }
     }
 
     private static let needsTrust = ValidationError(
@@ -48,7 +48,9 @@ struct LogVerifyCommand: AsyncParsableCommand {
         let store = FileCheckpoints(
             folder: logState ?? FileCheckpoints.defaultFolder(ProcessInfo.processInfo.environment))
         let findings: [VerifyLogEntries.Finding]
-        if let reference {
+        if source.asksDaemon {
+            findings = try await recorded(by: source.daemon(), trust)
+        } else if let reference {
             findings = try await lookUp(Reference(argument: reference), trust, store, http)
         } else {
             let log = try await source.site(trust, http: http)
@@ -67,6 +69,36 @@ struct LogVerifyCommand: AsyncParsableCommand {
         }
         if !findings.holds { throw ExitCode(1) }
     }
+
+    /// The entries that the daemon recorded, against the checkpoints that it stored.
+    private func recorded(by daemon: APIClient, _ trust: Trust) async throws -> [VerifyLogEntries.Finding] {
+        var query = [("limit", "\(Self.mostRecorded)")]
+        for (name, value) in [
+            ("ref", reference), ("index", index.map(String.init)), ("uuid", uuid), ("log", source.log),
+        ] {
+            if let value { query.append((name, value)) }
+        }
+        let found: RecordedEntries = try await daemon.get("/v1/log-entries", query: query)
+        guard !found.entries.isEmpty else { throw found.notFound(at: daemon, query.dropFirst()) }
+        guard found.count <= Self.mostRecorded else {
+            throw CommandFailure(
+                code: "log.too_many", observed: "the daemon recorded \(found.count) such entries",
+                fix: "name one with --index and --log, or one image by its digest", status: 2)
+        }
+        var findings: [VerifyLogEntries.Finding] = []
+        for item in found.entries {
+            let entry = try TlogEntry(record: await daemon.bytes("/v1/log-entries/\(item.id)"), uuid: item.logUuid)
+            let known: RecordedEntryCheckpoint = try await daemon.get("/v1/log-entries/\(item.id)/checkpoint")
+            let kept = VerifyLogEntries.KeptCheckpoints(
+                note: known.stored?.note, isProven: known.stored?.provenAt != nil, seenAt: known.stored?.seenAt,
+                newest: known.newest?.note)
+            findings.append(VerifyLogEntries.look(at: entry, in: item.log, against: kept, trusting: trust.verifier))
+        }
+        return findings
+    }
+
+    /// As many as one page of the API has.
+    private static let mostRecorded = 500
 
     /// The entries of what is attached to an image.
     private func lookUp(

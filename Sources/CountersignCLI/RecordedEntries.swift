@@ -43,6 +43,17 @@ struct RecordedEntries: Codable {
     let next: Int64?
 }
 
+extension RecordedEntries {
+    /// That there is none of what was asked for.
+    func notFound(at daemon: APIClient, _ query: ArraySlice<(String, String)>) -> CommandFailure {
+        CommandFailure(
+            code: "rekor.entry_not_found",
+            observed:
+                "Rekor entry not found: the daemon at \(daemon.base) made none with \(query.map { "\($0.0) \($0.1)" }.joined(separator: ", "))",
+            fix: "ask the log itself: it has everybody's entries (--rekor-url URL)", status: 1)
+    }
+}
+
 extension TlogEntry {
     /// The entry inside the answer of `GET /v1/log-entries/{id}`.
     init(record: [UInt8], uuid: String?) throws {

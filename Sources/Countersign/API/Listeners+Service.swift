@@ -110,8 +110,9 @@ extension Listeners {
                     AlertsController(alerts: alerts, authority: authority),
                     attestations,
                     LogEntriesController(
-                        entries: LogEntryRecords(pool: pool), artifacts: records,
+                        entries: LogEntryRecords(pool: pool), logs: LogRecords(pool: pool), artifacts: records,
                         registries: configuration.registries, authority: authority),
+                    LogsController(records: LogRecords(pool: pool), authority: authority),
                     IntakeController(
                         configuration: configuration, policy: dependencies.policy, metrics: metrics,
                         authority: authority),

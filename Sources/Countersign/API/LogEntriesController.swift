@@ -2,10 +2,12 @@ import FoundationEssentials
 import Hummingbird
 import OCI
 import OpenSSL
+import Sigstore
 
 /// `GET /v1/log-entries`: our entries in the logs, by who signed, for what, when, and where they are. Newest first, by pages.
 struct LogEntriesController: RouteSet {
     let entries: LogEntryRecords
+    let logs: LogRecords
     let artifacts: ArtifactRecords
     let registries: [RegistryConfiguration]
     let authority: Authority
@@ -35,13 +37,29 @@ struct LogEntriesController: RouteSet {
                     next: page.next))
         }
         router.get("/v1/log-entries/{id}") { request, context in
-            let principal = try await authority.identify(.viewer, for: request)
-            let text = context.parameters.get("id") ?? ""
-            guard let id = Int64(text), let record = try await entries.entry(id)?.within(principal?.scope) else {
-                throw Problem(.notFound, "log_entry.unknown", "there is no log entry \(text.prefix(40))")
-            }
-            return try Response.json(LogEntryAnswer(record, isWhole: true))
+            try await Response.json(LogEntryAnswer(record(request, context), isWhole: true))
         }
+        router.get("/v1/log-entries/{id}/checkpoint") { request, context in
+            let record = try await record(request, context)
+            guard let note = (try? TlogEntry(json: record.entry))?.inclusionProof?.checkpoint,
+                let own = try? Checkpoint(note: note), let size = Int64(exactly: own.size)
+            else { return try Response.json(EntryCheckpointAnswer()) }
+            let (stored, newest) = try await logs.checkpoint(of: record.log, origin: own.origin, size: size)
+            return try Response.json(
+                EntryCheckpointAnswer(
+                    origin: own.origin, stored: stored.map(StoredCheckpointAnswer.init),
+                    newest: newest.map(StoredCheckpointAnswer.init)))
+        }
+    }
+
+    /// The entry of the path, if the caller may see it.
+    private func record(_ request: Request, _ context: ServiceContext) async throws -> LogEntryRecord {
+        let principal = try await authority.identify(.viewer, for: request)
+        let text = context.parameters.get("id") ?? ""
+        guard let id = Int64(text), let record = try await entries.entry(id)?.within(principal?.scope) else {
+            throw Problem(.notFound, "log_entry.unknown", "there is no log entry \(text.prefix(40))")
+        }
+        return record
     }
 
     private struct Answer: Encodable {
@@ -56,6 +74,16 @@ struct LogEntriesController: RouteSet {
             case count, entries, next
             case countIsCapped = "count_is_capped"
         }
+    }
+
+    /// What is stored of the checkpoint that an entry came with, and of its tree since.
+    private struct EntryCheckpointAnswer: Encodable {
+        /// Absent for an entry that brought no checkpoint.
+        var origin: String?
+        /// Of the same size. Absent if none is stored, any more or yet.
+        var stored: StoredCheckpointAnswer?
+        /// The largest of the tree that is proven.
+        var newest: StoredCheckpointAnswer?
     }
 
     private func filter(

@@ -4,7 +4,7 @@ package import Sigstore
 
 /// What the database remembers of logs: their checkpoints, and the alarms that stop signing.
 package struct LogRecords: Sendable {
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
 
     package init(pool: ConnectionPool) { self.pool = pool }
 

@@ -169,7 +169,7 @@ package struct VerifyLogEntries: Sendable {
 }
 
 extension VerifyLogEntries.Finding {
-    fileprivate init(
+    init(
         _ signature: String?, _ outcome: VerifyLogEntries.Outcome, log: String? = nil, index: Int64? = nil,
         code: String, _ observed: String
     ) {
@@ -177,7 +177,7 @@ extension VerifyLogEntries.Finding {
         (checks, failure) = ([], Failure(code: code, observed: observed))
     }
 
-    fileprivate init(_ signature: String?, _ log: String, _ index: Int64, _ checks: [LogCheck]) {
+    init(_ signature: String?, _ log: String, _ index: Int64, _ checks: [LogCheck]) {
         (self.signature, outcome, self.log, logIndex) = (signature, .verified, log, index)
         (self.checks, failure) = (checks, nil)
     }
@@ -185,7 +185,7 @@ extension VerifyLogEntries.Finding {
 
 extension VerificationError.Check {
     /// Whether it is of a signer's certificate: a log takes what anybody signed.
-    fileprivate var isOfCertificate: Bool {
+    var isOfCertificate: Bool {
         switch self {
         case .chain, .certificateValidity, .certificateTimestamp, .identity: true
         default: false

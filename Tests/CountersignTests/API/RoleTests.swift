@@ -55,6 +55,8 @@ import Testing
         case "acknowledgeAlert": ("/v1/alerts/\(work.alert)/acknowledge", nil)
         case "logEntries": ("/v1/log-entries?ref=\(reference)", nil)
         case "logEntry": ("/v1/log-entries/\(work.entry)", nil)
+        case "logEntryCheckpoint": ("/v1/log-entries/\(work.entry)/checkpoint", nil)
+        case "logs": ("/v1/logs", nil)
         case "endpoints": ("/v1/endpoints", nil)
         case "policy": ("/v1/policy", nil)
         case "upstreams": ("/v1/upstreams", nil)

@@ -31,6 +31,16 @@ extension LogEntriesController {
             .get, "/v1/log-entries/{id}", "logEntry", "One entry, with its body and proof.", access: .role(.viewer),
             reach: .filtered, parameters: [.path("id", .id, "our number for it")],
             answers: [.json(200, "the entry", .logEntry)], problems: [404: ["log_entry.unknown"]]),
+        Operation(
+            .get, "/v1/log-entries/{id}/checkpoint", "logEntryCheckpoint",
+            "What is stored of the checkpoint that an entry came with, and of its tree since.", access: .role(.viewer),
+            reach: .filtered, parameters: [.path("id", .id, "our number for it")],
+            answers: [
+                .json(
+                    200, "what is stored",
+                    .object(
+                        [:], optional: ["origin": .string, "stored": .storedCheckpoint, "newest": .storedCheckpoint]))
+            ], problems: [404: ["log_entry.unknown"]]),
     ]
 }
 
