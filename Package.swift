@@ -136,7 +136,7 @@ let package = Package(
                 "OpenSSL", "Support",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-            ], exclude: ["Intake/Fixtures", "Verification/Fixtures"], swiftSettings: strict),
+            ], exclude: ["Commands/Transcripts", "Intake/Fixtures", "Verification/Fixtures"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,7 @@
 #if DEBUG || FUZZING
     @testable import Countersign
+    import OCI
+    import OpenSSL
     import StrictJSON
 
     /// A registry as it is configured, by its name and another one.

@@ -1,5 +1,4 @@
 package import FoundationEssentials
-import OpenSSL
 import Postgres
 
 /// A log as our tables know it: nobody was asked.

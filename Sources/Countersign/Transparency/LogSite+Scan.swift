@@ -87,7 +87,7 @@ extension LogSite {
 extension EntryScan.Wanted {
     fileprivate func isMet(by body: LoggedSignature) -> Bool {
         if let identity {
-            let names = body.signers.map { signer in
+            let names = body.signers.map { (signer) -> String? in
                 if case .certificate(let certificate) = signer { try? certificate.signerIdentity() } else { nil }
             }
             guard names.contains(identity) else { return false }

@@ -221,6 +221,54 @@ import Testing
         }
     }
 
+    @Test func `what is stored of a log is told, and of the checkpoint that an entry came with`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let log = try ForkingLog()
+            log.grow(to: 3)
+            let records = LogRecords(pool: doors.queue.pool)
+            let own = try #require(try await log.checkpoints().first)
+            var logged = try Self.logged(1)
+            var entry = try TlogEntry(json: logged.entry)
+            entry.inclusionProof = .init(
+                logIndex: 1, rootHash: own.rootHash, treeSize: 3, hashes: [], checkpoint: own.note)
+            logged.entry = entry.encoded()
+            try await doors.queue.push(samplePush(sampleDigest("one")))
+            let claim = try await doors.queue.claimOne()
+            let evidence = try await doors.queue.journal.prepare(Self.prepared("one"), for: claim)
+            _ = try await doors.queue.journal.log(
+                logged, attachment: sampleAttachment("manifest"), of: evidence, for: claim)
+            let token = try await doors.token(.viewer)
+            func stored() async throws -> JSONValue {
+                let path = "/v1/log-entries/\(evidence.id)/checkpoint"
+                return try JSONValue(parsing: try await doors.get(path, token: token).body)
+            }
+            let none = try await stored()
+            #expect(none["origin"]?.text == own.origin && none["stored"] == nil && none["newest"] == nil)
+
+            let store = records.store(of: "rekor")
+            _ = try await store.record(own)
+            #expect(try await stored()["stored"]?["proven_at"] == nil)
+            log.grow(to: 9)
+            let newest = try #require(try await log.checkpoints().first)
+            _ = try await store.record(newest)
+            try await store.prove([own, newest])
+            let proven = try await stored()
+            #expect(proven["stored"]?["size"] == .number("3") && proven["stored"]?["note"]?.text == own.note)
+            #expect(proven["newest"]?["size"] == .number("9") && proven["stored"]?["proven_at"] != nil)
+
+            let answer = try JSONValue(parsing: try await doors.get("/v1/logs", token: token).body)
+            guard case .array(let logs)? = answer["logs"], let known = logs.first, logs.count == 1,
+                case .array(let trees)? = known["trees"], case .array(let entries)? = known["entries"]
+            else { throw SupportError("\(answer)") }
+            #expect(known["log"]?.text == "rekor" && known["alarm"] == nil)
+            #expect(
+                entries.map { $0["count"] } == [.number("1")] && entries.map { $0["newest_index"] } == [.number("1")])
+            #expect(trees.map { $0["newest"]?["size"] } == [.number("9")])
+            #expect(
+                trees.map { $0["proven"]?["size"] } == [.number("9")] && trees.map { $0["waiting"] } == [.number("0")])
+        }
+    }
+
     @Test func `a token that is confined sees the entries of its repositories only`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             try await Self.log("one", 11, in: doors.queue)

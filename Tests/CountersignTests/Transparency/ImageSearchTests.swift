@@ -32,6 +32,10 @@ import Testing
         let found = try await site.find(terms, limit: 10)
         #expect(Set(found.entries.map(\.kind)) == ["dsse", "hashedrekord"] && found.count == 2)
 
+        // the same by reading: what is attached here and of the other image is not looked for
+        let (wanted, unknown) = try await place.wanted(for: digest)
+        #expect(wanted.signatures.count == 2 && wanted.digests == ["\(digest)", "\(own.digest)"] && unknown.isEmpty)
+
         try await line.delete(own.digest, "blobs")
         let without = try await place.searchTerms(for: digest)
         #expect(without.terms == [.hash("\(digest)")] && without.unread.map(\.code) == ["verify.missing"])

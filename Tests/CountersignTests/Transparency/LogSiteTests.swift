@@ -162,6 +162,45 @@ import Testing
         }
     }
 
+    @Test func `either log can be read for what is wanted, and what was read is counted`() async throws {
+        try await Self.withLogs { logs in
+            for (url, log) in [(logs.url1, logs.v1), (logs.url2, logs.v2)] {
+                var entries: [TlogEntry] = []
+                for number in 0..<4 { entries.append(try await logs.enter("read \(number % 3)", in: log)) }
+                let first = try #require(entries.map(\.logIndex).min())
+                let last = try #require(entries.map(\.logIndex).max())
+                let site = try await logs.site(url)
+                var wanted = EntryScan.Wanted()
+                wanted.digests = ["sha256:\(Hex.encode(Hash.sha256(Array("read 0".utf8))))"]
+                var told: [EntryScan.Progress] = []
+                let all = EntryScan.Stretch.indexes(from: first, to: last + 1)
+                let (found, read) = try await site.scan(all, for: wanted, limit: 10) { told.append($0) }
+                #expect(read.read == last + 1 - first && read.untold == 0 && told.last == read)
+                // ECDSA signs otherwise each time: two entries of one digest
+                #expect(
+                    found.count == 2 && found.entries.map(\.logIndex) == found.entries.map(\.logIndex).sorted(by: >))
+                #expect(found.entries.allSatisfy { $0.inclusionProof != nil })
+                let one = try await site.scan(all, for: wanted, limit: 1).found
+                #expect(one.count == 2 && one.entries.map(\.logIndex) == [found.entries[0].logIndex])
+
+                wanted.digests = []
+                wanted.signatures = [try LoggedSignature(entries[1]).signatures[0]]
+                let newest = try await site.scan(.newest(10_000), for: wanted, limit: 10).found
+                #expect(newest.entries.map(\.logIndex) == [entries[1].logIndex])
+                wanted = EntryScan.Wanted()
+                wanted.identity = "nobody"
+                #expect(try await site.scan(all, for: wanted, limit: 10).found.count == 0)
+                let beyond = try await site.scan(.indexes(from: 1_000_000, to: 1_000_001), for: wanted, limit: 10)
+                #expect(beyond.read.read == 0)
+            }
+            let stranger = try await logs.site(logs.url2, trusted: false)
+            let error = await #expect(throws: TransparencyError.self) {
+                try await stranger.scan(.newest(1), for: .init(), limit: 1)
+            }
+            #expect(error?.code == "log.needs_trust")
+        }
+    }
+
     @Test func `all that the index names is counted, and one entry that the log does not serve loses no other`()
         async throws
     {

@@ -1,0 +1,114 @@
+import Curl
+import FoundationEssentials
+import Postgres
+import Sigstore
+import Support
+import Testing
+
+@testable import Countersign
+
+/// `log --api`: what the daemon's database answers, through its API.
+@Suite(
+    .enabled(if: CountersignProgram.path != nil, "the program is not built beside the tests"),
+    .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
+struct RecordedLogCommandTests {
+    private struct Daemon {
+        let stage: CommandStage
+        var transcript: Transcript
+        private let log: RekorV1
+        private let verifier: CheckpointVerifier
+
+        var records: LogRecords { LogRecords(pool: stage.line.database.pool) }
+
+        init(_ stage: CommandStage, _ doors: DoorsFixture) async throws {
+            self.stage = stage
+            let token = try await APITokens(pool: stage.line.database.pool).create(
+                name: "reader", role: .viewer, lifetime: nil)
+            transcript = try stage.transcript([
+                "api": "http://127.0.0.1:\(doors.ports[.api] ?? 0)",
+                "token": try stage.folder.write(token, to: "api-token"),
+            ])
+            let tlogs = try TrustedRoot(json: try await stage.line.lab.trustedRootJSON).tlogs
+            verifier = CheckpointVerifier(logs: { tlogs })
+            log = RekorV1(url: stage.line.rekor.url, http: SigningLine.http, route: SigningLine.route)
+        }
+
+        /// Stores the checkpoint that the entry came with, as whoever signs does.
+        func store() async throws {
+            let note = try #require(stage.entry.inclusionProof?.checkpoint)
+            _ = try await records.store(of: log.id).record(Checkpoint(note: note))
+        }
+
+        /// One look of the log watch.
+        func watch() async {
+            let watched = LogWatch.Watched(reader: log, verifier: verifier)
+            await LogWatch(
+                { [watched] }, records: records, interval: .seconds(60), metrics: LogWatchMetrics(MetricsRegistry()),
+                logger: SigningDaemon.silence
+            ).look()
+        }
+    }
+
+    private static func withDaemon(_ body: (inout Daemon) async throws -> Void) async throws {
+        let stage = try await CommandStage()
+        try await DoorsFixture.withDoors(cluster: stage.line.database.configuration) { doors in
+            var daemon = try await Daemon(stage, doors)
+            try await body(&daemon)
+        }
+    }
+
+    private static let api = ["--api", "{api}", "--token-file", "{token}"]
+
+    @Test func `log info tells the entries and the checkpoints that are stored`() async throws {
+        try await Self.withDaemon { daemon in
+            let info = ["log", "info"] + Self.api
+            try await daemon.transcript.type(info, exit: 0)
+            try await daemon.store()
+            try await daemon.transcript.type(info + ["--log", "{rekor}"], exit: 0)
+            await daemon.watch()
+            try await daemon.transcript.type(info + ["--trusted-root", "{root}"], exit: 0, [.text, .json])
+            try await daemon.transcript.type(info + ["--log", "nowhere"], exit: 1)
+            try await daemon.transcript.type(info + ["--rekor-url", "{rekor}"], exit: 2)
+            try await daemon.transcript.type(["log", "info", "--api", "{api}"], exit: 3)
+            try daemon.transcript.compare(with: "log-info-api")
+        }
+    }
+
+    @Test func `log verify holds recorded entries against the checkpoints that were stored`() async throws {
+        try await Self.withDaemon { daemon in
+            let trusting = Self.api + ["--trusted-root", "{root}"]
+            let verify = ["log", "verify", "--index", "{index}"] + trusting
+            // nothing stored, stored and not proven, proven
+            try await daemon.transcript.type(verify, exit: 1, [.text, .json])
+            try await daemon.store()
+            try await daemon.transcript.type(verify, exit: 1)
+            await daemon.watch()
+            try await daemon.transcript.type(verify, exit: 0, [.text, .json])
+            try await daemon.stage.line.database.pool.execute(
+                """
+                UPDATE countersign.log_checkpoint
+                SET note = replace(note, encode(root, 'base64'), encode(sha256('another'::bytea), 'base64'))
+                """)
+            try await daemon.transcript.type(verify, exit: 1)
+            try await daemon.transcript.type(["log", "verify", "--index", "1000000"] + trusting, exit: 1)
+            try await daemon.transcript.type(["log", "verify", "--index", "1"] + Self.api, exit: 2)
+            try daemon.transcript.compare(with: "log-verify-api")
+        }
+    }
+
+    @Test func `log get and log search show what was recorded`() async throws {
+        try await Self.withDaemon { daemon in
+            let get = ["log", "get"] + Self.api
+            let trusting = get + ["--index", "{index}", "--trusted-root", "{root}"]
+            try await daemon.transcript.type(trusting, exit: 0, [.text, .json])
+            try await daemon.transcript.type(get + ["--index", "1000000"], exit: 1)
+            try await daemon.transcript.type(get + ["--uuid", "x"], exit: 2)
+            let search = ["log", "search"] + Self.api
+            try await daemon.transcript.type(search + ["--digest", "{digest}"], exit: 0, [.text, .json])
+            try await daemon.transcript.type(search + ["--identity", "nobody"], exit: 1, [.text, .json])
+            try await daemon.transcript.type(search + ["--scan"], exit: 2)
+            try await daemon.transcript.type(["log", "search", "--api", "{api}"], exit: 3)
+            try daemon.transcript.compare(with: "log-record-api")
+        }
+    }
+}
