@@ -139,7 +139,7 @@ func samplePrepared(_ seed: String = "a") -> Evidence.Prepared {
     Evidence.Prepared(
         payload: Array("payload \(seed)".utf8), signature: Array("signature \(seed)".utf8),
         certificateChain: [[1, 2], [3]], certificateNotAfter: Date(timeIntervalSince1970: 1_800_000_000),
-        timestampToken: [9], log: "rekor", logRequest: Array("request \(seed)".utf8))
+        timestamps: [[9], [8, 7]], log: "rekor", logRequest: Array("request \(seed)".utf8))
 }
 
 func sampleLogged(_ index: Int64 = 7) -> Evidence.Logged {

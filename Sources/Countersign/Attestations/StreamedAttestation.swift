@@ -88,13 +88,15 @@ struct StreamedAttestation: Sendable {
         let signature = try await trace.stage(.sign) {
             try credential.key.sign(prehashed: digest, credential.key.algorithm.defaultScheme)
         }
-        let stamp = try await trace.stage(.timestamp) { try await signer.timestamp(signature, under: credential) }
+        let stamps = try await trace.stage(.timestamp) {
+            try await signer.timestamps(of: signature, in: .bundle, under: credential)
+        }
         // a signature over this digest is a signature over the message that has it: everything but the statement, which is
         // of our own making, is verified as that of any client would be
         try await trace.stage(.verify) {
             do {
                 try Self.verifyBeforeLogging(
-                    digest, signature, timestamp: stamp, by: credential.signer, signer, datedByLog: log.datesEntries)
+                    digest, signature, timestamps: stamps, by: credential.signer, signer, datedByLog: log.datesEntries)
             } catch {
                 await signer.identity.discard(credential)
                 throw error
@@ -103,7 +105,7 @@ struct StreamedAttestation: Sendable {
         let prepared = Evidence.Prepared(
             format: .bundle, payload: statement.head, signature: signature,
             certificateChain: credential.certificate.map { ([$0.leaf] + $0.chain).map(\.der) } ?? [],
-            certificateNotAfter: credential.certificate?.notAfter, timestampToken: stamp, log: log.id,
+            certificateNotAfter: credential.certificate?.notAfter, timestamps: stamps, log: log.id,
             logRequest: try log.request(
                 for: LogSubmission(.message(digest: digest, signature: signature), by: credential.signer)))
         let stored = try await trace.stage(.prepare) { try await journal.prepare([prepared], for: order.claim) }
@@ -187,12 +189,12 @@ struct StreamedAttestation: Sendable {
     }
 
     private static func verifyBeforeLogging(
-        _ digest: [UInt8], _ signature: [UInt8], timestamp: [UInt8]?, by submitter: LogSubmission.Signer,
+        _ digest: [UInt8], _ signature: [UInt8], timestamps: [[UInt8]], by submitter: LogSubmission.Signer,
         _ signer: Signer, datedByLog: Bool
     ) throws {
         let presented = UnverifiedBundle(
             .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
-            material(submitter), [], timestamps: timestamp.map { [$0] } ?? [])
+            material(submitter), [], timestamps: timestamps)
         try signer.trust.verifier.verifyBeforeLogging(
             presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
             by: try signer.identity.expected, expecting: nil, repositories: nil,
@@ -205,7 +207,7 @@ struct StreamedAttestation: Sendable {
         do {
             // the log may have it already: whether anybody dated it is judged with the entry
             try Self.verifyBeforeLogging(
-                digest, prepared.signature, timestamp: prepared.timestampToken, by: submitter, signer, datedByLog: true)
+                digest, prepared.signature, timestamps: prepared.timestamps, by: submitter, signer, datedByLog: true)
         } catch let error as VerificationError {
             throw SigningError.ownOutputRejected(
                 code: error.code, observed: "what was stored for the log: \(error.observed)")
@@ -225,17 +227,18 @@ struct StreamedAttestation: Sendable {
         case (nil, .key(let key)): material = .publicKey(hint: key.publicKey.hint)
         case (nil, .keyless): throw SigningError.evidenceUnusable("no certificate")
         }
-        let timestamps = prepared.timestampToken.map { [$0] } ?? []
         let message = UnverifiedBundle(
             .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: prepared.signature), material,
-            [entry], timestamps: timestamps)
+            [entry], timestamps: prepared.timestamps)
         do {
             let verified = try signer.trust.verifier.verify(
                 message, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
                 by: try signer.identity.expected)
             let envelope = Envelope(
                 payload: [], payloadType: Statement.payloadType, signatures: [.init(sig: prepared.signature)])
-            return (UnverifiedBundle(.envelope(envelope), material, [entry], timestamps: timestamps), verified)
+            return (
+                UnverifiedBundle(.envelope(envelope), material, [entry], timestamps: prepared.timestamps), verified
+            )
         } catch let error as VerificationError {
             throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
         }

@@ -64,7 +64,7 @@ package struct AuditAnchoring: Service {
         let signer = try signers.firstSigner()
         let latest = try await anchors.latest()
         if let latest, latest.bundle == nil {
-            return try await signer.services.admitted(toLog: latest.prepared.log) { try await enter(latest, signer) }
+            return try await signer.services.admitted(toLogs: [latest.prepared.log]) { try await enter(latest, signer) }
         }
         if let age = try await anchors.age(), age < interval { return }
         guard let head = try await anchors.head(), head.position > latest?.position ?? 0 else { return }
@@ -83,13 +83,14 @@ package struct AuditAnchoring: Service {
         try signer.check(log, byDigest: !document.isEnveloped)
         let credential = try await signer.identity.credential()
         let signature = try signer.sign(document, with: credential)
-        let stamp = try await signer.timestamp(signature, under: credential)
-        let presented = document.presented(signature, by: credential.signer, entry: nil, timestamp: stamp)
+        let stamps = try await signer.timestamps(of: signature, in: document.format, under: credential)
+        let presented = document.presented(signature, by: credential.signer, timestamps: stamps)
         guard case .bundle(let bundle) = presented else { throw SigningError.noLog(.bundle) }
         try signer.trust.verifier.verifyBeforeLogging(
             bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType,
             datedByLog: log.datesEntries)
-        let prepared = try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log)
+        let prepared = try signer.prepared(
+            document, signature, timestamps: stamps, by: credential, for: ChosenLogs(first: log))
         try FailPoint.anchorPrepare.before(QueueError.injected)
         let anchor = try await anchors.prepare(prepared, position: head.position, head: head.hash, since: known)
         try FailPoint.anchorPrepare.after(QueueError.injected)

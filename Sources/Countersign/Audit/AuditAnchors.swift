@@ -66,10 +66,11 @@ package struct AuditAnchors: Sendable {
                 """
                 WITH made AS (
                     INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, certificate_not_after,
-                        timestamp_token, log, log_request, identity, issuer)
+                        timestamp_token, further_timestamps, log, log_request, identity, issuer)
                     VALUES ('bundle', \(prepared.payload), \(prepared.signature), \(prepared.certificateChain)::bytea[],
-                        \(prepared.certificateNotAfter), \(prepared.timestampToken), \(prepared.log)::text,
-                        \(prepared.logRequest), \(signer?.identity)::text, \(signer?.issuer)::text)
+                        \(prepared.certificateNotAfter), \(prepared.timestamps.first),
+                        \(Array(prepared.timestamps.dropFirst()))::bytea[], \(prepared.log)::text, \(prepared.logRequest),
+                        \(signer?.identity)::text, \(signer?.issuer)::text)
                     RETURNING id)
                 INSERT INTO countersign.audit_anchor (position, head, evidence_id)
                 SELECT \(position), \(head), id FROM made
@@ -127,7 +128,7 @@ package struct AuditAnchors: Sendable {
 
     private static let columns: StaticString = """
         SELECT a.id, a.position, a.head, a.evidence_id, a.begun_at, e.payload, e.signature, e.certificate_chain,
-            e.certificate_not_after, e.timestamp_token, e.log, e.log_request, e.bundle,
+            e.certificate_not_after, e.timestamp_token, e.further_timestamps, e.log, e.log_request, e.bundle,
             e.first_missed_at
         FROM countersign.audit_anchor a JOIN countersign.evidence e ON e.id = a.evidence_id
         WHERE e.abandoned_at IS NULL
@@ -147,7 +148,7 @@ extension AuditAnchors.Anchor {
             payload: try row.decode("payload"), signature: try row.decode("signature"),
             certificateChain: try row.decode("certificate_chain"),
             certificateNotAfter: try row.decode("certificate_not_after"),
-            timestampToken: try row.decode("timestamp_token"), log: try row.decode("log"),
+            timestamps: try Evidence.timestamps(row), log: try row.decode("log"),
             logRequest: try row.decode("log_request"))
     }
 }

@@ -15,7 +15,7 @@ extension SigningServices {
 
     /// The same for what no rule is about: a bundle with an entry in that log.
     func admitted<Value>(signingForLog id: String, _ make: () async throws -> Value) async throws -> Value {
-        try await admitted(through: gates(ofLogs: [id: 1]), isUnused: { _ in false }, make)
+        try await admitted(through: gates(ofLogs: [id: 1], [.bundle]), isUnused: { _ in false }, make)
     }
 
     private func admitted<Value>(
@@ -49,20 +49,25 @@ extension SigningServices {
         }
     }
 
-    /// Each format is an entry of its log, and a timestamp.
+    /// Each format is an entry of its log, and a timestamp of each of its authorities.
     private func gates(for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) throws -> [Place] {
-        gates(ofLogs: try formats.reduce(into: [:]) { $0[try log(for: $1, of: rule).id, default: 0] += 1 })
+        let logs = try formats.reduce(into: [:]) { $0[try log(for: $1, of: rule).id, default: 0] += 1 }
+        return gates(ofLogs: logs, formats)
     }
 
     private typealias Place = (gate: DependencyGate, stage: SigningStage, uses: Int)
 
     /// - Parameter logs: the entries that each is to get.
-    private func gates(ofLogs logs: [String: Int]) -> [Place] {
+    private func gates(ofLogs logs: [String: Int], _ formats: [SignatureFormat]) -> [Place] {
         let places = logs.sorted { $0.key < $1.key }.compactMap { id, entries in
             gate(ofLog: id).map { (gate: $0, stage: SigningStage.log, uses: entries) }
         }
-        let timestamps = logs.values.reduce(0, +)
-        return places + (timestampGate.map { [(gate: $0, stage: .timestamp, uses: timestamps)] } ?? [])
+        return places
+            + authorities.enumerated().compactMap { position, authority -> Place? in
+                let timestamps = formats.count { authorities(for: $0).count > position }
+                guard let gate = authority.gate, timestamps > 0 else { return nil }
+                return (gate: gate, stage: .timestamp, uses: timestamps)
+            }
     }
 
     /// Runs `enter`, which enters in a log what an earlier attempt signed, with leave for the place of one entry.

@@ -32,7 +32,7 @@ extension Retention {
             _ = try session.execute(
                 """
                 UPDATE countersign.evidence e SET payload = '', certificate_chain = '{}', timestamp_token = NULL,
-                    log_request = '', bundle = NULL, abandoned_at = coalesce(abandoned_at, now()),
+                    further_timestamps = '{}', log_request = '', bundle = NULL, abandoned_at = coalesce(abandoned_at, now()),
                     abandon_reason = coalesce(abandon_reason, 'the artifact is gone from its registry')
                 WHERE id = ANY(\(evidence)::bigint[]) AND logged_at IS NOT NULL
                     AND NOT EXISTS (SELECT FROM countersign.evidence_target o WHERE o.evidence_id = e.id AND o.live)

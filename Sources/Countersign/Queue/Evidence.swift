@@ -36,8 +36,8 @@ package struct Evidence: Sendable {
         /// DER, leaf first; empty for a managed key.
         package var certificateChain: [[UInt8]]
         package var certificateNotAfter: Date?
-        /// RFC 3161 `TimeStampResp`, as received.
-        package var timestampToken: [UInt8]?
+        /// RFC 3161 `TimeStampResp`s, as received: one of each authority; the legacy format has room for one.
+        package var timestamps: [[UInt8]]
         /// Which log it goes to: its URL.
         package var log: String
         /// The exact request body for that log. Empty only where an entry was found, not made (``Journal/adopt(_:_:attachment:for:)``).
@@ -47,7 +47,7 @@ package struct Evidence: Sendable {
 
         package init(
             format: Format = .bundle, payload: [UInt8], signature: [UInt8], certificateChain: [[UInt8]],
-            certificateNotAfter: Date?, timestampToken: [UInt8]?, log: String, logRequest: [UInt8],
+            certificateNotAfter: Date?, timestamps: [[UInt8]], log: String, logRequest: [UInt8],
             subjects: Int = 1
         ) {
             self.format = format
@@ -55,7 +55,7 @@ package struct Evidence: Sendable {
             self.signature = signature
             self.certificateChain = certificateChain
             self.certificateNotAfter = certificateNotAfter
-            self.timestampToken = timestampToken
+            self.timestamps = timestamps
             self.log = log
             self.logRequest = logRequest
             self.subjects = subjects

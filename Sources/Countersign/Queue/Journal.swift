@@ -148,11 +148,11 @@ extension Journal {
             """
             WITH made AS (
                 INSERT INTO countersign.evidence (format, payload, signature, certificate_chain, certificate_not_after,
-                    timestamp_token, log, log_request, logged_at, log_entry, log_id, log_index, log_uuid,
-                    integrated_at, bundle, identity, issuer, subjects)
+                    timestamp_token, further_timestamps, log, log_request, logged_at, log_entry, log_id, log_index,
+                    log_uuid, integrated_at, bundle, identity, issuer, subjects)
                 VALUES (\(prepared.format.rawValue)::text, \(prepared.payload), \(prepared.signature),
-                    \(prepared.certificateChain)::bytea[], \(prepared.certificateNotAfter), \(prepared.timestampToken),
-                    \(prepared.log)::text, \(prepared.logRequest),
+                    \(prepared.certificateChain)::bytea[], \(prepared.certificateNotAfter), \(prepared.timestamps.first),
+                    \(Array(prepared.timestamps.dropFirst()))::bytea[], \(prepared.log)::text, \(prepared.logRequest),
                     CASE WHEN \(logged?.entry)::bytea IS NOT NULL THEN now() END, \(logged?.entry)::bytea,
                     \(logged?.logID)::text, \(logged?.logIndex)::bigint, \(logged?.logUUID)::text,
                     \(logged?.integratedAt)::timestamptz, \(logged?.bundle)::bytea,
@@ -201,7 +201,7 @@ extension Journal {
     private static func liveEvidence(ofTarget target: Query) -> Query {
         """
         SELECT e.id, e.format, e.payload, e.signature, e.certificate_chain, e.certificate_not_after, e.timestamp_token,
-            e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
+            e.further_timestamps, e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
             e.integrated_at, e.bundle, e.first_missed_at, e.subjects, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
         FROM countersign.evidence_target l
         JOIN countersign.evidence e ON e.id = l.evidence_id
@@ -221,7 +221,7 @@ extension Evidence {
             format: format, payload: try row.decode("payload"), signature: try row.decode("signature"),
             certificateChain: try row.decode("certificate_chain"),
             certificateNotAfter: try row.decode("certificate_not_after"),
-            timestampToken: try row.decode("timestamp_token"), log: try row.decode("log"),
+            timestamps: try Self.timestamps(row), log: try row.decode("log"),
             logRequest: try row.decode("log_request"), subjects: Int(try row.decode("subjects", as: Int32.self)))
         logged =
             try row.decode("is_logged", as: Bool.self)
@@ -237,5 +237,11 @@ extension Evidence {
                 pushedAt: try row.decode("pushed_at"), verifiedAt: try row.decode("verified_at"))
         }
         firstMissedAt = try row.decode("first_missed_at")
+    }
+
+    /// Those of a row: the first has a column of its own, as long as most evidence has one.
+    static func timestamps(_ row: Row) throws -> [[UInt8]] {
+        let first: [UInt8]? = try row.decode("timestamp_token")
+        return (first.map { [$0] } ?? []) + (try row.decode("further_timestamps", as: [[UInt8]].self))
     }
 }

@@ -33,17 +33,18 @@ extension SigningServices {
         _ services: InstanceServices, trust: TrustKeeper, http: HTTPClient, records: LogRecords?,
         dependencies: Dependencies?, retired: RetiredLogs
     ) {
-        let authority = services.timestampAuthorities.first
-        let gate = authority.flatMap { dependencies?.gate(.tsa, $0.url) }
         self.init(
             logs: services.logs.map { log in
                 let gate = dependencies?.gate(.rekor, log.upstream.url)
                 let http = gate.map { http.gated(by: $0) } ?? http
                 return Log(name: log.name, client: log.client(trust, http: http, records: records), gate: gate)
             },
-            timestamps: authority.map {
-                TimestampClient(url: $0.url, http: gate.map { http.gated(by: $0) } ?? http, route: $0.route)
-            }, timestampGate: gate, retired: retired)
+            authorities: services.timestampAuthorities.map { authority in
+                let gate = dependencies?.gate(.tsa, authority.url)
+                let http = gate.map { http.gated(by: $0) } ?? http
+                return Authority(
+                    client: TimestampClient(url: authority.url, http: http, route: authority.route), gate: gate)
+            }, retired: retired)
     }
 }
 

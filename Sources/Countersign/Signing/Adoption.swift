@@ -52,7 +52,7 @@ struct Adoption: Sendable {
             if case .certificate(let leaf) = bundle.material { chain = [leaf] }
             let signed = try prepared(
                 .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
-                timestamp: bundle.timestamps.first, order, subjects: Self.subjects(of: envelope))
+                timestamps: bundle.timestamps, order, subjects: Self.subjects(of: envelope))
             for carrier in candidate.carriers {
                 let manifest = try await order.place.registry.manifest(name, carrier.manifest.digest)
                 let found = Found(
@@ -80,7 +80,8 @@ struct Adoption: Sendable {
             let found = Found(
                 prepared: try prepared(
                     .legacy, payload: Self.signed(legacy), signature: legacy.signature,
-                    chain: legacy.certificate.map { [$0.der] } ?? [], timestamp: legacy.timestamp, order),
+                    chain: legacy.certificate.map { [$0.der] } ?? [],
+                    timestamps: legacy.timestamp.map { [$0] } ?? [], order),
                 logged: Evidence.Logged(entry, bundle: nil),
                 attachment: Evidence.Attachment(
                     manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest))
@@ -158,12 +159,12 @@ struct Adoption: Sendable {
 
     /// The parts of a published signature as evidence. The request is not known any more and not needed: the entry is there.
     private func prepared(
-        _ format: SignatureFormat, payload: [UInt8], signature: [UInt8], chain: [[UInt8]], timestamp: [UInt8]?,
+        _ format: SignatureFormat, payload: [UInt8], signature: [UInt8], chain: [[UInt8]], timestamps: [[UInt8]],
         _ order: SigningOrder, subjects: Int = 1
     ) throws -> Evidence.Prepared {
         Evidence.Prepared(
             format: format, payload: payload, signature: signature, certificateChain: chain, certificateNotAfter: nil,
-            timestampToken: timestamp, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [],
+            timestamps: timestamps, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [],
             subjects: subjects)
     }
 

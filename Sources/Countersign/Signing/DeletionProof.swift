@@ -78,7 +78,7 @@ struct DeletionProof: Sendable {
 
 extension SigningServices {
     /// For those who only look at what was signed.
-    fileprivate static var none: SigningServices { SigningServices(logs: [], timestamps: nil) }
+    fileprivate static var none: SigningServices { SigningServices(logs: [], authorities: []) }
 }
 
 extension PublishedAttachment {

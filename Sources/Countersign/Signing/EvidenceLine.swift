@@ -62,9 +62,9 @@ package struct EvidenceLine: Sendable {
         var prepared: [Evidence.Prepared] = []
         for (document, log) in places {
             prepared.append(
-                try await sign(document, by: signer, with: credential, for: log, trace) { signature, stamp in
+                try await sign(document, by: signer, with: credential, for: log, trace) { signature, stamps in
                     try await signer.verifyBeforeLogging(
-                        document, signature, timestamp: stamp, by: credential, for: order, in: log)
+                        document, signature, timestamps: stamps, by: credential, for: order, in: log)
                 })
         }
         let signed = prepared
@@ -74,14 +74,14 @@ package struct EvidenceLine: Sendable {
     /// One document, signed and timestamped in memory, and verified as far as it can be before a log has it.
     func sign(
         _ document: SignedDocument, by signer: Signer, with credential: Credential, for log: any TransparencyLog,
-        _ trace: AttemptTrace, verifying verify: ([UInt8], [UInt8]?) async throws -> Void
+        _ trace: AttemptTrace, verifying verify: ([UInt8], [[UInt8]]) async throws -> Void
     ) async throws -> Evidence.Prepared {
         let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
-        let stamp = try await trace.stage(.timestamp) {
-            try await signer.timestamp(document.stamped(signature), under: credential)
+        let stamps = try await trace.stage(.timestamp) {
+            try await signer.timestamps(of: document.stamped(signature), in: document.format, under: credential)
         }
-        try await trace.stage(.verify) { try await verify(signature, stamp) }
-        return try signer.prepared(document, signature, timestamp: stamp, by: credential, for: log)
+        try await trace.stage(.verify) { try await verify(signature, stamps) }
+        return try signer.prepared(document, signature, timestamps: stamps, by: credential, for: log)
     }
 
     /// Evidence with its log entry, verified: stored before, or entered in its log now.

@@ -53,9 +53,9 @@ struct GroupLine: Sendable {
         let log = try signer.log(for: document, of: rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared = try await line.sign(document, by: signer, with: credential, for: log, trace) {
-            signature, stamp in
+            signature, stamps in
             try await signer.verifyBeforeLogging(
-                document, signature, timestamp: stamp, by: credential, for: members, in: log)
+                document, signature, timestamps: stamps, by: credential, for: members, in: log)
         }
         prepared.subjects = members.count
         let evidence = prepared
@@ -158,13 +158,13 @@ struct GroupLine: Sendable {
 extension Signer {
     /// All that can be verified of a group's statement before the log has it, for each member.
     fileprivate func verifyBeforeLogging(
-        _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
+        _ document: SignedDocument, _ signature: [UInt8], timestamps: [[UInt8]], by credential: Credential,
         for members: [GroupMember], in log: any TransparencyLog
     ) async throws {
         do {
             guard
                 case .bundle(let bundle) = document.presented(
-                    signature, by: credential.signer, entry: nil, timestamp: timestamp)
+                    signature, by: credential.signer, entry: nil, timestamps: timestamps)
             else { throw SigningError.evidenceUnusable("a group is signed in the bundle format only") }
             try trust.verifier.verifyBeforeLogging(
                 bundle, members: try members.map { try $0.verified() }, by: try identity.expected,

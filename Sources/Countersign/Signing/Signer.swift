@@ -34,7 +34,7 @@ package struct Signer: Sendable {
     /// time only, also under a key.
     /// - Throws: ``SigningError/noTimestamp(log:)``, `SigstoreError` of code `identity.key`.
     func check(_ log: any TransparencyLog, byDigest: Bool) throws {
-        guard log.datesEntries || services.timestamps != nil else { throw SigningError.noTimestamp(log: log.id) }
+        guard log.datesEntries || !services.authorities.isEmpty else { throw SigningError.noTimestamp(log: log.id) }
         if case .key(let key) = identity.means {
             try key.checkLoggable(in: log.api, byDigest: byDigest)
         }
@@ -45,26 +45,35 @@ package struct Signer: Sendable {
         try credential.key.sign(document.message)
     }
 
-    /// Timestamps a signature (the bytes that its format has stamped), and refuses a time at which the certificate does not
-    /// hold: every verifier would. nil where no timestamp authority is in use.
-    func timestamp(_ stamped: [UInt8], under credential: Credential) async throws -> [UInt8]? {
-        guard let timestamps = services.timestamps else { return nil }
-        let response = try await timestamps.timestamp(stamped)
-        guard let leaf = credential.certificate?.leaf else { return response }
+    /// Timestamps a signature (the bytes that its format has stamped), by every authority that is in use for its format, and
+    /// refuses a time at which the certificate does not hold: every verifier would.
+    func timestamps(
+        of stamped: [UInt8], in format: SignatureFormat, under credential: Credential
+    ) async throws -> [[UInt8]] {
+        var responses: [[UInt8]] = []
+        for authority in services.authorities(for: format) {
+            let response = try await authority.client.timestamp(stamped)
+            try await check(response, under: credential)
+            responses.append(response)
+        }
+        return responses
+    }
+
+    private func check(_ response: [UInt8], under credential: Credential) async throws {
+        guard let leaf = credential.certificate?.leaf else { return }
         let time = try TimestampResponse(der: response).token?.time ?? .distantPast
         guard leaf.notBefore <= time, time <= leaf.notAfter else {
             await identity.discard(credential)
             throw SigningError.clockSkew(authority: time, notBefore: leaf.notBefore, notAfter: leaf.notAfter)
         }
-        return response
     }
 
     /// All that can be verified before the log has it: nothing enters a public log that could not be published.
     func verifyBeforeLogging(
-        _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
+        _ document: SignedDocument, _ signature: [UInt8], timestamps: [[UInt8]], by credential: Credential,
         for order: SigningOrder, in log: any TransparencyLog
     ) async throws {
-        let presented = document.presented(signature, by: credential.signer, entry: nil, timestamp: timestamp)
+        let presented = document.presented(signature, by: credential.signer, entry: nil, timestamps: timestamps)
         do { try verifyBeforeLogging(presented, for: order, datedByLog: log.datesEntries) } catch {
             await identity.discard(credential)
             throw error
@@ -89,13 +98,13 @@ package struct Signer: Sendable {
 
     /// Everything that is about to become public, in the form that is committed first.
     func prepared(
-        _ document: SignedDocument, _ signature: [UInt8], timestamp: [UInt8]?, by credential: Credential,
+        _ document: SignedDocument, _ signature: [UInt8], timestamps: [[UInt8]], by credential: Credential,
         for log: any TransparencyLog
     ) throws -> Evidence.Prepared {
         Evidence.Prepared(
             format: document.format, payload: document.payload, signature: signature,
             certificateChain: credential.certificate.map { ([$0.leaf] + $0.chain).map(\.der) } ?? [],
-            certificateNotAfter: credential.certificate?.notAfter, timestampToken: timestamp, log: log.id,
+            certificateNotAfter: credential.certificate?.notAfter, timestamps: timestamps, log: log.id,
             logRequest: try log.request(for: document.submission(signature, by: credential.signer)))
     }
 
@@ -103,7 +112,7 @@ package struct Signer: Sendable {
     /// neither the log nor an authority said when.
     func isNeverVerified(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
         guard entry.integratedTime > 0 else {
-            return prepared.timestampToken == nil && services.log(id: prepared.log)?.datesEntries == false
+            return prepared.timestamps.isEmpty && services.log(id: prepared.log)?.datesEntries == false
         }
         guard let der = prepared.certificateChain.first else { return false }
         return
@@ -115,7 +124,7 @@ package struct Signer: Sendable {
     func presented(_ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind) throws -> PresentedForm {
         SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
             .presented(
-                prepared.signature, by: try submitter(of: prepared), entry: entry, timestamp: prepared.timestampToken)
+                prepared.signature, by: try submitter(of: prepared), entry: entry, timestamps: prepared.timestamps)
     }
 
     /// The whole verification that any client would do, and the two things that only ours does: the claim must be about

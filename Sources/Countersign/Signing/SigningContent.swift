@@ -68,7 +68,7 @@ package struct SignedDocument: Sendable {
         Envelope(payload: payload, payloadType: Statement.payloadType, signatures: [.init(sig: signature)])
     }
 
-    /// What the timestamp authority gets: the raw signature, but for a legacy attestation its whole layer, since that is
+    /// What a timestamp authority gets: the raw signature, but for a legacy attestation its whole layer, since that is
     /// what cosign compares (``LegacySignature/stamped``).
     func stamped(_ signature: [UInt8]) -> [UInt8] {
         format == .legacy && kind == .attestation ? envelope(signature).encoded() : signature
@@ -85,7 +85,7 @@ package struct SignedDocument: Sendable {
     /// The signature as its readers will meet it: the same parts, the same bytes.
     /// - Parameter entry: nil before it is logged.
     func presented(
-        _ signature: [UInt8], by signer: LogSubmission.Signer, entry: TlogEntry?, timestamp: [UInt8]?
+        _ signature: [UInt8], by signer: LogSubmission.Signer, entry: TlogEntry?, timestamps: [[UInt8]]
     ) -> PresentedForm {
         switch format {
         case .bundle:
@@ -97,14 +97,14 @@ package struct SignedDocument: Sendable {
             return .bundle(
                 UnverifiedBundle(
                     .envelope(envelope(signature)), material, entry.map { [$0] } ?? [],
-                    timestamps: timestamp.map { [$0] } ?? []))
+                    timestamps: timestamps))
         case .legacy:
             let certificate: Certificate? =
                 if case .certificate(let certificate) = signer { certificate } else { nil }
             return .legacy(
                 LegacySignature(
                     isEnveloped ? .envelope(envelope(signature)) : .payload(payload, signature: signature),
-                    certificate: certificate, entry: entry, timestamp: timestamp))
+                    certificate: certificate, entry: entry, timestamp: timestamps.first))
         }
     }
 }

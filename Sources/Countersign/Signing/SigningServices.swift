@@ -1,13 +1,11 @@
 package import Sigstore
 
-/// The logs and the timestamp authority in use.
+/// The logs and the timestamp authorities in use.
 package struct SigningServices: Sendable {
     /// In the order of preference.
     package let logs: [Log]
-    /// nil only where every log in use dates its entries itself.
-    package let timestamps: TimestampClient?
-    /// Before the authority; nil: nobody counts what it is asked.
-    let timestampGate: DependencyGate?
+    /// Each timestamps every bundle; none only where every log in use dates its entries itself.
+    package let authorities: [Authority]
     /// Where an entry is looked for that was prepared for a log of former days; nil: no instance tells which those are.
     let retired: RetiredLogs?
 
@@ -25,13 +23,27 @@ package struct SigningServices: Sendable {
         }
     }
 
-    package init(
-        logs: [Log], timestamps: TimestampClient?, timestampGate: DependencyGate? = nil, retired: RetiredLogs? = nil
-    ) {
+    /// A timestamp authority.
+    package struct Authority: Sendable {
+        let client: TimestampClient
+        /// Before it; nil: nobody counts what it is asked.
+        let gate: DependencyGate?
+
+        package init(client: TimestampClient, gate: DependencyGate? = nil) {
+            self.client = client
+            self.gate = gate
+        }
+    }
+
+    package init(logs: [Log], authorities: [Authority], retired: RetiredLogs? = nil) {
         self.logs = logs
+        self.authorities = authorities
         self.retired = retired
-        self.timestamps = timestamps
-        self.timestampGate = timestampGate
+    }
+
+    /// Who timestamps a signature of this format. The legacy format has room for one timestamp: there it is the first.
+    func authorities(for format: SignatureFormat) -> [Authority] {
+        format == .bundle ? authorities : Array(authorities.prefix(1))
     }
 
     /// The log for new signatures of this format: the one that the rule names, else the first. The legacy format has room

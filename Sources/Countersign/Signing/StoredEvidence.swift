@@ -21,7 +21,7 @@ extension Signer {
         do {
             try verify(
                 document.presented(
-                    prepared.signature, by: signer, entry: nil, timestamp: prepared.timestampToken))
+                    prepared.signature, by: signer, entry: nil, timestamps: prepared.timestamps))
         } catch let error as VerificationError {
             throw SigningError.ownOutputRejected(
                 code: error.code, observed: "what was stored for the log: \(error.observed)")

@@ -5,7 +5,7 @@ import Sigstore
 /// is judged when it is read; what a signing configuration names is known, and changes, only while we run.
 extension Configuration {
     /// - Parameter keys: those of our own, by the name of their identity.
-    /// - Throws: ``TrustError/several(_:wanted:)``, ``TrustError/unsignable(rule:_:)`` of the first rule.
+    /// - Throws: ``TrustError/several(_:wanted:atMost:)``, ``TrustError/unsignable(rule:_:)`` of the first rule.
     func check(
         _ services: InstanceServices, of signingConfig: SigningConfig?, keys: [String: ManagedKey] = [:], at now: Date
     ) throws(TrustError) {
@@ -15,8 +15,8 @@ extension Configuration {
 }
 
 extension SigstoreConfiguration {
-    /// Of what is left to the signing configuration it may want one for each signature: an evidence has one log entry and
-    /// one timestamp. Fewer than are wanted would be less than verifiers of that instance may ask for.
+    /// Of what is left to the signing configuration it may want several for each signature, but not more than a bundle may have
+    /// that is still read. Fewer than are wanted would be less than verifiers of that instance may ask for.
     func checkSelection(of signingConfig: SigningConfig, at now: Date) throws(TrustError) {
         let (logs, authorities): (Int, Int)
         do throws(SigstoreError) {
@@ -25,8 +25,9 @@ extension SigstoreConfiguration {
         } catch {
             throw .noService(error.observed)
         }
-        guard logs <= 1 else { throw .several("log entries", wanted: logs) }
-        guard authorities <= 1 else { throw .several("timestamps", wanted: authorities) }
+        guard logs <= 1 else { throw .several("log entries", wanted: logs, atMost: 1) }
+        let most = UnverifiedBundle.maxEntries
+        guard authorities <= most else { throw .several("timestamps", wanted: authorities, atMost: most) }
     }
 
     /// Whether a rule can be signed as it says: its identity, its log, each of its formats.

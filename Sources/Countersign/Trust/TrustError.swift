@@ -15,8 +15,8 @@ package enum TrustError: Error, Sendable, Equatable {
     case noService(String)
     /// A rule of the policy cannot be signed with the services there are.
     case unsignable(rule: String, String)
-    /// The signing configuration wants several of a kind for each signature.
-    case several(String, wanted: Int)
+    /// The signing configuration wants more of a kind for each signature than it may have.
+    case several(String, wanted: Int, atMost: Int)
     /// A service of the signing configuration writes to a public log.
     case publicLog(String)
 
@@ -43,8 +43,8 @@ package enum TrustError: Error, Sendable, Equatable {
             "\(origin): \(role) expired at \(end.formatted(.iso8601)) and no newer one could be had"
         case .noService(let why): why
         case .unsignable(let rule, let why): "the policy's rule '\(rule)' \(why)"
-        case .several(let kind, let wanted):
-            "the signing configuration wants \(wanted) \(kind) for each signature; this daemon makes one"
+        case .several(let kind, let wanted, let most):
+            "the signing configuration wants \(wanted) \(kind) for each signature; it may have \(most)"
         case .publicLog(let host):
             "\(host), which the signing configuration names, writes to a public log: names of repositories and identities "
                 + "become public for ever"
@@ -60,7 +60,7 @@ package enum TrustError: Error, Sendable, Equatable {
         case .noService: "name the service under sigstore, or use the instance's current signing configuration"
         case .unsignable: "name the service under sigstore, give the identity another key, or change the rule"
         case .several:
-            "name the one that is to be used under sigstore (logs, timestamp_authority), or have the instance select ANY"
+            "name the one that is to be used under sigstore (logs, timestamp_authority), or have the instance select fewer"
         case .publicLog: "set sigstore.public_log: acknowledged if that is meant"
         }
     }

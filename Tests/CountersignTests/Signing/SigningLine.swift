@@ -73,6 +73,8 @@ struct SigningLine: Sendable {
         var demands = Verifier.Demands.standard
         var settings = Self.patient
         var isTimestamped = true
+        /// Authorities beside the line's own.
+        var furtherAuthorities: [FaultRelay] = []
         var signatureRepository: String?
         /// As whom manifests are deleted.
         var deletion: RegistryConfiguration.Credentials?
@@ -144,10 +146,12 @@ struct SigningLine: Sendable {
                         ? try rekorV2(endpoints, root) : rekorV1(dependencies?.gate(.rekor, rekor.url)),
                     gate: dependencies?.gate(.rekor, rekor.url))
             ],
-            timestamps: setup.isTimestamped
-                ? TimestampClient(
-                    url: tsa.url + "/api/v1/timestamp", http: Self.http(dependencies?.gate(.tsa, tsa.url)),
-                    route: Self.route) : nil, timestampGate: dependencies?.gate(.tsa, tsa.url))
+            authorities: (setup.isTimestamped ? [tsa] + setup.furtherAuthorities : []).map { authority in
+                let gate = dependencies?.gate(.tsa, authority.url)
+                return .init(
+                    client: TimestampClient(
+                        url: authority.url + "/api/v1/timestamp", http: Self.http(gate), route: Self.route), gate: gate)
+            })
         let signers = Signers(
             identities: [identity],
             trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root), demanding: setup.demands)),
