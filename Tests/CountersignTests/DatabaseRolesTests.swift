@@ -94,7 +94,7 @@ extension QueueFixture {
             "INSERT INTO countersign.api_token (name, role, hash) VALUES ('x', 'admin', '')",
             "UPDATE countersign.api_token SET role = 'admin'", "UPDATE countersign.api_token SET revoked_at = NULL",
             "DELETE FROM countersign.api_token", "DELETE FROM countersign.evidence",
-            "DELETE FROM countersign.evidence_target",
+            "DELETE FROM countersign.evidence_target", "DELETE FROM countersign.further_entry",
             "DELETE FROM countersign.attestation", "DELETE FROM countersign.repository",
             "DELETE FROM countersign.alert", "UPDATE countersign.log_alarm SET cleared_at = now()",
             "SELECT countersign.clear_log_alarm('https://log.example', 'me')",

@@ -214,13 +214,13 @@ import Testing
                 """)
         }
         let evidence = try await fixture.journal.prepare(samplePrepared(), for: try await fixture.claimOne())
-        #expect(try await fixture.journal.sizeOfLog(before: evidence) == 0)
+        #expect(try await fixture.journal.sizeOfLog(evidence.prepared.log, before: evidence) == 0)
         try await see(7, in: evidence.prepared.log)
         try await see(8, in: evidence.prepared.log)
         try await see(900, in: "another")
-        #expect(try await fixture.journal.sizeOfLog(before: evidence) == 0, "seen afterwards")
+        #expect(try await fixture.journal.sizeOfLog(evidence.prepared.log, before: evidence) == 0, "seen afterwards")
         try await fixture.pool.execute(
             "UPDATE countersign.log_checkpoint SET seen_at = now() - interval '1 hour' WHERE size <> 8")
-        #expect(try await fixture.journal.sizeOfLog(before: evidence) == 7)
+        #expect(try await fixture.journal.sizeOfLog(evidence.prepared.log, before: evidence) == 7)
     }
 }

@@ -20,7 +20,9 @@ struct StreamedAttestation: Sendable {
     func takes(_ rule: PolicyConfiguration.Rule) throws -> Bool {
         guard rule.formats == [.bundle] else { return false }
         let signer = try signers.signer(for: rule)
-        guard try !signer.services.log(for: .bundle, of: rule).datesEntries else { return false }
+        guard try !signer.services.logs(for: .bundle, of: rule).all.contains(where: \.datesEntries) else {
+            return false
+        }
         switch signer.identity.means {
         case .keyless: return true
         case .key(let key): return key.key.algorithm.defaultScheme.isOverSHA256
@@ -79,8 +81,10 @@ struct StreamedAttestation: Sendable {
         _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder, _ signer: Signer,
         _ trace: AttemptTrace
     ) async throws -> Evidence {
-        let log = try signer.services.log(for: .bundle, of: order.rule)
-        do { try signer.check(log, byDigest: true) } catch { throw StageFailure(stage: .log, underlying: error) }
+        let logs = try signer.services.logs(for: .bundle, of: order.rule)
+        do { for log in logs.all { try signer.check(log, byDigest: true) } } catch {
+            throw StageFailure(stage: .log, underlying: error)
+        }
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         guard credential.key.algorithm.defaultScheme.isOverSHA256 else {
             throw SigningError.evidenceUnusable("a \(credential.key.algorithm) key does not sign over SHA-256")
@@ -96,18 +100,20 @@ struct StreamedAttestation: Sendable {
         try await trace.stage(.verify) {
             do {
                 try Self.verifyBeforeLogging(
-                    digest, signature, timestamps: stamps, by: credential.signer, signer, datedByLog: log.datesEntries)
+                    digest, signature, timestamps: stamps, by: credential.signer, signer,
+                    datedByLog: logs.dateEntries)
             } catch {
                 await signer.identity.discard(credential)
                 throw error
             }
         }
+        let submission = LogSubmission(.message(digest: digest, signature: signature), by: credential.signer)
         let prepared = Evidence.Prepared(
             format: .bundle, payload: statement.head, signature: signature,
             certificateChain: credential.certificate.map { ([$0.leaf] + $0.chain).map(\.der) } ?? [],
-            certificateNotAfter: credential.certificate?.notAfter, timestamps: stamps, log: log.id,
-            logRequest: try log.request(
-                for: LogSubmission(.message(digest: digest, signature: signature), by: credential.signer)))
+            certificateNotAfter: credential.certificate?.notAfter, timestamps: stamps,
+            log: logs.first.id, logRequest: try logs.first.request(for: submission),
+            further: try logs.further(of: submission))
         let stored = try await trace.stage(.prepare) { try await journal.prepare([prepared], for: order.claim) }
         guard let evidence = stored.first else { throw SigningError.evidenceUnusable("nothing was stored") }
         return evidence
@@ -115,33 +121,33 @@ struct StreamedAttestation: Sendable {
 
     private func entered(
         _ evidence: Evidence, _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
-    ) async throws -> TlogEntry {
-        try await trace.stage(.log, { ["tlog.index": "\($0.logIndex)"] }) {
+    ) async throws -> Evidence.Entered {
+        try await trace.stage(.log, { ["tlog.index": "\($0.entry.logIndex)"] }) {
             try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
                 evidence, order.claim)
         }
     }
 
     private func logged(
-        _ prepared: Evidence, _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder,
+        _ begun: Evidence, _ statement: StreamedStatement, _ digest: [UInt8], _ order: SigningOrder,
         _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Logged {
         // another attempt was faster, under another rule: the next one finds what that has begun
-        guard prepared.prepared.payload == statement.head else {
+        guard begun.prepared.payload == statement.head else {
             throw SigningError.evidenceUnusable("the statement is not the one that was signed")
         }
-        let entry: TlogEntry
-        if let known = prepared.logged {
-            entry = try TlogEntry(json: known.entry)
+        let (prepared, entry): (Evidence, TlogEntry)
+        if let known = begun.logged {
+            (prepared, entry) = (begun, try TlogEntry(json: known.entry))
         } else {
-            if !prepared.isAdmitted {
-                try await trace.stage(.verify) { try verifyStored(prepared.prepared, digest, signer) }
+            if !begun.isAdmitted {
+                try await trace.stage(.verify) { try verifyStored(begun.prepared, digest, signer) }
             }
-            entry =
-                prepared.isAdmitted
-                ? try await entered(prepared, order, signer, trace)
-                : try await signer.services.admitted(toLog: prepared.prepared.log) {
-                    try await entered(prepared, order, signer, trace)
+            (prepared, entry) =
+                begun.isAdmitted
+                ? try await entered(begun, order, signer, trace)
+                : try await signer.services.admitted(toLogs: begun.prepared.pendingLogs) {
+                    try await entered(begun, order, signer, trace)
                 }
         }
         return try await trace.stage(.verify) {
@@ -178,69 +184,14 @@ struct StreamedAttestation: Sendable {
         do {
             return try verify(evidence.prepared, entry, digest, signer)
         } catch let error as SigningError {
-            if case .ownOutputRejected(_, let observed) = error, evidence.logged == nil,
-                try signer.isNeverVerified(evidence.prepared, entry)
-            {
+            guard case .ownOutputRejected(_, let observed) = error, evidence.logged == nil else { throw error }
+            if try signer.isNeverVerified(evidence.prepared, entry) {
                 try await journal.abandon(
                     evidence, reason: observed, entry: Evidence.Logged(entry, bundle: nil), for: claim)
+            } else {
+                try await journal.forgetFurther(of: evidence, for: claim)
             }
             throw error
-        }
-    }
-
-    private static func verifyBeforeLogging(
-        _ digest: [UInt8], _ signature: [UInt8], timestamps: [[UInt8]], by submitter: LogSubmission.Signer,
-        _ signer: Signer, datedByLog: Bool
-    ) throws {
-        let presented = UnverifiedBundle(
-            .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature),
-            material(submitter), [], timestamps: timestamps)
-        try signer.trust.verifier.verifyBeforeLogging(
-            presented, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
-            by: try signer.identity.expected, expecting: nil, repositories: nil,
-            datedByLog: datedByLog)
-    }
-
-    /// What an earlier attempt left behind, before the log gets it (``Signer/verifyStored(_:_:by:)``).
-    private func verifyStored(_ prepared: Evidence.Prepared, _ digest: [UInt8], _ signer: Signer) throws {
-        let submitter = try signer.submitter(of: prepared)
-        do {
-            // the log may have it already: whether anybody dated it is judged with the entry
-            try Self.verifyBeforeLogging(
-                digest, prepared.signature, timestamps: prepared.timestamps, by: submitter, signer, datedByLog: true)
-        } catch let error as VerificationError {
-            throw SigningError.ownOutputRejected(
-                code: error.code, observed: "what was stored for the log: \(error.observed)")
-        }
-        try signer.verifyRequest(
-            of: prepared, LogSubmission(.message(digest: digest, signature: prepared.signature), by: submitter))
-    }
-
-    /// The complete verification of signature, time, identity and log entry, over the digest of the message.
-    /// - Returns: the bundle to be published, its payload left out.
-    func verify(
-        _ prepared: Evidence.Prepared, _ entry: TlogEntry, _ digest: [UInt8], _ signer: Signer
-    ) throws -> (UnverifiedBundle, VerifiedSignature) {
-        let material: UnverifiedBundle.Material
-        switch (prepared.certificateChain.first, signer.identity.means) {
-        case (let leaf?, _): material = .certificate(leaf)
-        case (nil, .key(let key)): material = .publicKey(hint: key.publicKey.hint)
-        case (nil, .keyless): throw SigningError.evidenceUnusable("no certificate")
-        }
-        let message = UnverifiedBundle(
-            .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: prepared.signature), material,
-            [entry], timestamps: prepared.timestamps)
-        do {
-            let verified = try signer.trust.verifier.verify(
-                message, artifact: try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest)),
-                by: try signer.identity.expected)
-            let envelope = Envelope(
-                payload: [], payloadType: Statement.payloadType, signatures: [.init(sig: prepared.signature)])
-            return (
-                UnverifiedBundle(.envelope(envelope), material, [entry], timestamps: prepared.timestamps), verified
-            )
-        } catch let error as VerificationError {
-            throw SigningError.ownOutputRejected(code: error.code, observed: error.observed)
         }
     }
 
@@ -270,13 +221,6 @@ struct StreamedAttestation: Sendable {
             try FailPoint.recordPush.before(QueueError.injected)
             try await journal.published(logged.evidence.evidence, for: order.claim)
             try FailPoint.recordPush.after(QueueError.injected)
-        }
-    }
-
-    private static func material(_ signer: LogSubmission.Signer) -> UnverifiedBundle.Material {
-        switch signer {
-        case .certificate(let certificate): .certificate(certificate.der)
-        case .publicKey(let key): .publicKey(hint: key.hint)
         }
     }
 }

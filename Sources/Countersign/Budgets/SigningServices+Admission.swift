@@ -49,10 +49,10 @@ extension SigningServices {
         }
     }
 
-    /// Each format is an entry of its log, and a timestamp of each of its authorities.
+    /// Each format is an entry in each of its logs, and a timestamp of each of its authorities.
     private func gates(for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) throws -> [Place] {
-        let logs = try formats.reduce(into: [:]) { $0[try log(for: $1, of: rule).id, default: 0] += 1 }
-        return gates(ofLogs: logs, formats)
+        let entries = try formats.flatMap { try logs(for: $0, of: rule).all.map(\.id) }
+        return gates(ofLogs: entries.reduce(into: [:]) { $0[$1, default: 0] += 1 }, formats)
     }
 
     private typealias Place = (gate: DependencyGate, stage: SigningStage, uses: Int)
@@ -70,13 +70,14 @@ extension SigningServices {
             }
     }
 
-    /// Runs `enter`, which enters in a log what an earlier attempt signed, with leave for the place of one entry.
-    func admitted<Value>(toLog id: String, _ enter: () async throws -> Value) async throws -> Value {
-        let admission = try await gate(ofLog: id)?.admit(at: .log, uses: 1)
+    /// Runs `enter`, which enters in logs what an earlier attempt signed, with leave for the place of one entry in each.
+    func admitted<Value>(toLogs ids: [String], _ enter: () async throws -> Value) async throws -> Value {
+        var admissions: [DependencyGate.Admission] = []
         do {
+            for gate in ids.compactMap(gate(ofLog:)) { admissions.append(try await gate.admit(at: .log, uses: 1)) }
             return try await enter()
         } catch {
-            await [admission].compactMap(\.self).forgo()
+            await admissions.forgo()
             throw error
         }
     }

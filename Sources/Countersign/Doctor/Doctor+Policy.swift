@@ -15,7 +15,9 @@ extension Doctor {
             findings.append(
                 await look("service selection", fix: "see the instance's signing configuration") {
                     try sigstore.checkSelection(of: config, at: Date())
-                    return .good("the signing configuration wants one log entry, and one timestamp at most")
+                    return .good(
+                        "a bundle gets \(services.entriesPerBundle) log entries and "
+                            + "\(services.timestampAuthorities.count) timestamps")
                 })
         }
         for rule in configuration.policy.rules where rule.effect == .sign {
@@ -23,7 +25,7 @@ extension Doctor {
                 await look("rule \(rule.name)", fix: "see the rule's formats, identity and log") {
                     try sigstore.check(rule, services, keys)
                     let formats = rule.formats.map { format in
-                        "\(format.rawValue) in \(services.log(for: format, of: rule)?.name ?? "")"
+                        "\(format.rawValue) in \(services.logs(for: format, of: rule).map(\.name).joined(separator: " and "))"
                     }
                     return .good("as \(rule.identity): \(formats.joined(separator: ", "))")
                 })

@@ -38,6 +38,12 @@ extension Retention {
                     AND NOT EXISTS (SELECT FROM countersign.evidence_target o WHERE o.evidence_id = e.id AND o.live)
                 """)
             _ = try session.execute(
+                """
+                UPDATE countersign.further_entry f SET log_request = '' FROM countersign.evidence e
+                WHERE f.evidence_id = ANY(\(evidence)::bigint[]) AND f.logged_at IS NOT NULL
+                    AND e.id = f.evidence_id AND e.log_request = '' AND e.abandoned_at IS NOT NULL
+                """)
+            _ = try session.execute(
                 "DELETE FROM countersign.deleted_artifact WHERE target_id = ANY(\(targets)::bigint[])")
             return targets.count
         }

@@ -1,10 +1,11 @@
 package import FoundationEssentials
 package import OCI
+import Sigstore
 
 /// One signed envelope as it is stored, and how far it got.
 package struct Evidence: Sendable {
     package let id: Int64
-    package let prepared: Prepared
+    package private(set) var prepared: Prepared
     /// `nil`: the log's answer is not known. Send `prepared.logRequest` again, byte for byte.
     package let logged: Logged?
     /// Rendered with the log entry; `nil` until then.
@@ -18,6 +19,15 @@ package struct Evidence: Sendable {
         var admitted = self
         admitted.isAdmitted = true
         return admitted
+    }
+
+    /// The same once a further log has it.
+    func logged(_ entry: TlogEntry, inFurther log: String) -> Evidence {
+        var logged = self
+        for position in prepared.further.indices where prepared.further[position].log == log {
+            logged.prepared.further[position].entry = entry.encoded()
+        }
+        return logged
     }
 
     /// Whether another attempt made it, and no log is known to have it.
@@ -42,13 +52,15 @@ package struct Evidence: Sendable {
         package var log: String
         /// The exact request body for that log. Empty only where an entry was found, not made (``Journal/adopt(_:_:attachment:for:)``).
         package var logRequest: [UInt8]
+        /// Where the instance wants several entries: the other logs that get one.
+        package var further: [FurtherEntry]
         /// How many targets the statement is about; more than 1: a group's.
         package var subjects: Int
 
         package init(
             format: Format = .bundle, payload: [UInt8], signature: [UInt8], certificateChain: [[UInt8]],
             certificateNotAfter: Date?, timestamps: [[UInt8]], log: String, logRequest: [UInt8],
-            subjects: Int = 1
+            further: [FurtherEntry] = [], subjects: Int = 1
         ) {
             self.format = format
             self.payload = payload
@@ -58,6 +70,7 @@ package struct Evidence: Sendable {
             self.timestamps = timestamps
             self.log = log
             self.logRequest = logRequest
+            self.further = further
             self.subjects = subjects
         }
     }

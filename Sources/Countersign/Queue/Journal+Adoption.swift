@@ -65,6 +65,9 @@ extension Journal {
             """
             SELECT id FROM countersign.evidence
             WHERE log_id = \(logged.logID)::text AND log_index = \(logged.logIndex) AND abandoned_at IS NULL
+            UNION ALL
+            SELECT e.id FROM countersign.further_entry f JOIN countersign.evidence e ON e.id = f.evidence_id
+            WHERE f.log_id = \(logged.logID)::text AND f.log_index = \(logged.logIndex) AND e.abandoned_at IS NULL
             """
         ).isEmpty
     }

@@ -57,6 +57,23 @@ extension Journal {
         }
     }
 
+    /// A size that a log had shown before the evidence was made: no entry of it there has a smaller index. 0 where nothing is
+    /// known of that time.
+    func sizeOfLog(_ log: String, before evidence: Evidence) async throws(QueueError) -> Int64 {
+        try await pool.rows(
+            """
+            SELECT coalesce(max(c.size), 0) AS size
+            FROM countersign.evidence e JOIN countersign.log_checkpoint c ON c.seen_at < e.prepared_at
+            WHERE e.id = \(evidence.id) AND c.log = \(log)::text
+            """
+        ).values { try $0.decode("size", as: Int64.self) }.first ?? 0
+    }
+
+    /// What time it is for every row in these tables.
+    package func databaseNow() async throws(QueueError) -> Date {
+        try await pool.databaseNow()
+    }
+
     /// Whether the job was put back before because that upstream was not to be asked, and nothing of its target is logged yet.
     func waited(_ claim: Claim, for upstream: String, with target: Target) async throws(QueueError) -> Bool {
         let rows = try await pool.rows(
@@ -103,7 +120,7 @@ extension Journal {
     }
 
     /// Runs a statement that returns the one row it is about, behind the fence.
-    private func mark(
+    func mark(
         _ evidence: Evidence, _ claim: Claim, _ statement: @escaping @Sendable (_ targetID: Query) -> Query
     ) async throws(QueueError) {
         try await pool.together { session in

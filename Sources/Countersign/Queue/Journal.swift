@@ -78,23 +78,6 @@ package struct Journal: Sendable {
             return stored
         }
     }
-
-    /// A size that the evidence's log had shown before the evidence was made: no entry of it has a smaller index. 0 where nothing
-    /// is known of that time.
-    func sizeOfLog(before evidence: Evidence) async throws(QueueError) -> Int64 {
-        try await pool.rows(
-            """
-            SELECT coalesce(max(c.size), 0) AS size
-            FROM countersign.evidence e JOIN countersign.log_checkpoint c ON c.log = e.log AND c.seen_at < e.prepared_at
-            WHERE e.id = \(evidence.id)
-            """
-        ).values { try $0.decode("size", as: Int64.self) }.first ?? 0
-    }
-
-    /// What time it is for every row in these tables.
-    package func databaseNow() async throws(QueueError) -> Date {
-        try await pool.databaseNow()
-    }
 }
 
 extension Journal {
@@ -163,7 +146,9 @@ extension Journal {
             RETURNING evidence_id
             """)
         guard let row = rows.first else { throw QueueError.unreadable(table: "evidence", what: "the row just written") }
-        return try row.decode("evidence_id")
+        let id: Int64 = try row.decode("evidence_id")
+        for further in prepared.further { try insert(further, of: id, by: signer, in: session) }
+        return id
     }
 
     /// Entry and manifest, as statements to go out behind the fence.
@@ -201,11 +186,16 @@ extension Journal {
     private static func liveEvidence(ofTarget target: Query) -> Query {
         """
         SELECT e.id, e.format, e.payload, e.signature, e.certificate_chain, e.certificate_not_after, e.timestamp_token,
-            e.further_timestamps, e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id, e.log_index, e.log_uuid,
-            e.integrated_at, e.bundle, e.first_missed_at, e.subjects, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
+            e.further_timestamps, e.log, e.log_request, e.logged_at IS NOT NULL AS is_logged, e.log_entry, e.log_id,
+            e.log_index, e.log_uuid, e.integrated_at, e.bundle, e.first_missed_at, e.subjects, f.further_logs,
+            f.further_requests, f.further_entries, a.manifest, a.media_type, a.digest, a.pushed_at, a.verified_at
         FROM countersign.evidence_target l
         JOIN countersign.evidence e ON e.id = l.evidence_id
         LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
+        LEFT JOIN LATERAL (
+            SELECT array_agg(f.log ORDER BY f.id) AS further_logs, array_agg(f.log_request ORDER BY f.id) AS further_requests,
+                array_agg(f.log_entry ORDER BY f.id) AS further_entries
+            FROM countersign.further_entry f WHERE f.evidence_id = e.id) f ON true
         WHERE l.target_id = \(target) AND l.live
         """
     }
@@ -222,7 +212,8 @@ extension Evidence {
             certificateChain: try row.decode("certificate_chain"),
             certificateNotAfter: try row.decode("certificate_not_after"),
             timestamps: try Self.timestamps(row), log: try row.decode("log"),
-            logRequest: try row.decode("log_request"), subjects: Int(try row.decode("subjects", as: Int32.self)))
+            logRequest: try row.decode("log_request"), further: try FurtherEntry.all(row),
+            subjects: Int(try row.decode("subjects", as: Int32.self)))
         logged =
             try row.decode("is_logged", as: Bool.self)
             ? Logged(

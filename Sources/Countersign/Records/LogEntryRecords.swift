@@ -87,7 +87,7 @@ package struct LogEntryRecords: Sendable {
         let limit = min(max(limit, 1), 500)
         let found = try await select(
             """
-            SELECT e.id FROM countersign.evidence e
+            SELECT e.* FROM \(Self.all) e
             WHERE e.id < coalesce(\(before)::bigint, 9223372036854775807) AND \(filter.condition)
             ORDER BY e.id DESC LIMIT \(Int64(limit))
             """)
@@ -96,9 +96,7 @@ package struct LogEntryRecords: Sendable {
 
     /// One entry by our own number for it.
     package func entry(_ id: Int64) async throws(QueueError) -> LogEntryRecord? {
-        try await select(
-            "SELECT e.id FROM countersign.evidence e WHERE e.id = \(id) AND e.log_index IS NOT NULL"
-        ).first
+        try await select("SELECT e.* FROM \(Self.all) e WHERE e.id = \(id) AND e.log_index IS NOT NULL").first
     }
 
     /// How many there are, counted to ``countLimit`` and one more.
@@ -106,22 +104,34 @@ package struct LogEntryRecords: Sendable {
         let rows = try await pool.rows(
             """
             SELECT count(*) AS count FROM (
-                SELECT 1 FROM countersign.evidence e WHERE \(filter.condition) LIMIT \(Int64(Self.countLimit + 1))) AS found
+                SELECT 1 FROM \(Self.all) e WHERE \(filter.condition) LIMIT \(Int64(Self.countLimit + 1))) AS found
             """)
         return Int(try rows.values { try $0.decode("count", as: Int64.self) }.first ?? 0)
     }
 
-    private func select(_ ids: Query) async throws(QueueError) -> [LogEntryRecord] {
+    /// Every entry, also one that is not in its log yet: that of a row of evidence, and those that it has in further logs. Without a
+    /// condition of their own, so that whatever is asked of both reads the indexes of each.
+    private static var all: Query {
+        """
+        (SELECT id, id AS evidence_id, log, log_id, log_index, log_uuid, integrated_at, logged_at, log_entry, identity, issuer
+        FROM countersign.evidence
+        UNION ALL
+        SELECT id, evidence_id, log, log_id, log_index, log_uuid, integrated_at, logged_at, log_entry, identity, issuer
+        FROM countersign.further_entry)
+        """
+    }
+
+    private func select(_ entries: Query) async throws(QueueError) -> [LogEntryRecord] {
         let rows = try await pool.rows(
             """
-            WITH found AS (\(ids))
-            SELECT e.id, e.format, e.log, e.log_id, e.log_index, e.log_uuid, e.integrated_at, e.logged_at, e.log_entry,
-                coalesce(e.identity, t.identity) AS identity, coalesce(e.issuer, t.issuer) AS issuer, e.abandoned_at,
-                e.abandon_reason, t.digest, t.purpose, t.state, r.registry, r.name, a.digest AS attachment,
-                (SELECT h.position FROM countersign.audit_anchor h WHERE h.evidence_id = e.id) AS audit_position
-            FROM found
-            JOIN countersign.evidence e ON e.id = found.id
-            LEFT JOIN countersign.evidence_target l ON l.evidence_id = e.id
+            WITH e AS (\(entries))
+            SELECT e.id, v.format, e.log, e.log_id, e.log_index, e.log_uuid, e.integrated_at, e.logged_at, e.log_entry,
+                coalesce(e.identity, t.identity) AS identity, coalesce(e.issuer, t.issuer) AS issuer, v.abandoned_at,
+                v.abandon_reason, t.digest, t.purpose, t.state, r.registry, r.name, a.digest AS attachment,
+                (SELECT h.position FROM countersign.audit_anchor h WHERE h.evidence_id = v.id) AS audit_position
+            FROM e
+            JOIN countersign.evidence v ON v.id = e.evidence_id
+            LEFT JOIN countersign.evidence_target l ON l.evidence_id = v.id
             LEFT JOIN countersign.target t ON t.id = l.target_id
             LEFT JOIN countersign.repository r ON r.id = t.repository_id
             LEFT JOIN countersign.attachment a ON a.evidence_id = l.evidence_id AND a.target_id = l.target_id
@@ -140,7 +150,7 @@ package struct LogEntryRecords: Sendable {
 }
 
 extension LogEntryRecords.Filter {
-    /// Over `countersign.evidence e`.
+    /// Over the entries `e`.
     fileprivate var condition: Query {
         var condition: Query = "e.log_index IS NOT NULL"
         func demand(_ more: Query) { condition = "\(condition) AND \(more)" }
@@ -157,7 +167,7 @@ extension LogEntryRecords.Filter {
         if let about = subjectCondition {
             demand(
                 """
-                e.id IN (SELECT l.evidence_id FROM countersign.target t
+                e.evidence_id IN (SELECT l.evidence_id FROM countersign.target t
                     JOIN countersign.repository r ON r.id = t.repository_id
                     JOIN countersign.evidence_target l ON l.target_id = t.id WHERE \(about))
                 """)

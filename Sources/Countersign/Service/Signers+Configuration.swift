@@ -38,7 +38,7 @@ extension SigningServices {
                 let gate = dependencies?.gate(.rekor, log.upstream.url)
                 let http = gate.map { http.gated(by: $0) } ?? http
                 return Log(name: log.name, client: log.client(trust, http: http, records: records), gate: gate)
-            },
+            }, entriesPerBundle: services.entriesPerBundle,
             authorities: services.timestampAuthorities.map { authority in
                 let gate = dependencies?.gate(.tsa, authority.url)
                 let http = gate.map { http.gated(by: $0) } ?? http

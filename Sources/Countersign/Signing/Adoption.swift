@@ -52,7 +52,8 @@ struct Adoption: Sendable {
             if case .certificate(let leaf) = bundle.material { chain = [leaf] }
             let signed = try prepared(
                 .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
-                timestamps: bundle.timestamps, order, subjects: Self.subjects(of: envelope))
+                timestamps: bundle.timestamps, order, further: further(bundle.tlogEntries),
+                subjects: Self.subjects(of: envelope))
             for carrier in candidate.carriers {
                 let manifest = try await order.place.registry.manifest(name, carrier.manifest.digest)
                 let found = Found(
@@ -157,15 +158,27 @@ struct Adoption: Sendable {
         return named
     }
 
+    /// What a bundle brings beside its first entry, one of each log that the trusted root names.
+    private func further(_ entries: [TlogEntry]) -> [Evidence.FurtherEntry] {
+        var further: [Evidence.FurtherEntry] = []
+        for entry in entries.dropFirst().compactMap(Self.named) {
+            guard let log = signer.trust.trustedRoot.tlogs(withID: entry.logID).first?.baseURL,
+                !further.contains(where: { $0.log == log })
+            else { continue }
+            further.append(.init(log: log, request: [], entry: entry.encoded()))
+        }
+        return further
+    }
+
     /// The parts of a published signature as evidence. The request is not known any more and not needed: the entry is there.
     private func prepared(
         _ format: SignatureFormat, payload: [UInt8], signature: [UInt8], chain: [[UInt8]], timestamps: [[UInt8]],
-        _ order: SigningOrder, subjects: Int = 1
+        _ order: SigningOrder, further: [Evidence.FurtherEntry] = [], subjects: Int = 1
     ) throws -> Evidence.Prepared {
         Evidence.Prepared(
             format: format, payload: payload, signature: signature, certificateChain: chain, certificateNotAfter: nil,
             timestamps: timestamps, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [],
-            subjects: subjects)
+            further: further, subjects: subjects)
     }
 
     /// How many artifacts a verified statement is about.

@@ -56,15 +56,15 @@ package struct EvidenceLine: Sendable {
         // what no log would take, or nobody could verify, costs no certificate
         let places = try formats.map { format in
             let document = order.content.document(format)
-            return (document, log: try signer.log(for: document, of: order.rule))
+            return (document, logs: try signer.logs(for: document, of: order.rule))
         }
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared: [Evidence.Prepared] = []
-        for (document, log) in places {
+        for (document, logs) in places {
             prepared.append(
-                try await sign(document, by: signer, with: credential, for: log, trace) { signature, stamps in
+                try await sign(document, by: signer, with: credential, for: logs, trace) { signature, stamps in
                     try await signer.verifyBeforeLogging(
-                        document, signature, timestamps: stamps, by: credential, for: order, in: log)
+                        document, signature, timestamps: stamps, by: credential, for: order, in: logs)
                 })
         }
         let signed = prepared
@@ -73,7 +73,7 @@ package struct EvidenceLine: Sendable {
 
     /// One document, signed and timestamped in memory, and verified as far as it can be before a log has it.
     func sign(
-        _ document: SignedDocument, by signer: Signer, with credential: Credential, for log: any TransparencyLog,
+        _ document: SignedDocument, by signer: Signer, with credential: Credential, for logs: ChosenLogs,
         _ trace: AttemptTrace, verifying verify: ([UInt8], [[UInt8]]) async throws -> Void
     ) async throws -> Evidence.Prepared {
         let signature = try await trace.stage(.sign) { try signer.sign(document, with: credential) }
@@ -81,7 +81,7 @@ package struct EvidenceLine: Sendable {
             try await signer.timestamps(of: document.stamped(signature), in: document.format, under: credential)
         }
         try await trace.stage(.verify) { try await verify(signature, stamps) }
-        return try signer.prepared(document, signature, timestamps: stamps, by: credential, for: log)
+        return try signer.prepared(document, signature, timestamps: stamps, by: credential, for: logs)
     }
 
     /// Evidence with its log entry, verified: stored before, or entered in its log now.
@@ -98,16 +98,16 @@ package struct EvidenceLine: Sendable {
                 }
             }
         }
-        let entry = try await entry(of: evidence, order.claim, signer, trace)
-        return try await trace.stage(.verify) { try await commit(evidence, entry, order, signer) }
+        let (entered, entry) = try await entry(of: evidence, order.claim, signer, trace)
+        return try await trace.stage(.verify) { try await commit(entered, entry, order, signer) }
     }
 
-    /// The entry of committed evidence: what is stored, or what the log answers to its bytes.
+    /// The entries of committed evidence: what is stored, or what its logs answer to its bytes.
     func entry(
         of evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
-    ) async throws -> TlogEntry {
+    ) async throws -> Evidence.Entered {
         if !evidence.isAdmitted, evidence.logged == nil {
-            return try await signer.services.admitted(toLog: evidence.prepared.log) {
+            return try await signer.services.admitted(toLogs: evidence.prepared.pendingLogs) {
                 try await entered(evidence, claim, signer, trace)
             }
         }
@@ -116,9 +116,9 @@ package struct EvidenceLine: Sendable {
 
     private func entered(
         _ evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
-    ) async throws -> TlogEntry {
+    ) async throws -> Evidence.Entered {
         try await trace.stage(
-            .log, { ["tlog.index": "\($0.logIndex)", "format": "\(evidence.format.rawValue)"] }
+            .log, { ["tlog.index": "\($0.entry.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
             try await journal.entry(of: evidence, for: claim) {
                 try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
@@ -159,6 +159,8 @@ package struct EvidenceLine: Sendable {
         if try signer.isNeverVerified(evidence.prepared, entry) {
             try await journal.abandon(
                 evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: claim)
+        } else {
+            try await journal.forgetFurther(of: evidence, for: claim)
         }
         return .ownOutputRejected(code: error.code, observed: error.observed)
     }

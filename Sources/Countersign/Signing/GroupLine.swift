@@ -50,12 +50,12 @@ struct GroupLine: Sendable {
         _ members: [GroupMember], _ rule: PolicyConfiguration.Rule, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Journal.GroupCommit {
         let document = SigningContent.approval(of: try members.map { try $0.statement() }).document(.bundle)
-        let log = try signer.log(for: document, of: rule)
+        let logs = try signer.logs(for: document, of: rule)
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
-        var prepared = try await line.sign(document, by: signer, with: credential, for: log, trace) {
+        var prepared = try await line.sign(document, by: signer, with: credential, for: logs, trace) {
             signature, stamps in
             try await signer.verifyBeforeLogging(
-                document, signature, timestamps: stamps, by: credential, for: members, in: log)
+                document, signature, timestamps: stamps, by: credential, for: members, in: logs)
         }
         prepared.subjects = members.count
         let evidence = prepared
@@ -89,9 +89,9 @@ struct GroupLine: Sendable {
             }
         }
         try FailPoint.groupLog.before(SigningStage.log.injected)
-        let entry = try await line.entry(of: evidence, first.claim, signer, trace)
+        let (entered, entry) = try await line.entry(of: evidence, first.claim, signer, trace)
         try FailPoint.groupLog.after(SigningStage.log.injected)
-        return try await trace.stage(.verify) { try await commit(evidence, entry, members, signer) }
+        return try await trace.stage(.verify) { try await commit(entered, entry, members, signer) }
     }
 
     /// Those of the members that stored evidence is about. A row may say that it covers more.
@@ -159,16 +159,16 @@ extension Signer {
     /// All that can be verified of a group's statement before the log has it, for each member.
     fileprivate func verifyBeforeLogging(
         _ document: SignedDocument, _ signature: [UInt8], timestamps: [[UInt8]], by credential: Credential,
-        for members: [GroupMember], in log: any TransparencyLog
+        for members: [GroupMember], in logs: ChosenLogs
     ) async throws {
         do {
             guard
                 case .bundle(let bundle) = document.presented(
-                    signature, by: credential.signer, entry: nil, timestamps: timestamps)
+                    signature, by: credential.signer, timestamps: timestamps)
             else { throw SigningError.evidenceUnusable("a group is signed in the bundle format only") }
             try trust.verifier.verifyBeforeLogging(
                 bundle, members: try members.map { try $0.verified() }, by: try identity.expected,
-                expecting: Statement.cosignSignPredicateType, datedByLog: log.datesEntries)
+                expecting: Statement.cosignSignPredicateType, datedByLog: logs.dateEntries)
         } catch {
             await identity.discard(credential)
             throw error

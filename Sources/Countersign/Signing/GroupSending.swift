@@ -5,17 +5,18 @@ extension Journal {
     /// longer than a log's timeout and its retries.
     private static let sendingLease: Duration = .seconds(60)
 
-    /// The log's entry of evidence: the stored one, if a sibling of the group has it already, else what `submit` gets.
+    /// The entries of evidence: the stored ones, if a sibling of the group has them already, else what `submit` gets.
     ///
     /// A target's own evidence is nobody else's. That of a group may be found by all its members at once, after a crash; a
     /// Rekor v2 log would make an entry of each request, so one of them sends it and the others come again.
     /// - Throws: ``SigningError/groupBusy``; what `submit` throws.
     func entry(
-        of evidence: Evidence, for claim: Claim, _ submit: () async throws -> TlogEntry
-    ) async throws -> TlogEntry {
-        if let stored = evidence.logged { return try TlogEntry(json: stored.entry) }
+        of evidence: Evidence, for claim: Claim, _ submit: () async throws -> Evidence.Entered
+    ) async throws -> Evidence.Entered {
+        if let stored = evidence.logged { return (evidence, try TlogEntry(json: stored.entry)) }
         guard evidence.prepared.subjects > 1 else { return try await submit() }
-        guard try await takeSending(evidence, for: claim, lasting: Self.sendingLease) else {
+        guard try await takeSending(evidence, for: claim, lasting: Self.sendingLease * evidence.prepared.requests.count)
+        else {
             throw SigningError.groupBusy
         }
         do {

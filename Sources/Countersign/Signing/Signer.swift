@@ -16,15 +16,15 @@ package struct Signer: Sendable {
         self.trust = trust
     }
 
-    /// The log for a new signature of the document: one that takes it, and an entry that verifiers will trust.
+    /// The logs for a new signature of the document: each takes it, and an entry that verifiers will trust.
     /// - Throws: ``StageFailure`` of the log with ``SigningError/noLog(_:)`` and what ``check(_:byDigest:)`` throws.
-    func log(
+    func logs(
         for document: SignedDocument, of rule: PolicyConfiguration.Rule
-    ) throws(StageFailure) -> any TransparencyLog {
+    ) throws(StageFailure) -> ChosenLogs {
         do {
-            let log = try services.log(for: document.format, of: rule)
-            try check(log, byDigest: !document.isEnveloped)
-            return log
+            let logs = try services.logs(for: document.format, of: rule)
+            for log in logs.all { try check(log, byDigest: !document.isEnveloped) }
+            return logs
         } catch {
             throw StageFailure(stage: .log, underlying: error)
         }
@@ -71,10 +71,10 @@ package struct Signer: Sendable {
     /// All that can be verified before the log has it: nothing enters a public log that could not be published.
     func verifyBeforeLogging(
         _ document: SignedDocument, _ signature: [UInt8], timestamps: [[UInt8]], by credential: Credential,
-        for order: SigningOrder, in log: any TransparencyLog
+        for order: SigningOrder, in logs: ChosenLogs
     ) async throws {
-        let presented = document.presented(signature, by: credential.signer, entry: nil, timestamps: timestamps)
-        do { try verifyBeforeLogging(presented, for: order, datedByLog: log.datesEntries) } catch {
+        let presented = document.presented(signature, by: credential.signer, timestamps: timestamps)
+        do { try verifyBeforeLogging(presented, for: order, datedByLog: logs.dateEntries) } catch {
             await identity.discard(credential)
             throw error
         }
@@ -99,18 +99,23 @@ package struct Signer: Sendable {
     /// Everything that is about to become public, in the form that is committed first.
     func prepared(
         _ document: SignedDocument, _ signature: [UInt8], timestamps: [[UInt8]], by credential: Credential,
-        for log: any TransparencyLog
+        for logs: ChosenLogs
     ) throws -> Evidence.Prepared {
-        Evidence.Prepared(
+        let submission = document.submission(signature, by: credential.signer)
+        return Evidence.Prepared(
             format: document.format, payload: document.payload, signature: signature,
             certificateChain: credential.certificate.map { ([$0.leaf] + $0.chain).map(\.der) } ?? [],
-            certificateNotAfter: credential.certificate?.notAfter, timestamps: timestamps, log: log.id,
-            logRequest: try log.request(for: document.submission(signature, by: credential.signer)))
+            certificateNotAfter: credential.certificate?.notAfter, timestamps: timestamps, log: logs.first.id,
+            logRequest: try logs.first.request(for: submission), further: try logs.further(of: submission))
     }
 
-    /// Whether no verifier will ever accept it: the log took the entry at a time when the certificate did not hold, or
+    /// Whether no verifier will ever accept it: a log took the entry at a time when the certificate did not hold, or
     /// neither the log nor an authority said when.
     func isNeverVerified(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> Bool {
+        try prepared.entries(with: entry).contains { try isNeverVerified(prepared, by: $0) }
+    }
+
+    private func isNeverVerified(_ prepared: Evidence.Prepared, by entry: TlogEntry) throws -> Bool {
         guard entry.integratedTime > 0 else {
             return prepared.timestamps.isEmpty && services.log(id: prepared.log)?.datesEntries == false
         }
@@ -124,7 +129,8 @@ package struct Signer: Sendable {
     func presented(_ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind) throws -> PresentedForm {
         SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
             .presented(
-                prepared.signature, by: try submitter(of: prepared), entry: entry, timestamps: prepared.timestamps)
+                prepared.signature, by: try submitter(of: prepared), entries: try prepared.entries(with: entry),
+                timestamps: prepared.timestamps)
     }
 
     /// The whole verification that any client would do, and the two things that only ours does: the claim must be about

@@ -83,9 +83,9 @@ package struct SignedDocument: Sendable {
     }
 
     /// The signature as its readers will meet it: the same parts, the same bytes.
-    /// - Parameter entry: nil before it is logged.
+    /// - Parameter entries: none before it is logged.
     func presented(
-        _ signature: [UInt8], by signer: LogSubmission.Signer, entry: TlogEntry?, timestamps: [[UInt8]]
+        _ signature: [UInt8], by signer: LogSubmission.Signer, entries: [TlogEntry] = [], timestamps: [[UInt8]]
     ) -> PresentedForm {
         switch format {
         case .bundle:
@@ -96,15 +96,14 @@ package struct SignedDocument: Sendable {
                 }
             return .bundle(
                 UnverifiedBundle(
-                    .envelope(envelope(signature)), material, entry.map { [$0] } ?? [],
-                    timestamps: timestamps))
+                    .envelope(envelope(signature)), material, entries, timestamps: timestamps))
         case .legacy:
             let certificate: Certificate? =
                 if case .certificate(let certificate) = signer { certificate } else { nil }
             return .legacy(
                 LegacySignature(
                     isEnveloped ? .envelope(envelope(signature)) : .payload(payload, signature: signature),
-                    certificate: certificate, entry: entry, timestamp: timestamps.first))
+                    certificate: certificate, entry: entries.first, timestamp: timestamps.first))
         }
     }
 }

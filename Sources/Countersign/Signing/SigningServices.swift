@@ -4,6 +4,8 @@ package import Sigstore
 package struct SigningServices: Sendable {
     /// In the order of preference.
     package let logs: [Log]
+    /// How many of them get an entry of each bundle, as the instance wants it.
+    package let entriesPerBundle: Int
     /// Each timestamps every bundle; none only where every log in use dates its entries itself.
     package let authorities: [Authority]
     /// Where an entry is looked for that was prepared for a log of former days; nil: no instance tells which those are.
@@ -35,8 +37,11 @@ package struct SigningServices: Sendable {
         }
     }
 
-    package init(logs: [Log], authorities: [Authority], retired: RetiredLogs? = nil) {
+    package init(
+        logs: [Log], entriesPerBundle: Int = 1, authorities: [Authority], retired: RetiredLogs? = nil
+    ) {
         self.logs = logs
+        self.entriesPerBundle = entriesPerBundle
         self.authorities = authorities
         self.retired = retired
     }
@@ -58,6 +63,40 @@ package struct SigningServices: Sendable {
         return log.client
     }
 
+    /// All logs for new signatures of this format. The legacy format has room for one entry; bundles are entered in as many as
+    /// the instance wants, beside the one that the rule names.
+    func logs(for format: SignatureFormat, of rule: PolicyConfiguration.Rule) throws(SigningError) -> ChosenLogs {
+        var chosen = [try log(for: format, of: rule)]
+        if format == .bundle, entriesPerBundle > 1 {
+            for log in logs.prefix(entriesPerBundle) where !chosen.contains(where: { $0.id == log.client.id }) {
+                chosen.append(log.client)
+            }
+        }
+        // one that dates its entries takes them only while the certificate holds; the others have time
+        let ordered = chosen.filter { !$0.datesEntries } + chosen.filter(\.datesEntries)
+        guard let first = ordered.first else { throw .noLog(format) }
+        return ChosenLogs(first: first, further: ordered.dropFirst().reversed())
+    }
+
     /// The log that an entry was prepared for; nil if it is not in use any more.
     package func log(id: String) -> (any TransparencyLog)? { logs.first { $0.client.id == id }?.client }
+}
+
+/// The logs that one signature is entered in.
+struct ChosenLogs: Sendable {
+    /// That of the evidence's row, which is asked last.
+    let first: any TransparencyLog
+    /// The others, in the order in which they are asked.
+    var further: [any TransparencyLog] = []
+
+    var all: [any TransparencyLog] { [first] + further }
+    /// Whether each of them dates its entries.
+    var dateEntries: Bool { all.allSatisfy(\.datesEntries) }
+
+    /// What the further ones get.
+    func further(of submission: LogSubmission) throws(SigstoreError) -> [Evidence.FurtherEntry] {
+        var entries: [Evidence.FurtherEntry] = []
+        for log in further { entries.append(.init(log: log.id, request: try log.request(for: submission))) }
+        return entries
+    }
 }

@@ -21,7 +21,7 @@ extension Signer {
         do {
             try verify(
                 document.presented(
-                    prepared.signature, by: signer, entry: nil, timestamps: prepared.timestamps))
+                    prepared.signature, by: signer, timestamps: prepared.timestamps))
         } catch let error as VerificationError {
             throw SigningError.ownOutputRejected(
                 code: error.code, observed: "what was stored for the log: \(error.observed)")
@@ -32,10 +32,12 @@ extension Signer {
     /// That the bytes which are to be sent enter this signature, and nothing else.
     /// - Throws: ``SigningError/evidenceUnusable(_:)``.
     func verifyRequest(of prepared: Evidence.Prepared, _ submission: LogSubmission) throws {
-        // of a log that is not in use, ``Submission`` says what becomes
-        guard let log = services.log(id: prepared.log) else { return }
-        guard try log.request(for: submission) == prepared.logRequest else {
-            throw SigningError.evidenceUnusable("the request to \(prepared.log) is not that of its signature")
+        for request in prepared.requests {
+            // of a log that is not in use, ``Submission`` says what becomes
+            guard let log = services.log(id: request.log) else { continue }
+            guard try log.request(for: submission) == request.bytes else {
+                throw SigningError.evidenceUnusable("the request to \(request.log) is not that of its signature")
+            }
         }
     }
 

@@ -1,7 +1,8 @@
+import FailPoints
 import FoundationEssentials
 import Sigstore
 
-/// Enters committed evidence in the log: the same bytes, as often as it takes.
+/// Enters committed evidence in its logs: the same bytes, as often as it takes.
 ///
 /// A log that dates nothing (Rekor v2) takes them at any time, and its answer to known bytes is the entry they made.
 /// Rekor v1 stamps an entry with its own time, and stock verifiers want the certificate to hold then. So there they are sent
@@ -10,6 +11,8 @@ import Sigstore
 ///
 /// A log that its instance replaced by a new shard is asked the same way: an answer of it may have been lost, and its entry would be
 /// another live one beside that of the new shard.
+///
+/// Where evidence has several logs, all of this holds for each of them: what one of them will never take puts it aside as a whole.
 struct Submission: Sendable {
     let journal: Journal
     let services: SigningServices
@@ -20,27 +23,50 @@ struct Submission: Sendable {
     /// How long after the certificate's end a log may still show an entry that was sent before it.
     static let settling: TimeInterval = 120
 
-    /// The entry for the evidence's request.
+    /// The entries for the evidence's requests: those of further logs first, each recorded before the next is asked.
     /// - Throws: ``SigningError/certificateExpired(at:until:)``, ``SigningError/logReplaced(log:until:)`` while the settling time
     ///   runs, and once the evidence was put aside: the next attempt signs anew.
-    func submit(_ evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
-        let request = evidence.prepared.logRequest
+    func submit(_ evidence: Evidence, _ claim: Claim) async throws -> Evidence.Entered {
+        var evidence = evidence
+        for further in evidence.prepared.further where further.entry == nil {
+            let place = Place(log: further.log, request: further.request)
+            let entry = try await entry(of: evidence, in: place, claim)
+            try FailPoint.recordEntry.before(QueueError.injected)
+            try await journal.log(
+                Evidence.Logged(entry, bundle: nil), inFurther: further.log, of: evidence, for: claim)
+            try FailPoint.recordEntry.after(QueueError.injected)
+            evidence = evidence.logged(entry, inFurther: further.log)
+        }
+        let last = Place(log: evidence.prepared.log, request: evidence.prepared.logRequest)
+        return (evidence, try await entry(of: evidence, in: last, claim))
+    }
+
+    /// A log of the evidence, and what it gets.
+    private struct Place {
+        let log: String
+        let request: [UInt8]
+    }
+
+    private func entry(of evidence: Evidence, in place: Place, _ claim: Claim) async throws -> TlogEntry {
         // another log would make a second entry of it
-        guard let log = services.log(id: evidence.prepared.log) else {
-            if let retired = services.retired, isRetired(evidence.prepared.log) {
-                return try await lookup(evidence, in: retired, claim)
+        guard let log = services.log(id: place.log) else {
+            if let retired = services.retired, isRetired(place.log) {
+                return try await lookup(evidence, place, in: retired, claim)
             }
             throw SigningError.otherLog(
-                prepared: evidence.prepared.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
+                prepared: place.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
         }
         guard log.datesEntries, let end = evidence.prepared.certificateNotAfter else {
-            return try await send(request, to: log, claim)
+            return try await send(place.request, to: log, claim)
         }
         let now = Date()
-        if now < end.addingTimeInterval(-Self.margin) { return try await send(request, to: log, claim) }
+        if now < end.addingTimeInterval(-Self.margin) { return try await send(place.request, to: log, claim) }
 
-        let reason = "certificate ended \(end.formatted(.iso8601)); the log was asked twice and has no entry"
-        switch try await look(for: evidence, after: end, reason: reason, claim, { try await log.lookup(request) }) {
+        let reason = "certificate ended \(end.formatted(.iso8601)); \(place.log) was asked twice and has no entry"
+        let look = try await look(for: evidence, in: place, after: end, reason: reason, claim) {
+            try await log.lookup(place.request)
+        }
+        switch look {
         case .found(let entry): return entry
         case .missing(let until): throw SigningError.certificateExpired(at: end, until: until)
         }
@@ -58,11 +84,12 @@ struct Submission: Sendable {
     /// one that found nothing. Read before the look: a process that stands still after it must not take the time that
     /// went by for the look's.
     private func look(
-        for evidence: Evidence, after end: Date, reason: String, _ claim: Claim, _ lookup: () async throws -> TlogEntry?
+        for evidence: Evidence, in place: Place, after end: Date, reason: String, _ claim: Claim,
+        _ lookup: () async throws -> TlogEntry?
     ) async throws -> Look {
         let asked = try await journal.databaseNow()
         if let entry = try await lookup() { return .found(entry) }
-        let missed = try await journal.noteMissing(inLog: evidence, for: claim)
+        let missed = try await journal.noteMissing(evidence, in: place.log, for: claim)
         let until = max(missed, end).addingTimeInterval(Self.settling)
         if asked >= until { try await journal.abandon(evidence, reason: reason, for: claim) }
         return .missing(until: until)
@@ -70,11 +97,13 @@ struct Submission: Sendable {
 
     /// The entry in a log that takes nothing any more. What it does not have is put aside, so that the next attempt signs for the
     /// log that is in use now.
-    private func lookup(_ evidence: Evidence, in retired: RetiredLogs, _ claim: Claim) async throws -> TlogEntry {
-        let (log, request) = (evidence.prepared.log, evidence.prepared.logRequest)
+    private func lookup(
+        _ evidence: Evidence, _ place: Place, in retired: RetiredLogs, _ claim: Claim
+    ) async throws -> TlogEntry {
+        let (log, request) = (place.log, place.request)
         let reason = "\(log) was replaced by a new shard; it was asked twice and has no entry"
-        let look = try await look(for: evidence, after: .distantPast, reason: reason, claim) {
-            try await retired.lookup(request, in: log, from: try await journal.sizeOfLog(before: evidence))
+        let look = try await look(for: evidence, in: place, after: .distantPast, reason: reason, claim) {
+            try await retired.lookup(request, in: log, from: try await journal.sizeOfLog(log, before: evidence))
         }
         switch look {
         case .found(let entry): return entry

@@ -25,12 +25,12 @@ extension SigstoreConfiguration {
         } catch {
             throw .noService(error.observed)
         }
-        guard logs <= 1 else { throw .several("log entries", wanted: logs, atMost: 1) }
         let most = UnverifiedBundle.maxEntries
+        guard logs <= most else { throw .several("log entries", wanted: logs, atMost: most) }
         guard authorities <= most else { throw .several("timestamps", wanted: authorities, atMost: most) }
     }
 
-    /// Whether a rule can be signed as it says: its identity, its log, each of its formats.
+    /// Whether a rule can be signed as it says: its identity, its logs, each of its formats.
     /// - Parameter keys: as of ``Configuration/check(_:of:keys:at:)``.
     func check(
         _ rule: PolicyConfiguration.Rule, _ services: InstanceServices, _ keys: [String: ManagedKey]
@@ -44,19 +44,22 @@ extension SigstoreConfiguration {
             throw refuse("names the log '\(name)'; in use are: \(names)")
         }
         for format in rule.formats {
-            guard let log = services.log(for: format, of: rule) else {
+            let logs = services.logs(for: format, of: rule)
+            guard !logs.isEmpty else {
                 let used = RekorAPI.names { api in services.logs.contains { $0.api == api } }
                 throw refuse(
                     "signs in the \(format.rawValue) format, which needs a \(RekorAPI.names(\.datesEntries)) log; "
                         + "only \(used) is in use")
             }
             // a certificate holds for ten minutes, and a log is trusted as of some time: somebody has to say when
-            guard log.api.datesEntries || !services.timestampAuthorities.isEmpty else {
-                throw refuse(
-                    "is entered in \(log.name), a \(log.api) log, which does not date its entries; no timestamp authority is "
-                        + "in use")
+            for log in logs {
+                guard log.api.datesEntries || !services.timestampAuthorities.isEmpty else {
+                    throw refuse(
+                        "is entered in \(log.name), a \(log.api) log, which does not date its entries; no timestamp authority "
+                            + "is in use")
+                }
+                if let key = keys[rule.identity] { try rule.check(key, signing: format, in: log) }
             }
-            if let key = keys[rule.identity] { try rule.check(key, signing: format, in: log) }
         }
     }
 }
@@ -80,5 +83,12 @@ extension InstanceServices {
     func log(for format: SignatureFormat, of rule: PolicyConfiguration.Rule) -> Log? {
         let usable = logs.filter { format == .bundle || $0.api.datesEntries }
         return usable.first { $0.name == rule.log } ?? usable.first
+    }
+
+    /// All that ``SigningServices/logs(for:of:)`` will take, that one first.
+    func logs(for format: SignatureFormat, of rule: PolicyConfiguration.Rule) -> [Log] {
+        guard let first = log(for: format, of: rule) else { return [] }
+        guard format == .bundle, entriesPerBundle > 1 else { return [first] }
+        return [first] + logs.prefix(entriesPerBundle).filter { $0.upstream.url != first.upstream.url }
     }
 }

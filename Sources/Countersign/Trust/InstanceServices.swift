@@ -9,6 +9,8 @@ package struct InstanceServices: Sendable, Equatable {
     package var timestampAuthorities: [UpstreamConfiguration]
     /// The logs, in the order of preference.
     package var logs: [Log]
+    /// How many of them get an entry of each bundle.
+    package var entriesPerBundle = 1
 
     /// A transparency log.
     package struct Log: Sendable, Equatable {
@@ -79,10 +81,13 @@ extension SigstoreConfiguration {
             }
             if services.logs.isEmpty {
                 var chosen = try signingConfig.logs(at: now)
+                services.entriesPerBundle = chosen.count
                 // legacy signatures need a log that dates its entries, also where bundles have a newer one
                 let dating = Set(RekorAPI.all.filter(\.datesEntries).map(\.version))
-                if !chosen.contains(where: { dating.contains($0.majorApiVersion) }) {
-                    chosen += (try? signingConfig.logs(at: now, supporting: dating)) ?? []
+                if !chosen.contains(where: { dating.contains($0.majorApiVersion) }),
+                    let older = try? signingConfig.log(at: now, supporting: dating)
+                {
+                    chosen.append(older)
                 }
                 for service in chosen { services.logs.append(try log(service)) }
             }

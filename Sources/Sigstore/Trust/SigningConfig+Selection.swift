@@ -27,6 +27,14 @@ extension SigningConfig {
         try Self.select(tlogs, "rekorTlogUrls", tlogSelector, supporting: versions, at: now)
     }
 
+    /// A log of one of these versions at that moment, however many get an entry.
+    /// - Throws: ``SigstoreError/malformed(_:_:)`` if none is valid then.
+    public func log(at now: Date, supporting versions: Set<Int>) throws(SigstoreError) -> Service {
+        let chosen = try Self.select(tlogs, "rekorTlogUrls", .any, supporting: versions, at: now)
+        guard let first = chosen.first else { throw Self.none("rekorTlogUrls", versions, now) }
+        return first
+    }
+
     /// The timestamp authorities that are asked at that moment, as many as the configuration says; none if it names none.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` if there are too few.
     public func authorities(

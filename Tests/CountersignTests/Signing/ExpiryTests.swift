@@ -86,14 +86,16 @@ extension SigningLine {
         rekor.requests.count { $0.method == "POST" && $0.path == "/api/v1/log/entries" }
     }
 
-    fileprivate func endCertificates(ago span: Duration) async throws {
+    func endCertificates(ago span: Duration) async throws {
         try await database.pool.execute(
             "UPDATE countersign.evidence SET certificate_not_after = now() - \(span)::interval WHERE logged_at IS NULL")
     }
 
     func letLogSettle() async throws {
-        try await database.pool.execute(
-            "UPDATE countersign.evidence SET first_missed_at = first_missed_at - interval '121 seconds'")
+        for table: Query in ["evidence", "further_entry"] {
+            try await database.pool.execute(
+                "UPDATE countersign.\(table) SET first_missed_at = first_missed_at - interval '121 seconds'")
+        }
     }
 
     fileprivate func storedRequest() async throws -> [UInt8]? {

@@ -80,6 +80,8 @@ struct SigningLine: Sendable {
         var deletion: RegistryConfiguration.Credentials?
         /// Over the lab's log of tiles.
         var isRekorV2 = false
+        /// Over both of the lab's logs, the one of tiles through this relay: a bundle is entered in each.
+        var tiles: FaultRelay?
         /// Documents larger than so many bytes are not put whole into what is signed at once.
         var inlineLimit = 1 << 20
         /// In place of a certificate.
@@ -138,14 +140,16 @@ struct SigningLine: Sendable {
                             ?? source, audience: setup.audience),
                     SigningIdentity.ExpectedIdentity(
                         subjectAlternativeName: setup.subject, issuer: endpoints.issuer(.kubernetes))))
+        var logs = [
+            SigningServices.Log(
+                name: "rekor",
+                client: setup.isRekorV2
+                    ? try rekorV2(at: endpoints.rekor2, root) : rekorV1(dependencies?.gate(.rekor, rekor.url)),
+                gate: dependencies?.gate(.rekor, rekor.url))
+        ]
+        if let tiles = setup.tiles { logs.append(.init(name: "tiles", client: try rekorV2(at: tiles.url, root))) }
         let services = SigningServices(
-            logs: [
-                .init(
-                    name: "rekor",
-                    client: setup.isRekorV2
-                        ? try rekorV2(endpoints, root) : rekorV1(dependencies?.gate(.rekor, rekor.url)),
-                    gate: dependencies?.gate(.rekor, rekor.url))
-            ],
+            logs: logs, entriesPerBundle: logs.count,
             authorities: (setup.isTimestamped ? [tsa] + setup.furtherAuthorities : []).map { authority in
                 let gate = dependencies?.gate(.tsa, authority.url)
                 return .init(
@@ -181,10 +185,10 @@ struct SigningLine: Sendable {
 
     private static func http(_ gate: DependencyGate?) -> HTTPClient { gate.map { http.gated(by: $0) } ?? http }
 
-    private func rekorV2(_ endpoints: LabEndpoints, _ root: [UInt8]) throws -> any TransparencyLog {
+    private func rekorV2(at url: String, _ root: [UInt8]) throws -> any TransparencyLog {
         let logs = try TrustedRoot(json: root).tlogs
         return RekorV2(
-            url: endpoints.rekor2, verifier: CheckpointVerifier(logs: { logs }), http: Self.http, route: Self.route)
+            url: url, verifier: CheckpointVerifier(logs: { logs }), http: Self.http, route: Self.route)
     }
 
     /// What intake hands over for a push.

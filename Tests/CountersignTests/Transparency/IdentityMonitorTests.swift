@@ -110,6 +110,25 @@ import Testing
         }
     }
 
+    @Test func `what one signature has in several logs is ours in each`() async throws {
+        try await SigningLine.withAnotherLab { lab in
+            let line = try await SigningLine(lab: lab)
+            var setup = SigningLine.Setup()
+            setup.tiles = try FaultRelay(to: #require(URL(string: try await lab.endpoints.rekor2)?.port))
+            let daemon = try await line.daemon(setup)
+            _ = try await Self.sign(line, setup)
+            let monitor = Self.monitor(line, daemon)
+            for version in [1, 2] {
+                let log = try await Self.log(line, version)
+                try await Self.follow(monitor, log)
+                try await Self.letGraceEnd(line)
+                try await Self.follow(monitor, log)
+            }
+            #expect(try await line.alerts.alerts().items.isEmpty)
+            #expect(try await line.database.number("SELECT count(*) FROM countersign.followed_log WHERE ours = 1") == 2)
+        }
+    }
+
     @Test func `what is prepared, and what was put aside, is ours`() async throws {
         try await SigningLine.withAnotherLab { lab in
             let line = try await SigningLine(lab: lab)

@@ -74,12 +74,13 @@ import Testing
             "names the log 'log1a.example'; in use are: log1b.example"
         ),
         (
-            [.bundle], nil, Services(logs: [(1, "a"), (2, "b")], logSelector: #"{"selector":"ALL"}"#),
-            "trust.several_services", "wants 2 log entries for each signature; it may have 1"
+            [.bundle], nil,
+            Services(logs: [(1, "a"), (2, "b")], logSelector: #"{"selector":"ALL"}"#, authorities: []),
+            "trust.rule_unsignable", "no timestamp authority"
         ),
         (
-            [.bundle], nil, Services(logs: [(1, "a"), (2, "b")], logSelector: #"{"selector":"EXACT","count":2}"#),
-            "trust.several_services", "wants 2 log entries"
+            [.bundle], nil, Services(logs: (1...33).map { (1, "\($0)") }, logSelector: #"{"selector":"ALL"}"#),
+            "trust.several_services", "wants 33 log entries for each signature; it may have 32"
         ),
         (
             [.bundle], nil,
@@ -149,6 +150,31 @@ import Testing
         }
     }
 
+    @Test func `as many logs and authorities are used as the instance wants, beside what legacy signatures need`()
+        throws
+    {
+        let configuration = try Self.configuration([.bundle, .legacy])
+        func services(_ wanting: Services) throws -> (InstanceServices, logs: [String]) {
+            let config = try SigningConfig(json: wanting.json)
+            let services = try configuration.sigstore.services(config, at: Date())
+            try configuration.check(services, of: config, at: Date())
+            return (services, services.logs(for: .bundle, of: configuration.policy.rules[0]).map(\.name))
+        }
+        let (all, logs) = try services(
+            Services(
+                logs: [(2, "a"), (1, "b")], logSelector: #"{"selector":"ALL"}"#, authorities: ["a", "b", "c"],
+                authoritySelector: #"{"selector":"EXACT","count":2}"#))
+        #expect(all.entriesPerBundle == 2 && all.timestampAuthorities.count == 2)
+        #expect(logs == ["log2a.example", "log1b.example"])
+        #expect(all.logs(for: .legacy, of: configuration.policy.rules[0]).map(\.name) == ["log1b.example"])
+
+        // a third log that dates its entries, of an operator who has a newer one
+        let (both, tiled) = try services(
+            Services(logs: [(2, "a"), (2, "b"), (1, "b")], logSelector: #"{"selector":"EXACT","count":2}"#))
+        #expect(both.entriesPerBundle == 2 && both.logs.count == 3)
+        #expect(tiled == ["log2a.example", "log2b.example"])
+    }
+
     @Test func `what the configuration names is taken however many the instance wants`() throws {
         var configuration = try Self.configuration()
         configuration.sigstore.rekor = UpstreamConfiguration(url: "https://rekor.example")
@@ -160,6 +186,7 @@ import Testing
             ).json)
         let services = try configuration.sigstore.services(wanting, at: Date())
         try configuration.check(services, of: wanting, at: Date())
+        #expect(services.entriesPerBundle == 1 && services.timestampAuthorities.count == 1)
         // and both are one where one is all there is
         let one = try SigningConfig(json: Services(logSelector: #"{"selector":"ALL"}"#).json)
         let left = try Self.configuration()
