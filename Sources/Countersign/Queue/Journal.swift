@@ -7,6 +7,7 @@ package import Postgres
 /// | written | before | found by the next attempt |
 /// |---|---|---|
 /// | ``prepare(_:for:)`` (commit point 1) | anything is sent to the log | sends the same bytes |
+/// | ``log(_:inFurther:of:for:)``, of several logs | the next one is asked | asks the others only |
 /// | ``log(_:attachment:of:for:)`` (commit point 2) | anything is pushed | pushes the same manifest |
 /// | ``published(_:for:)`` | read back | reads back |
 ///
