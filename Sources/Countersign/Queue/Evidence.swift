@@ -5,7 +5,7 @@ import Sigstore
 /// One signed envelope as it is stored, and how far it got.
 package struct Evidence: Sendable {
     package let id: Int64
-    package private(set) var prepared: Prepared
+    package internal(set) var prepared: Prepared
     /// `nil`: the log's answer is not known. Send `prepared.logRequest` again, byte for byte.
     package let logged: Logged?
     /// Rendered with the log entry; `nil` until then.

@@ -177,7 +177,7 @@ struct Adoption: Sendable {
     ) throws -> Evidence.Prepared {
         Evidence.Prepared(
             format: format, payload: payload, signature: signature, certificateChain: chain, certificateNotAfter: nil,
-            timestamps: timestamps, log: try signer.services.log(for: format, of: order.rule).id, logRequest: [],
+            timestamps: timestamps, log: try signer.services.logs(for: format, of: order.rule).first.id, logRequest: [],
             further: further, subjects: subjects)
     }
 

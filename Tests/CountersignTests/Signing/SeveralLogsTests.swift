@@ -1,5 +1,6 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Postgres
 import Sigstore
 import SigstoreLab
