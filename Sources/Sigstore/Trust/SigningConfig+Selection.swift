@@ -29,7 +29,7 @@ extension SigningConfig {
 
     /// A log of one of these versions at that moment, however many get an entry.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` if none is valid then.
-    public func log(at now: Date, supporting versions: Set<Int>) throws(SigstoreError) -> Service {
+    package func log(at now: Date, supporting versions: Set<Int>) throws(SigstoreError) -> Service {
         let chosen = try Self.select(tlogs, "rekorTlogUrls", .any, supporting: versions, at: now)
         guard let first = chosen.first else { throw Self.none("rekorTlogUrls", versions, now) }
         return first
