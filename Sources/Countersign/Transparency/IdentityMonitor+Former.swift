@@ -1,3 +1,4 @@
+import Logging
 import Sigstore
 
 /// Logs that the instance has replaced: read to their end, and until they do not answer any more.

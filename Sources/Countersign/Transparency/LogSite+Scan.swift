@@ -1,6 +1,6 @@
 package import OCI
 import OpenSSL
-package import Sigstore
+import Sigstore
 
 /// Entries that are looked for by reading them: the only way in a log without an index.
 package struct EntryScan: Sendable {

@@ -1,3 +1,5 @@
+import Curl
+
 /// A log that can be read from one end to the other, for whoever watches what is entered in it.
 public protocol LogFollower: Sendable {
     /// The log's URL.

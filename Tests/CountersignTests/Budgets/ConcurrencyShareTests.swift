@@ -1,5 +1,6 @@
 import Curl
 import FoundationEssentials
+import Postgres
 import Support
 import Testing
 
@@ -155,7 +156,7 @@ import Testing
 
     @Test func `a trial is for whoever can make it`() async throws {
         let world = try await World(2, limit: 1, turn: Self.endless)
-        let place = try #require(world.gates.firstIndex(where: \.hasPlace))
+        let place = try #require(world.gates.indices.first { world.gates[$0].hasPlace })
         for _ in 0..<5 { world.gates[place].note(.failed("http.503")) }
         try await eventually("it is written") {
             try await world.fixture.number("SELECT coalesce(sum(openings), 0) FROM countersign.upstream") == 1

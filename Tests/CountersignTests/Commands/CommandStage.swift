@@ -1,6 +1,7 @@
 import FoundationEssentials
 import OCI
 import Sigstore
+import SigstoreLab
 import Support
 
 @testable import Countersign

@@ -1,5 +1,7 @@
 import FoundationEssentials
+import Sigstore
 import SigstoreLab
+import Support
 import Testing
 
 @testable import Countersign

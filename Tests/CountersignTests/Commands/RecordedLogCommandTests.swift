@@ -2,6 +2,7 @@ import Curl
 import FoundationEssentials
 import Postgres
 import Sigstore
+import SigstoreLab
 import Support
 import Testing
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OCI
 import SigstoreLab
 import Support
 import Testing

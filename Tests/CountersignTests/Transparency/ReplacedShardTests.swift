@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OCI
 import Postgres
 import Sigstore
 import SigstoreLab
