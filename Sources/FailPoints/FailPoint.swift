@@ -1,5 +1,6 @@
 /// The steps of a push's way, and of what a daemon does by itself, at which a build for tests can be made to die, fail, stand
-/// still or lose an answer: each of them before it is done and after. The names are those of the crash table (docs/architecture.md §5).
+/// still or lose an answer: each of them before it is done and after. The names are those of the crash table
+/// (docs/architecture.md §5).
 ///
 /// Only where the package was built with `COUNTERSIGN_FAIL_POINTS` set. In every other build passing one is an empty
 /// function that is inlined, and nothing can be armed.

@@ -13,7 +13,8 @@ extension IdentityMonitor {
         var unanswered = 0
     }
 
-    /// Notes which of the logs in use are to be read to their end whatever comes after them, and looks for those that were noted before.
+    /// Notes which of the logs in use are to be read to their end whatever comes after them, and looks for those that were
+    /// noted before.
     func rememberOrReport(_ present: [Followed], _ former: inout [String: Former]) async {
         let chosen = present.compactMap { followed in followed.chosen.map { (log: followed.log.id, api: $0) } }
         // while it is not known what is in use, nothing is known to be replaced

@@ -10,8 +10,9 @@ package import Sigstore
 /// Ours is what was ever prepared: the signature is committed before the log gets it, so nothing of ours can be in a log and
 /// not in the records. Only a database that was restored from an older dump lacks some, until they are adopted; hence the grace.
 ///
-/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found. A log that the instance
-/// has replaced is read on for as long as it answers, also after a restart; its successor is read from its first entry.
+/// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found. A log that
+/// the instance has replaced is read on for as long as it answers, also after a restart; its successor is read from its first
+/// entry.
 package struct IdentityMonitor: Service {
     private let logs: @Sendable () throws -> [Followed]
     let replaced: @Sendable (String, RekorAPI) -> any LogFollower
