@@ -47,8 +47,9 @@ struct CountersignCommand: AsyncParsableCommand {
                 Glibc.exit(2)
             default:
                 // the library would call everything it does not know "1", which here means "no"
-                CommandFailure(describing: error).tell()
-                Glibc.exit(3)
+                let failure = CommandFailure(describing: error)
+                failure.tell()
+                Glibc.exit(failure.status)
             }
         }
     }

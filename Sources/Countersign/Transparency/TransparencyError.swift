@@ -60,7 +60,7 @@ package enum TransparencyError: Error, Sendable, Equatable {
         case .notSearchable:
             "read its newest entries, or those of some indexes: --scan; ask the daemon, which knows its own entries by identity, image and digest: --api URL; or by position: `countersign log get --index`"
         case .needsTrust:
-            "give the instance's trust material: --trusted-root, --config, --client-trust-config or --tuf-url"
+            "give the instance's trust material: --trusted-root, --config, --client-trust-config, --tuf-url or --instance"
         case .otherEntry: "keep both entries: a log that changes what it took is a matter for its operator"
         }
     }

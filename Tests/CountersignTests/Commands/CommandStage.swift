@@ -31,7 +31,7 @@ struct CommandStage {
         let host = line.registry.url.dropFirst("http://".count)
         let unsigned = try await line.image(tag: "unsigned").descriptor.digest
         values = [
-            "repository": "\(host)/\(name)", "image": "\(host)/\(name)@\(digest)",
+            "app": name, "repository": "\(host)/\(name)", "image": "\(host)/\(name)@\(digest)",
             "unsigned": "\(host)/\(name)@\(unsigned)", "digest": "\(digest)", "rekor": line.rekor.url,
             "rekor2": endpoints.rekor2, "index": "\(entry.logIndex)", "issuer": endpoints.issuer(.kubernetes),
             "root": try folder.write(text(try await line.lab.trustedRootJSON), to: "trusted_root.json"),
@@ -42,6 +42,6 @@ struct CommandStage {
     }
 
     func transcript(_ more: [String: String] = [:]) throws -> Transcript {
-        try Transcript(values.merging(more) { $1 })
+        try Transcript(values.merging(more) { $1 }, in: folder)
     }
 }
