@@ -200,7 +200,7 @@ extension JobQueue {
             asksForFormats
             ? """
             , formats_as_of = t.pushes + 1, formats = CASE WHEN t.state IN ('refused', 'gone', 'failed', 'cancelled')
-                THEN excluded.formats ELSE \(SignatureFormat.asked(with: "excluded.formats")) END
+                THEN excluded.formats ELSE \(SignatureFormat.asked(with: "excluded.formats::text[]")) END
             """ : ""
         let digests = folded.map { $0.push.digest ?? "" }
         let repositories = folded.map(\.repositoryID)
