@@ -42,6 +42,6 @@ struct CommandStage {
     }
 
     func transcript(_ more: [String: String] = [:]) throws -> Transcript {
-        try Transcript(values.merging(more) { $1 }, in: folder)
+        try Transcript(values.merging(more) { $1 }, on: self)
     }
 }

@@ -34,15 +34,15 @@ struct Transcript {
     private static let folder = packageRoot + "/Tests/CountersignTests/Commands/Transcripts"
     /// The home of who runs it.
     private let home: TemporaryDirectory
-    /// Where files are that commands name.
-    private let files: TemporaryDirectory?
+    /// What the commands are tried on; nil for those that need nothing.
+    private let stage: CommandStage?
     /// What `{name}` stands for in commands, and what is written so in the transcript.
     private let values: [(name: String, value: String)]
     private var lines: [String] = []
 
-    init(_ values: [String: String] = [:], in files: TemporaryDirectory? = nil) throws {
+    init(_ values: [String: String] = [:], on stage: CommandStage? = nil) throws {
         home = try TemporaryDirectory()
-        self.files = files
+        self.stage = stage
         self.values = values.merging(["home": home.path]) { $1 }.map { (name: $0.key, value: $0.value) }
             .sorted { $0.value.utf8.count > $1.value.utf8.count }
     }
