@@ -100,9 +100,9 @@ def judge_withdrawn(env, push):
 
 
 def judge_entry(env, row, say):
-    """The log has the evidence's signature where the database says."""
+    """The log has the evidence's signature where the database says; of several logs it is the one that was read."""
     places = env["PLACES"].get(bytes.fromhex(row["signature"]), {})
-    if row["log_index"] not in [index for indexes in places.values() for index in indexes]:
+    if not {row["log_index"], *row["further"]} & {index for indexes in places.values() for index in indexes}:
         say("unverifiable", f"entry {row['log_index']} of the log is not its ({row['format']}); it is at {list(places.values())}")
 
 
