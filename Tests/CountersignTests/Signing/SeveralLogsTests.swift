@@ -183,6 +183,29 @@ import Testing
         }
     }
 
+    @Test func `of an image that is gone for long both entries stay explained`() async throws {
+        let line = try await SigningLine()
+        let (setup, _) = try await Self.setup(line)
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon(setup)
+        try await daemon.workOff()
+        try await line.delete(digest)
+        try await line.push(digest)
+        try await daemon.workOff(atMost: 20)
+        #expect(try await line.state(digest) == "gone")
+        try await line.database.pool.execute(
+            "UPDATE countersign.deleted_artifact SET gone_at = now() - interval '91 days'")
+        var retention = RetentionConfiguration()
+        retention.deletedArtifacts = .seconds(90 * 86_400)
+        #expect(try await line.database.maintenance(keeping: retention).removeOld()[.deletedArtifacts] == 1)
+        #expect(
+            try await line.database.number("SELECT count(*) FROM countersign.further_entry WHERE log_request = ''") == 1
+        )
+        let entries = try await LogEntryRecords(pool: line.database.pool).entries(.init()).items
+        #expect(entries.count == 2 && entries.allSatisfy { $0.abandoned != nil })
+    }
+
     @Test func `another request in place of a further log's is not sent`() async throws {
         let line = try await SigningLine()
         let (setup, tiles) = try await Self.setup(line)
