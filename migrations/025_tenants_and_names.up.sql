@@ -1,4 +1,4 @@
--- Countersign, migration 23: tokens that follow their tenants, and no repository whose name is none.
+-- Countersign, migration 25: tokens that follow their tenants, and no repository whose name is none.
 -- compatible from: 13
 
 -- ---------------------------------------------------------------------------------------------------------------------

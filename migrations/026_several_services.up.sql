@@ -1,4 +1,4 @@
--- Countersign, migration 23: several timestamps and several log entries of one signature.
+-- Countersign, migration 26: several timestamps and several log entries of one signature.
 -- compatible from: 13
 
 -- ---------------------------------------------------------------------------------------------------------------------
