@@ -6,7 +6,7 @@ STRICT := --explicit-target-dependency-import-check error -Xswiftc -warnings-as-
 RELEASE := .build/release/countersign
 DEMO := .demo
 # what the targets below leave under names that begin so: runs with one stack, and stacks within runs
-RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -fail-points-tiles -batch -faults
+RUNS := -interop -api-fuzz -load -crash -chaos -drills -fail-points -fail-points-tiles -batch -faults -reconcile
 STACKS := -rekor2/stack -big-document/stack -interop2/stack -matrix/stamped/stack -matrix/plain/stack -matrix/real/stack \
     -rotation/v1/stack -rotation/v2/stack
 # everything of the long chaos lies on tmpfs where there is one: a disk is not what it tests
@@ -18,7 +18,7 @@ TEST_WIDTH ?= 8
 
 .PHONY: help
 help: ## What each target does
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: release ## Start everything on loopback, push samples, print what was signed, stop; exit 0 only if all verify
@@ -106,8 +106,8 @@ chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,
 
 .PHONY: fail-points
 fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 1,280 cells, 148 of them over a Rekor v2, resumable; JOBS=3: three at once
-	@scripts/fail-points $(DEMO)-fail-points
-	@LAB_LOG=2 scripts/fail-points $(DEMO)-fail-points-tiles
+	@failed=0; scripts/fail-points $(DEMO)-fail-points || failed=$$?; \
+	LAB_LOG=2 scripts/fail-points $(DEMO)-fail-points-tiles || failed=$$?; exit $$failed
 
 .PHONY: reconcile
 reconcile: release ## Webhooks delivered 20 times, 2,000 images without any, 50 referrers deleted: one signature each, all of them, put back

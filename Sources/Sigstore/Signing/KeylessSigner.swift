@@ -9,7 +9,8 @@ import OpenSSL
 /// let bundle = try await signer.sign(Statement(subjects: [.init(digest: ["sha256": hex])]))
 /// ```
 ///
-/// One certificate serves many signatures (``CertificateWindow``), so a signer is kept, and used by any number of tasks.
+/// One certificate serves many signatures (``CertificateWindow``), so a signer is kept for hours, and used by any number of tasks; not
+/// for days: its services and its trust material are those of the moment at which it was made.
 /// Nothing is stored between the steps: whoever is stopped on the way and signs again makes a second log entry. Who must not
 /// takes the steps one by one, and stores what ``TransparencyLog/request(for:)`` gave before it is submitted.
 public struct KeylessSigner: Sendable {
