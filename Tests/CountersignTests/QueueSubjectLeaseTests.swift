@@ -128,7 +128,11 @@ import Testing
         let subject = try #require(claim.target)
         _ = try await fixture.pool.together { session in
             try JobQueue.openGenerations(
-                [.init(repository: subject.repository, digest: digest, rule: "all", policyVersion: "v1")],
+                [
+                    .init(
+                        repository: subject.repository, digest: digest, rule: "all", policyVersion: "v1",
+                        formats: [.bundle])
+                ],
                 .init(reason: "anew", removesOlder: removing, by: "operator", batch: 1), in: session)
         }
         #expect(try await refusal(fixture, claim, subject) == (removing ? Lineage.supersededCode : nil))

@@ -107,7 +107,7 @@ extension BatchFeeder {
                 makers.map {
                     .init(
                         repository: $0.repository, digest: $0.digest, rule: policy.ruleName(for: $0.repository),
-                        policyVersion: policy.version)
+                        policyVersion: policy.version, formats: policy.formats(for: $0.repository))
                 },
                 .init(
                     reason: batch.reason ?? "", removesOlder: old == .remove, by: batch.requestedBy, batch: batch.id,
@@ -185,5 +185,10 @@ extension SigningPolicy {
     /// The rule that signs in a repository; its name is stored with the target until the job asks again.
     fileprivate func ruleName(for repository: Repository) -> String {
         if case .sign(let rule) = decide(repository, tagged: nil) { rule.name } else { "-" }
+    }
+
+    /// Its formats.
+    fileprivate func formats(for repository: Repository) -> Set<SignatureFormat> {
+        if case .sign(let rule) = decide(repository, tagged: nil) { Set(rule.formats) } else { [] }
     }
 }

@@ -9,6 +9,8 @@ extension JobQueue {
         let digest: Digest
         let rule: String
         let policyVersion: String
+        /// Those of the rule: what a push asks for.
+        let formats: Set<SignatureFormat>
     }
 
     /// Why, and what becomes of the older signatures.
@@ -18,7 +20,7 @@ extension JobQueue {
         /// The token's name.
         let by: String
         let batch: Int64
-        /// In which formats; `nil`: in all that the rule names.
+        /// In which formats, at least; `nil`: in all that the rule names.
         var formats: Set<SignatureFormat>?
     }
 
@@ -36,7 +38,9 @@ extension JobQueue {
     }
 
     /// Opens the next generation of each signed digest. A look again at the older one that waits is dropped; one that runs
-    /// finds that it is not the newest any more, and ends.
+    /// finds that it is not the newest any more, and ends. A push may wait for either: formats that were asked for and are not
+    /// served yet are made by the new generation, whose job has the lane and the name of the older one's, so that the batch does
+    /// not take them back.
     /// - Parameter requests: distinct digests in a repository.
     /// - Returns: in the order of the requests.
     static func openGenerations(
@@ -70,10 +74,13 @@ extension JobQueue {
             """
             WITH asked AS MATERIALIZED (
                 SELECT * FROM unnest(\(registries)::text[], \(names)::text[], \(digests)::text[],
-                    \(requests.map(\.rule))::text[], \(requests.map(\.policyVersion))::text[])
-                WITH ORDINALITY AS a(registry, name, digest, rule, policy_version, n)),
+                    \(requests.map(\.rule))::text[], \(requests.map(\.policyVersion))::text[],
+                    \(requests.map { SignatureFormat.list($0.formats) })::text[])
+                WITH ORDINALITY AS a(registry, name, digest, rule, policy_version, formats, n)),
             newest AS MATERIALIZED (
-                SELECT a.n, a.rule, a.policy_version, t.id, t.digest, t.repository_id, t.generation, t.state, t.media_type
+                SELECT a.n, a.rule, a.policy_version, t.id, t.digest, t.repository_id, t.generation, t.state, t.media_type,
+                    ARRAY(SELECT f FROM unnest(coalesce(\(SignatureFormat.asked), string_to_array(a.formats, ','))) AS f
+                        WHERE f <> ALL(\(SignatureFormat.served))) AS unserved
                 FROM asked a JOIN countersign.repository r ON r.registry = a.registry AND r.name = a.name
                 CROSS JOIN LATERAL (
                     SELECT * FROM countersign.target
@@ -83,7 +90,8 @@ extension JobQueue {
                 INSERT INTO countersign.target (digest, repository_id, purpose, generation, media_type, rule, policy_version,
                     formats, formats_as_of)
                 SELECT digest, repository_id, \(Purpose.signature.rawValue)::text, generation + 1, media_type, rule,
-                    policy_version, \(formats)::text[], 1
+                    policy_version, CASE WHEN \(formats)::text[] IS NOT NULL
+                        THEN ARRAY(SELECT DISTINCT f FROM unnest(\(formats)::text[] || unserved) AS f ORDER BY f) END, 1
                 FROM newest WHERE state = 'signed' ORDER BY digest, repository_id
                 RETURNING id, digest, repository_id),
             widened AS (
@@ -104,8 +112,12 @@ extension JobQueue {
                 WHERE NOT leased AND target_id = ANY(ARRAY(SELECT id FROM newest WHERE state = 'signed')) RETURNING 1),
             due AS (
                 INSERT INTO countersign.job (kind, target_id, repository_id, lane, delivery_key)
-                SELECT 'sign', id, repository_id, \(Lane.bulk.rawValue)::smallint, \(Batch.deliveryKey(order.batch))
-                FROM opened ORDER BY id RETURNING 1)
+                SELECT 'sign', o.id, o.repository_id, least(j.lane, \(Lane.bulk.rawValue)::smallint),
+                    coalesce(j.delivery_key, \(Batch.deliveryKey(order.batch)))
+                FROM opened o JOIN newest n USING (digest, repository_id)
+                LEFT JOIN LATERAL (SELECT lane, delivery_key FROM countersign.job
+                    WHERE target_id = n.id AND cardinality(n.unserved) > 0 LIMIT 1) AS j ON true
+                ORDER BY o.id RETURNING 1)
             SELECT n.n, n.state, n.id, o.id AS opened, (SELECT count(*) FROM explained) + (SELECT count(*) FROM dropped)
                 + (SELECT count(*) FROM due) + (SELECT count(*) FROM told) AS touched
             FROM newest n LEFT JOIN opened o ON o.digest = n.digest AND o.repository_id = n.repository_id

@@ -58,7 +58,7 @@ import Testing
         let fixture = try await BatchFixture(formats: [.bundle, .legacy])
         let subject = try fixture.subject("image")
         try await fixture.database.push(samplePush(subject.digest))
-        try await fixture.signAll()
+        try await sign(fixture, in: [.bundle, .legacy])
         _ = try await fixture.batch([subject], .resign(.keep), formats: [.bundle])
         try await fixture.feed()
         let held: Claim? = if isHeld { try await fixture.database.claimOne() } else { nil }
@@ -74,6 +74,47 @@ import Testing
             #expect(try await fixture.database.queue.settle(held, as: .signed(sampleRecord(7))) == .requeued)
         }
         #expect(try await fixture.database.claimOne().formats == [.bundle, .legacy])
+    }
+
+    @Test func `a generation has what the one before was asked for and does not serve`() async throws {
+        let fixture = try await BatchFixture(formats: [.bundle, .legacy])
+        let names = ["bundle", "all", "asked for more", "pushed"]
+        let subjects = try names.map { try fixture.subject($0) }
+        for (name, subject) in zip(names, subjects) {
+            if name == "all" {
+                try await fixture.database.push(samplePush(subject.digest))
+            } else {
+                _ = try await fixture.batch([subject], formats: [.bundle])
+                try await fixture.feed()
+            }
+            try await sign(fixture, in: name == "all" ? [.bundle, .legacy] : [.bundle])
+        }
+        _ = try await fixture.batch([subjects[2]], formats: [.legacy])
+        try await fixture.feed()
+        try await fixture.database.push(samplePush(subjects[3].digest))
+
+        _ = try await fixture.batch(subjects, .resign(.keep), formats: [.bundle])
+        try await fixture.feed()
+        let expected: [Set<SignatureFormat>] = [[.bundle], [.bundle], [.bundle, .legacy], [.bundle, .legacy]]
+        let found = try await asked(fixture)
+        for (subject, formats) in zip(subjects, expected) { #expect(found[subject.digest] == .some(formats)) }
+    }
+
+    @Test func `a push that waits for a format outlives the campaign that took its job`() async throws {
+        let fixture = try await BatchFixture(formats: [.bundle, .legacy])
+        let subject = try fixture.subject("image")
+        _ = try await fixture.batch([subject], formats: [.bundle])
+        try await fixture.feed()
+        try await sign(fixture, in: [.bundle])
+        let push = samplePush(subject.digest)
+        try await fixture.database.push(push)
+        let campaign = try await fixture.batch([subject], .resign(.keep), formats: [.bundle])
+        try await fixture.feed()
+        _ = try await fixture.records.cancel(campaign.id, by: fixture.principal)
+        try await fixture.feed()
+        let claim = try await fixture.database.claimOne()
+        #expect(claim.target?.generation == 1 && claim.formats == [.bundle, .legacy])
+        #expect(claim.lane == push.lane && claim.deliveryKey == push.deliveryKey)
     }
 
     @Test func `signed in fewer formats than were asked for is no success of its batch`() async throws {

@@ -30,7 +30,11 @@ import Testing
             let (repository, digest) = (line.repository, digest)
             return try await line.database.pool.together { session in
                 try JobQueue.openGenerations(
-                    [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1")],
+                    [
+                        .init(
+                            repository: repository, digest: digest, rule: "all", policyVersion: "v1", formats: [.bundle]
+                        )
+                    ],
                     .init(reason: "a new identity", removesOlder: removing, by: "operator", batch: 1), in: session)
             }.first
         }

@@ -230,7 +230,7 @@ import Testing
         let repository = line.repository
         let opened = try await line.database.pool.together { session in
             try JobQueue.openGenerations(
-                [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1")],
+                [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1", formats: [.bundle])],
                 .init(reason: "a new identity", removesOlder: false, by: "operator", batch: 1), in: session)
         }
         guard case .opened = opened.first else { throw SupportError("not opened") }

@@ -139,12 +139,7 @@ struct AskedFormatsTests {
         let daemon = try await line.daemon(Self.both)
         try await daemon.workOff()
         let (old, layers) = (try await line.referrers(of: digest), try await line.legacyLayers(of: digest))
-        let repository = line.repository
-        _ = try await line.database.pool.together { session in
-            try JobQueue.openGenerations(
-                [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1")],
-                .init(reason: "anew", removesOlder: true, by: "operator", batch: 1, formats: [.bundle]), in: session)
-        }
+        try await line.signAnew([digest], in: [.bundle], removing: true)
         try await daemon.workOff()
         let anew = try await line.referrers(of: digest)
         #expect(anew.count == 1 && anew.map(\.manifest.digest) != old.map(\.manifest.digest))
@@ -208,3 +203,16 @@ extension SigningLine {
         try await database.push(request)
     }
 }
+
+    /// What a campaign hands over that asks for these formats, under a rule with both.
+    func signAnew(_ digests: [OCI.Digest], in formats: Set<SignatureFormat>, removing: Bool) async throws {
+        let requests = digests.map { digest -> JobQueue.GenerationRequest in
+            .init(
+                repository: repository, digest: digest, rule: "all", policyVersion: "v1", formats: [.bundle, .legacy])
+        }
+        _ = try await database.pool.together { session in
+            try JobQueue.openGenerations(
+                requests,
+                .init(reason: "anew", removesOlder: removing, by: "operator", batch: 1, formats: formats), in: session)
+        }
+    }

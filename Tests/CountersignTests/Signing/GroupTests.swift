@@ -246,7 +246,9 @@ import Testing
         let repository = line.repository
         try await line.database.pool.transaction { session in
             let opened = try JobQueue.openGenerations(
-                digests.map { .init(repository: repository, digest: $0, rule: "all", policyVersion: "v1") },
+                digests.map {
+                    .init(repository: repository, digest: $0, rule: "all", policyVersion: "v1", formats: [.bundle])
+                },
                 .init(reason: "a new identity", removesOlder: true, by: "operator", batch: 1), in: session)
             let targets = opened.compactMap { if case .opened(let id) = $0 { id } else { nil } }
             try JobQueue.group(jobsOf: targets, under: SigningLine.groupKey, in: session)
@@ -271,7 +273,11 @@ import Testing
     ) async throws {
         try await line.database.pool.transaction { session in
             let opened = try JobQueue.openGenerations(
-                members.map { .init(repository: $0.repository, digest: $0.digest, rule: "all", policyVersion: "v1") },
+                members.map {
+                    .init(
+                        repository: $0.repository, digest: $0.digest, rule: "all", policyVersion: "v1",
+                        formats: [.bundle])
+                },
                 .init(reason: "a new identity", removesOlder: true, by: "operator", batch: 1), in: session)
             let targets = opened.compactMap { if case .opened(let id) = $0 { id } else { nil } }
             #expect(targets.count == members.count)

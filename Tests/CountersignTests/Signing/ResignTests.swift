@@ -14,7 +14,7 @@ import Testing
         let repository = line.repository
         return try await line.database.pool.together { session in
             try JobQueue.openGenerations(
-                [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1")],
+                [.init(repository: repository, digest: digest, rule: "all", policyVersion: "v1", formats: [.bundle])],
                 .init(reason: "a new identity", removesOlder: removing, by: "operator", batch: batch), in: session)
         }.first
     }
