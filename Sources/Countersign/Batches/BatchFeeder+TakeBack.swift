@@ -3,8 +3,8 @@ import Postgres
 /// Members of cancelled batches on their way back out of the queue.
 extension BatchFeeder {
     /// Takes back what a cancelled batch had put into the queue and nobody else wants: jobs that wait in the bulk lane,
-    /// under the name of a cancelled batch (a push would have put its own there), of targets of which nothing was signed yet. What
-    /// a worker holds, and what is prepared for a log already, ends by itself.
+    /// under the name of a cancelled batch (a push would have put its own there), of targets of which nothing was signed yet, or
+    /// another format was. What a worker holds, and what is prepared for a log already, ends by itself.
     ///
     /// The batch's row is held, and its state read under that lock: one that was resumed since it was looked at keeps all
     /// that it has in the queue.
@@ -31,14 +31,24 @@ extension BatchFeeder {
                         DELETE FROM countersign.job WHERE id = ANY(\(jobs)::bigint[]) RETURNING target_id),
                     told AS (
                         UPDATE countersign.batch_member m
-                        SET result = CASE WHEN t.state = 'signed' THEN 'signed' ELSE 'cancelled' END, ended_at = now()
-                        FROM countersign.target t
+                        SET result = CASE WHEN t.state <> 'signed' OR \(SignatureFormat.lacks("b.formats")) THEN 'cancelled'
+                                ELSE 'signed' END, ended_at = now()
+                        FROM countersign.target t, countersign.batch b
                         WHERE m.batch_id = ANY(\(cancelled)::bigint[]) AND m.result IS NULL AND t.id = m.target_id
+                            AND b.id = m.batch_id
                             AND m.target_id = ANY(ARRAY(SELECT target_id FROM dropped))
+                        RETURNING 1),
+                    -- what was asked for beside a signature, and not begun: a re-check would make it
+                    unasked AS (
+                        UPDATE countersign.target t
+                        SET formats = ARRAY(SELECT f FROM unnest(t.formats) AS f WHERE f = ANY(\(SignatureFormat.begun))),
+                            updated_at = now()
+                        WHERE t.id = ANY(ARRAY(SELECT target_id FROM dropped)) AND t.state = 'signed'
+                            AND \(SignatureFormat.asked) && \(SignatureFormat.begun)
                         RETURNING 1)
                     UPDATE countersign.target SET state = 'cancelled', updated_at = now()
                     WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting')
-                        AND (SELECT count(*) FROM told) >= 0
+                        AND (SELECT count(*) FROM told) + (SELECT count(*) FROM unasked) >= 0
                     """)
             }
             // a generation of which nothing exists never was: the one before is the newest again

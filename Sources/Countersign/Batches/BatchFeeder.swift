@@ -130,10 +130,7 @@ package struct BatchFeeder: Service {
     /// Writes down the results of members whose targets have ended, and the end of the batch.
     private func settle(_ batch: Batch) async throws(QueueError) {
         // a rule that changed since may have lost a format: signed in the others is not what was asked for
-        let lacks: Query =
-            if let formats = batch.formats {
-                "NOT \(SignatureFormat.served) @> \(formats.map(\.rawValue))::text[]"
-            } else { "false" }
+        let lacks = SignatureFormat.lacks("\(batch.formats?.map(\.rawValue))::text[]")
         let ended: Bool = try await pool.together { session in
             _ = try session.execute(
                 """

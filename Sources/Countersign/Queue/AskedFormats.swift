@@ -6,7 +6,8 @@ import Postgres
 /// A push asks for all that the rule names. A batch may ask for fewer: `target.formats` says so, for as long as nobody asked
 /// for the digest after that (`formats_as_of` is `pushes` then), so that a push need know nothing of it, whichever version
 /// stores it. What batches ask for of a target that is on its way, or signed, adds up; one that ended without a signature begins
-/// anew with what is asked then. A re-check asks for nothing: it looks after what was asked for.
+/// anew with what is asked then. What a cancelled batch asked for beside a signature that stands, and nobody began, is taken back.
+/// A re-check asks for nothing: it looks after what was asked for.
 extension SignatureFormat {
     /// What was asked for of a target `t`; NULL: all that its rule names.
     static let asked: Query = "CASE WHEN t.formats IS NOT NULL AND t.formats_as_of = t.pushes THEN t.formats END"
@@ -19,11 +20,12 @@ extension SignatureFormat {
         """
     }
 
+    /// In which something was signed for a target `t`, published or not.
+    static let begun: Query =
+        "ARRAY(SELECT e.format FROM countersign.evidence_target e WHERE e.target_id = t.id AND e.live)"
+
     /// In which an attempt at a target `t` signs: what was asked for, and what was begun in a format before, which is finished.
-    static let wanted: Query = """
-        CASE WHEN \(asked) IS NOT NULL THEN \(asked) || ARRAY(
-            SELECT e.format FROM countersign.evidence_target e WHERE e.target_id = t.id AND e.live) END
-        """
+    static let wanted: Query = "CASE WHEN \(asked) IS NOT NULL THEN \(asked) || \(begun) END"
 
     /// Those in which a registry was last seen to serve a signature of a target `t`.
     static let served: Query = """
@@ -32,6 +34,9 @@ extension SignatureFormat {
             WHERE a.target_id = t.id AND e.live AND a.pushed_at IS NOT NULL AND a.missing_at IS NULL
                 AND a.removed_at IS NULL)
         """
+
+    /// Whether a target `t` is not served in all of `formats`; NULL, which is no, if those are all of its rule.
+    static func lacks(_ formats: Query) -> Query { "NOT \(served) @> \(formats)" }
 
     /// As one column of many rows has them: `bundle,legacy`.
     static func list(_ formats: Set<SignatureFormat>) -> String {

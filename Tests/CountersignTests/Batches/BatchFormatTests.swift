@@ -132,6 +132,30 @@ import Testing
         #expect(try await fixture.database.state(sampleDigest("b")) == "signed")
     }
 
+    @Test func `a cancelled batch takes back the format that nobody began, and resumed asks for it again`()
+        async throws
+    {
+        let fixture = try await BatchFixture(formats: [.bundle, .legacy])
+        let subject = try fixture.subject("image")
+        _ = try await fixture.batch([subject], formats: [.bundle])
+        try await fixture.feed()
+        try await sign(fixture, in: [.bundle])
+        let more = try await fixture.batch([subject], formats: [.legacy])
+        let again = try await fixture.batch([subject], formats: [.bundle])
+        try await fixture.feed()
+        for batch in [more, again] { _ = try await fixture.records.cancel(batch.id, by: fixture.principal) }
+        try await fixture.feed()
+        #expect(try await fixture.counts(more) == [.cancelled: 1])
+        #expect(try await fixture.counts(again) == [.signed: 1])
+        let status = try #require(
+            try await fixture.database.records.status(of: subject.digest, in: subject.repository))
+        #expect(status.state == .signed && status.formats == [.bundle] && !status.recheck)
+
+        _ = try await fixture.records.resume(more.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.database.claimOne().formats == [.bundle, .legacy])
+    }
+
     @Test func `what is asked for decides what is grouped, and who is not is told why`() async throws {
         let cases: [([SignatureFormat]?, Int)] = [([.bundle], 3), (nil, 0)]
         for (formats, grouped) in cases {
