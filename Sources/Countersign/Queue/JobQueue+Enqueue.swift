@@ -37,20 +37,21 @@ extension JobQueue {
         return EnqueueResult(items: items)
     }
 
-    /// Makes work of those digests that are no target yet, or one that was asked for in fewer formats, and leaves all others as
-    /// they are: nobody pushed them.
+    /// Makes work of those children of an index that are no target yet, or one that was asked for in fewer formats before the
+    /// index was, and leaves all others as they are: nobody pushed them.
     /// - Parameter requests: up to 500 with a digest; one transaction.
-    package func enqueue(unknown requests: [EnqueueRequest]) async throws(QueueError) {
+    package func enqueue(unknown requests: [EnqueueRequest], of index: Target) async throws(QueueError) {
         let isDue = try await pool.together { session in
-            let unknown = try Self.unknown(among: requests, in: session)
+            let unknown = try Self.unknown(among: requests, of: index, in: session)
             if !unknown.isEmpty { _ = try Self.store(unknown, in: session) }
             return !unknown.isEmpty
         }
         if isDue { notifier.jobsAreDue() }
     }
 
+    /// A child keeps what it was asked for after its index, once an attempt at the index has handed on what that was asked for.
     private static func unknown(
-        among requests: [EnqueueRequest], in session: Session
+        among requests: [EnqueueRequest], of index: Target, in session: Session
     ) throws -> [EnqueueRequest] {
         let known = try session.query(
             """
@@ -64,6 +65,8 @@ extension JobQueue {
                     SELECT r.id FROM countersign.repository r WHERE r.registry = a.registry AND r.name = a.name)
                 ORDER BY t.generation DESC LIMIT 1) AS t
             WHERE \(SignatureFormat.asked) IS NULL OR \(SignatureFormat.asked) @> string_to_array(a.formats, ',')
+                OR EXISTS (SELECT FROM countersign.target i WHERE i.id = \(index.id)
+                    AND i.pushed_at <= t.pushed_at AND i.pushed_at <= i.verified_at)
             """
         ).map { Int(try $0.decode("n", as: Int64.self)) - 1 }
         return requests.indices.filter { !known.contains($0) }.map { requests[$0] }

@@ -166,7 +166,7 @@ struct SignArtifact: JobHandler {
         for start in stride(from: 0, to: requests.count, by: 500) {
             let some = Array(requests[start..<min(start + 500, requests.count)])
             if claim.isRecheck {
-                try await queue.enqueue(unknown: some)
+                try await queue.enqueue(unknown: some, of: target)
             } else {
                 _ = try await queue.enqueue(some)
             }

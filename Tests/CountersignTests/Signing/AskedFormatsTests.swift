@@ -173,6 +173,35 @@ struct AskedFormatsTests {
         for digest in all { try await line.expectSignedOnce(digest, in: [.bundle, .legacy]) }
     }
 
+    @Test func `children that were signed anew in fewer formats stay so, until their index is pushed again`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let multi = try await line.index()
+        let index = multi.index.descriptor.digest
+        let children = multi.images.map(\.descriptor.digest)
+        var setup = Self.both
+        setup.rules[0].index = .both
+        let daemon = try await line.daemon(setup)
+        try await line.push(index)
+        try await daemon.workOff()
+        try await line.signAnew(children, in: [.bundle], removing: false)
+        try await daemon.workOff()
+
+        try await line.database.pool.execute("UPDATE countersign.target SET pushed_at = pushed_at - interval '1 day'")
+        try await line.recheckAll(with: daemon)
+        try await daemon.workOff()
+        for child in children {
+            let kept = try await status(line, child)
+            #expect(kept.formats == [.bundle] && kept.signature?.formats == [.bundle])
+        }
+        try await line.push(index)
+        try await daemon.workOff()
+        for child in children {
+            #expect(try await status(line, child).signature?.formats == [.bundle, .legacy])
+        }
+    }
+
     @Test func `a document is attached to what is signed as a bundle alone, and waits where the bundle is missing`()
         async throws
     {
@@ -202,7 +231,6 @@ extension SigningLine {
         request.formats = formats
         try await database.push(request)
     }
-}
 
     /// What a campaign hands over that asks for these formats, under a rule with both.
     func signAnew(_ digests: [OCI.Digest], in formats: Set<SignatureFormat>, removing: Bool) async throws {
@@ -216,3 +244,4 @@ extension SigningLine {
                 .init(reason: "anew", removesOlder: removing, by: "operator", batch: 1, formats: formats), in: session)
         }
     }
+}
