@@ -26,7 +26,7 @@ struct WithdrawalOptions: ParsableArguments {
         of digests: [Digest], in repositories: [Repository], isSigned: Bool, _ configuration: Configuration?
     ) async throws -> VerifyReference.Revocation? {
         if let configuration,
-            let revocation = try await Self.recorded(of: digests, in: repositories, configuration.database)
+            let revocation = try await Self.recorded(of: digests, in: repositories, configuration)
         {
             return revocation
         }
@@ -50,12 +50,14 @@ struct WithdrawalOptions: ParsableArguments {
 
     /// What the daemon's database says, within the time that its configuration gives a connect and a statement.
     private static func recorded(
-        of digests: [Digest], in repositories: [Repository], _ database: DatabaseConfiguration
+        of digests: [Digest], in repositories: [Repository], _ configuration: Configuration
     ) async throws -> VerifyReference.Revocation? {
+        let database = configuration.database
         let pool = ConnectionPool(
             try database.connection(applicationName: "countersign verify"), size: 1, waitLimit: database.connectTimeout)
         do throws(QueueError) {
-            let found = try await ArtifactRecords(pool: pool).revocation(of: digests, in: repositories)
+            let found = try await ArtifactRecords(pool: pool).revocation(
+                of: digests, in: repositories.map(configuration.registries.canonical))
             await pool.close()
             return found.map { VerifyReference.Revocation($0) }
         } catch {

@@ -38,10 +38,7 @@ struct RequestedReference {
         guard isWholeRepositoryMeant || reference.tag != nil || reference.digest != nil else {
             throw Problem(.badRequest, "reference.incomplete", "the reference names neither a tag nor a digest")
         }
-        let known = registries.first { $0.isCalled(reference.repository.registry) }
-        repository =
-            known.flatMap { try? Repository(registry: $0.name, name: reference.repository.name) }
-            ?? reference.repository
+        repository = registries.canonical(reference.repository)
         tag = reference.tag
         digest = reference.digest
     }

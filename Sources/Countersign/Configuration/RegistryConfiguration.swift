@@ -43,3 +43,12 @@ extension RegistryConfiguration {
         return reference.repository
     }
 }
+
+extension [RegistryConfiguration] {
+    /// The repository under the canonical name of its registry, as records have it. Of a registry that is none of these the name
+    /// stays as it is.
+    package func canonical(_ repository: Repository) -> Repository {
+        first { $0.isCalled(repository.registry) }
+            .flatMap { try? Repository(registry: $0.name, name: repository.name) } ?? repository
+    }
+}

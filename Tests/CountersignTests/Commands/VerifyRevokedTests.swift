@@ -13,7 +13,9 @@ import Testing
     .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
 struct VerifyRevokedTests {
     /// The configuration of a daemon on this line.
-    private func configuration(_ line: SigningLine, database: String) async throws -> String {
+    private func configuration(
+        _ line: SigningLine, database: String, aliases: [String] = []
+    ) async throws -> String {
         let upstream = "private_network: true, plain_http: true, proxy: none"
         let issuer = try await line.lab.endpoints.issuer(.kubernetes)
         try line.folder.write(String(decoding: try await line.lab.trustedRootJSON, as: UTF8.self), to: "root.json")
@@ -33,18 +35,34 @@ struct VerifyRevokedTests {
                 subject_alternative_name: \(SigningLine.Setup().subject)
                 issuer: \(issuer)
             registries:
-              - {name: \(SigningLine.registryName), url: "\(line.registry.url)", \(upstream)}
+              - {name: \(SigningLine.registryName), url: "\(line.registry.url)", \(upstream), aliases: \(aliases)}
             """, to: "countersign.yaml")
     }
 
     /// What was printed, and `exit N` as the last line.
-    private func verify(_ line: SigningLine, _ digest: Digest, config: String) async throws -> [String] {
+    private func verify(
+        _ line: SigningLine, _ digest: Digest, in repository: String? = nil, config: String, _ more: [String] = []
+    ) async throws -> [String] {
         let program = try #require(CountersignProgram.path)
-        return try await ChildProcess([
-            "/bin/sh", "-c", "\"$@\"; echo \"exit $?\"", "sh", program, "verify", "--config", config,
-            "--certificate-identity", SigningLine.Setup().subject, "--certificate-oidc-issuer",
-            try await line.lab.endpoints.issuer(.kubernetes), "\(line.repository)@\(digest)",
-        ]).finish().split(separator: "\n").map(String.init)
+        return try await ChildProcess(
+            [
+                "/bin/sh", "-c", "\"$@\"; echo \"exit $?\"", "sh", program, "verify", "--config", config,
+                "--certificate-identity", SigningLine.Setup().subject, "--certificate-oidc-issuer",
+                try await line.lab.endpoints.issuer(.kubernetes), "\(repository ?? "\(line.repository)")@\(digest)",
+            ] + more
+        ).finish().split(separator: "\n").map(String.init)
+    }
+
+    private static func database(_ line: SigningLine) async throws -> String {
+        let port = try await PostgresCluster.shared().port
+        let name = line.database.configuration.database ?? ""
+        return "postgresql://postgres@127.0.0.1:\(port)/\(name)?sslmode=disable"
+    }
+
+    private static func request(_ line: SigningLine, _ digest: Digest) -> Revocations.Request {
+        .init(
+            repository: line.repository, digest: digest, reason: "it has a hole",
+            principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil))
     }
 
     @Test func `what was revoked does not verify, what was released does, and a database that is away is told`()
@@ -55,17 +73,12 @@ struct VerifyRevokedTests {
         let daemon = try await line.daemon()
         try await line.push(digest)
         try await daemon.workOff()
-        let port = try await PostgresCluster.shared().port
-        let name = line.database.configuration.database ?? ""
-        let config = try await configuration(
-            line, database: "postgresql://postgres@127.0.0.1:\(port)/\(name)?sslmode=disable")
+        let config = try await configuration(line, database: Self.database(line))
         let signed = try await verify(line, digest, config: config)
         #expect(signed.last == "exit 0", "\(signed)")
 
         let revocations = Revocations(queue: line.database.queue)
-        let request = Revocations.Request(
-            repository: line.repository, digest: digest, reason: "it has a hole",
-            principal: .init(tokenID: 1, name: "operator", role: .operator, scope: nil))
+        let request = Self.request(line, digest)
         _ = try await revocations.revoke(request, removing: false)
         let revoked = try await verify(line, digest, config: config)
         #expect(revoked.last == "exit 1", "\(revoked)")
@@ -76,7 +89,7 @@ struct VerifyRevokedTests {
         #expect(released.last == "exit 0", "\(released)")
 
         let away = try await configuration(
-            line, database: "postgresql://postgres@127.0.0.1:1/\(name)?sslmode=disable")
+            line, database: "postgresql://postgres@127.0.0.1:1/countersign?sslmode=disable")
         let untold = try await verify(line, digest, config: away)
         #expect(untold.last == "exit 3", "\(untold)")
         #expect(
@@ -84,5 +97,25 @@ struct VerifyRevokedTests {
                 $0.contains("whether it was revoked cannot be asked") && $0.hasSuffix("[postgres.unavailable]")
             },
             "\(untold)")
+    }
+
+    @Test func `a revocation is found by whatever name of its registry`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        _ = try await Revocations(queue: line.database.queue).revoke(Self.request(line, digest), removing: false)
+        let host = String(line.registry.url.dropFirst("http://".count))
+        let there = "\(host)/\(line.repository.name)"
+        let dial = ["--plain-http", "--private-network"]
+        func isRevoked(aliases: [String], _ more: [String] = []) async throws -> Bool {
+            let config = try await configuration(line, database: Self.database(line), aliases: aliases)
+            let said = try await verify(line, digest, in: there, config: config, dial + more)
+            #expect(said.last == "exit 1", "\(said)")
+            return said.contains { $0.contains("REVOKED") }
+        }
+        #expect(try await isRevoked(aliases: [host]))
+        // the port that its scheme implies, of an image whose own place is no registry of the configuration
+        let implied = ["--repository", "\(SigningLine.registryName):80/\(line.repository.name)"]
+        #expect(try await isRevoked(aliases: [], implied))
+        #expect(try await !isRevoked(aliases: []))
     }
 }
