@@ -68,24 +68,42 @@ extension LogRecords {
         return logs.values.sorted { $0.log < $1.log }
     }
 
+    /// Live entries: those of rows of evidence, and those that these have in further logs.
+    private static let live: (own: Query, further: Query) = (
+        own: "FROM countersign.evidence e WHERE e.log_index IS NOT NULL AND e.abandoned_at IS NULL",
+        further: """
+        FROM countersign.further_entry e JOIN countersign.evidence v ON v.id = e.evidence_id
+        WHERE e.log_index IS NOT NULL AND v.abandoned_at IS NULL
+        """
+    )
+
     private func knownEntries() async throws(QueueError) -> [(String, KnownLog.Entries)] {
-        try await pool.rows(
+        let (own, further) = Self.live
+        let most = Int64(LogEntryRecords.countLimit + 1)
+        return try await pool.rows(
             """
             WITH RECURSIVE key AS (
-                SELECT min(log_id) AS log_id FROM countersign.evidence
-                WHERE log_index IS NOT NULL AND abandoned_at IS NULL
+                SELECT least(
+                    (SELECT e.log_id \(own) ORDER BY e.log_id LIMIT 1),
+                    (SELECT e.log_id \(further) ORDER BY e.log_id LIMIT 1)) AS log_id
                 UNION ALL
-                SELECT (SELECT min(e.log_id) FROM countersign.evidence e
-                    WHERE e.log_index IS NOT NULL AND e.abandoned_at IS NULL AND e.log_id > key.log_id)
+                SELECT least(
+                    (SELECT e.log_id \(own) AND e.log_id > key.log_id ORDER BY e.log_id LIMIT 1),
+                    (SELECT e.log_id \(further) AND e.log_id > key.log_id ORDER BY e.log_id LIMIT 1))
                 FROM key WHERE key.log_id IS NOT NULL)
             SELECT key.log_id, newest.log, newest.log_index, newest.logged_at, counted.count
             FROM key
-            CROSS JOIN LATERAL (SELECT e.log, e.log_index, e.logged_at FROM countersign.evidence e
-                WHERE e.log_id = key.log_id AND e.log_index IS NOT NULL AND e.abandoned_at IS NULL
-                ORDER BY e.log_index DESC LIMIT 1) AS newest
-            CROSS JOIN LATERAL (SELECT count(*) AS count FROM (SELECT 1 FROM countersign.evidence e
-                WHERE e.log_id = key.log_id AND e.log_index IS NOT NULL AND e.abandoned_at IS NULL
-                LIMIT \(Int64(LogEntryRecords.countLimit + 1))) AS found) AS counted
+            CROSS JOIN LATERAL (
+                (SELECT e.log, e.log_index, e.logged_at \(own) AND e.log_id = key.log_id
+                    ORDER BY e.log_index DESC LIMIT 1)
+                UNION ALL
+                (SELECT e.log, e.log_index, e.logged_at \(further) AND e.log_id = key.log_id
+                    ORDER BY e.log_index DESC LIMIT 1)
+                ORDER BY log_index DESC LIMIT 1) AS newest
+            CROSS JOIN LATERAL (SELECT count(*) AS count FROM (
+                (SELECT 1 \(own) AND e.log_id = key.log_id LIMIT \(most))
+                UNION ALL
+                (SELECT 1 \(further) AND e.log_id = key.log_id LIMIT \(most)) LIMIT \(most)) AS found) AS counted
             ORDER BY newest.logged_at DESC
             """
         ).values { row in

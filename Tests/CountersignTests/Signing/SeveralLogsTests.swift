@@ -44,9 +44,13 @@ import Testing
         #expect(signature.logIndex == bundle.tlogEntries.first?.logIndex, sourceLocation: location)
         // whoever searches our record finds each entry, for the same image
         let records = LogEntryRecords(pool: line.database.pool)
+        let known = try await LogRecords(pool: line.database.pool).known()
+        #expect(known.map(\.entries.count) == [1, 1], sourceLocation: location)
         for entry in bundle.tlogEntries {
             var filter = LogEntryRecords.Filter()
             (filter.log, filter.index) = (Hex.encode(entry.logID), entry.logIndex)
+            let there = known.flatMap(\.entries).first { $0.logID == filter.log }
+            #expect(there?.count == 1 && there?.newestIndex == entry.logIndex, sourceLocation: location)
             let found = try await records.entries(filter).items
             #expect(found.count == 1 && found.first?.abandoned == nil, sourceLocation: location)
             #expect(found.first?.subjects.map(\.digest) == [digest], sourceLocation: location)
@@ -132,6 +136,8 @@ import Testing
             #expect(Self.submissions(line.rekor) == 1)
             let entries = try await LogEntryRecords(pool: line.database.pool).entries(.init()).items
             #expect(entries.map(\.log) == [line.rekor.url] && entries.first?.subjects.map(\.digest) == [digest])
+            let known = try await LogRecords(pool: line.database.pool).known()
+            #expect(known.map(\.log) == [line.rekor.url] && known.first?.entries.map(\.count) == [1])
             #expect(try await line.referrers(of: digest).isEmpty)
 
             tiles.heal()
@@ -204,6 +210,7 @@ import Testing
         )
         let entries = try await LogEntryRecords(pool: line.database.pool).entries(.init()).items
         #expect(entries.count == 2 && entries.allSatisfy { $0.abandoned != nil })
+        #expect(try await LogRecords(pool: line.database.pool).known().isEmpty, "none of them is live")
     }
 
     @Test func `another request in place of a further log's is not sent`() async throws {
