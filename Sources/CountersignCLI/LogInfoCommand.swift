@@ -9,7 +9,8 @@ struct LogInfoCommand: AsyncParsableCommand {
         discussion: """
             With trust material the signature of each checkpoint is verified. The daemon (--api) asks no log: of each that it
             knows, or of --log, it tells how many entries it has there, the newest checkpoint that it stored, when that was seen
-            and up to where the history is proven. Exit status 0 if there is an answer (and they verify), 1 if one does not.
+            and up to where the history is proven. Exit status 0 if there is an answer (and they verify), 1 if one does not, or
+            if the daemon saw the log contradict itself.
             """)
 
     @OptionGroup var source: LogSourceOptions

@@ -91,7 +91,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
             let known: RecordedEntryCheckpoint = try await daemon.get("/v1/log-entries/\(item.id)/checkpoint")
             let kept = VerifyLogEntries.KeptCheckpoints(
                 note: known.stored?.note, isProven: known.stored?.provenAt != nil, seenAt: known.stored?.seenAt,
-                newest: known.newest?.note)
+                newest: known.newest?.note, alarm: known.alarm)
             findings.append(VerifyLogEntries.look(at: entry, in: item.log, against: kept, trusting: trust.verifier))
         }
         return findings

@@ -48,11 +48,12 @@ struct RecordedEntryCheckpoint: Codable {
     let origin: String?
     let stored: RecordedCheckpoint?
     let newest: RecordedCheckpoint?
+    let alarm: String?
 }
 
 extension RecordedLogs {
-    /// Whether every checkpoint is signed by a trusted log, as far as they were judged.
-    var holds: Bool { logs.allSatisfy { log in log.trees.allSatisfy { $0.problem == nil } } }
+    /// Whether no log has contradicted itself, and every checkpoint is signed by a trusted log, as far as they were judged.
+    var holds: Bool { logs.allSatisfy { log in log.alarm == nil && log.trees.allSatisfy { $0.problem == nil } } }
 
     /// Holds each newest checkpoint against the keys of the trusted root.
     mutating func judge(by verifier: Verifier) {

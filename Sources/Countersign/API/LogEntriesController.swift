@@ -41,14 +41,15 @@ struct LogEntriesController: RouteSet {
         }
         router.get("/v1/log-entries/{id}/checkpoint") { request, context in
             let record = try await record(request, context)
+            let alarm = try await logs.alarm(of: record.log)
             guard let note = (try? TlogEntry(json: record.entry))?.inclusionProof?.checkpoint,
                 let own = try? Checkpoint(note: note), let size = Int64(exactly: own.size)
-            else { return try Response.json(EntryCheckpointAnswer()) }
+            else { return try Response.json(EntryCheckpointAnswer(alarm: alarm)) }
             let (stored, newest) = try await logs.checkpoint(of: record.log, origin: own.origin, size: size)
             return try Response.json(
                 EntryCheckpointAnswer(
                     origin: own.origin, stored: stored.map(StoredCheckpointAnswer.init),
-                    newest: newest.map(StoredCheckpointAnswer.init)))
+                    newest: newest.map(StoredCheckpointAnswer.init), alarm: alarm))
         }
     }
 
@@ -84,6 +85,8 @@ struct LogEntriesController: RouteSet {
         var stored: StoredCheckpointAnswer?
         /// The largest of the tree that is proven.
         var newest: StoredCheckpointAnswer?
+        /// What an open alarm says of the log.
+        var alarm: String?
     }
 
     private func filter(

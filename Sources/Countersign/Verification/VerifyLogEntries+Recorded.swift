@@ -7,23 +7,30 @@ extension VerifyLogEntries {
         let isProven: Bool
         let seenAt: String?
         let newest: String?
+        let alarm: String?
 
         /// - Parameters:
         ///   - note: the signed note of the entry's size, if one is kept.
         ///   - isProven: whether that lies in the history that was proven.
         ///   - newest: the note of the largest that is proven.
-        package init(note: String?, isProven: Bool, seenAt: String?, newest: String?) {
-            (self.note, self.isProven, self.seenAt, self.newest) = (note, isProven, seenAt, newest)
+        ///   - alarm: how the log contradicted itself, if it did.
+        package init(note: String?, isProven: Bool, seenAt: String?, newest: String?, alarm: String?) {
+            (self.note, self.isProven, self.seenAt) = (note, isProven, seenAt)
+            (self.newest, self.alarm) = (newest, alarm)
         }
     }
 
     /// An entry that a daemon recorded, held against what it kept of the log. No log is asked: that it still tells the same
-    /// history is what the daemon proved by the time of the newest checkpoint.
+    /// history is what the daemon proved by the time of the newest checkpoint. In a log that told it two none holds.
     package static func look(
         at entry: TlogEntry, in log: String, against kept: KeptCheckpoints, trusting verifier: Verifier
     ) -> Finding {
         func finding(_ outcome: Outcome, _ code: String, _ observed: String) -> Finding {
             Finding(nil, outcome, log: log, index: entry.logIndex, code: code, observed)
+        }
+        // whichever of its histories has the entry
+        if let alarm = kept.alarm {
+            return finding(.refused, "log.inconsistent", "the log contradicted itself: \(alarm)")
         }
         let checkpoints = CheckpointVerifier(logs: { verifier.root.tlogs })
         do {

@@ -266,6 +266,10 @@ import Testing
             #expect(trees.map { $0["newest"]?["size"] } == [.number("9")])
             #expect(
                 trees.map { $0["proven"]?["size"] } == [.number("9")] && trees.map { $0["waiting"] } == [.number("0")])
+
+            #expect(proven["alarm"] == nil)
+            try await records.raise(LogContradiction(own, newest, "it shows another history"), of: "rekor")
+            #expect(try await stored()["alarm"]?.text == "it shows another history")
         }
     }
 

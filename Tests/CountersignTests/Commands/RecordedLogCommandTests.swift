@@ -40,6 +40,12 @@ struct RecordedLogCommandTests {
             _ = try await records.store(of: log.id).record(Checkpoint(note: note))
         }
 
+        /// Two checkpoints of the log were seen that cannot both be true.
+        func contradict() async throws {
+            let seen = try Checkpoint(note: try #require(stage.entry.inclusionProof?.checkpoint))
+            try await records.raise(LogContradiction(seen, seen, "two roots of \(seen.size) leaves"), of: log.id)
+        }
+
         /// One look of the log watch.
         func watch() async {
             let watched = LogWatch.Watched(reader: log, verifier: verifier)
@@ -71,6 +77,8 @@ struct RecordedLogCommandTests {
             try await daemon.transcript.type(info + ["--log", "nowhere"], exit: 1)
             try await daemon.transcript.type(info + ["--rekor-url", "{rekor}"], exit: 2)
             try await daemon.transcript.type(["log", "info", "--api", "{api}"], exit: 3)
+            try await daemon.contradict()
+            try await daemon.transcript.type(info, exit: 1)
             try daemon.transcript.compare(with: "log-info-api")
         }
     }
@@ -85,6 +93,13 @@ struct RecordedLogCommandTests {
             try await daemon.transcript.type(verify, exit: 1)
             await daemon.watch()
             try await daemon.transcript.type(verify, exit: 0, [.text, .json])
+            // until somebody has looked at it, and the log is believed anew
+            try await daemon.contradict()
+            try await daemon.transcript.type(verify, exit: 1)
+            #expect(try await daemon.records.clear(daemon.stage.line.rekor.url, by: "alice"))
+            try await daemon.store()
+            await daemon.watch()
+            try await daemon.transcript.type(verify, exit: 0)
             try await daemon.stage.line.database.pool.execute(
                 """
                 UPDATE countersign.log_checkpoint

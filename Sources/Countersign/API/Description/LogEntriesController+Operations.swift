@@ -39,7 +39,11 @@ extension LogEntriesController {
                 .json(
                     200, "what is stored",
                     .object(
-                        [:], optional: ["origin": .string, "stored": .storedCheckpoint, "newest": .storedCheckpoint]))
+                        [:],
+                        optional: [
+                            "origin": .string, "stored": .storedCheckpoint, "newest": .storedCheckpoint,
+                            "alarm": .logAlarm,
+                        ]))
             ], problems: [404: ["log_entry.unknown"]]),
     ]
 }

@@ -24,11 +24,13 @@ extension LogsController {
                         "origin": .string, "newest": .storedCheckpoint,
                         "waiting": .count.described("Checkpoints that wait for their proof."),
                     ], optional: ["proven": .storedCheckpoint])),
-        ], optional: ["alarm": .string.described("Why nothing is entered in it.")]
+        ], optional: ["alarm": .logAlarm]
     ).named("Log")
 }
 
 extension Schema {
+    static let logAlarm = string.described("Why nothing is entered in the log: it contradicted itself.")
+
     static let storedCheckpoint = object(
         ["size": count, "root_hash": string, "seen_at": time, "note": string],
         optional: ["proven_at": time.described("When it was proven to lie in the log's history.")]
