@@ -98,13 +98,16 @@ struct LogSourceOptions: ParsableArguments {
         guard rekorUrl == nil, log == nil else {
             return try await LogSites(only: site(trust, http: http), verifier: trust.verifier)
         }
-        guard let path = self.trust.config else {
-            return LogSites(trust.verifier, others: upstream(""), http: http)
-        }
+        return LogSites(trust.verifier, in: try trustedLogs(trust), http: http)
+    }
+
+    /// The logs of the trusted root, with what the configuration knows of each.
+    func trustedLogs(_ trust: Trust) throws -> TrustedLogs {
+        guard let path = self.trust.config else { return TrustedLogs(trust.trustedRoot, others: upstream("")) }
         let sigstore = try ConfigurationOption.load(path).sigstore
-        return LogSites(
-            trust.verifier, known: sigstore.knownLogs(trust.signingConfig), others: sigstore.upstreams,
-            witnessed: { sigstore.witnessed($0) }, http: http)
+        return TrustedLogs(
+            trust.trustedRoot, named: sigstore.knownLogs(trust.signingConfig), others: sigstore.upstreams,
+            witnessed: { sigstore.witnessed($0) })
     }
 
     /// The logs that the configuration, the signing configuration, or at least the trusted root names.

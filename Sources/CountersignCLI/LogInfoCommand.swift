@@ -7,10 +7,10 @@ struct LogInfoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "info", abstract: "How large a log is, its root, its trees, and who signs for them.",
         discussion: """
-            With trust material the signature of each checkpoint is verified. The daemon (--api) asks no log: of each that it
-            knows, or of --log, it tells how many entries it has there, the newest checkpoint that it stored, when that was seen
-            and up to where the history is proven. Exit status 0 if there is an answer (and they verify), 1 if one does not, or
-            if the daemon saw the log contradict itself.
+            With trust material the signature of each checkpoint is verified, with --config also that enough of the log's
+            witnesses cosigned it. The daemon (--api) asks no log: of each that it knows, or of --log, it tells how many entries
+            it has there, the newest checkpoint that it stored, when that was seen and up to where the history is proven. Exit
+            status 0 if there is an answer (and they verify), 1 if one does not, or if the daemon saw the log contradict itself.
             """)
 
     @OptionGroup var source: LogSourceOptions
@@ -41,7 +41,7 @@ struct LogInfoCommand: AsyncParsableCommand {
                 fix: "ask the log itself: --rekor-url URL; `log info --api` without --log tells those that it knows",
                 status: 1)
         }
-        if let trust { known.judge(by: trust.verifier) }
+        if let trust { known.judge(by: try source.trustedLogs(trust)) }
         switch output.output {
         case .json: try Console.json(known)
         case .text:

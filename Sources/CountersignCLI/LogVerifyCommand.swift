@@ -85,6 +85,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
                 code: "log.too_many", observed: "the daemon recorded \(found.count) such entries",
                 fix: "name one with --index and --log, or one image by its digest", status: 2)
         }
+        let logs = try source.trustedLogs(trust)
         var findings: [VerifyLogEntries.Finding] = []
         for item in found.entries {
             let entry = try TlogEntry(record: await daemon.bytes("/v1/log-entries/\(item.id)"), uuid: item.logUuid)
@@ -92,7 +93,8 @@ struct LogVerifyCommand: AsyncParsableCommand {
             let kept = VerifyLogEntries.KeptCheckpoints(
                 note: known.stored?.note, isProven: known.stored?.provenAt != nil, seenAt: known.stored?.seenAt,
                 newest: known.newest?.note, alarm: known.alarm)
-            findings.append(VerifyLogEntries.look(at: entry, in: item.log, against: kept, trusting: trust.verifier))
+            findings.append(
+                VerifyLogEntries.look(at: entry, in: item.log, of: logs, against: kept, trusting: trust.verifier))
         }
         return findings
     }

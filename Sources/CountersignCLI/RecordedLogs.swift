@@ -55,14 +55,13 @@ extension RecordedLogs {
     /// Whether no log has contradicted itself, and every checkpoint is signed by a trusted log, as far as they were judged.
     var holds: Bool { logs.allSatisfy { log in log.alarm == nil && log.trees.allSatisfy { $0.problem == nil } } }
 
-    /// Holds each newest checkpoint against the keys of the trusted root.
-    mutating func judge(by verifier: Verifier) {
-        let checkpoints = CheckpointVerifier(logs: { verifier.root.tlogs })
+    /// Holds each newest checkpoint against the keys of the trusted root, and the witnesses of its log.
+    mutating func judge(by trusted: TrustedLogs) {
         for log in logs.indices {
             for tree in logs[log].trees.indices {
                 do throws(SigstoreError) {
-                    let note = logs[log].trees[tree].newest.note
-                    logs[log].trees[tree].signedBy = try checkpoints.verify(Checkpoint(note: note)).log.baseURL
+                    let checkpoint = try Checkpoint(note: logs[log].trees[tree].newest.note)
+                    logs[log].trees[tree].signedBy = try trusted.verify(checkpoint, of: logs[log].log).log.baseURL
                 } catch {
                     logs[log].trees[tree].problem = error.observed
                 }

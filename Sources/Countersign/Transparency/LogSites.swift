@@ -19,17 +19,10 @@ package struct LogSites: Sendable {
         choice = .one(site, ids: try await site.logIDs())
     }
 
-    /// Each of the verifier's trusted root: where that says it is.
-    /// - Parameters:
-    ///   - known: those of which more is known than that.
-    ///   - others: how the rest is reached; its `url` is not used.
-    ///   - witnessed: gives the rest the witnesses that a configuration has for them.
-    package init(
-        _ verifier: Verifier, known: [InstanceServices.Log] = [], others: UpstreamConfiguration,
-        witnessed: @escaping TrustedLogs.Witnessed = { $0 }, http: HTTPClient
-    ) {
+    /// Each of these, which are those of the verifier's trusted root.
+    package init(_ verifier: Verifier, in logs: TrustedLogs, http: HTTPClient) {
         self.verifier = verifier
-        choice = .trusted(TrustedLogs(verifier.root, named: known, others: others, witnessed: witnessed), http)
+        choice = .trusted(logs, http)
     }
 
     /// The log whose key an entry names; nil if it is none of these.

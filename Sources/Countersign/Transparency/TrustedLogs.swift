@@ -16,8 +16,8 @@ package struct TrustedLogs: Sendable {
     ///   - others: how the rest is reached; its `url` is not used.
     ///   - witnessed: for the rest.
     package init(
-        _ root: TrustedRoot, named: [InstanceServices.Log], others: UpstreamConfiguration,
-        witnessed: @escaping Witnessed
+        _ root: TrustedRoot, named: [InstanceServices.Log] = [], others: UpstreamConfiguration,
+        witnessed: @escaping Witnessed = { $0 }
     ) {
         self.root = root
         self.named = named
@@ -31,11 +31,29 @@ package struct TrustedLogs: Sendable {
     func log(of entry: TlogEntry, at url: String? = nil) throws(SigstoreError) -> InstanceServices.Log? {
         let addresses = root.tlogs(withID: entry.logID).map(\.baseURL)
         guard let address = url ?? addresses.first(where: { !$0.isEmpty }) else { return nil }
-        if let log = named.first(where: { $0.upstream.url.withoutSlash == address.withoutSlash }) { return log }
+        if let log = named(at: address) { return log }
         guard let api = entry.api else { throw .unsupported("a log entry of kind \(entry.kind) \(entry.version)") }
+        return log(at: address, speaking: api)
+    }
+
+    /// Verifies a checkpoint that somebody kept of the log at `url`: with the witnesses of that log.
+    /// - Throws: as ``CheckpointVerifier/verify(_:)``.
+    package func verify(_ checkpoint: Checkpoint, of url: String) throws(SigstoreError) -> VerifiedCheckpoint {
+        let trusted = root.tlogs
+        let signed = try CheckpointVerifier(logs: { trusted }).verify(checkpoint)
+        let log = named(at: url) ?? self.log(at: url, speaking: signed.api)
+        return try log.checkpointVerifier { trusted }.verify(checkpoint)
+    }
+
+    private func named(at url: String) -> InstanceServices.Log? {
+        named.first { $0.upstream.url.withoutSlash == url.withoutSlash }
+    }
+
+    /// One that nobody named.
+    private func log(at url: String, speaking api: RekorAPI) -> InstanceServices.Log {
         var upstream = others
-        upstream.url = address
-        return witnessed(.init(name: address, api: api, upstream: upstream))
+        upstream.url = url
+        return witnessed(.init(name: url, api: api, upstream: upstream))
     }
 }
 

@@ -23,7 +23,8 @@ extension VerifyLogEntries {
     /// An entry that a daemon recorded, held against what it kept of the log. No log is asked: that it still tells the same
     /// history is what the daemon proved by the time of the newest checkpoint. In a log that told it two none holds.
     package static func look(
-        at entry: TlogEntry, in log: String, against kept: KeptCheckpoints, trusting verifier: Verifier
+        at entry: TlogEntry, in log: String, of logs: TrustedLogs, against kept: KeptCheckpoints,
+        trusting verifier: Verifier
     ) -> Finding {
         func finding(_ outcome: Outcome, _ code: String, _ observed: String) -> Finding {
             Finding(nil, outcome, log: log, index: entry.logIndex, code: code, observed)
@@ -32,7 +33,6 @@ extension VerifyLogEntries {
         if let alarm = kept.alarm {
             return finding(.refused, "log.inconsistent", "the log contradicted itself: \(alarm)")
         }
-        let checkpoints = CheckpointVerifier(logs: { verifier.root.tlogs })
         do {
             var checks = try verifier.verify(entry).map { LogCheck($0) }
             guard let note = entry.inclusionProof?.checkpoint else {
@@ -58,7 +58,7 @@ extension VerifyLogEntries {
                     .unproven, "log.checkpoint_waiting",
                     "its checkpoint of \(own.size) leaves is kept and not proven yet to lie in the log's history")
             }
-            let proven = try checkpoints.verify(Checkpoint(note: newest)).checkpoint
+            let proven = try logs.verify(Checkpoint(note: newest), of: log).checkpoint
             guard proven.origin == own.origin, proven.size >= own.size else {
                 return finding(
                     .unproven, "log.checkpoint_waiting",

@@ -6,6 +6,8 @@ public struct VerifiedCheckpoint: Sendable {
     public let checkpoint: Checkpoint
     /// The log whose signature it carries.
     public let log: TrustedLog
+    /// The API whose logs sign as it did.
+    package let api: RekorAPI
     /// The known witnesses that cosigned it.
     public let cosignatures: [Cosignature]
 }
@@ -30,22 +32,25 @@ public struct CheckpointVerifier: Sendable {
     /// - Throws: ``SigstoreError/malformed(_:_:)`` for a note that no trusted log signed, ``SigstoreError/unwitnessed(have:need:)``
     ///   for one with too few cosignatures.
     public func verify(_ checkpoint: Checkpoint) throws(SigstoreError) -> VerifiedCheckpoint {
-        let log = try signer(of: checkpoint)
+        let (log, api) = try signer(of: checkpoint)
         var cosignatures: [Cosignature] = []
         for witness in witnesses {
             guard let time = witness.cosignedAt(checkpoint) else { continue }
             cosignatures.append(Cosignature(witness: witness.name, time: time))
         }
         guard cosignatures.count >= quorum else { throw .unwitnessed(have: cosignatures.count, need: quorum) }
-        return VerifiedCheckpoint(checkpoint: checkpoint, log: log, cosignatures: cosignatures)
+        return VerifiedCheckpoint(checkpoint: checkpoint, log: log, api: api, cosignatures: cosignatures)
     }
 
-    private func signer(of checkpoint: Checkpoint) throws(SigstoreError) -> TrustedLog {
+    private func signer(of checkpoint: Checkpoint) throws(SigstoreError) -> (TrustedLog, RekorAPI) {
         var named = false
         for log in logs() {
-            for line in checkpoint.signatures where log.isSigner(of: line, origin: checkpoint.origin) {
+            for line in checkpoint.signatures {
+                guard let api = log.api(of: line, origin: checkpoint.origin) else { continue }
                 named = true
-                if let key = log.key, (try? key.verify(line.signature, of: checkpoint.signedText)) != nil { return log }
+                if let key = log.key, (try? key.verify(line.signature, of: checkpoint.signedText)) != nil {
+                    return (log, api)
+                }
             }
         }
         let origin = "\"\(printable(checkpoint.origin, limit: 200))\""

@@ -15,8 +15,12 @@ enum NoteKey {
 
 extension TrustedLog {
     /// Whether a note's signature line can be this log's: by its key hint, and its name as one of Rekor's APIs has it.
-    func isSigner(of line: Checkpoint.Signature, origin: String) -> Bool {
-        line.keyHint == Array(keyID.prefix(4)) && RekorAPI.all.contains { $0.isSigner(self, line, origin) }
+    func isSigner(of line: Checkpoint.Signature, origin: String) -> Bool { api(of: line, origin: origin) != nil }
+
+    /// The API whose logs sign so; nil if the line cannot be this log's. Of several the newest, of whose logs more can be asked.
+    func api(of line: Checkpoint.Signature, origin: String) -> RekorAPI? {
+        guard line.keyHint == Array(keyID.prefix(4)) else { return nil }
+        return RekorAPI.all.last { $0.isSigner(self, line, origin) }
     }
 
     /// The line under a tree of a Rekor v1. Its id is the hash of the key alone, and the note's name is whatever the log calls

@@ -45,3 +45,34 @@ struct CommandStage {
         try Transcript(values.merging(more) { $1 }, on: self)
     }
 }
+
+extension SigningLine {
+    /// The file of a daemon on this line.
+    /// - Parameter witnesses: of its logs, as the configuration has them.
+    func configuration(
+        database: String, aliases: [String] = [], witnesses: String = "[]"
+    ) async throws -> String {
+        let upstream = "private_network: true, plain_http: true, proxy: none"
+        let issuer = try await lab.endpoints.issuer(.kubernetes)
+        try folder.write(String(decoding: try await lab.trustedRootJSON, as: UTF8.self), to: "root.json")
+        try folder.write(database, to: "database_url")
+        return try folder.write(
+            """
+            environment: development
+            database:
+              url: {file: "\(folder.path)/database_url"}
+            sigstore:
+              trusted_root: "\(folder.path)/root.json"
+              fulcio: {url: "\(fulcio.url)", \(upstream)}
+              timestamp_authority: {url: "\(tsa.url)/api/v1/timestamp", \(upstream)}
+              rekor: {url: "\(rekor.url)", \(upstream)}
+              witnesses: \(witnesses)
+              identity:
+                token: {file: "\(tokenFile)"}
+                subject_alternative_name: \(SigningLine.Setup().subject)
+                issuer: \(issuer)
+            registries:
+              - {name: \(SigningLine.registryName), url: "\(registry.url)", \(upstream), aliases: \(aliases)}
+            """, to: "countersign.yaml")
+    }
+}

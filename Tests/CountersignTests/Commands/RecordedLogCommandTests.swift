@@ -1,5 +1,6 @@
 import Curl
 import FoundationEssentials
+import OpenSSL
 import Postgres
 import Sigstore
 import SigstoreLab
@@ -16,7 +17,7 @@ struct RecordedLogCommandTests {
     private struct Daemon {
         let stage: CommandStage
         var transcript: Transcript
-        private let log: RekorV1
+        private let log: any RekorClient
         private let verifier: CheckpointVerifier
 
         var records: LogRecords { LogRecords(pool: stage.line.database.pool) }
@@ -27,17 +28,32 @@ struct RecordedLogCommandTests {
                 name: "reader", role: .viewer, lifetime: nil)
             transcript = try stage.transcript([
                 "api": "http://127.0.0.1:\(doors.ports[.api] ?? 0)",
-                "token": try stage.folder.write(token, to: "api-token"),
+                "token": try stage.folder.write(token, to: "api-token"), "folder": stage.line.folder.path,
             ])
             let tlogs = try TrustedRoot(json: try await stage.line.lab.trustedRootJSON).tlogs
             verifier = CheckpointVerifier(logs: { tlogs })
-            log = RekorV1(url: stage.line.rekor.url, http: SigningLine.http, route: SigningLine.route)
+            let api = try #require(stage.entry.api)
+            let url = api == .v1 ? stage.line.rekor.url : try await stage.line.lab.endpoints.rekor2
+            log = api.client(
+                at: .init(url: url, route: SigningLine.route), verifier: verifier, http: SigningLine.http)
         }
 
         /// Stores the checkpoint that the entry came with, as whoever signs does.
         func store() async throws {
             let note = try #require(stage.entry.inclusionProof?.checkpoint)
             _ = try await records.store(of: log.id).record(Checkpoint(note: note))
+        }
+
+        /// Stores a checkpoint of the lab's Rekor v1, of an entry that is not ours.
+        func storeOlder() async throws {
+            let url = try await stage.line.lab.endpoints.rekor
+            let older = RekorV1(url: url, http: SigningLine.http, route: SigningLine.route)
+            let (key, message) = (try PrivateKey.generate(.ecdsaP256), Array("older".utf8))
+            let submission = LogSubmission(
+                .message(digest: Hash.sha256(message), signature: try key.sign(message)), by: .publicKey(key.publicKey))
+            let entry = try await older.submit(try older.request(for: submission))
+            let note = try #require(entry.inclusionProof?.checkpoint)
+            _ = try await records.store(of: older.id).record(Checkpoint(note: note))
         }
 
         /// Two checkpoints of the log were seen that cannot both be true.
@@ -56,8 +72,10 @@ struct RecordedLogCommandTests {
         }
     }
 
-    private static func withDaemon(_ body: (inout Daemon) async throws -> Void) async throws {
-        let stage = try await CommandStage()
+    private static func withDaemon(
+        _ setup: SigningLine.Setup = .formats([.bundle, .legacy]), _ body: (inout Daemon) async throws -> Void
+    ) async throws {
+        let stage = try await CommandStage(setup)
         try await DoorsFixture.withDoors(cluster: stage.line.database.configuration) { doors in
             var daemon = try await Daemon(stage, doors)
             try await body(&daemon)
@@ -109,6 +127,36 @@ struct RecordedLogCommandTests {
             try await daemon.transcript.type(["log", "verify", "--index", "1000000"] + trusting, exit: 1)
             try await daemon.transcript.type(["log", "verify", "--index", "1"] + Self.api, exit: 2)
             try daemon.transcript.compare(with: "log-verify-api")
+        }
+    }
+
+    @Test func `with a configuration a checkpoint that was stored counts with the witnesses of its log`() async throws {
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        try await Self.withDaemon(setup) { daemon in
+            try await daemon.store()
+            await daemon.watch()
+            try await daemon.storeOlder()
+            let (root, config) = (["--trusted-root", "{root}"], ["--config", "{folder}/countersign.yaml"])
+            let info = ["log", "info"] + Self.api
+            let verify = ["log", "verify", "--index", "{index}", "--log", "{rekor2}"] + Self.api
+            try await daemon.transcript.type(info + root, exit: 0)
+            try await daemon.transcript.type(verify + root, exit: 0)
+            let line = daemon.stage.line
+            let database = "postgresql://postgres@127.0.0.1:1/countersign?sslmode=disable"
+            _ = try await line.configuration(database: database)
+            try await daemon.transcript.type(info + config, exit: 0)
+            // of both logs' host, who cosigned neither: a Rekor v1 has none
+            let witness = "witness.example.com+94947cf1+BNdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea"
+            _ = try await line.configuration(
+                database: database, witnesses: "[{logs: ['127.*'], keys: ['\(witness)'], quorum: 1}]")
+            let told = try await daemon.transcript.type(info + config, exit: 1).output
+            let lines = told.split(separator: "\n")
+            #expect(lines.count { $0.contains("signed by") } == 1, "\(told)")
+            let problems = lines.filter { $0.contains("NOT VERIFIED") }
+            #expect(problems.count == 1 && problems[0].hasSuffix("0 of 1 witness cosignatures"), "\(told)")
+            let refused = try await daemon.transcript.type(verify + config, exit: 1).output
+            #expect(refused.contains("[rekor.unwitnessed]"), "\(refused)")
         }
     }
 

@@ -12,33 +12,6 @@ import Testing
     .enabled(if: CountersignProgram.path != nil, "the program is not built beside the tests"),
     .enabled(if: SigningLine.isPossible, "docker-registry is not installed"))
 struct VerifyRevokedTests {
-    /// The configuration of a daemon on this line.
-    private func configuration(
-        _ line: SigningLine, database: String, aliases: [String] = []
-    ) async throws -> String {
-        let upstream = "private_network: true, plain_http: true, proxy: none"
-        let issuer = try await line.lab.endpoints.issuer(.kubernetes)
-        try line.folder.write(String(decoding: try await line.lab.trustedRootJSON, as: UTF8.self), to: "root.json")
-        try line.folder.write(database, to: "database_url")
-        return try line.folder.write(
-            """
-            environment: development
-            database:
-              url: {file: "\(line.folder.path)/database_url"}
-            sigstore:
-              trusted_root: "\(line.folder.path)/root.json"
-              fulcio: {url: "\(line.fulcio.url)", \(upstream)}
-              timestamp_authority: {url: "\(line.tsa.url)/api/v1/timestamp", \(upstream)}
-              rekor: {url: "\(line.rekor.url)", \(upstream)}
-              identity:
-                token: {file: "\(line.tokenFile)"}
-                subject_alternative_name: \(SigningLine.Setup().subject)
-                issuer: \(issuer)
-            registries:
-              - {name: \(SigningLine.registryName), url: "\(line.registry.url)", \(upstream), aliases: \(aliases)}
-            """, to: "countersign.yaml")
-    }
-
     /// What was printed, and `exit N` as the last line.
     private func verify(
         _ line: SigningLine, _ digest: Digest, in repository: String? = nil, config: String, _ more: [String] = []
@@ -73,7 +46,7 @@ struct VerifyRevokedTests {
         let daemon = try await line.daemon()
         try await line.push(digest)
         try await daemon.workOff()
-        let config = try await configuration(line, database: Self.database(line))
+        let config = try await line.configuration(database: Self.database(line))
         let signed = try await verify(line, digest, config: config)
         #expect(signed.last == "exit 0", "\(signed)")
 
@@ -88,8 +61,8 @@ struct VerifyRevokedTests {
         let released = try await verify(line, digest, config: config)
         #expect(released.last == "exit 0", "\(released)")
 
-        let away = try await configuration(
-            line, database: "postgresql://postgres@127.0.0.1:1/countersign?sslmode=disable")
+        let away = try await line.configuration(
+            database: "postgresql://postgres@127.0.0.1:1/countersign?sslmode=disable")
         let untold = try await verify(line, digest, config: away)
         #expect(untold.last == "exit 3", "\(untold)")
         #expect(
@@ -107,7 +80,7 @@ struct VerifyRevokedTests {
         let there = "\(host)/\(line.repository.name)"
         let dial = ["--plain-http", "--private-network"]
         func isRevoked(aliases: [String], _ more: [String] = []) async throws -> Bool {
-            let config = try await configuration(line, database: Self.database(line), aliases: aliases)
+            let config = try await line.configuration(database: Self.database(line), aliases: aliases)
             let said = try await verify(line, digest, in: there, config: config, dial + more)
             #expect(said.last == "exit 1", "\(said)")
             return said.contains { $0.contains("REVOKED") }

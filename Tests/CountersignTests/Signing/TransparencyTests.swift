@@ -80,7 +80,8 @@ struct TransparencyTests {
                 defer { withExtendedLifetime(folder) {} }
                 return try await VerifyLogEntries(
                     registry: line.pusher,
-                    in: LogSites(verifier, others: .loopback(""), http: SigningLine.http),
+                    in: LogSites(
+                        verifier, in: TrustedLogs(verifier.root, others: .loopback("")), http: SigningLine.http),
                     remembering: FileCheckpoints(folder: folder.path)
                 ).verify(reference).findings.map(\.outcome)
             }

@@ -29,7 +29,7 @@ import Testing
 
         /// All logs of the trusted root.
         var logs: LogSites {
-            LogSites(verifier, others: .loopback(""), http: SigningLine.http)
+            LogSites(verifier, in: TrustedLogs(verifier.root, others: .loopback("")), http: SigningLine.http)
         }
 
         /// The older log alone, through the relay.
