@@ -8,4 +8,6 @@
 -- a restart, when nobody else names it any more.
 ALTER TABLE countersign.followed_log
     ADD COLUMN api_version smallint CHECK (api_version >= 1), -- null: it is followed only while it is in use
-    ADD COLUMN at_end      boolean  NOT NULL DEFAULT false;   -- it had nothing more when it was last read
+    ADD COLUMN known_size  bigint   NOT NULL DEFAULT 0 CHECK (known_size >= 0), -- the most entries that it ever said it has
+    ADD COLUMN at_end      boolean  NOT NULL DEFAULT false,   -- it was read to its end since it was replaced
+    ADD COLUMN unanswered_since timestamptz;                  -- of a replaced one: since when nothing could be read

@@ -12,6 +12,8 @@ package struct Alert: Sendable, Equatable {
         case signatureTampered = "signature.tampered"
         /// A log has an entry under one of our identities that our records do not explain.
         case unknownEntry = "identity.unknown_entry"
+        /// A log that its instance replaced has entries that nobody looked at, or may have, and cannot be read.
+        case logUnread = "log.unread"
         /// The place in a log of something that we signed is another row's: it cannot be recorded, and so not published.
         case placeTaken = "evidence.place_taken"
     }

@@ -60,6 +60,9 @@ package struct FollowedLogs: Sendable {
 
     func takeTurn(_ log: String) async throws(QueueError) -> Bool { try await turns.take(Self.turn(log)) }
 
+    /// Leaves the log to another daemon.
+    func leaveTurn(_ log: String) async throws(QueueError) { try await turns.release(Self.turn(log)) }
+
     /// How long a turn is used before it is taken again.
     var renewal: Duration { turns.renewal }
 
@@ -85,12 +88,10 @@ package struct FollowedLogs: Sendable {
         return try rows.values { try $0.decode("next_index", as: Int64.self) }.first ?? index
     }
 
-    /// Writes down that everything before `next` was read, of `size` entries. What of it no evidence explains, signed or put
-    /// aside, logged or about to be, is suspected.
+    /// Writes down that everything before `next` was read. What of it no evidence explains, signed or put aside, logged or about
+    /// to be, is suspected.
     /// - Returns: how many those are; nil where nothing was written: the turn was lost, or another daemon has read on.
-    func advance(
-        _ log: String, from start: Int64, to next: Int64, of size: Int64, _ look: LookedAt
-    ) async throws(QueueError) -> Int? {
+    func advance(_ log: String, from start: Int64, to next: Int64, _ look: LookedAt) async throws(QueueError) -> Int? {
         let found = look.found
         return try await pool.together { session in
             guard try turns.holds(Self.turn(log), in: session) else { return nil }
@@ -104,7 +105,8 @@ package struct FollowedLogs: Sendable {
             let facts = try unknown.map { String(decoding: try JSONEncoder().encode($0.facts), as: UTF8.self) }
             let read = try session.execute(
                 """
-                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(), at_end = \(next >= size),
+                UPDATE countersign.followed_log SET next_index = \(next), read_at = now(),
+                    unanswered_since = CASE WHEN \(next > start)::boolean THEN NULL ELSE unanswered_since END,
                     entries = entries + \(next - start), ours = ours + \(Int64(found.count - unknown.count)),
                     unknown_kinds = unknown_kinds + \(Int64(look.unknownKinds)),
                     unreadable = unreadable + \(Int64(look.unreadable))

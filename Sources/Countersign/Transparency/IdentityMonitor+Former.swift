@@ -1,16 +1,13 @@
+import FoundationEssentials
 import Logging
 import Sigstore
 
 /// Logs that the instance has replaced: read to their end, and until they do not answer any more.
 extension IdentityMonitor {
-    /// Looks in a row that a former log has to leave without an answer, to be taken for one that is switched off.
-    private static let switchedOff = 10
-
-    /// A log that was in use before, and looks in a row that it left without an answer.
+    /// A log that was in use before.
     struct Former {
         let shard: ReplacedShard
         let client: any LogFollower
-        var unanswered = 0
     }
 
     /// Notes which of the logs in use are to be read to their end whatever comes after them, and looks for those that were
@@ -23,10 +20,8 @@ extension IdentityMonitor {
             try await records.remember(chosen)
             var found: [String: Former] = [:]
             for shard in try await records.replaced(besides: present.map(\.log.id)) {
-                let known = former[shard.url]
-                found[shard.url] = Former(
-                    shard: shard, client: known?.client ?? replaced(shard.url, shard.api),
-                    unanswered: known?.unanswered ?? 0)
+                let client = former[shard.url]?.client ?? replaced(shard.url, shard.api)
+                found[shard.url] = Former(shard: shard, client: client)
             }
             former = found
         } catch {
@@ -34,16 +29,41 @@ extension IdentityMonitor {
         }
     }
 
-    /// Writes down what a look at a former log came to.
-    func noteOrReport(_ progress: Progress, of log: Former) async -> Former {
-        var log = log
-        log.unanswered = progress == .away ? log.unanswered + 1 : 0
+    /// Writes down what a look at a former log came to. One that was read to its end and does not answer for a day is let go; where
+    /// entries may be unread that is an alert, and it is asked on.
+    /// - Parameter isHeard: whether a log in use answers. Where none does, it is our network that is away.
+    func noteOrReport(_ progress: Progress, of log: String, isHeard: Bool) async {
         do {
-            if progress == .end, !log.shard.isAtEnd { try await records.noteEnd(of: log.shard.url) }
-            if log.unanswered >= Self.switchedOff { try await records.letGo(log.shard.url) }
+            switch progress {
+            // who read something has written that down with it
+            case .more, .later: return
+            case .end: if try await records.noteEnd(of: log) { return }
+            case .away, .unreadable: break
+            }
+            switch try await records.noteSilence(of: log, isAway: progress == .away && isHeard) {
+            case .letGo(let since):
+                logger.warning(
+                    "a log that was replaced is not followed any more",
+                    metadata: [
+                        "log.url": "\(log)",
+                        "error": "it was read to its end, and has not answered since \(since.formatted(.iso8601))",
+                    ])
+            case .told(let alert): records.alerts.tell(alert)
+            case nil: return
+            }
         } catch {
-            report(error, "the end of a former log is not written down")
+            report(error, "what became of a former log is not written down")
         }
-        return log
+    }
+}
+
+extension SigstoreError {
+    /// Whether it says that a log is not there. Our settings and what we trust may be what else keeps us from reading it: a
+    /// checkpoint by no key that we know is a bad answer, too.
+    var isAway: Bool {
+        switch self {
+        case .unavailable, .refused: true
+        default: false
+        }
     }
 }

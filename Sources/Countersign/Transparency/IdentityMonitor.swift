@@ -11,8 +11,8 @@ package import Sigstore
 /// not in the records. Only a database that was restored from an older dump lacks some, until they are adopted; hence the grace.
 ///
 /// Every daemon runs one. One at a time follows a log; the place in it is kept in the commit of what was found. A log that
-/// the instance has replaced is read on for as long as it answers, also after a restart; its successor is read from its first
-/// entry.
+/// the instance has replaced is read on until it has not answered for a day, also after a restart; its successor is read from its
+/// first entry.
 package struct IdentityMonitor: Service {
     private let logs: @Sendable () throws -> [Followed]
     let replaced: @Sendable (String, RekorAPI) -> any LogFollower
@@ -44,6 +44,8 @@ package struct IdentityMonitor: Service {
         case later
         /// It did not answer.
         case away
+        /// It could not be read, and that may be our own fault.
+        case unreadable
     }
 
     /// Entries that are read before the place is written down.
@@ -79,16 +81,17 @@ package struct IdentityMonitor: Service {
             while !Task.isCancelled {
                 // whoever signs meets the same fault of the services, and reports it
                 if let now = try? logs() { present = now }
-                var isBusy = false
+                var (isBusy, isHeard) = (false, false)
                 for followed in present {
                     let progress = await stepOrReport(followed, among: present)
                     isBusy = isBusy || progress == .more
+                    isHeard = isHeard || progress == .more || progress == .end
                 }
                 await rememberOrReport(present, &former)
                 for (url, log) in former.sorted(by: { $0.key < $1.key }) {
                     let progress = await stepOrReport(Followed(log.client, chosen: nil))
                     isBusy = isBusy || progress == .more
-                    former[url] = await noteOrReport(progress, of: log)
+                    await noteOrReport(progress, of: url, isHeard: isHeard)
                 }
                 await judgeOrReport(besides: present.map(\.log.id) + former.keys)
                 if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
@@ -122,7 +125,14 @@ package struct IdentityMonitor: Service {
         }
     }
 
+    /// What keeps this daemon from reading a log need not keep the others: it is their turn then.
     private func stepOrReport(_ followed: Followed, among present: [Followed] = []) async -> Progress {
+        let progress = await readOrReport(followed, among: present)
+        if progress == .away || progress == .unreadable { try? await records.leaveTurn(followed.log.id) }
+        return progress
+    }
+
+    private func readOrReport(_ followed: Followed, among present: [Followed]) async -> Progress {
         let log = followed.log
         do {
             return try await progress(followed, among: present)
@@ -138,7 +148,8 @@ package struct IdentityMonitor: Service {
                 "a log could not be followed",
                 metadata: ["log.url": "\(log.id)", "error.code": "\(code)", "error": "\(error)"])
             // that our database does not answer says nothing about the log
-            return error is QueueError ? .later : .away
+            if error is QueueError { return .later }
+            return (error as? SigstoreError)?.isAway == true ? .away : .unreadable
         }
     }
 
@@ -170,6 +181,7 @@ package struct IdentityMonitor: Service {
         metrics.behind.set(Double(max(0, size - start)), log.id)
         metrics.index.set(Double(start), log.id)
         guard start < size else { return .end }
+        try await records.noteSize(size, of: log.id)
         var next = start
         var look = LookedAt()
         var fault: SigstoreError?
@@ -195,14 +207,14 @@ package struct IdentityMonitor: Service {
         }
         if fault == nil || next > start {
             try FailPoint.monitorPage.before(QueueError.injected)
-            guard let unknown = try await records.advance(log.id, from: start, to: next, of: size, look) else {
+            guard let unknown = try await records.advance(log.id, from: start, to: next, look) else {
                 return .later
             }
             try FailPoint.monitorPage.after(QueueError.injected)
             metrics.count(look, unknown: unknown, in: log.id, from: start, to: next, of: size)
         }
         if let fault { throw fault }
-        return next == size ? .end : next > start ? .more : .away
+        return next == size ? .end : next > start ? .more : .unreadable
     }
 
     /// Whether the entry is under an identity of ours. What is of a kind that we do not read, or cannot be read as what it says
@@ -226,27 +238,5 @@ package struct IdentityMonitor: Service {
             look.found.append(FoundEntry(entry, signature: signature, identity: identity, log: log))
             return
         }
-    }
-}
-
-/// What some entries of a log came to.
-struct LookedAt: Sendable {
-    /// Those under an identity of ours.
-    var found: [FoundEntry] = []
-    /// Of kinds that we do not read.
-    var unknownKinds = 0
-    /// Of a kind that we read, and not to be read as such.
-    var unreadable = 0
-    /// Both, for the figures.
-    var passedOver: [(kind: String, why: String)] = []
-}
-
-extension TlogEntry {
-    /// Its kind, if Rekor has such a kind: the word comes from outside, and a label must not be anybody's choice.
-    fileprivate var knownKind: String {
-        let kinds: Set = [
-            "alpine", "cose", "dsse", "hashedrekord", "helm", "intoto", "jar", "rekord", "rfc3161", "rpm", "tuf",
-        ]
-        return kinds.contains(kind) ? kind : "other"
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Logging
 import OCI
 import OpenSSL
 import Postgres
@@ -34,7 +35,8 @@ import Testing
         _ line: SigningLine, _ daemon: SigningDaemon, start: ReconcileConfiguration.Start = .index(0),
         queue: JobQueue? = nil, lasting: Duration = .seconds(120), metrics: MetricsRegistry = MetricsRegistry(),
         logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] },
-        replaced: @escaping @Sendable (String, RekorAPI) -> any LogFollower = { url, _ in PoorLog(id: url, length: 0) }
+        replaced: @escaping @Sendable (String, RekorAPI) -> any LogFollower = { url, _ in PoorLog(id: url, length: 0) },
+        logger: Logger = SigningDaemon.silence
     ) -> IdentityMonitor {
         var settings = ReconcileConfiguration.IdentityMonitor()
         (settings.isEnabled, settings.start, settings.rate) = (true, start, 1_000)
@@ -45,7 +47,7 @@ import Testing
             records: FollowedLogs(
                 pool: line.database.pool, turns: Turns(pool: line.database.pool, holder: holder, lasting: lasting),
                 alerts: line.alerts),
-            settings: settings, metrics: IdentityMonitorMetrics(metrics), logger: SigningDaemon.silence)
+            settings: settings, metrics: IdentityMonitorMetrics(metrics), logger: logger)
     }
 
     /// Reads to the end of the log.

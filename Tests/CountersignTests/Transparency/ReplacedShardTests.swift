@@ -11,51 +11,6 @@ import Testing
 
 /// Logs that the instance replaces while somebody reads them, or nobody does.
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct ReplacedShardTests {
-    /// A log that grows, and may be replaced, and switched off then.
-    private final class Shards: Sendable {
-        struct Shard: LogFollower {
-            let id: String
-            let shards: Shards
-            let entry: TlogEntry
-
-            func size() async throws(SigstoreError) -> Int64 {
-                shards.asked.withLock { $0[id, default: 0] += 1 }
-                guard let size = shards.sizes.withLock({ $0[id] }) else {
-                    throw .unavailable(.rekor, detail: "switched off", retryAfter: nil, answerMayBeLost: false)
-                }
-                return size
-            }
-
-            func entries(from index: Int64, limit: Int) async throws(SigstoreError) -> [TlogEntry] {
-                let size = try await size()
-                return (index..<size).prefix(limit).map { index in
-                    var entry = entry
-                    entry.logIndex = index
-                    return entry
-                }
-            }
-        }
-
-        let sizes = Mutex<[String: Int64]>([:])
-        let asked = Mutex<[String: Int]>([:])
-        let present = Mutex<[Shard]>([])
-
-        static let foreign = TlogEntry(
-            logIndex: 0, logID: Array(repeating: 1, count: 32), kind: "rekord", version: "0.0.1", integratedTime: 0,
-            inclusionPromise: nil, inclusionProof: nil,
-            canonicalizedBody: Array(#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.utf8))
-
-        func shard(_ id: String) -> Shard { Shard(id: id, shards: self, entry: Self.foreign) }
-
-        func use(_ ids: String...) { present.withLock { $0 = ids.map(shard) } }
-
-        var followed: [IdentityMonitor.Followed] {
-            present.withLock { present in
-                present.map { IdentityMonitor.Followed($0, chosen: $0.id == "https://v1.example" ? .v1 : .v2) }
-            }
-        }
-    }
-
     @Test func `a shard that is replaced is read to its end, and its successor from its first entry`() async throws {
         let line = try await SigningLine()
         let shards = Shards()
@@ -142,6 +97,17 @@ import Testing
             "UPDATE countersign.followed_log SET api_version = 2 WHERE log = \(unread)::text")
         shards.sizes.withLock { $0[old] = nil }
         try await running {
+            // not after so many looks, but after a day
+            try await eventually("it does not answer") {
+                try await line.database.number(
+                    """
+                    SELECT count(*) FROM countersign.followed_log WHERE log = \(old)::text AND unanswered_since IS NOT NULL
+                    """) == 1
+            }
+            try await shards.looks(15, at: old)
+            #expect(try await version(old) == 2)
+            try await line.database.pool.execute(
+                "UPDATE countersign.followed_log SET unanswered_since = unanswered_since - interval '1 day'")
             try await eventually("it is let go") { try await version(old) == 0 }
             let asked = shards.asked.withLock { $0 }
             try await eventually("the others are asked on") {
