@@ -49,7 +49,9 @@ final class Link {
         PQsetErrorVerbosity(raw, PQERRORS_VERBOSE)
         var next = PQstatus(raw) == CONNECTION_BAD ? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING
         while next != PGRES_POLLING_OK {
-            guard next != PGRES_POLLING_FAILED else { throw ConnectFailure(errorMessage).error }
+            guard next != PGRES_POLLING_FAILED else {
+                throw ConnectFailure(errorMessage, of: configuration.hosts.count).error
+            }
             let events = next == PGRES_POLLING_READING ? POLLIN : POLLOUT
             guard waitForSocket(events, by: limit) else {
                 throw .unavailable(reason: "no connection within \(configuration.connectTimeout)")
@@ -126,7 +128,7 @@ private func withCStrings<R>(_ strings: [String], _ body: ([UnsafePointer<CChar>
 }
 
 /// What libpq says about a connection that did not come about.
-private struct ConnectFailure {
+struct ConnectFailure {
     let error: PostgresError
 
     /// How libpq says that TLS was asked for and does not hold: it has no code for that, and our messages are not translated.
@@ -135,7 +137,8 @@ private struct ConnectFailure {
     ]
 
     /// The text has "FATAL:  28P01: password authentication failed…" and a LOCATION line after it.
-    init(_ message: String) {
+    /// - Parameter hosts: how many may be asked.
+    init(_ message: String, of hosts: Int) {
         let text = message.split(separator: " LOCATION:").first.map(String.init) ?? message
         let state = text.split(separator: " ").first { word in
             // "FATAL:" has the same form but for the digit.
@@ -145,10 +148,19 @@ private struct ConnectFailure {
         // 28: authorization; 3D: no such database; 42501: no CONNECT privilege. All else may pass.
         if let state, state.hasPrefix("28") || state.hasPrefix("3D") || state == "42501" {
             error = .refused(sqlState: state, reason: text)
-        } else if Self.distrust.contains(where: { text.contains($0) }) {
+        } else if Self.isDistrust(text, of: hosts) {
             error = .untrusted(reason: text)
         } else {
             error = .unavailable(reason: text)
         }
+    }
+
+    /// Of several hosts one that was not reached, or not asked, may be the one that proves itself next time.
+    private static func isDistrust(_ text: String, of hosts: Int) -> Bool {
+        func isDistrusted(_ part: some StringProtocol) -> Bool { distrust.contains { part.contains($0) } }
+        guard hosts > 1 else { return isDistrusted(text) }
+        // libpq begins so what it says about each address that it tried
+        let parts = text.split(separator: "connection to server ")
+        return parts.count >= hosts && parts.allSatisfy(isDistrusted)
     }
 }

@@ -47,11 +47,15 @@ public struct PostgresConfiguration: Sendable {
     /// The database's name, where the URL has one.
     public var database: String? { parameters["dbname"] }
 
+    /// The hosts that libpq tries one after another; one without a name where the URL has none.
+    var hosts: [Substring] {
+        (parameters["host"] ?? parameters["hostaddr"] ?? "").split(separator: ",", omittingEmptySubsequences: false)
+    }
+
     /// Whether nobody in between can pose as the server: it is on this machine, or must prove its name
     /// (`sslmode=verify-full`). libpq's default, `prefer`, takes any server, also one without TLS.
     public var isServerProven: Bool {
-        let host = parameters["host"] ?? parameters["hostaddr"] ?? ""
-        let isLocal = host.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
+        let isLocal = hosts.allSatisfy {
             $0.isEmpty || $0.hasPrefix("/") || $0 == "localhost" || $0 == "::1" || $0.hasPrefix("127.")
         }
         return isLocal || parameters["sslmode"] == "verify-full"

@@ -50,4 +50,19 @@ import Testing
         let (plain, root) = (try await PostgresCluster.shared(), try await Self.cluster.value.rootFile)
         try await expectDistrust(try pool(at: plain.port, root: root), because: "does not support SSL")
     }
+
+    @Test func `of several servers the one that is not trusted does not speak for the others`() async throws {
+        let cluster = try await Self.cluster.value
+        // nobody listens at port 1
+        for ports in [[1, cluster.port], [cluster.port, 1]] {
+            let url =
+                "postgresql://postgres@\(ports.map { "other.example:\($0)" }.joined(separator: ","))/postgres"
+                + "?hostaddr=127.0.0.1,127.0.0.1&sslmode=verify-full&sslrootcert=\(cluster.rootFile)"
+            let pool = ConnectionPool(try PostgresConfiguration(url: url), size: 1, waitLimit: .seconds(1))
+            let error = try #require(await #expect(throws: PostgresError.self) { try await pool.query("SELECT 1") })
+            #expect(error.code == "postgres.unavailable" && "\(error)".contains("does not match host name"), "\(error)")
+            #expect(error.isTransient)
+            await pool.close()
+        }
+    }
 }
