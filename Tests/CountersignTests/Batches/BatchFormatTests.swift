@@ -97,7 +97,7 @@ import Testing
         try await fixture.feed()
         let expected: [Set<SignatureFormat>] = [[.bundle], [.bundle], [.bundle, .legacy], [.bundle, .legacy]]
         let found = try await asked(fixture)
-        for (subject, formats) in zip(subjects, expected) { #expect(found[subject.digest] == .some(formats)) }
+        for (name, formats) in zip(names, expected) { #expect(found[sampleDigest(name)] == .some(formats), "\(name)") }
     }
 
     @Test func `a push that waits for a format outlives the campaign that took its job`() async throws {
@@ -148,7 +148,7 @@ import Testing
         #expect(try await fixture.counts(more) == [.cancelled: 1])
         #expect(try await fixture.counts(again) == [.signed: 1])
         let status = try #require(
-            try await fixture.database.records.status(of: subject.digest, in: subject.repository))
+            try await fixture.database.records.status(of: sampleDigest("image"), in: subject.repository))
         #expect(status.state == .signed && status.formats == [.bundle] && !status.recheck)
 
         _ = try await fixture.records.resume(more.id, by: fixture.principal)
