@@ -6,7 +6,9 @@
 -- logs than that of the row. Like the row's own, an entry has its request BEFORE it is sent. The row is logged last: `logged_at`
 -- there says that every log has answered. Abandoned evidence keeps its further entries, so that whoever watches a log can have
 -- them explained; identity and issuer are those of the row, to be searched by.
-ALTER TABLE countersign.evidence ADD COLUMN further_timestamps bytea[] NOT NULL DEFAULT '{}'; -- RFC 3161 TimeStampResp each
+ALTER TABLE countersign.evidence
+    ADD COLUMN further_timestamps bytea[] NOT NULL DEFAULT '{}',    -- RFC 3161 TimeStampResp each
+    ADD COLUMN logged_whole boolean NOT NULL DEFAULT false;         -- said by whoever logs it and knows of all this (below)
 
 CREATE TABLE countersign.further_entry (
     id              bigint      PRIMARY KEY DEFAULT nextval('countersign.evidence_id'), -- one kind of number for all entries
@@ -32,6 +34,22 @@ CREATE INDEX further_entry_by_log ON countersign.further_entry (log_id, log_inde
 CREATE INDEX further_entry_by_index ON countersign.further_entry (log_index) WHERE log_index IS NOT NULL;
 CREATE INDEX further_entry_by_uuid ON countersign.further_entry (right(log_uuid, 64)) WHERE log_uuid IS NOT NULL;
 CREATE INDEX further_entry_by_time ON countersign.further_entry (logged_at) WHERE logged_at IS NOT NULL;
+
+-- A daemon of before would log such evidence with one entry and one timestamp, publish that and call it signed. It is refused,
+-- and tries again until a newer one was faster. As the owner, since roles get the new table only after this.
+CREATE FUNCTION countersign.evidence_is_logged_whole() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF cardinality(NEW.further_timestamps) > 0
+        OR EXISTS (SELECT FROM countersign.further_entry f WHERE f.evidence_id = NEW.id) THEN
+        RAISE object_not_in_prerequisite_state
+            USING MESSAGE = 'several timestamps or log entries of one signature wait for a daemon that knows migration 26';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER evidence_logged_whole BEFORE UPDATE OF logged_at ON countersign.evidence FOR EACH ROW
+    WHEN (OLD.logged_at IS NULL AND NEW.logged_at IS NOT NULL AND NEW.abandoned_at IS NULL AND NOT NEW.logged_whole)
+    EXECUTE FUNCTION countersign.evidence_is_logged_whole();
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- As in migration 20; `work` deletes no further entry either.

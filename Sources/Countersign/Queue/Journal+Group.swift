@@ -46,7 +46,8 @@ extension Journal {
                 UPDATE countersign.evidence
                 SET logged_at = coalesce(logged_at, now()), log_entry = \(logged.entry), log_id = \(logged.logID)::text,
                     log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text,
-                    integrated_at = \(logged.integratedAt), bundle = \(logged.bundle), sender = NULL, sender_until = NULL
+                    integrated_at = \(logged.integratedAt), bundle = \(logged.bundle), logged_whole = true,
+                    sender = NULL, sender_until = NULL
                 WHERE id = \(evidence.id) AND abandoned_at IS NULL AND (logged_at IS NULL OR bundle = \(logged.bundle))
                 """)
             guard written == 1 else { throw QueueError.leaseLost(jobID: claims.first?.jobID ?? 0) }

@@ -161,7 +161,7 @@ extension Journal {
             UPDATE countersign.evidence
             SET logged_at = now(), log_entry = \(logged.entry), log_id = \(logged.logID)::text,
                 log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text,
-                integrated_at = \(logged.integratedAt), bundle = \(logged.bundle)
+                integrated_at = \(logged.integratedAt), bundle = \(logged.bundle), logged_whole = true
             WHERE id = \(evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL
             RETURNING id
             """,
