@@ -30,7 +30,9 @@ CREATE TABLE countersign.further_entry (
     CHECK (octet_length(log_request) > 0 OR logged_at IS NOT NULL)
 );
 CREATE INDEX further_entry_by_identity ON countersign.further_entry (identity, id DESC) WHERE log_index IS NOT NULL;
-CREATE INDEX further_entry_by_log ON countersign.further_entry (log_id, log_index) WHERE log_index IS NOT NULL;
+CREATE INDEX further_entry_by_place ON countersign.further_entry (log_id, log_index) WHERE log_index IS NOT NULL;
+CREATE INDEX further_entry_by_log ON countersign.further_entry (log, id DESC) WHERE log_index IS NOT NULL;
+CREATE INDEX further_entry_by_log_id ON countersign.further_entry (log_id, id DESC) WHERE log_index IS NOT NULL;
 CREATE INDEX further_entry_by_index ON countersign.further_entry (log_index) WHERE log_index IS NOT NULL;
 CREATE INDEX further_entry_by_uuid ON countersign.further_entry (right(log_uuid, 64)) WHERE log_uuid IS NOT NULL;
 CREATE INDEX further_entry_by_time ON countersign.further_entry (logged_at) WHERE logged_at IS NOT NULL;

@@ -85,13 +85,21 @@ package struct LogEntryRecords: Sendable {
         _ filter: Filter, before: Int64? = nil, limit: Int = 100
     ) async throws(QueueError) -> Page<LogEntryRecord> {
         let limit = min(max(limit, 1), 500)
-        let found = try await select(
-            """
-            SELECT e.* FROM \(Self.all) e
-            WHERE e.id < coalesce(\(before)::bigint, 9223372036854775807) AND \(filter.condition)
-            ORDER BY e.id DESC LIMIT \(Int64(limit))
-            """)
-        return Page(found, limit: limit, id: \.id)
+        return Page(try await select(Self.page(filter, before: before, limit: limit)), limit: limit, id: \.id)
+    }
+
+    /// No index of `evidence` knows the log, and to build one would keep signing waiting for as long as that table is. So in a log
+    /// that is a further one its rows are read as far back as a full page of further entries goes.
+    static func page(_ filter: Filter, before: Int64?, limit: Int) -> Query {
+        let asked: Query = "e.id < coalesce(\(before)::bigint, 9223372036854775807) AND \(filter.condition)"
+        var oldest: Query = ""
+        if filter.log != nil {
+            oldest = """
+                AND e.id >= coalesce((SELECT e.id FROM countersign.further_entry e WHERE \(asked)
+                    ORDER BY e.id DESC OFFSET \(Int64(limit - 1)) LIMIT 1), 0)
+                """
+        }
+        return "SELECT e.* FROM \(all) e WHERE \(asked) \(oldest) ORDER BY e.id DESC LIMIT \(Int64(limit))"
     }
 
     /// One entry by our own number for it.
@@ -109,15 +117,16 @@ package struct LogEntryRecords: Sendable {
         return Int(try rows.values { try $0.decode("count", as: Int64.self) }.first ?? 0)
     }
 
-    /// Every entry, also one that is not in its log yet: that of a row of evidence, and those that it has in further logs. Without a
-    /// condition of their own, so that whatever is asked of both reads the indexes of each.
+    /// Every entry, also one that is not in its log yet: those that evidence has in further logs, and that of its row. Without a
+    /// condition of their own, so that whatever is asked of both reads the indexes of each. The further ones first: a count may be
+    /// at its limit with them.
     private static var all: Query {
         """
-        (SELECT id, id AS evidence_id, log, log_id, log_index, log_uuid, integrated_at, logged_at, log_entry, identity, issuer
-        FROM countersign.evidence
+        (SELECT id, evidence_id, log, log_id, log_index, log_uuid, integrated_at, logged_at, log_entry, identity, issuer
+        FROM countersign.further_entry
         UNION ALL
-        SELECT id, evidence_id, log, log_id, log_index, log_uuid, integrated_at, logged_at, log_entry, identity, issuer
-        FROM countersign.further_entry)
+        SELECT id, id AS evidence_id, log, log_id, log_index, log_uuid, integrated_at, logged_at, log_entry, identity, issuer
+        FROM countersign.evidence)
         """
     }
 
@@ -157,7 +166,8 @@ extension LogEntryRecords.Filter {
         // a managed key has no certificate whose name the evidence could hold: the target has its hint
         if let identity, !identity.hasPrefix("key:") { demand("e.identity = \(identity)::text") }
         if let issuer { demand("e.issuer = \(issuer)::text") }
-        if let log { demand("(e.log = \(log)::text OR e.log_id = \(log)::text)") }
+        // no URL is 64 hex digits, and either has its index
+        if let log { demand(Self.isLogID(log) ? "e.log_id = \(log)::text" : "e.log = \(log)::text") }
         if let index { demand("e.log_index = \(index)") }
         if let uuid {
             demand("right(e.log_uuid, 64) = right(\(uuid)::text, 64) AND e.log_uuid LIKE '%' || \(uuid)::text")
@@ -173,6 +183,10 @@ extension LogEntryRecords.Filter {
                 """)
         }
         return condition
+    }
+
+    private static func isLogID(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 
     /// Over `countersign.target t` and its repository `r`.
