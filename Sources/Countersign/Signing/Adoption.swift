@@ -52,7 +52,7 @@ struct Adoption: Sendable {
             if case .certificate(let leaf) = bundle.material { chain = [leaf] }
             let signed = try prepared(
                 .bundle, payload: envelope.payload, signature: bundle.content.signature, chain: chain,
-                timestamps: bundle.timestamps, order, further: further(bundle.tlogEntries),
+                timestamps: bundle.timestamps, in: log(of: entry), order, further: further(bundle.tlogEntries),
                 subjects: Self.subjects(of: envelope))
             for carrier in candidate.carriers {
                 let manifest = try await order.place.registry.manifest(name, carrier.manifest.digest)
@@ -82,7 +82,7 @@ struct Adoption: Sendable {
                 prepared: try prepared(
                     .legacy, payload: Self.signed(legacy), signature: legacy.signature,
                     chain: legacy.certificate.map { [$0.der] } ?? [],
-                    timestamps: legacy.timestamp.map { [$0] } ?? [], order),
+                    timestamps: legacy.timestamp.map { [$0] } ?? [], in: log(of: entry), order),
                 logged: Evidence.Logged(entry, bundle: nil),
                 attachment: Evidence.Attachment(
                     manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest))
@@ -158,13 +158,16 @@ struct Adoption: Sendable {
         return named
     }
 
+    /// The URL of the log that made the entry, which need not be one of today's.
+    private func log(of entry: TlogEntry) -> String? {
+        signer.trust.trustedRoot.tlogs(withID: entry.logID).first?.baseURL
+    }
+
     /// What a bundle brings beside its first entry, one of each log that the trusted root names.
     private func further(_ entries: [TlogEntry]) -> [Evidence.FurtherEntry] {
         var further: [Evidence.FurtherEntry] = []
         for entry in entries.dropFirst().compactMap(Self.named) {
-            guard let log = signer.trust.trustedRoot.tlogs(withID: entry.logID).first?.baseURL,
-                !further.contains(where: { $0.log == log })
-            else { continue }
+            guard let log = log(of: entry), !further.contains(where: { $0.log == log }) else { continue }
             further.append(.init(log: log, request: [], entry: entry.encoded()))
         }
         return further
@@ -173,12 +176,12 @@ struct Adoption: Sendable {
     /// The parts of a published signature as evidence. The request is not known any more and not needed: the entry is there.
     private func prepared(
         _ format: SignatureFormat, payload: [UInt8], signature: [UInt8], chain: [[UInt8]], timestamps: [[UInt8]],
-        _ order: SigningOrder, further: [Evidence.FurtherEntry] = [], subjects: Int = 1
+        in log: String?, _ order: SigningOrder, further: [Evidence.FurtherEntry] = [], subjects: Int = 1
     ) throws -> Evidence.Prepared {
         Evidence.Prepared(
             format: format, payload: payload, signature: signature, certificateChain: chain, certificateNotAfter: nil,
-            timestamps: timestamps, log: try signer.services.logs(for: format, of: order.rule).first.id, logRequest: [],
-            further: further, subjects: subjects)
+            timestamps: timestamps, log: try log ?? signer.services.logs(for: format, of: order.rule).first.id,
+            logRequest: [], further: further, subjects: subjects)
     }
 
     /// How many artifacts a verified statement is about.

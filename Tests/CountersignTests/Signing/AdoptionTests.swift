@@ -28,6 +28,22 @@ import Testing
         #expect(after.registry.writes == written, "the registry was not written to")
     }
 
+    @Test func `what is adopted is recorded in the log that has it, whichever is in use now`() async throws {
+        let before = try await SigningLine()
+        let digest = try await before.image().descriptor.digest
+        try await before.push(digest)
+        try await before.daemon().workOff()
+
+        let after = try await before.withFreshDatabase()
+        try await after.push(digest)
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = true
+        try await after.daemon(setup).workOff()
+        try await after.expectSignedOnce(digest)
+        let entries = try await LogEntryRecords(pool: after.database.pool).entries(.init()).items
+        #expect(try await entries.map(\.log) == [after.lab.endpoints.rekor])
+    }
+
     @Test func `what is adopted was signed when it was, not when it was found`() async throws {
         let before = try await SigningLine()
         let digest = try await before.image().descriptor.digest
