@@ -189,7 +189,8 @@ struct StreamedAttestation: Sendable {
                 try await journal.abandon(
                     evidence, reason: observed, entry: Evidence.Logged(entry, bundle: nil), for: claim)
             } else {
-                try await journal.forgetFurther(of: evidence, for: claim)
+                let logs = evidence.prepared.furtherLogs { _ = try verify($0, $1, digest, signer) }
+                try await journal.forget(answersOf: logs, to: evidence, for: claim)
             }
             throw error
         }

@@ -31,6 +31,17 @@ extension Evidence.Prepared {
     /// The logs of which no answer is known while the evidence is not logged.
     var pendingLogs: [String] { [log] + further.filter { $0.entry == nil }.map(\.log) }
 
+    /// The further logs of which the entry does not hold by itself.
+    /// - Parameter verify: the complete verification, of these parts with one entry.
+    func furtherLogs(failing verify: (Self, TlogEntry) throws -> Void) -> [String] {
+        var alone = self
+        alone.further = []
+        return further.filter { further in
+            guard let entry = further.entry else { return false }
+            return (try? verify(alone, TlogEntry(json: entry))) == nil
+        }.map(\.log)
+    }
+
     /// All entries that are known.
     /// - Parameter entry: the one in the log of the row, which is the first.
     func entries(with entry: TlogEntry) throws -> [TlogEntry] {

@@ -21,18 +21,28 @@ extension Journal {
         }
     }
 
-    /// Forgets what further logs answered, so that they are asked again as the log of the row is: it did not verify.
-    func forgetFurther(of evidence: Evidence, for claim: Claim) async throws(QueueError) {
-        guard !evidence.prepared.further.isEmpty else { return }
+    /// The logs' answers did not verify together: what of the further ones does not by itself is forgotten, so that it is asked
+    /// for again as that of the row is. Nobody who answered lacks the entry: whoever finds none later is the first again.
+    /// - Parameter logs: whose answers are forgotten.
+    func forget(
+        answersOf logs: [String], to evidence: Evidence, for claim: Claim
+    ) async throws(QueueError) {
         try await pool.together { session in
             _ = try Self.fence(claim, in: session)
             _ = try session.execute(
                 """
+                UPDATE countersign.evidence SET first_missed_at = NULL
+                WHERE id = \(evidence.id) AND first_missed_at IS NOT NULL AND logged_at IS NULL AND abandoned_at IS NULL
+                """)
+            guard !logs.isEmpty else { return }
+            _ = try session.execute(
+                """
                 UPDATE countersign.further_entry f
-                SET logged_at = NULL, log_entry = NULL, log_id = NULL, log_index = NULL, log_uuid = NULL, integrated_at = NULL
+                SET logged_at = NULL, log_entry = NULL, log_id = NULL, log_index = NULL, log_uuid = NULL, integrated_at = NULL,
+                    first_missed_at = NULL
                 FROM countersign.evidence e
-                WHERE f.evidence_id = \(evidence.id) AND e.id = f.evidence_id
-                    AND e.logged_at IS NULL AND e.abandoned_at IS NULL
+                WHERE f.evidence_id = \(evidence.id) AND f.log = ANY(\(logs)::text[])
+                    AND e.id = f.evidence_id AND e.logged_at IS NULL AND e.abandoned_at IS NULL
                 """)
         }
     }

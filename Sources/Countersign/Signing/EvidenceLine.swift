@@ -134,13 +134,15 @@ package struct EvidenceLine: Sendable {
     private func commit(
         _ evidence: Evidence, _ entry: TlogEntry, _ order: SigningOrder, _ signer: Signer
     ) async throws -> LoggedEvidence {
-        let presented = try signer.presented(evidence.prepared, entry, order.content.kind)
-        let verified: VerifiedSignature
-        do {
-            verified = try signer.verify(
+        func verify(_ prepared: Evidence.Prepared, _ entry: TlogEntry) throws -> (PresentedForm, VerifiedSignature) {
+            let presented = try signer.presented(prepared, entry, order.content.kind)
+            let verified = try signer.verify(
                 presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
-        } catch let error as VerificationError {
-            throw try await rejected(error, evidence, entry, order.claim, signer)
+            return (presented, verified)
+        }
+        let (presented, verified): (PresentedForm, VerifiedSignature)
+        do { (presented, verified) = try verify(evidence.prepared, entry) } catch let error as VerificationError {
+            throw try await rejected(error, evidence, entry, order.claim, signer) { _ = try verify($0, $1) }
         }
         let artefact = try LoggedEvidence.Artefact(
             presented, verified, subject: order.subject, predicateType: order.content.predicateType)
@@ -153,14 +155,17 @@ package struct EvidenceLine: Sendable {
     }
 
     /// What our own output's not verifying comes to.
+    /// - Parameter verify: the same verification, of the parts that it is given.
     func rejected(
-        _ error: VerificationError, _ evidence: Evidence, _ entry: TlogEntry, _ claim: Claim, _ signer: Signer
+        _ error: VerificationError, _ evidence: Evidence, _ entry: TlogEntry, _ claim: Claim, _ signer: Signer,
+        _ verify: (Evidence.Prepared, TlogEntry) throws -> Void
     ) async throws -> SigningError {
         if try signer.isNeverVerified(evidence.prepared, entry) {
             try await journal.abandon(
                 evidence, reason: "\(error)", entry: Evidence.Logged(entry, bundle: nil), for: claim)
         } else {
-            try await journal.forgetFurther(of: evidence, for: claim)
+            try await journal.forget(
+                answersOf: evidence.prepared.furtherLogs(failing: verify), to: evidence, for: claim)
         }
         return .ownOutputRejected(code: error.code, observed: error.observed)
     }

@@ -110,7 +110,9 @@ struct GroupLine: Sendable {
         do {
             verified = try signer.verify(bundle, for: members)
         } catch let error as VerificationError {
-            throw try await line.rejected(error, evidence, entry, members[0].claim, signer)
+            throw try await line.rejected(error, evidence, entry, members[0].claim, signer) { prepared, entry in
+                _ = try signer.verify(Self.bundle(of: prepared, entry, signer), for: members)
+            }
         }
         let digest = OCI.Digest.sha256(of: json)
         let referrers = zip(members, verified).map { member, verified in
@@ -148,10 +150,17 @@ struct GroupLine: Sendable {
         of evidence: Evidence, _ entry: TlogEntry, _ signer: Signer
     ) throws -> (UnverifiedBundle, [UInt8]) {
         if let stored = evidence.logged?.bundle { return (try UnverifiedBundle(json: stored), stored) }
-        guard case .bundle(let bundle) = try signer.presented(evidence.prepared, entry, .signature) else {
+        let bundle = try Self.bundle(of: evidence.prepared, entry, signer)
+        return (bundle, try bundle.json())
+    }
+
+    private static func bundle(
+        of prepared: Evidence.Prepared, _ entry: TlogEntry, _ signer: Signer
+    ) throws -> UnverifiedBundle {
+        guard case .bundle(let bundle) = try signer.presented(prepared, entry, .signature) else {
             throw SigningError.evidenceUnusable("a group is signed in the bundle format only")
         }
-        return (bundle, try bundle.json())
+        return bundle
     }
 }
 
