@@ -4,7 +4,7 @@ import Sigstore
 
 /// The rows of entries in further logs. They are born with their evidence, and fenced like everything in the journal.
 extension Journal {
-    /// What a further log answered.
+    /// What a further log answered; what it answered first stands.
     func log(
         _ logged: Evidence.Logged, inFurther log: String, of evidence: Evidence, for claim: Claim
     ) async throws(QueueError) {
@@ -14,7 +14,7 @@ extension Journal {
             SET logged_at = now(), log_entry = \(logged.entry), log_id = \(logged.logID)::text,
                 log_index = \(logged.logIndex), log_uuid = \(logged.logUUID)::text, integrated_at = \(logged.integratedAt)
             FROM countersign.evidence e
-            WHERE f.evidence_id = \(evidence.id) AND f.log = \(log)::text
+            WHERE f.evidence_id = \(evidence.id) AND f.log = \(log)::text AND f.logged_at IS NULL
                 AND e.id = f.evidence_id AND e.logged_at IS NULL AND e.abandoned_at IS NULL
             RETURNING f.evidence_id
             """
@@ -44,6 +44,15 @@ extension Journal {
                 WHERE f.evidence_id = \(evidence.id) AND f.log = ANY(\(logs)::text[])
                     AND e.id = f.evidence_id AND e.logged_at IS NULL AND e.abandoned_at IS NULL
                 """)
+        }
+    }
+
+    /// The evidence with what its further logs are known to have answered by now.
+    static func current(_ evidence: Evidence, in session: Session) throws -> Evidence {
+        try session.query(
+            "SELECT log, log_entry FROM countersign.further_entry WHERE evidence_id = \(evidence.id) AND log_entry IS NOT NULL"
+        ).reduce(evidence) { known, row in
+            known.logged(try TlogEntry(json: row.decode("log_entry")), inFurther: try row.decode("log"))
         }
     }
 

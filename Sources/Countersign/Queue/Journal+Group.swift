@@ -97,18 +97,20 @@ extension Journal {
 
     /// Takes the right to send a group's evidence to its log, if it is free, run out or this attempt's already.
     /// - Parameter ttl: longer than one answer may take.
+    /// - Returns: the evidence as it is now: who sent before may have got answers of further logs. nil: another one sends.
     func takeSending(
         _ evidence: Evidence, for claim: Claim, lasting ttl: Duration
-    ) async throws(QueueError) -> Bool {
+    ) async throws(QueueError) -> Evidence? {
         try await pool.together { session in
             _ = try Self.fence(claim, in: session)
-            return try session.execute(
+            let taken = try session.execute(
                 """
                 UPDATE countersign.evidence
                 SET sender = \(claim.leaseToken), sender_until = clock_timestamp() + \(ttl)::interval
                 WHERE id = \(evidence.id) AND logged_at IS NULL AND abandoned_at IS NULL
                     AND (sender IS NULL OR sender = \(claim.leaseToken) OR sender_until <= clock_timestamp())
-                """) == 1
+                """)
+            return taken == 1 ? try Self.current(evidence, in: session) : nil
         }
     }
 

@@ -120,7 +120,7 @@ package struct EvidenceLine: Sendable {
         try await trace.stage(
             .log, { ["tlog.index": "\($0.entry.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
-            try await journal.entry(of: evidence, for: claim) {
+            try await journal.entry(of: evidence, for: claim) { evidence in
                 try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
                     evidence, claim)
             }

@@ -11,16 +11,16 @@ extension Journal {
     /// Rekor v2 log would make an entry of each request, so one of them sends it and the others come again.
     /// - Throws: ``SigningError/groupBusy``; what `submit` throws.
     func entry(
-        of evidence: Evidence, for claim: Claim, _ submit: () async throws -> Evidence.Entered
+        of evidence: Evidence, for claim: Claim, _ submit: (Evidence) async throws -> Evidence.Entered
     ) async throws -> Evidence.Entered {
         if let stored = evidence.logged { return (evidence, try TlogEntry(json: stored.entry)) }
-        guard evidence.prepared.subjects > 1 else { return try await submit() }
-        guard try await takeSending(evidence, for: claim, lasting: Self.sendingLease * evidence.prepared.requests.count)
-        else {
+        guard evidence.prepared.subjects > 1 else { return try await submit(evidence) }
+        let ttl = Self.sendingLease * evidence.prepared.requests.count
+        guard let evidence = try await takeSending(evidence, for: claim, lasting: ttl) else {
             throw SigningError.groupBusy
         }
         do {
-            return try await submit()
+            return try await submit(evidence)
         } catch {
             // it runs out by itself; in a task of its own, because the failure may be this one's cancellation
             await Task { try? await stopSending(evidence, for: claim) }.value
