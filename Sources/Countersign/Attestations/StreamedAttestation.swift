@@ -123,8 +123,7 @@ struct StreamedAttestation: Sendable {
         _ evidence: Evidence, _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Evidence.Entered {
         try await trace.stage(.log, { ["tlog.index": "\($0.entry.logIndex)"] }) {
-            try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
-                evidence, order.claim)
+            try await Submission(journal: journal, signer: signer).submit(evidence, order.claim)
         }
     }
 
@@ -143,12 +142,7 @@ struct StreamedAttestation: Sendable {
             if !begun.isAdmitted {
                 try await trace.stage(.verify) { try verifyStored(begun.prepared, digest, signer) }
             }
-            (prepared, entry) =
-                begun.isAdmitted
-                ? try await entered(begun, order, signer, trace)
-                : try await signer.services.admitted(toLogs: begun.prepared.pendingLogs) {
-                    try await entered(begun, order, signer, trace)
-                }
+            (prepared, entry) = try await entered(begun, order, signer, trace)
         }
         return try await trace.stage(.verify) {
             let (bundle, verified) = try await judged(prepared, entry, digest, signer, order.claim)

@@ -64,7 +64,7 @@ package struct AuditAnchoring: Service {
         let signer = try signers.firstSigner()
         let latest = try await anchors.latest()
         if let latest, latest.bundle == nil {
-            return try await signer.services.admitted(toLogs: [latest.prepared.log]) { try await enter(latest, signer) }
+            return try await signer.services.admitted(toLog: latest.prepared.log) { try await enter(latest, signer) }
         }
         if let age = try await anchors.age(), age < interval { return }
         guard let head = try await anchors.head(), head.position > latest?.position ?? 0 else { return }

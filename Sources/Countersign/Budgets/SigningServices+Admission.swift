@@ -70,14 +70,12 @@ extension SigningServices {
             }
     }
 
-    /// Runs `enter`, which enters in logs what an earlier attempt signed, with leave for the place of one entry in each.
-    func admitted<Value>(toLogs ids: [String], _ enter: () async throws -> Value) async throws -> Value {
-        var admissions: [DependencyGate.Admission] = []
-        do {
-            for gate in ids.compactMap(gate(ofLog:)) { admissions.append(try await gate.admit(at: .log, uses: 1)) }
-            return try await enter()
-        } catch {
-            await admissions.forgo()
+    /// Runs `enter`, which enters in a log what an earlier attempt signed, with leave for the place of one entry.
+    func admitted<Value>(toLog id: String, _ enter: () async throws -> Value) async throws -> Value {
+        guard let gate = gate(ofLog: id) else { return try await enter() }
+        let admission = try await gate.admit(at: .log, uses: 1)
+        do { return try await enter() } catch {
+            await [admission].forgo()
             throw error
         }
     }

@@ -28,9 +28,6 @@ extension Evidence.Prepared {
     /// What each of its logs gets.
     var requests: [(log: String, bytes: [UInt8])] { [(log, logRequest)] + further.map { ($0.log, $0.request) } }
 
-    /// The logs of which no answer is known while the evidence is not logged.
-    var pendingLogs: [String] { [log] + further.filter { $0.entry == nil }.map(\.log) }
-
     /// The further logs of which the entry does not hold by itself.
     /// - Parameter verify: the complete verification, of these parts with one entry.
     func furtherLogs(failing verify: (Self, TlogEntry) throws -> Void) -> [String] {

@@ -106,23 +106,11 @@ package struct EvidenceLine: Sendable {
     func entry(
         of evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Evidence.Entered {
-        if !evidence.isAdmitted, evidence.logged == nil {
-            return try await signer.services.admitted(toLogs: evidence.prepared.pendingLogs) {
-                try await entered(evidence, claim, signer, trace)
-            }
-        }
-        return try await entered(evidence, claim, signer, trace)
-    }
-
-    private func entered(
-        _ evidence: Evidence, _ claim: Claim, _ signer: Signer, _ trace: AttemptTrace
-    ) async throws -> Evidence.Entered {
         try await trace.stage(
             .log, { ["tlog.index": "\($0.entry.logIndex)", "format": "\(evidence.format.rawValue)"] }
         ) {
             try await journal.entry(of: evidence, for: claim) { evidence in
-                try await Submission(journal: journal, services: signer.services, trust: signer.trust).submit(
-                    evidence, claim)
+                try await Submission(journal: journal, signer: signer).submit(evidence, claim)
             }
         }
     }

@@ -119,7 +119,12 @@ package struct Signer: Sendable {
         guard entry.integratedTime > 0 else {
             return prepared.timestamps.isEmpty && services.log(id: prepared.log)?.datesEntries == false
         }
-        guard let der = prepared.certificateChain.first else { return false }
+        return try isDatedOutside(prepared, by: entry)
+    }
+
+    /// Whether its log took the entry at a time when the certificate did not hold; false where nobody says when.
+    func isDatedOutside(_ prepared: Evidence.Prepared, by entry: TlogEntry) throws -> Bool {
+        guard entry.integratedTime > 0, let der = prepared.certificateChain.first else { return false }
         return
             !(try Certificate.remembered(der: der).isValid(
                 at: Date(timeIntervalSince1970: Double(entry.integratedTime))))

@@ -15,8 +15,9 @@ import Sigstore
 /// Where evidence has several logs, all of this holds for each of them: what one of them will never take puts it aside as a whole.
 struct Submission: Sendable {
     let journal: Journal
-    let services: SigningServices
-    let trust: Trust
+    let signer: Signer
+
+    private var services: SigningServices { signer.services }
 
     /// Nothing is sent in the last seconds of a certificate: the answer would come too late to count.
     static let margin: TimeInterval = 10
@@ -25,20 +26,43 @@ struct Submission: Sendable {
 
     /// The entries for the evidence's requests: those of further logs first, each recorded before the next is asked.
     /// - Throws: ``SigningError/certificateExpired(at:until:)``, ``SigningError/logReplaced(log:until:)`` while the settling time
-    ///   runs, and once the evidence was put aside: the next attempt signs anew.
+    ///   runs, and once the evidence was put aside, as with ``SigningError/ownOutputRejected(code:observed:)``: the next
+    ///   attempt signs anew.
     func submit(_ evidence: Evidence, _ claim: Claim) async throws -> Evidence.Entered {
         var evidence = evidence
-        for further in evidence.prepared.further where further.entry == nil {
-            let place = Place(log: further.log, request: further.request)
-            let entry = try await entry(of: evidence, in: place, claim)
-            try FailPoint.recordEntry.before(QueueError.injected)
-            try await journal.log(
-                Evidence.Logged(entry, bundle: nil), inFurther: further.log, of: evidence, for: claim)
-            try FailPoint.recordEntry.after(QueueError.injected)
-            evidence = evidence.logged(entry, inFurther: further.log)
+        for further in evidence.prepared.further {
+            let entry: TlogEntry
+            if let known = further.entry {
+                entry = try TlogEntry(json: known)
+            } else {
+                entry = try await ask(Place(log: further.log, request: further.request), for: evidence, claim)
+                try FailPoint.recordEntry.before(QueueError.injected)
+                try await journal.log(
+                    Evidence.Logged(entry, bundle: nil), inFurther: further.log, of: evidence, for: claim)
+                try FailPoint.recordEntry.after(QueueError.injected)
+                evidence = evidence.logged(entry, inFurther: further.log)
+            }
+            try await judge(entry, in: further.log, of: evidence, claim)
         }
         let last = Place(log: evidence.prepared.log, request: evidence.prepared.logRequest)
-        return (evidence, try await entry(of: evidence, in: last, claim))
+        return (evidence, try await ask(last, for: evidence, claim))
+    }
+
+    /// What one log dated outside the certificate's life no other log makes good: they do not get it any more.
+    private func judge(_ entry: TlogEntry, in log: String, of evidence: Evidence, _ claim: Claim) async throws {
+        guard try signer.isDatedOutside(evidence.prepared, by: entry) else { return }
+        let time = Date(timeIntervalSince1970: Double(entry.integratedTime))
+        let reason = "\(log) dated its entry \(time.formatted(.iso8601)), when the certificate did not hold"
+        try await journal.abandon(evidence, reason: reason, for: claim)
+        throw SigningError.ownOutputRejected(
+            code: VerificationError.Check.certificateValidity.code, observed: reason)
+    }
+
+    /// Asks one log, with leave of its own: one that is away holds up none of those before it. What this attempt signed has the
+    /// leave of all.
+    private func ask(_ place: Place, for evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
+        if evidence.isAdmitted { return try await entry(of: evidence, in: place, claim) }
+        return try await services.admitted(toLog: place.log) { try await entry(of: evidence, in: place, claim) }
     }
 
     /// A log of the evidence, and what it gets.
@@ -121,6 +145,7 @@ struct Submission: Sendable {
     /// that the instance does not know is somebody's mistake in the configuration, and waits until it is mended.
     private func isRetired(_ url: String) -> Bool {
         func bare(_ url: String) -> Substring { url.hasSuffix("/") ? url.dropLast() : url[...] }
+        let trust = signer.trust
         return trust.signingConfig != nil && trust.trustedRoot.tlogs.contains { bare($0.baseURL) == bare(url) }
     }
 }

@@ -147,7 +147,10 @@ struct SigningLine: Sendable {
                     ? try rekorV2(at: endpoints.rekor2, root) : rekorV1(dependencies?.gate(.rekor, rekor.url)),
                 gate: dependencies?.gate(.rekor, rekor.url))
         ]
-        if let tiles = setup.tiles { logs.append(.init(name: "tiles", client: try rekorV2(at: tiles.url, root))) }
+        if let tiles = setup.tiles {
+            let gate = dependencies?.gate(.rekor, tiles.url)
+            logs.append(.init(name: "tiles", client: try rekorV2(at: tiles.url, root, gate), gate: gate))
+        }
         let services = SigningServices(
             logs: logs, entriesPerBundle: logs.count,
             authorities: (setup.isTimestamped ? [tsa] + setup.furtherAuthorities : []).map { authority in
@@ -185,10 +188,12 @@ struct SigningLine: Sendable {
 
     private static func http(_ gate: DependencyGate?) -> HTTPClient { gate.map { http.gated(by: $0) } ?? http }
 
-    private func rekorV2(at url: String, _ root: [UInt8]) throws -> any TransparencyLog {
+    private func rekorV2(
+        at url: String, _ root: [UInt8], _ gate: DependencyGate? = nil
+    ) throws -> any TransparencyLog {
         let logs = try TrustedRoot(json: root).tlogs
         return RekorV2(
-            url: url, verifier: CheckpointVerifier(logs: { logs }), http: Self.http, route: Self.route)
+            url: url, verifier: CheckpointVerifier(logs: { logs }), http: Self.http(gate), route: Self.route)
     }
 
     /// What intake hands over for a push.
