@@ -1,6 +1,7 @@
 import FoundationEssentials
 import OCI
 import Postgres
+import SigstoreLab
 import Support
 import Testing
 
