@@ -38,12 +38,12 @@ import Testing
         prepared.further = (1..<logs).map { .init(log: "log \($0)", request: [1]) }
         let evidence = try await journal.prepare(prepared, for: claim)
         for answer in Self.formerAnswers(evidence.id) {
-            do {
-                _ = try await pool.query(answer)
-                Issue.record("it was taken")
-            } catch PostgresError.server(let report) {
-                #expect(report.sqlState == "55000" && report.message.contains("migration 26"))
+            let refusal = await #expect(throws: PostgresError.self) { try await pool.query(answer) }
+            guard case .server(let report)? = refusal else {
+                Issue.record("not refused by the server: \(String(describing: refusal))")
+                continue
             }
+            #expect(report.sqlState == "55000" && report.message.contains("migration 26"))
         }
         let stored = try await journal.log(
             sampleLogged(), attachment: sampleAttachment(), of: evidence, for: claim)
