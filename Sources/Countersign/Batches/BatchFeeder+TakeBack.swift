@@ -31,7 +31,7 @@ extension BatchFeeder {
                         DELETE FROM countersign.job WHERE id = ANY(\(jobs)::bigint[]) RETURNING target_id),
                     told AS (
                         UPDATE countersign.batch_member m
-                        SET result = CASE WHEN t.state <> 'signed' OR \(SignatureFormat.lacks("b.formats")) THEN 'cancelled'
+                        SET result = CASE WHEN t.state <> 'signed' OR \(SignatureFormat.lacks("(b.formats)")) THEN 'cancelled'
                                 ELSE 'signed' END, ended_at = now()
                         FROM countersign.target t, countersign.batch b
                         WHERE m.batch_id = ANY(\(cancelled)::bigint[]) AND m.result IS NULL AND t.id = m.target_id
