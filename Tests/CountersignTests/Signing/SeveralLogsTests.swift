@@ -147,14 +147,22 @@ import Testing
         }
     }
 
-    @Test func `what one of two logs never took in time is put aside as a whole, and signed anew once`() async throws {
-        let line = try await SigningLine()
-        let (setup, tiles) = try await Self.setup(line)
+    /// An image whose first attempt ends with the answer of the first log lost: the other was not asked yet.
+    private static func firstAnswerLost(
+        _ line: SigningLine, _ setup: SigningLine.Setup
+    ) async throws -> (Digest, SigningDaemon) {
         line.rekor.next(.lost) { $0.method == "POST" }
         let digest = try await line.image().descriptor.digest
         try await line.push(digest)
         let daemon = try await line.daemon(setup)
         try await daemon.attemptAll()
+        return (digest, daemon)
+    }
+
+    @Test func `what one of two logs never took in time is put aside as a whole, and signed anew once`() async throws {
+        let line = try await SigningLine()
+        let (setup, tiles) = try await Self.setup(line)
+        let (digest, daemon) = try await Self.firstAnswerLost(line, setup)
         #expect(Self.submissions(tiles) == 0)
         try await line.endCertificates(ago: .seconds(600))
         try await line.database.makeDue()
@@ -216,11 +224,7 @@ import Testing
     @Test func `another request in place of a further log's is not sent`() async throws {
         let line = try await SigningLine()
         let (setup, tiles) = try await Self.setup(line)
-        line.rekor.next(.lost) { $0.method == "POST" }
-        let digest = try await line.image().descriptor.digest
-        try await line.push(digest)
-        let daemon = try await line.daemon(setup)
-        try await daemon.attemptAll()
+        let (digest, daemon) = try await Self.firstAnswerLost(line, setup)
         let sent = Self.submissions(line.rekor)
         try await line.database.pool.execute("UPDATE countersign.further_entry SET log_request = '{}'")
         try await line.database.makeDue()
