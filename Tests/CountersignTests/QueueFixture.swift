@@ -9,6 +9,7 @@ import Support
 
 /// A migrated database of its own, and the queue of one daemon on it.
 struct QueueFixture: Sendable {
+    private let database: HeldDatabase
     let configuration: PostgresConfiguration
     let pool: ConnectionPool
     let signal = JobSignal()
@@ -17,7 +18,8 @@ struct QueueFixture: Sendable {
     let records: ArtifactRecords
 
     init(settings: JobQueue.Settings = .init()) async throws {
-        var configuration = try await PostgresCluster.database(migratedFrom: "migrations")
+        database = try await PostgresCluster.held(migratedFrom: "migrations")
+        var configuration = database.configuration
         configuration.sessionSettings = JobQueue.sessionSettings
         self.configuration = configuration
         pool = ConnectionPool(configuration, size: 8, waitLimit: .seconds(30))

@@ -27,9 +27,11 @@ public actor PostgresCluster {
     public nonisolated let port: Int
     private let folder: String
     private let supervisor: ChildProcess
-    private let pool: ConnectionPool
+    let pool: ConnectionPool
     private var templates: [String: Task<String, any Error>] = [:]
     private var count = 0
+    var released: [Released] = []
+    var isDropping = false
 
     /// The root that its certificate chains to, where it has one.
     public nonisolated var rootFile: String { folder + "/root.pem" }
@@ -69,7 +71,7 @@ public actor PostgresCluster {
         {
             initdb -D data -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync &&
             printf '%s\\n' "unix_socket_directories = '$folder'" "port = $port" "listen_addresses = '127.0.0.1'" \\
-                'fsync = off' 'full_page_writes = off' 'max_connections = 200' >>data/postgresql.conf &&
+                'fsync = off' 'full_page_writes = off' 'max_connections = 200' 'max_wal_size = 256MB' >>data/postgresql.conf &&
             { [ -z "$name" ] || certify; } &&
             pg_ctl -D "$folder/data" -l log -w -t 60 -s start
         } </dev/null >start.log 2>&1 || { cat start.log; cd /; rm -rf "$folder"; exit 1; }
