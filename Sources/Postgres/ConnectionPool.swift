@@ -45,20 +45,28 @@ public final class ConnectionPool: Sendable {
         try await perform(deadline: deadline) { session in Result { try body(session) } }.get()
     }
 
-    /// Runs the body between BEGIN and COMMIT. A serialization failure or deadlock runs it a second time, so it must not
-    /// have effects outside the database.
+    /// Runs the body between BEGIN and COMMIT. A serialization failure or deadlock runs it again, three times at most, so
+    /// it must not have effects outside the database.
     /// - Throws: ``PostgresError/commitUnknown(reason:)`` among others, or what the body throws, after a rollback.
     public func transaction<R: Sendable>(
         deadline: Duration? = nil, _ body: @escaping @Sendable (Session) throws -> R
     ) async throws -> R {
         try await withSession(deadline: deadline) { session in
-            do {
-                return try session.transaction { try body(session) }
-            } catch PostgresError.server(let report) where report.isSerializationFailure {
-                // At once, it might take its locks again before the other side wakes, and deadlock again.
-                usleep(.random(in: 5_000...50_000))
-                return try session.transaction { try body(session) }
-            }
+            try Self.transaction(
+                on: session, repeatedAfter: [5_000...50_000, 20_000...200_000, 80_000...800_000], body)
+        }
+    }
+
+    /// - Parameter pauses: in microseconds. At once, it might take its locks again before the other side wakes, and
+    ///   deadlock again; on a busy machine the other side may need longer than the first pause.
+    private static func transaction<R: Sendable>(
+        on session: Session, repeatedAfter pauses: ArraySlice<ClosedRange<UInt32>>, _ body: (Session) throws -> R
+    ) throws -> R {
+        do {
+            return try session.transaction { try body(session) }
+        } catch PostgresError.server(let report) where report.isSerializationFailure && !pauses.isEmpty {
+            usleep(.random(in: pauses[pauses.startIndex]))
+            return try transaction(on: session, repeatedAfter: pauses.dropFirst(), body)
         }
     }
 

@@ -42,8 +42,8 @@ extension PostgresCluster {
     /// stays, and so does for a while what has none, as a pool between two sessions has none either.
     private func dropReleased() async {
         while !released.isEmpty {
-            try? await Task.sleep(for: .seconds(5))
-            let due = released.filter { $0.since.duration(to: .now) > .seconds(10) }.map(\.name)
+            try? await Task.sleep(for: .seconds(1))
+            let due = released.filter { $0.since.duration(to: .now) > .seconds(5) }.map(\.name)
             for name in due {
                 do {
                     guard try await drop(name) else { continue }
@@ -58,7 +58,7 @@ extension PostgresCluster {
 
     /// - Returns: whether it is gone; false where somebody is still connected.
     private func drop(_ name: String) async throws -> Bool {
-        try await pool.withSession(deadline: .seconds(60)) { session in
+        try await dropping.withSession(deadline: .seconds(60)) { session in
             let sessions = try session.query("SELECT 1 FROM pg_stat_activity WHERE datname = \(name)::text LIMIT 1")
             guard sessions.isEmpty else { return false }
             _ = try session.execute(Query(unsafeSQL: "DROP DATABASE \(name)"))

@@ -27,7 +27,9 @@ public actor PostgresCluster {
     public nonisolated let port: Int
     private let folder: String
     private let supervisor: ChildProcess
-    let pool: ConnectionPool
+    private let pool: ConnectionPool
+    /// Databases are dropped on a connection of their own: a drop takes as long as a creation, and waits for nobody.
+    let dropping: ConnectionPool
     private var templates: [String: Task<String, any Error>] = [:]
     private var count = 0
     var released: [Released] = []
@@ -52,6 +54,7 @@ public actor PostgresCluster {
         configuration.statementDeadline = .seconds(300)
         (self.port, self.folder, administrator) = (port, folder, configuration)
         pool = ConnectionPool(configuration, size: 2, waitLimit: .seconds(60))
+        dropping = ConnectionPool(configuration, size: 1, waitLimit: .seconds(60))
     }
 
     /// Makes the cluster, starts it and waits for the end of standard input, which comes with the end of the test
