@@ -21,13 +21,13 @@ struct SignAttestation: JobHandler {
 
     let policy: SigningPolicy
     private let registries: Registries
-    private let line: EvidenceLine
-    private let publication: Publication
+    let line: EvidenceLine
+    let publication: Publication
     let records: AttestationRecords
-    private let documents: DocumentStore
-    private let memory: DocumentMemory
-    private let inlineLimit: Int
-    private let streamed: StreamedAttestation
+    let documents: DocumentStore
+    let memory: DocumentMemory
+    let inlineLimit: Int
+    let streamed: StreamedAttestation
     let queue: JobQueue
 
     /// Said of what is signed, it leaves it signed.
@@ -102,35 +102,6 @@ struct SignAttestation: JobHandler {
         }
         if attestation.replaces { try await records.supersede(by: attestation, target) }
         return .signed(record)
-    }
-
-    /// The look back: what our records have of it is verified anew, and put back where the registry does not serve it. The
-    /// document is not needed for that, and nothing is signed.
-    /// - Returns: nil where the rule by now wants a format in which it is not signed.
-    private func stored(
-        _ attestation: AttestationRecord, _ subject: Descriptor, _ target: Target, _ rule: PolicyConfiguration.Rule,
-        _ claim: Claim, _ place: SignaturePlace, _ trace: AttemptTrace
-    ) async throws -> SignedRecord? {
-        let isReferred = attestation.routes.values.contains(.reference)
-        let order = SigningOrder(
-            target: target, subject: subject,
-            content: .attestation(
-                [], legacy: [], predicateType: isReferred ? ReferencePredicate.type : attestation.type.uri),
-            rule: rule, claim: claim, place: place)
-        return try await memory.holding(min(attestation.document.size, inlineLimit) * 4) {
-            let evidence = try await line.journal.liveEvidence(of: target)
-            let published = order.formats.compactMap { evidence[$0] }.filter {
-                $0.format == .bundle ? $0.logged?.bundle != nil : $0.logged != nil
-            }
-            guard published.count == order.formats.count else { return nil }
-            var record: SignedRecord?
-            for evidence in published {
-                let logged = try await line.logged(evidence, order, trace)
-                let manifest = try await publication.publish(logged, order, trace)
-                record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
-            }
-            return record
-        }
     }
 
     private func sign(
@@ -246,7 +217,7 @@ struct SignAttestation: JobHandler {
     }
 
     /// Sends the document to the registry, in pieces.
-    private func upload(
+    func upload(
         _ attestation: AttestationRecord, _ document: Int64, _ place: SignaturePlace
     ) async throws {
         let (registry, name, digest) = (place.registry, place.repository.name, attestation.document.digest)
@@ -257,15 +228,10 @@ struct SignAttestation: JobHandler {
     }
 
     /// Puts the document beside the image as an artifact of its own.
-    private func publish(
+    func publish(
         _ attestation: AttestationRecord, subject: Descriptor, _ place: SignaturePlace
     ) async throws -> Digest {
-        let layer = Descriptor(
-            mediaType: attestation.type.format.mediaType, digest: attestation.document.digest,
-            size: attestation.document.size)
-        return try await place.registry.attach(
-            DocumentReferrer(document: layer, subject: subject, created: attestation.takenAt), to: place.repository.name
-        )
+        try await place.registry.attach(attestation.referrer(to: subject), to: place.repository.name)
     }
 
     private static let documentGone = Failure(

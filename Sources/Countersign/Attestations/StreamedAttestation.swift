@@ -46,7 +46,7 @@ struct StreamedAttestation: Sendable {
                 try await prepare(statement, digest, order, trace)
             }
         }
-        let signer = try signers.signer(for: order.rule)
+        let signer = try signers.signer(of: prepared, order.content.kind, for: order.rule)
         let logged = try await logged(prepared, statement, digest, order, signer, trace)
         try await publish(logged, statement, order, trace)
         return logged.evidence.record(order, manifest: logged.referrer.descriptor.digest, policyVersion: policyVersion)
@@ -195,6 +195,17 @@ struct StreamedAttestation: Sendable {
     ) async throws {
         let (registry, name) = (order.place.registry, order.place.repository.name)
         let (referrer, blob) = (logged.referrer, logged.referrer.bundle)
+        // a first publication cannot be there already
+        if logged.evidence.evidence.attachment?.pushedAt != nil {
+            let isServed = try await trace.stage(.readBack) {
+                try await registry.serves(
+                    blob.digest, blob.size, by: referrer.descriptor, of: order.target.digest, name)
+            }
+            guard !isServed else { return }
+            try FailPoint.recordMissing.before(QueueError.injected)
+            try await journal.missing(logged.evidence.evidence, for: order.claim)
+            try FailPoint.recordMissing.after(QueueError.injected)
+        }
         // the blob is addressed by its content: it needs nobody's turn, and stands for nothing until it is listed
         try await trace.stage(.publish) {
             guard try await !registry.hasBlob(name, blob.digest) else { return }

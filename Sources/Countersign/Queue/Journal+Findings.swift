@@ -18,11 +18,14 @@ extension Journal {
     ///
     /// With it the target stops saying `signed`: its work is under way again (`signing`), and whatever becomes of this
     /// attempt, only the next ``Outcome/signed(_:)`` brings the word back.
-    package func missing(_ evidence: Evidence, for claim: Claim) async throws(QueueError) {
+    /// - Parameter what: that is missing; the attachment itself, unless it is something that belongs to it.
+    package func missing(
+        _ evidence: Evidence, _ what: String? = nil, for claim: Claim
+    ) async throws(QueueError) {
+        let attachment = evidence.attachment.map { " (\($0.digest))" } ?? ""
         let failure = Failure(
             code: "registry.referrer_missing", stage: "read_back",
-            observed:
-                "the registry does not serve the \(evidence.format.rawValue)\(evidence.attachment.map { " (\($0.digest))" } ?? "") any more",
+            observed: "the registry does not serve \(what ?? "the \(evidence.format.rawValue)\(attachment)") any more",
             fix: "nothing: it is put back; if it vanishes again, exempt referrers from the registry's clean-up")
         try await pool.together { session in
             let targetID = try Self.fence(claim, in: session)

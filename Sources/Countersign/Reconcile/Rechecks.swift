@@ -214,8 +214,7 @@ package struct Rechecks: Service {
     }
 
     /// Makes the looks jobs, unless there is one already. Of older generations, and of attestations that newer ones superseded,
-    /// nothing is asked any more, unless the newer generation ended without a signature; what was revoked since is left alone. A
-    /// bundle that was too large to be stored cannot be put back from the records.
+    /// nothing is asked any more, unless the newer generation ended without a signature; what was revoked since is left alone.
     private static func queue(_ due: [Int64], _ session: Session) throws -> Int {
         try session.execute(
             """
@@ -228,11 +227,7 @@ package struct Rechecks: Service {
                     AND (t.purpose = \(Purpose.signature.rawValue)::text OR (
                         EXISTS (SELECT FROM countersign.attestation a WHERE a.target_id = t.id AND a.superseded_by IS NULL)
                         AND NOT EXISTS (SELECT FROM countersign.revocation v
-                            WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL)
-                        AND NOT EXISTS (SELECT FROM countersign.evidence_target l
-                            JOIN countersign.evidence e ON e.id = l.evidence_id
-                            WHERE l.target_id = t.id AND l.live AND e.format = \(SignatureFormat.bundle.rawValue)::text
-                                AND e.bundle IS NULL)))
+                            WHERE v.repository_id = t.repository_id AND v.digest = t.digest AND v.released_at IS NULL)))
                 ORDER BY t.id FOR NO KEY UPDATE OF t SKIP LOCKED)
             INSERT INTO countersign.job (kind, target_id, repository_id, lane)
             SELECT CASE WHEN purpose = \(Purpose.signature.rawValue)::text THEN \(JobKind.sign.rawValue)::text

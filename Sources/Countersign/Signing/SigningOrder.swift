@@ -13,6 +13,8 @@ package struct SigningOrder: Sendable {
     package let place: SignaturePlace
     /// What of ours this one takes the place of: referrer manifests, and blobs under the legacy tag.
     package var superseded: Set<Digest> = []
+    /// The rule's formats in the order in which they are published; where fewer were asked for, those.
+    package var formats: [SignatureFormat]
 
     package init(
         target: Target, subject: Descriptor, content: SigningContent, rule: PolicyConfiguration.Rule, claim: Claim,
@@ -24,10 +26,8 @@ package struct SigningOrder: Sendable {
         self.rule = rule
         self.claim = claim
         self.place = place
+        formats = rule.formats(asked: claim.formats)
     }
-
-    /// The rule's formats in the order in which they are published; where fewer were asked for, those.
-    package var formats: [SignatureFormat] { rule.formats(asked: claim.formats) }
 }
 
 /// A repository that signatures are kept in: the image's own, unless the configuration names another.
