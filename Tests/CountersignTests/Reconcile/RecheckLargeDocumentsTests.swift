@@ -69,7 +69,8 @@ import Testing
         let reads = line.registry.requests.count { $0.isReadBack && $0.path.contains("\(attested.blob)") }
         try await line.recheckAll(with: attested.daemon)
         #expect(try await attested.verifiedAt > before)
-        #expect(try await line.registry.writes == writes && attested.signatures == signatures)
+        #expect(line.registry.writes == writes)
+        #expect(try await attested.signatures == signatures)
         #expect(line.registry.requests.count { $0.isReadBack && $0.path.contains("\(attested.blob)") } > reads)
         #expect(try await line.alerts.alerts().items.isEmpty)
     }
