@@ -36,7 +36,8 @@ struct MerkleTree: Sendable {
         guard levels.indices.contains(level), range.upperBound * Self.hashSize <= levels[level].count else {
             return nil
         }
-        return Array(levels[level][range.lowerBound * Self.hashSize..<range.upperBound * Self.hashSize])
+        let bytes = range.lowerBound * Self.hashSize..<range.upperBound * Self.hashSize
+        return levels[level].withUnsafeBufferPointer { Array($0[bytes]) }
     }
 
     /// MTH(D[0:size]).
@@ -56,7 +57,8 @@ struct MerkleTree: Sendable {
 
     private func node(_ level: Int, _ index: Int) -> [UInt8] {
         let start = index * Self.hashSize
-        return Array(levels[level][start..<start + Self.hashSize])
+        // a copy: an array made of all of a level would share its storage with whoever keeps it
+        return levels[level].withUnsafeBufferPointer { Array($0[start..<start + Self.hashSize]) }
     }
 
     /// MTH of the leaves `start ..< end`; `start` is a multiple of every power of two that is asked for here.
