@@ -83,6 +83,7 @@ import Testing
         let listed = try await attested.listed
         #expect(listed.count == (way == .whole ? 2 : 3))
         for referrer in listed { try await line.delete(referrer) }
+        try await line.delete(tag: SignatureTag.fallback(for: attested.digest))
         try await line.delete(attested.blob, "blobs")
         #expect(try await attested.listed.isEmpty)
         let signatures = try await attested.signatures
