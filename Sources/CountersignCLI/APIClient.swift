@@ -104,26 +104,58 @@ struct APIClient: Sendable {
                 fix: "Use a client of the daemon's version.")
         }
     }
+}
 
-    /// RFC 9457 problem document → what was seen and what to do.
+/// What an answer that is none means for whoever asked.
+extension APIClient {
+    /// RFC 9457.
+    private struct Problem: Decodable {
+        let code: String?
+        let title: String?
+        let detail: String?
+        let fix: String?
+    }
+
+    /// Only a problem document of the API is its word: whoever else answers, a registry, a proxy, another listener of the
+    /// daemon, knows nothing of what was asked.
     private static func failure(_ response: HTTPResponse) -> CommandFailure {
-        struct Problem: Decodable {
-            let code: String?
-            let title: String?
-            let detail: String?
-            let fix: String?
-        }
-        let problem = try? JSONDecoder().decode(Problem.self, from: Data(response.body))
+        let isDocument = response.headers["Content-Type"]?.hasPrefix("application/problem+json") == true
+        let problem = isDocument ? try? JSONDecoder().decode(Problem.self, from: Data(response.body)) : nil
+        let isPassing = response.status == 429 || response.status >= 500
         let words = [problem?.title, problem?.detail].compactMap { $0 }.joined(separator: ": ")
-        let fix =
-            switch response.status {
-            case 401: "Give a token: --token-file FILE. `countersign token create --role viewer` makes one."
-            case 403: "The token's role does not allow this."
-            default: problem?.fix
-            }
+        guard let problem, let code = problem.code, code != "http.not_found" else {
+            return CommandFailure(
+                code: problem?.code ?? "api.status_\(response.status)",
+                observed: words.isEmpty ? "the daemon answered \(response.status)" : words,
+                fix: "Is --api the API's listener?", isPassing: isPassing)
+        }
         return CommandFailure(
-            code: problem?.code ?? "api.status_\(response.status)",
-            observed: words.isEmpty ? "the daemon answered \(response.status)" : words, fix: fix,
-            status: response.status == 404 ? 1 : 3, isPassing: response.status == 429 || response.status >= 500)
+            code: code, observed: words, fix: fix(response.status, code) ?? problem.fix,
+            status: exitStatus(response.status, code), isPassing: isPassing)
+    }
+
+    /// What the daemon refuses because of who asks leaves the question open: it says nothing of what was asked about.
+    private static func exitStatus(_ status: Int, _ code: String) -> Int32 {
+        switch status {
+        // it did not arrive as it was sent
+        case 400 where code == "api.interrupted": 3
+        case 400, 413: 2
+        case 404, 409, 410, 422: 1
+        default: 3
+        }
+    }
+
+    private static func fix(_ status: Int, _ code: String) -> String? {
+        switch (status, code) {
+        case (401, _): "Give a token: --token-file FILE. `countersign token create --role viewer` makes one."
+        case (403, "api.forbidden"): "The token's role does not allow this."
+        case (403, "api.out_of_scope"): "Give a token that is for this, or for all repositories."
+        case (_, "reference.malformed"):
+            "A reference begins with its registry: host/repository, then :tag or @sha256:… where one artifact is meant."
+        case (_, "reference.incomplete"): "Say which artifact: host/repository:tag or host/repository@sha256:…."
+        case (_, "reference.digest_needed"):
+            "Write host/repository@sha256:…; `countersign status REF` says where a tag points."
+        default: nil
+        }
     }
 }

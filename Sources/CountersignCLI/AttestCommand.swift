@@ -10,7 +10,7 @@ struct AttestCommand: AsyncParsableCommand {
             The document is sent as it is, without a statement around it, and checked before anything is signed. It may be sent
             before the image arrives, by digest; then it waits for it. Needs a token with the role attester or operator.
             Exit status 0 once it is signed (with --no-wait: taken), 1 if it is refused, fails or takes longer than --timeout,
-            2 for misuse, 3 if the daemon could not be asked.
+            2 for misuse, 3 if the daemon could not be asked, or does not take it from this token.
             """)
 
     @OptionGroup var api: APIOptions
@@ -108,7 +108,6 @@ struct AttestCommand: AsyncParsableCommand {
                 switch failure.code {
                 case "attestation.type_unknown":
                     (2, "one of cosign's names for --type, or a URI of your own; none under https://sigstore.dev/")
-                case "reference.malformed", "reference.incomplete", "api.bad_parameter": (2, failure.fix)
                 case "attestation.document_invalid":
                     (1, "see that the document is what --type says; what was found, and where, stands above")
                 case "attestation.digest_mismatch", "api.interrupted": (3, "send it again: it did not arrive whole")
@@ -117,10 +116,16 @@ struct AttestCommand: AsyncParsableCommand {
                 case "attestation.tag_unknown":
                     (1, "push the image first, or send the document by digest: then it waits for the image")
                 case "attestation.type_out_of_scope":
-                    (1, "a token for this type: `countersign token create --role attester --predicate-types …`")
+                    (
+                        failure.status,
+                        "a token for this type: `countersign token create --role attester --predicate-types …`"
+                    )
                 case "api.out_of_scope":
-                    (1, "a token for this repository: `countersign token create --role attester --repositories …`")
-                case "api.forbidden": (1, "a token with the role attester or operator")
+                    (
+                        failure.status,
+                        "a token for this repository: `countersign token create --role attester --repositories …`"
+                    )
+                case "api.forbidden": (failure.status, "a token with the role attester or operator")
                 case "policy.refused": (1, "allow the repository in the policy and in an endpoint's repositories")
                 case "api.too_large": (1, "the daemon takes less: attestations.max_document")
                 case "attestation.too_many_uploads": (3, "try again in a moment: attestations.max_uploads bounds them")

@@ -166,7 +166,7 @@ struct WaitCommand: AsyncParsableCommand {
     }
 }
 
-/// Long-polls the status until it is settled. A push may be heard of later than its waiter: 404 is waited out.
+/// Long-polls the status until it is settled. A push may be heard of later than its waiter: that it is unknown is waited out.
 struct Waiter {
     let client: APIClient
 
@@ -184,8 +184,8 @@ struct Waiter {
                     "/v1/artifacts", query: [("ref", reference), ("wait", wait)], timeout: patience + .seconds(10))
                 if status.isSettled { return status }
                 last = status
-            } catch let failure as CommandFailure where failure.status == 1 {
-                // 404: not heard of yet
+            } catch let failure as CommandFailure where failure.code == "artifact.unknown" {
+                // not heard of yet
             }
             try await Task.sleep(for: min(max(left, .milliseconds(1)), .milliseconds(200)))
         }

@@ -1,0 +1,75 @@
+import FoundationEssentials
+import Support
+import Testing
+
+/// What the daemon does not answer as hoped, and what is no daemon at all: the program's status and words.
+@Suite(.enabled(if: CountersignProgram.path != nil, "the program is not built beside the tests"))
+struct RefusedCommandTests {
+    private static let reference = "registry.example/team/app:1"
+    private static let digest = "registry.example/team/app@sha256:" + String(repeating: "1", count: 64)
+
+    private static func problem(_ status: Int, _ code: String) -> LoopbackServer.Action {
+        .answer(
+            status, [("Content-Type", "application/problem+json")],
+            Array(#"{"code":"\#(code)","detail":"it says why","status":\#(status),"title":"No"}"#.utf8))
+    }
+
+    /// A command of each kind: a question, a request, a command on something.
+    private static let commands = [
+        ["status", reference], ["sign", reference], ["alerts"], ["batch", "status", "7"], ["batch", reference],
+        ["reconcile"], ["revoke", "--reason", "r", digest],
+        ["attest", "--type", "spdxjson", "--predicate", "/etc/os-release", reference],
+    ]
+
+    @Test(arguments: [
+        problem(404, "http.not_found"),
+        // as a registry answers, a proxy, and something that has codes of its own
+        .answer(404, [("Content-Type", "application/json")], Array(#"{"errors":[{"code":"NOT_FOUND"}]}"#.utf8)),
+        .answer(404, [("Content-Type", "text/html")], Array("<html>".utf8)),
+        .answer(404, [("Content-Type", "application/json")], Array(#"{"code":"artifact.unknown"}"#.utf8)),
+        .answer(403),
+    ])
+    func `what is not the API says neither yes nor no`(answer: LoopbackServer.Action) async throws {
+        let server = try LoopbackServer { _ in answer }
+        defer { server.stop() }
+        for command in Self.commands + [["wait", "--timeout", "30s", Self.reference]] {
+            let run = try await CountersignProgram.run(command + ["--api", server.url])
+            #expect(run.status == 3, "\(command): \(run)")
+            #expect(run.text.contains("fix: Is --api the API's listener?"), "\(command): \(run)")
+        }
+    }
+
+    @Test(arguments: [
+        (400, "reference.malformed", 2), (400, "reference.incomplete", 2), (400, "reference.digest_needed", 2),
+        (400, "api.bad_parameter", 2), (400, "api.interrupted", 3), (404, "batch.unknown", 1), (409, "batch.state", 1),
+        (422, "registry.unknown", 1), (422, "policy.refused", 1), (401, "api.token_unknown", 3),
+        (403, "api.forbidden", 3), (403, "api.out_of_scope", 3), (500, "http.internal", 3),
+    ])
+    func `a refusal has one status, whichever command meets it`(status: Int, code: String, exit: Int) async throws {
+        let server = try LoopbackServer { _ in Self.problem(status, code) }
+        defer { server.stop() }
+        for command in Self.commands {
+            let run = try await CountersignProgram.run(command + ["--api", server.url])
+            #expect(run.status == exit, "\(command): \(run)")
+            #expect(run.text.contains("No: it says why [\(code)]"), "\(command): \(run)")
+            let isExplained = code.hasPrefix("reference.") || status == 401 || status == 403
+            #expect(!isExplained || run.text.contains("  fix: "), "\(command): \(run)")
+        }
+    }
+
+    @Test func `only that it is unknown is waited out`() async throws {
+        let unknown = try LoopbackServer { _ in Self.problem(404, "artifact.unknown") }
+        defer { unknown.stop() }
+        let waited = try await CountersignProgram.run(
+            ["wait", "--timeout", "300ms", Self.reference, "--api", unknown.url])
+        #expect(waited.status == 1 && waited.text.contains("[wait.unknown]"), "\(waited)")
+        #expect(unknown.requests.count > 1)
+
+        let refusing = try LoopbackServer { _ in Self.problem(422, "policy.refused") }
+        defer { refusing.stop() }
+        let refused = try await CountersignProgram.run(
+            ["wait", "--timeout", "30s", Self.reference, "--api", refusing.url])
+        #expect(refused.status == 1 && refused.text.contains("[policy.refused]"), "\(refused)")
+        #expect(refusing.requests.count == 1)
+    }
+}
