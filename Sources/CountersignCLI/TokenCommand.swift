@@ -59,7 +59,20 @@ struct TokenCommand: AsyncParsableCommand {
             guard !tenant.isEmpty else { return }
             let known = try configuration.load().tenants.map(\.name)
             for name in tenant where !known.contains(name) {
-                throw ValidationError("no tenant '\(name)' in the configuration: \(known.joined(separator: ", "))")
+                throw ValidationError(
+                    "no tenant '\(name)' in the configuration: "
+                        + (known.isEmpty ? "it has none (tenants)" : known.joined(separator: ", ")))
+            }
+        }
+
+        private func create(_ name: String, _ scope: TokenScope?, _ tokens: APITokens) async throws -> String {
+            do {
+                return try await tokens.create(
+                    name: name, role: role, lifetime: expires?.duration, scope: scope, by: unixUser)
+            } catch QueueError.unstorable(code: "23505", constraint: "api_token_name") {
+                throw CommandFailure(
+                    code: "token.exists", observed: "a token that is not revoked is named \(name)",
+                    fix: "Take another name, or end that one: `countersign token revoke --name NAME`.", status: 1)
             }
         }
 
@@ -74,8 +87,7 @@ struct TokenCommand: AsyncParsableCommand {
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"
-                let token = try await tokens.create(
-                    name: name, role: role, lifetime: expires?.duration, scope: scope, by: unixUser)
+                let token = try await create(name, scope, tokens)
                 switch output.output {
                 case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expiresAt: end))
                 case .text: print(token)

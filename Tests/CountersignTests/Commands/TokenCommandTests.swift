@@ -28,7 +28,9 @@ struct TokenCommandTests {
     }
 
     /// What was printed, and `exit N` as the last line.
-    private func run(_ words: String...) async throws -> (text: String, status: String) {
+    private func run(_ words: String...) async throws -> (text: String, status: String) { try await run(words) }
+
+    private func run(_ words: [String]) async throws -> (text: String, status: String) {
         let program = try #require(CountersignProgram.path)
         let whole = try await ChildProcess(
             ["/bin/sh", "-c", "\"$@\" 2>&1; echo \"exit $?\"", "sh", program, "token"] + words
@@ -67,6 +69,16 @@ struct TokenCommandTests {
         #expect(tokens.map { texts($0, "tenants") } == [nil, ["payments"], ["payments"]])
         #expect(tokens.map { texts($0, "repositories") } == [nil, ["registry.example.com/own/**"], []])
         #expect(tokens.map { texts($0, "predicate_types") } == [nil, ["https://openvex.dev/ns"], ["*"]])
+    }
+
+    @Test func `a name is taken until its token is revoked`() async throws {
+        let create = ["create", "--role", "viewer", "--name", "desk"]
+        #expect(try await run(create).status == "exit 0")
+        let again = try await run(create)
+        #expect(again.status == "exit 1", "\(again)")
+        #expect(again.text.contains("named desk [token.exists]") && again.text.contains("  fix: "), "\(again)")
+        #expect(try await run("revoke", "--name", "desk").status == "exit 0")
+        #expect(try await run(create).status == "exit 0")
     }
 
     @Test func `revoking says so, and that nobody has the name`() async throws {
