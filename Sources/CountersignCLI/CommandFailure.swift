@@ -29,6 +29,9 @@ struct CommandFailure: Error {
     /// The facts of an error of one of our modules.
     init(describing error: any Error) {
         switch error {
+        // the registry's own word, which stays the same however often it is asked; a proxy's 404 is an outage
+        case OCIError.notFound(let answer) where answer.isDistributionError:
+            self.init(code: OCIError.notFound(answer).code, observed: "\(answer)", fix: Self.notThere, status: 1)
         case let error as CommandFailure: self = error
         case let error as OCIError: self.init(code: error.code, observed: "\(error)")
         case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
@@ -45,6 +48,9 @@ struct CommandFailure: Error {
         default: self.init(code: "cli.failed", observed: "\(error)")
         }
     }
+
+    private static let notThere =
+        "The registry has nothing of that name. See how it is written; to who may not read it a registry may say the same."
 
     func tell() {
         Console.error("error: \(observed) [\(code)]")

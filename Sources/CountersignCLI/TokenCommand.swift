@@ -69,7 +69,7 @@ struct TokenCommand: AsyncParsableCommand {
             do {
                 return try await tokens.create(
                     name: name, role: role, lifetime: expires?.duration, scope: scope, by: unixUser)
-            } catch QueueError.unstorable(code: "23505", constraint: "api_token_name") {
+            } catch QueueError.unstorable(code: "23505", constraint: "api_token_name"?) {
                 throw CommandFailure(
                     code: "token.exists", observed: "a token that is not revoked is named \(name)",
                     fix: "Take another name, or end that one: `countersign token revoke --name NAME`.", status: 1)

@@ -16,7 +16,7 @@ struct ArtifactCommandTests {
         try await transcript.type(["describe", "{unsigned}"] + Self.dial, exit: 1, [.text, .json])
         try await transcript.type(["describe"], exit: 2)
         try await transcript.type(["describe", "--key", "key.pub", "{image}"], exit: 2)
-        try await transcript.type(["describe", "{repository}:nothing"] + Self.dial, exit: 3)
+        try await transcript.type(["describe", "{repository}:nothing"] + Self.dial, exit: 1)
         try await transcript.type(["describe"] + Self.away, exit: 3)
         try transcript.compare(with: "describe")
     }
@@ -26,7 +26,7 @@ struct ArtifactCommandTests {
         for command in ["tree", "triangulate"] {
             try await transcript.type([command, "{image}"] + Self.dial, exit: 0, [.text, .json])
             try await transcript.type([command, "{unsigned}"] + Self.dial, exit: 0)
-            try await transcript.type([command, "{repository}:nothing"] + Self.dial, exit: 3)
+            try await transcript.type([command, "{repository}:nothing"] + Self.dial, exit: 1)
             try await transcript.type([command, "team"], exit: 2)
             try await transcript.type([command] + Self.away, exit: 3)
         }
@@ -44,7 +44,7 @@ struct ArtifactCommandTests {
         try await transcript.type(["tree", "{image}"] + Self.dial, exit: 0)
         try await transcript.type(["attach", "sbom", "--sbom", "{root}.none", "{image}"] + Self.dial, exit: 2)
         try await transcript.type(attach + ["--type", "other", "{image}"] + Self.dial, exit: 2)
-        try await transcript.type(attach + ["{repository}:nothing"] + Self.dial, exit: 3)
+        try await transcript.type(attach + ["{repository}:nothing"] + Self.dial, exit: 1)
         try await transcript.type(attach + Self.away, exit: 3)
         try transcript.compare(with: "attach")
     }

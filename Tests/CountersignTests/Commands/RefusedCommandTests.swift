@@ -57,6 +57,28 @@ struct RefusedCommandTests {
         }
     }
 
+    /// `verify`, which also asks for trust material, is told apart from "not signed" by what it prints.
+    @Test func `an image that is not there is the registry's answer, another's page is none`() async throws {
+        let errors = #"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#
+        for (body, exit) in [(errors, 1), (errors.replacing("MANIFEST", with: "NAME"), 1), ("<html>", 3), ("", 3)] {
+            let registry = try LoopbackServer { _ in .answer(404, [], Array(body.utf8)) }
+            defer { registry.stop() }
+            let image = "\(registry.url.dropFirst("http://".count))/team/app:1"
+            let dial = ["--plain-http", "--private-network"]
+            let root = "\(packageRoot)/Tests/CountersignTests/Verification/Fixtures/trusted_root.json"
+            let who = ["--certificate-identity", "a@example.com", "--certificate-oidc-issuer", "https://example.com"]
+            for command in [
+                ["tree", image], ["triangulate", image], ["describe", image],
+                ["verify", "--trusted-root", root, image] + who,
+            ] {
+                let run = try await CountersignProgram.run(command + dial)
+                #expect(run.status == exit, "\(command): \(run)")
+                #expect(run.text.hasPrefix("error: GET /v2/team/app/manifests/1 answered 404"), "\(command): \(run)")
+                #expect(exit == 3 || run.text.contains("  fix: The registry has nothing"), "\(command): \(run)")
+            }
+        }
+    }
+
     @Test func `only that it is unknown is waited out`() async throws {
         let unknown = try LoopbackServer { _ in Self.problem(404, "artifact.unknown") }
         defer { unknown.stop() }
