@@ -29,9 +29,8 @@ struct CommandFailure: Error {
     /// The facts of an error of one of our modules.
     init(describing error: any Error) {
         switch error {
-        // the registry's own word, which stays the same however often it is asked; a proxy's 404 is an outage
-        case OCIError.notFound(let answer) where answer.isDistributionError:
-            self.init(code: OCIError.notFound(answer).code, observed: "\(answer)", fix: Self.notThere, status: 1)
+        case let error as OCIError where error.saysNo:
+            self.init(code: error.code, observed: "\(error)", fix: Self.notThere, status: 1)
         case let error as CommandFailure: self = error
         case let error as OCIError: self.init(code: error.code, observed: "\(error)")
         case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
@@ -55,6 +54,14 @@ struct CommandFailure: Error {
     func tell() {
         Console.error("error: \(observed) [\(code)]")
         if let fix { Console.error("  fix: \(fix)") }
+    }
+}
+
+extension OCIError {
+    /// Whether it is the registry's own word that something is not there, which stays the same however often it is asked. A
+    /// proxy's 404 is an outage.
+    fileprivate var saysNo: Bool {
+        if case .notFound(let answer) = self { answer.isDistributionError } else { false }
     }
 }
 

@@ -4,7 +4,7 @@ import Glibc
 /// `countersign`: the daemon and everything a person does with it. Commands only wire and print.
 ///
 /// Exit status: 0 yes · 1 no (not signed, not verified, a check failed) · 2 misuse · 3 could not be found out ·
-/// 4 the time was up while something goes on (batches, signing anew, withdrawing).
+/// 4 the time was up while something goes on (batches, signing anew, withdrawing, sweeps).
 @main
 struct CountersignCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,7 +12,7 @@ struct CountersignCommand: AsyncParsableCommand {
         abstract: "Signs what is pushed to a registry, with Sigstore, before anyone asks.",
         discussion: """
             Exit status: 0 yes; 1 no (not signed, not verified, a check failed); 2 misuse; 3 could not be found out;
-            4 the time was up before it was done, and it goes on (batch, resign, revoke).
+            4 the time was up before it was done, and it goes on (batch, resign, revoke, reconcile).
             """,
         version: BuildVersion.current,
         subcommands: [

@@ -16,6 +16,14 @@ private struct ReconcilePage: Codable {
         let requestedAt, dueAt, startedAt, sweptAt: String?
         let tags, missed, moved, unreadable: Int
         let error: SweepFailure?
+
+        /// The state in words: one that has ended waits for nothing but its next time.
+        var words: String {
+            // one tag that could not be read does not keep a sweep from being whole
+            let isWhole = error.map { $0.code == "sweep.tag_unreadable" } ?? true
+            guard state == "waiting", requestedAt == nil, startedAt == nil, isWhole, let sweptAt else { return state }
+            return "swept \(sweptAt)"
+        }
     }
 
     struct Log: Codable {
@@ -48,7 +56,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         discussion: """
             The daemon lists the tags of one repository, or of all that policy signs, and compares them with its records; what it
             finds is signed in the bulk lane. With --wait until all is listed (not until it is signed: `countersign wait` does
-            that). Exit status 0 if every listing was complete, 1 if one failed or the time is up.
+            that). Exit status 0 if every listing was complete, 1 if one failed, 4 if the time was up before; then it goes on.
             """)
 
     @OptionGroup var api: APIOptions
@@ -85,7 +93,11 @@ struct ReconcileCommand: AsyncParsableCommand {
         let failed =
             page.repositories.contains { $0.error != nil }
             || page.registries.contains { $0.error != nil && $0.catalog != "absent" }
-        if failed || (wait && page.pending > 0) { throw ExitCode(1) }
+        guard !wait || page.pending == 0 else {
+            throw Patience.timeIsUp(
+                "\(page.pending) to do", fix: "The daemon goes on: `countersign reconcile --show` says how far it is.")
+        }
+        if failed { throw ExitCode(1) }
     }
 
     /// Everything that this is about, all pages.
@@ -112,7 +124,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         }
         for sweep in page.repositories {
             print(
-                "\(sweep.state)\t\(sweep.repository)\ttags \(sweep.tags)\tmissed \(sweep.missed)\tmoved \(sweep.moved)"
+                "\(sweep.words)\t\(sweep.repository)\ttags \(sweep.tags)\tmissed \(sweep.missed)\tmoved \(sweep.moved)"
                     + (sweep.unreadable > 0 ? "\tunreadable \(sweep.unreadable)" : ""))
             if let error = sweep.error { print("  \(error.observed) [\(error.code)]\n  fix: \(error.fix)") }
         }

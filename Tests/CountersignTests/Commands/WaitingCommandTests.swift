@@ -122,6 +122,45 @@ struct WaitingCommandTests {
         }
     }
 
+    private static func sweeps(pending: Int, _ members: String) -> LoopbackServer.Action {
+        let sweep =
+            #"{"repository":"registry.example/team/app","tags":3,"missed":1,"moved":0,"unreadable":0,\#(members)}"#
+        let page = #"{"pending":\#(pending),"registries":[],"repositories":[\#(sweep)],"logs":[]}"#
+        return .answer(200, [("Content-Type", "application/json")], Array(page.utf8))
+    }
+
+    @Test func `a sweep that does not end in time goes on, and that is said`() async throws {
+        let server = try LoopbackServer { request in
+            request.method == "POST"
+                ? .answer(202, [], Array(#"{"requested_at":"2026-01-01T00:00:00.000Z","pending":1}"#.utf8))
+                : Self.sweeps(pending: 1, #""state":"due","requested_at":"2026-01-01T00:00:00.000Z""#)
+        }
+        defer { server.stop() }
+        let lines = try await run(server, "reconcile", "--wait", "--timeout", "300ms")
+        #expect(lines.last == "exit 4", "\(lines)")
+        #expect(lines.contains { $0.hasSuffix("the time is up: 1 to do [wait.timeout]") }, "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("due\tregistry.example/team/app") }, "\(lines)")
+        // who only looks has asked for nothing
+        #expect(try await run(server, "reconcile", "--show").last == "exit 0")
+    }
+
+    private static let swept = #""state":"waiting","swept_at":"2026-01-01T00:00:05.000Z""#
+
+    @Test(arguments: [
+        (swept, "swept 2026-01-01T00:00:05.000Z", 0),
+        (swept + #","requested_at":"2026-01-01T00:00:06.000Z""#, "waiting", 0),
+        (swept + #","started_at":"2026-01-01T00:00:06.000Z""#, "waiting", 0),
+        (swept + #","error":{"code":"registry.unavailable","stage":"s","observed":"o","fix":"f"}"#, "waiting", 1),
+        (#""state":"waiting""#, "waiting", 0), (#""state":"sweeping""#, "sweeping", 0),
+    ])
+    func `a sweep that has ended is not one that waits`(members: String, words: String, exit: Int) async throws {
+        let server = try LoopbackServer { _ in Self.sweeps(pending: 0, members) }
+        defer { server.stop() }
+        let lines = try await run(server, "reconcile", "--show")
+        #expect(lines.first == "\(words)\tregistry.example/team/app\ttags 3\tmissed 1\tmoved 0", "\(lines)")
+        #expect(lines.last == "exit \(exit)", "\(lines)")
+    }
+
     @Test func `a withdrawal is waited for through a restart`() async throws {
         let artifact: @Sendable (String) -> LoopbackServer.Action = { removal in
             let status = """
