@@ -34,6 +34,9 @@ struct BatchAnswer: Codable {
         let words = order.compactMap { state in counts[state].map { "\(state) \($0)" } }
         return words.isEmpty ? "nothing to do" : words.joined(separator: ", ")
     }
+
+    /// `batch 4 done: signed 12, failed 1 of 13`.
+    var line: String { "batch \(id) \(state): " + (members == 0 ? "nothing matched" : "\(summary) of \(members)") }
 }
 
 /// One reference of a batch and what became of it.

@@ -63,7 +63,7 @@ extension BatchChange {
     mutating func run() async throws {
         let batch: BatchAnswer = try await api.client.post("/v1/batches/\(id)/\(Self.verb)", [String: String]())
         if output.output == .json { return try Console.json(batch) }
-        print("batch \(batch.id) \(batch.state): \(batch.summary) of \(batch.members)")
+        print(batch.line)
     }
 }
 

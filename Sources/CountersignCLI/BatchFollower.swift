@@ -96,7 +96,7 @@ struct BatchFollower {
         for item in others.sorted(by: { $0.ordinal < $1.ordinal }) {
             print("\(item.state)\t\(item.reference)" + (item.error.map { "\t\($0.observed) [\($0.code)]" } ?? ""))
         }
-        print("batch \(batch.id) \(batch.state): \(batch.summary) of \(batch.members)")
+        print(batch.line)
     }
 
     func page(_ id: Int64, state: String? = nil, after: Int32? = nil, limit: Int) async throws -> BatchPage {

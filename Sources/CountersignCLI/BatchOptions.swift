@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 
 /// Which artifacts a batch or a re-signing is about: references, a file of them, or conditions over the daemon's records.
@@ -61,7 +62,9 @@ struct BatchSubjectOptions: ParsableArguments {
         if path == "-" {
             while let line = readLine() { lines.append(line) }
         } else {
-            guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            guard let bytes = try? NamedFile(path: path).contents(atMost: 64 << 20),
+                let text = String(bytes: bytes, encoding: .utf8)
+            else {
                 throw CommandFailure(
                     code: "cli.file", observed: "cannot read \(path)", fix: "One reference a line, in UTF-8.", status: 2
                 )

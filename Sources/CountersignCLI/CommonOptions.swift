@@ -2,6 +2,7 @@ import ArgumentParser
 import Countersign
 import FoundationEssentials
 import Glibc
+import Synchronization
 
 /// How an answer is printed.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
@@ -27,9 +28,15 @@ struct ConfigurationOption: ParsableArguments {
 
     func load() throws -> Configuration { try Self.load(try path) }
 
+    /// What was read. A pipe can be read once only, and several parts of a command ask for the same.
+    private static let known = Mutex<[String: Configuration]>([:])
+
     static func load(_ path: String) throws -> Configuration {
+        if let read = known.withLock({ $0[path] }) { return read }
         do {
-            return try Configuration.read(path: path)
+            let read = try Configuration.read(path: path)
+            known.withLock { $0[path] = read }
+            return read
         } catch {
             throw CommandFailure(
                 code: "config.invalid", observed: "\(path): \(error)",
@@ -62,13 +69,17 @@ struct APIOptions: ParsableArguments {
 
     private static func token(_ file: String?, _ environment: [String: String]) throws -> String? {
         guard let path = file ?? environment["COUNTERSIGN_TOKEN_FILE"] else { return environment["COUNTERSIGN_TOKEN"] }
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+        let bytes = try? NamedFile(path: path).contents(atMost: 64 << 10)
+        // nobody is asked without a token where one was meant
+        guard let bytes, let token = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace).first
+        else {
             throw CommandFailure(
-                code: "cli.token_file", observed: "cannot read the token file \(path)",
+                code: "cli.token_file",
+                observed: bytes == nil ? "cannot read the token file \(path)" : "the token file \(path) is empty",
                 fix: "`countersign token create --role viewer` makes a token; put it into a file only you can read.",
                 status: 2)
         }
-        return text.split(whereSeparator: \.isWhitespace).first.map(String.init)
+        return String(token)
     }
 }
 

@@ -47,10 +47,7 @@ struct ConformanceTrust: ParsableArguments {
 
 enum ConformanceFile {
     static func bytes(_ path: String) throws -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(code: "file.unreadable", observed: "cannot read \(path)", status: 2)
-        }
-        return [UInt8](data)
+        try NamedFile(path: path).contents(atMost: NamedFile.heldLimit)
     }
 }
 

@@ -29,10 +29,16 @@ struct CountersignCommand: AsyncParsableCommand {
     static func main() async {
         do {
             var command = try parseAsRoot()
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
+            do {
+                if var asynchronous = command as? any AsyncParsableCommand {
+                    try await asynchronous.run()
+                } else {
+                    try command.run()
+                }
+            } catch let misuse as ValidationError {
+                // the library knows which command it was only while it parses, and would tell the usage of the whole program
+                Console.error("Error: \(misuse.message)\nUsage: \(usageString(for: type(of: command)))")
+                Glibc.exit(2)
             }
         } catch let failure as CommandFailure {
             failure.tell()

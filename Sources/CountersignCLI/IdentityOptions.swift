@@ -105,7 +105,7 @@ extension PublicKey {
     /// The key in a PEM file that the command line names.
     /// - Throws: ``CommandFailure`` with exit status 2: misuse.
     convenience init(file path: String) throws {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
+        guard let bytes = try? NamedFile(path: path).contents(atMost: 64 << 10) else {
             throw CommandFailure(
                 code: "key.unreadable", observed: "cannot read \(path)", fix: "give the PEM file of a public key",
                 status: 2)

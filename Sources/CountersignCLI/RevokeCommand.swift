@@ -13,11 +13,19 @@ private struct RevocationResult: Codable {
         let reference: String
         let state: String
         let changed: Bool
+        /// What became of the removal that was asked for, as in the artifact's status; the daemon answers before that.
+        var removal: String?
+        var removalError: ArtifactStatus.Failure?
+
+        var words: String {
+            if state == "not_revoked" { return "was not revoked" }
+            return changed ? state : "\(state) (before)"
+        }
     }
-    let items: [Item]
+    var items: [Item]
 
     func tell() {
-        for item in items { print("\(item.state)\(item.changed ? "" : " (before)")\t\(item.reference)") }
+        for item in items { print("\(item.words)\t\(item.reference)") }
     }
 }
 
@@ -41,13 +49,16 @@ struct RevokeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try api.client
-        let result: RevocationResult = try await client.post(
+        var result: RevocationResult = try await client.post(
             "/v1/revoke", RevocationRequest(references: references, reason: reason, remove: remove ? true : nil))
-        if output.output == .json { try Console.json(result) } else { result.tell() }
+        if output.output == .text { result.tell() }
+        // also when the rest cannot be waited for: they are revoked
+        defer { if output.output == .json { try? Console.json(result) } }
         guard remove else { return }
         var patience = Patience(for: timeout.duration)
         var (isRemoved, waiting) = (true, 0)
-        for reference in references {
+        for place in result.items.indices {
+            let reference = result.items[place].reference
             func ask() async throws -> ArtifactStatus {
                 try await client.get("/v1/artifacts", query: [("ref", reference)])
             }
@@ -57,6 +68,8 @@ struct RevokeCommand: AsyncParsableCommand {
                 status = try await patience.ask(ask)
             }
             guard let revocation = status.revocation else { continue }
+            result.items[place].removal = revocation.removal
+            result.items[place].removalError = revocation.removalError
             if revocation.removal == "asked" { waiting += 1 }
             let isDone = ["removed", "deleted"].contains(revocation.removal) && revocation.removalError == nil
             if !isDone { isRemoved = false }
@@ -64,7 +77,7 @@ struct RevokeCommand: AsyncParsableCommand {
         }
         guard waiting == 0 else {
             throw Patience.timeIsUp(
-                "\(waiting) of \(references.count) are not taken out yet",
+                "\(waiting) of \(result.items.count) are not taken out yet",
                 fix: "They are revoked, and the rest goes on: countersign status REF")
         }
         if !isRemoved { throw ExitCode(1) }

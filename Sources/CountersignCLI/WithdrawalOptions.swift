@@ -31,9 +31,10 @@ struct WithdrawalOptions: ParsableArguments {
             return revocation
         }
         guard let api else { return nil }
+        let client = try APIOptions.client(api: api, tokenFile: tokenFile, caFile: apiCaFile)
         var isKnown = false
         for (repository, digest) in repositories.flatMap({ repository in digests.map { (repository, $0) } }) {
-            guard let status = try await status(of: digest, in: repository, api) else { continue }
+            guard let status = try await status(of: digest, in: repository, client) else { continue }
             isKnown = true
             guard let revocation = status.revocation, revocation.releasedAt == nil else { continue }
             return .init(
@@ -69,8 +70,9 @@ struct WithdrawalOptions: ParsableArguments {
     }
 
     /// nil: the daemon does not know it.
-    private func status(of digest: Digest, in repository: Repository, _ api: String) async throws -> ArtifactStatus? {
-        let client = try APIOptions.client(api: api, tokenFile: tokenFile, caFile: apiCaFile)
+    private func status(
+        of digest: Digest, in repository: Repository, _ client: APIClient
+    ) async throws -> ArtifactStatus? {
         do {
             return try await client.get("/v1/artifacts", query: [("ref", "\(repository)@\(digest)")])
         } catch let failure as CommandFailure where failure.code == "artifact.unknown" {

@@ -21,13 +21,18 @@ package struct SecretSources: Sendable {
 }
 
 extension Configuration {
+    /// The most bytes of a configuration file.
+    private static let sizeLimit = 16 << 20
+
     /// Reads a configuration file. Relative paths inside it start at the file's own folder.
     /// - Throws: every problem of the file at once.
     package static func read(path: String, sources: SecretSources = .process) throws(ConfigurationError)
         -> Configuration
     {
         let file = URL(fileURLWithPath: path)
-        guard let bytes = try? Data(contentsOf: file), let text = String(bytes: bytes, encoding: .utf8) else {
+        guard let bytes = try? NamedFile(path: path).contents(atMost: sizeLimit),
+            let text = String(bytes: bytes, encoding: .utf8)
+        else {
             throw ConfigurationError(problems: [.init("", "cannot read '\(path)' as UTF-8 text")])
         }
         return try parse(text, directory: file.deletingLastPathComponent().path, sources: sources)

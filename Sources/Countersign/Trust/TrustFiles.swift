@@ -1,4 +1,3 @@
-import FoundationEssentials
 import Sigstore
 
 /// Trust material in files that somebody else replaces: a mounted secret, a configuration management, a cron job.
@@ -51,10 +50,14 @@ package struct ClientTrustFile: TrustSource {
 }
 
 enum TrustFile {
+    /// Of a trusted root, a signing configuration, or a pinned root: they have some kilobytes.
+    private static let limit = 16 << 20
+
     static func bytes(_ path: String) throws(TrustError) -> [UInt8] {
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw .unreadable(origin: path, "cannot be read")
+        do throws(BundleFileError) {
+            return try NamedFile(path: path).contents(atMost: limit)
+        } catch {
+            throw .unreadable(origin: path, "cannot be read: \(error.why)")
         }
-        return [UInt8](bytes)
     }
 }

@@ -38,7 +38,7 @@ package struct VerifyBundleFile: Sendable {
     ) async throws -> (verified: VerifiedSignature, confirmations: [LogConfirmation]) {
         let limits = UnverifiedBundle.attestationLimits
         let bundle = try UnverifiedBundle(
-            json: try ArtifactFile(path: path).contents(atMost: limits.maxBytes), limits: limits)
+            json: try NamedFile(path: path).contents(atMost: limits.maxBytes), limits: limits)
         let (artifact, contents) = try artifact(subject, bundle)
         let verified = try verify(bundle, artifact, contents)
         let confirmations = try await online?.confirm(verified) { entries in
@@ -63,13 +63,13 @@ package struct VerifyBundleFile: Sendable {
         switch subject {
         case .digest(let digest): return (digest, nil)
         case .file(let path):
-            let file = ArtifactFile(path: path)
+            let file = NamedFile(path: path)
             let algorithm = bundle.subjectAlgorithm
             let isOverBytes = bundle.isOverBytes(by: signer)
             guard isOverBytes || algorithm != .sha256 else {
                 return (try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(try file.sha256())), nil)
             }
-            let contents = try file.contents(atMost: ArtifactFile.heldLimit)
+            let contents = try file.contents(atMost: NamedFile.heldLimit)
             let digest = try ArtifactDigest(
                 algorithm: algorithm.rawValue, hex: Hex.encode(Hash.digest(algorithm, contents)))
             return (digest, isOverBytes ? contents : nil)

@@ -52,6 +52,7 @@ struct TokenCommandTests {
         let unknown = try await run("create", "--role", "viewer", "--tenant", "paymants")
         #expect(unknown.status == "exit 2", "\(unknown)")
         #expect(unknown.text.contains("no tenant 'paymants' in the configuration: payments"))
+        #expect(unknown.text.contains("Usage: countersign token create ["))
 
         let text = try await run("list").text.split(separator: "\n")
         #expect(

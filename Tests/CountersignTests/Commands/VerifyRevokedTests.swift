@@ -49,6 +49,16 @@ struct VerifyRevokedTests {
         let config = try await line.configuration(database: Self.database(line))
         let signed = try await verify(line, digest, config: config)
         #expect(signed.last == "exit 0", "\(signed)")
+        // a pipe gives its bytes once, and several parts of the command ask for the configuration
+        let piped = try await CountersignProgram.run(
+            script: #"""
+                file="$1"; shift; "$0" verify --config <(cat "$file") "$@"; status=$?; echo; echo "$status"
+                """#,
+            [
+                config, "--certificate-identity", SigningLine.Setup().subject, "--certificate-oidc-issuer",
+                try await line.lab.endpoints.issuer(.kubernetes), "\(line.repository)@\(digest)",
+            ])
+        #expect(piped.status == 0, "\(piped)")
 
         let revocations = Revocations(queue: line.database.queue)
         let request = Self.request(line, digest)

@@ -188,6 +188,13 @@ struct WaitingCommandTests {
             let lines = try await run(
                 server, "revoke", "--reason", "r", "--remove", "--timeout", time, Self.reference)
             #expect(lines.last == "exit \(exit)", "\(lines)")
+            // the same as a document: what became of it stands there, however it ended
+            guard case .answer(200, _, let last)? = answers.last else { continue }
+            let again = try await run(
+                server, "revoke", "--reason", "r", "--remove", "--timeout", "300ms", "-o", "json", Self.reference)
+            #expect(again.last == "exit \(exit)", "\(again)")
+            let removal = ["asked", "listed", "removed"].first { String(decoding: last, as: UTF8.self).contains($0) }
+            #expect(again.contains { $0.contains(#""removal" : "\#(removal ?? "")""#) }, "\(again)")
         }
     }
 }

@@ -105,12 +105,12 @@ import Testing
     @Test func `a file is hashed in pieces, and no more of it is held than was allowed`() throws {
         let bytes = [UInt8](repeating: 7, count: (3 << 20) + 1)
         try folder.write(String(decoding: bytes, as: UTF8.self), to: "large")
-        let large = ArtifactFile(path: "\(folder.path)/large")
+        let large = NamedFile(path: "\(folder.path)/large")
         #expect(try large.sha256() == Hash.sha256(bytes))
         #expect(try large.contents(atMost: bytes.count) == bytes)
         for path in ["large", "missing", "."] {
             let error = #expect(throws: BundleFileError.self) {
-                try ArtifactFile(path: "\(folder.path)/\(path)").contents(atMost: bytes.count - 1)
+                try NamedFile(path: "\(folder.path)/\(path)").contents(atMost: bytes.count - 1)
             }
             #expect(error?.code == "file.unreadable")
         }

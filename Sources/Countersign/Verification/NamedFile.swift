@@ -1,12 +1,14 @@
 import Glibc
 import OpenSSL
 
-/// A file that is judged: read in pieces, and held whole only as far as somebody said.
-struct ArtifactFile {
-    let path: String
+/// A file that somebody named, which may be a pipe (`<(…)`): read in pieces, and held whole only as far as somebody said.
+package struct NamedFile {
+    package let path: String
+
+    package init(path: String) { self.path = path }
 
     /// The most bytes of an artifact that are held at once, where hashing it in pieces will not do.
-    static let heldLimit = 256 << 20
+    package static let heldLimit = 256 << 20
 
     /// SHA-256 of a file of any size.
     func sha256() throws(BundleFileError) -> [UInt8] {
@@ -20,7 +22,7 @@ struct ArtifactFile {
 
     /// All of it.
     /// - Throws: also for a larger file, of which no more is read than it takes to see that.
-    func contents(atMost limit: Int) throws(BundleFileError) -> [UInt8] {
+    package func contents(atMost limit: Int) throws(BundleFileError) -> [UInt8] {
         var bytes: [UInt8] = []
         try read { part in
             bytes += part
