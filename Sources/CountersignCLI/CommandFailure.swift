@@ -32,11 +32,11 @@ struct CommandFailure: Error {
         case let error as OCIError where error.saysNo:
             self.init(code: error.code, observed: "\(error)", fix: Self.notThere, status: 1)
         case let error as CommandFailure: self = error
-        case let error as OCIError: self.init(code: error.code, observed: "\(error)")
+        case let error as OCIError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
         case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
-        case let error as PostgresError: self.init(code: error.code, observed: "\(error)")
-        case let error as QueueError: self.init(code: error.code, observed: "\(error)")
+        case let error as PostgresError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
+        case let error as QueueError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
         case let error as TUFError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as TrustError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as TransparencyError:

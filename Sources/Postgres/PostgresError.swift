@@ -62,6 +62,29 @@ extension PostgresError {
         }
     }
 
+    /// What an operator can do about it.
+    public var fix: String {
+        switch self {
+        case .unavailable, .connectionLost, .closed, .cancelled:
+            "see that the database is up and that its URL in the configuration is right"
+        case .refused: "see role, password and name of the database in its URL, and the server's pg_hba.conf"
+        case .untrusted: "see sslmode, sslrootcert and the host in the database's URL"
+        case .deadline: "see what keeps the database busy: locks, its disk"
+        case .poolExhausted: "try again later; if it persists, configure more connections or a faster disk"
+        case .commitUnknown: "look whether it was done before it is done again"
+        case .server(let report):
+            switch report.sqlState {
+            case "42501": "give the role what it needs: `countersign migrate --grant`"
+            case "42P01", "42703", "3F000": "bring the database to this version: `countersign migrate`"
+            default: "see the database's own log at this time"
+            }
+        case .configuration: "correct it in the configuration, under database"
+        case .decoding, .unrepresentable, .misuse: "report this with the text above"
+        case .migration(.failed): "mend what it says, and migrate again"
+        case .migration: "use the version of countersign that belongs to this database, or restore the migration file"
+        }
+    }
+
     /// The server's SQLSTATE (PostgreSQL Appendix A), where it sent one.
     public var sqlState: String? {
         switch self {

@@ -222,10 +222,13 @@ extension SigstoreError: CustomStringConvertible {
             "see that the log's version is the configured one and that it takes entries of this kind"
         case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
         case .unavailable(let service, _, _, _): "see that \(service.rawValue) is up and reachable from here"
+        case .misconfigured(.identity, _):
+            "see what the text above names: url, ca_file, private_network and plain_http of the token source"
+        case .misconfigured(.rekor, _):
+            "see url, ca_file, private_network and plain_http of rekor in the configuration; of `countersign log` --ca-file, "
+                + "--private-network and --plain-http, of `verify` the same with --log-, as --log-plain-http"
         case .misconfigured(let service, _):
-            service == .identity
-                ? "see what the text above names: url, ca_file, private_network and plain_http of the token source"
-                : "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
+            "see url, ca_file, private_network and plain_http of \(service.rawValue) in the configuration"
         case .logFrozen: "see that the signing configuration, or sigstore.logs, names the log's successor"
         case .unwitnessed: "see that the log's witnesses are up and that their keys in the configuration are current"
         case .logInconsistent:

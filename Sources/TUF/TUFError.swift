@@ -84,6 +84,9 @@ extension TUFError: CustomStringConvertible {
         case .expired: "compare this machine's clock; if it is right, the repository's operators must publish anew"
         case .tooLong, .tooMany: "see that the URL is a TUF repository's metadata"
         case .missing: "see that the URL is a TUF repository's metadata, and the pinned root one of its roots"
+        case .unreachable(_, _, isTransient: false):
+            "see its URL, ca_file, private_network and plain_http in the configuration; of a command --tuf-ca-file, "
+                + "--tuf-private-network and --tuf-plain-http"
         case .unreachable:
             "see that the repository is up and reachable from here; until then the cached metadata serves"
         case .noTarget: "see that the repository publishes it"

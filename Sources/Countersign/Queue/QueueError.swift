@@ -33,6 +33,20 @@ package enum QueueError: Error, Sendable {
         }
     }
 
+    /// What an operator can do about it.
+    package var fix: String {
+        switch self {
+        case .leaseLost: "nothing: another attempt has it"
+        case .superseded: "nothing: the newest one counts"
+        case .leaseUntrusted: "see that the database is up and answers within a heartbeat"
+        case .revoked: "countersign release, if it may be signed again"
+        case .overloaded: "send it again later: the database is too slow, or intake.max_waiting too low"
+        case .unstorable: "report this with the text above"
+        case .unreadable: "look at who can write to the database"
+        case .database(let error): error.fix
+        }
+    }
+
     /// Whether the same call may succeed a moment later.
     package var isTransient: Bool {
         switch self {

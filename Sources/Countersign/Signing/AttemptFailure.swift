@@ -35,16 +35,6 @@ struct AttemptFailure: Sendable {
         case SigstoreError.withheld(_, let withheld): self.init(withheld, stage)
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
-        case QueueError.leaseLost: self.init(.lost, "queue.lease_lost", stageName, "\(cause)", "nothing")
-        case QueueError.leaseUntrusted:
-            self.init(
-                .release, "queue.lease_untrusted", stageName, "\(cause)",
-                "see that the database is up and answers within a heartbeat")
-        case QueueError.revoked:
-            self.init(
-                .refuse, Lineage.revokedCode, stageName, "\(cause)", "countersign release, if it may be signed again")
-        case QueueError.superseded:
-            self.init(.refuse, Lineage.supersededCode, stageName, "\(cause)", "nothing: the newest one counts")
         case let error as OCIError: self.init(error, stage)
         case let error as SigstoreError:
             self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
@@ -55,9 +45,9 @@ struct AttemptFailure: Sendable {
         case let error as TrustError:
             self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
         case let error as QueueError:
-            self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
+            self.init(Self.verdict(error), error.code, stageName, "\(error)", error.fix)
         case let error as PostgresError:
-            self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", "see that the database is up")
+            self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", error.fix)
         case let error as CryptoError:
             self.init(
                 .retry(.dependency, after: nil), error.code, stageName, "\(error)",
@@ -87,8 +77,17 @@ struct AttemptFailure: Sendable {
         }
     }
 
+    private static func verdict(_ error: QueueError) -> Verdict {
+        switch error {
+        case .leaseLost: .lost
+        case .leaseUntrusted: .release
+        case .revoked, .superseded: .refuse
+        case .overloaded, .unstorable, .unreadable, .database: .retry(.dependency, after: nil)
+        }
+    }
+
     private init(_ error: OCIError, _ stage: SigningStage) {
-        self.init(Self.verdict(error, stage), error.code, stage.rawValue, "\(error)", Self.fix(error))
+        self.init(Self.verdict(error, stage), error.code, stage.rawValue, "\(error)", error.fix)
     }
 
     /// Only an answer about the artifact itself may end its job. What a registry says of our own writes or of other
@@ -115,33 +114,6 @@ struct AttemptFailure: Sendable {
         case .digestMismatch, .fallbackNotAnIndex, .legacyTagNotSignatures, .legacyTagImpossible, .unexpectedAnswer,
             .refused, .referenceMalformed, .digestMalformed:
             isAboutArtifact ? .retry(.permanent, after: nil) : .retry(.identity, after: nil)
-        }
-    }
-
-    private static func fix(_ error: OCIError) -> String {
-        switch error {
-        case .notFound: "nothing, if it was deleted; push it again if it should be signed"
-        case .throttled: "nothing: it is tried again; lower the worker's concurrency if it persists"
-        case .transport(_, .plainHTTPRefused), .transport(_, .addressDenied), .transport(_, .untrusted),
-            .transport(_, .redirectRefused), .transport(_, .invalidRequest):
-            "see url, ca_file, private_network and plain_http of the registry in the configuration"
-        case .unavailable, .transport: "see that the registry is up and reachable from here"
-        case .unauthorized, .forbidden, .credentials, .credentialHelper, .tokenAnswerMalformed:
-            "give the daemon credentials with pull and push on this repository"
-        case .redirectTargetRefused:
-            "nothing, if it was an address that ran out; else see the storage of the registry: its credentials and clock"
-        case .deletionUnsupported:
-            "let the registry delete manifests (distribution: storage.delete.enabled) and revoke again, or do without"
-        case .deletionRefused:
-            "give the registry's `deletion` a credential that may delete manifests of this repository"
-        case .deletedStillServed: "look at the registry's caches and replicas"
-        case .challengeMalformed, .tokenRealmRefused: "if the token service is the registry's, name it in token_realms"
-        case .digestMismatch: "the registry serves other bytes than the digest names: look at its storage and caches"
-        case .legacyTagNotSignatures: "remove or rename the tag: it is reserved for the signatures of its digest"
-        case .legacyTagImpossible: "sign this image with formats: [bundle]"
-        case .fallbackNotAnIndex: "remove or rename the tag: it is reserved for the referrers of its digest"
-        case .unsupportedMediaType, .manifestMalformed, .tooLarge: "push it in a format that clients can verify"
-        default: "look at the registry's own log at this time"
         }
     }
 
