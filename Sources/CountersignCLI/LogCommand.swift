@@ -83,14 +83,7 @@ struct LogSourceOptions: ParsableArguments {
                 fix: "--rekor-url URL, or trust material that names one, or --api URL for the daemon's own entries",
                 status: 2)
         }
-        let logs = try await logs(of: trust, http: http)
-        guard let chosen = log.map({ name in logs.first { $0.name == name || $0.upstream.url == name } }) ?? logs.first
-        else {
-            throw CommandFailure(
-                code: "log.none_named", observed: "\(trust.origin) names no log \(log.map { "\"\($0)\"" } ?? "")",
-                fix: "its logs: \(logs.map { "\($0.name) (\($0.upstream.url))" }.joined(separator: ", "))", status: 2)
-        }
-        return LogSite(chosen, trusting: trust.verifier, http: http)
+        return LogSite(try await chosen(of: trust, http: http), trusting: trust.verifier, http: http)
     }
 
     /// The logs that signatures are looked up in: the one that is named, else each of the trust material as its entries name it.
@@ -110,26 +103,34 @@ struct LogSourceOptions: ParsableArguments {
             witnessed: { sigstore.witnessed($0) })
     }
 
-    /// The logs that the configuration, the signing configuration, or at least the trusted root names.
-    private func logs(of material: Trust, http: HTTPClient) async throws -> [InstanceServices.Log] {
-        if let path = trust.config {
-            return try ConfigurationOption.load(path).sigstore.services(material.signingConfig, at: Date()).logs
+    /// The log that `--log` names: one that gets new entries, or another of the trusted root; without it the first of them.
+    private func chosen(of material: Trust, http: HTTPClient) async throws -> InstanceServices.Log {
+        let sigstore = try trust.config.map { try ConfigurationOption.load($0).sigstore }
+        let current = try currentLogs(material, sigstore)
+        if let found = current.first(where: { log == nil || $0.name == log || $0.upstream.url == log }) { return found }
+        let trusted = material.trustedRoot.tlogs.map(\.baseURL).filter { !$0.isEmpty }
+        guard let url = trusted.first(where: { log == nil || $0 == log }) else {
+            let known = Set(current.map(\.upstream.url) + trusted).sorted()
+            throw CommandFailure(
+                code: "log.none_named", observed: "\(material.origin) names no log \(log.map { "\"\($0)\"" } ?? "")",
+                fix: known.isEmpty ? "name one: --rekor-url URL" : "its logs: \(known.joined(separator: ", "))",
+                status: 2)
         }
-        if let services = try material.signingConfig?.logs(at: Date()) {
-            return try services.map { service in
-                .init(
-                    name: service.url, api: try RekorAPI(version: service.majorApiVersion),
-                    upstream: upstream(service.url))
-            }
+        var upstream = sigstore?.upstreams ?? upstream(url)
+        upstream.url = url
+        let found = InstanceServices.Log(
+            name: url, api: try await LogSite.api(of: upstream, http: http), upstream: upstream)
+        return sigstore?.witnessed(found) ?? found
+    }
+
+    /// The logs that the configuration or the signing configuration has for new entries.
+    private func currentLogs(_ material: Trust, _ sigstore: SigstoreConfiguration?) throws -> [InstanceServices.Log] {
+        if let sigstore { return try sigstore.services(material.signingConfig, at: Date()).logs }
+        let services = try material.signingConfig?.logs(at: Date()) ?? []
+        return try services.map { service in
+            .init(
+                name: service.url, api: try RekorAPI(version: service.majorApiVersion), upstream: upstream(service.url))
         }
-        var logs: [InstanceServices.Log] = []
-        for trusted in material.trustedRoot.tlogs where log == nil || log == trusted.baseURL {
-            let upstream = upstream(trusted.baseURL)
-            logs.append(
-                .init(
-                    name: trusted.baseURL, api: try await LogSite.api(of: upstream, http: http), upstream: upstream))
-        }
-        return logs
     }
 
     private func upstream(_ url: String) -> UpstreamConfiguration {

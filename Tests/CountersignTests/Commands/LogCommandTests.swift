@@ -73,6 +73,11 @@ struct LogCommandTests {
         try await transcript.type(info + Self.dial, exit: 0, [.text, .json])
         try await transcript.type(info + Self.dial + ["--trusted-root", "{other}"], exit: 1, [.text, .json])
         try await transcript.type(info + ["--rekor-version", "7"], exit: 2)
+        // those that are signed in, and those that only the trusted root has
+        let material = ["log", "info"] + Self.trusted + ["--signing-config", "{config}"]
+        try await transcript.type(material, exit: 0)
+        try await transcript.type(material + ["--log", "{rekor2}"], exit: 0)
+        try await transcript.type(material + ["--log", "nowhere"], exit: 2)
         try await transcript.type(["log", "info"] + Self.away, exit: 3)
         try transcript.compare(with: "log-info")
     }
