@@ -20,7 +20,9 @@ private struct AlertEntry: Codable {
     func tell() {
         print("\(id)\t\(state)\t\(code)\t\(raisedAt)\t\(repository.map { "\($0)@\(digest ?? "")" } ?? "-")")
         print("  \(observed)\n  fix: \(fix)")
-        if let acknowledgedBy { print("  seen by \(acknowledgedBy)\(note.map { ": \($0)" } ?? "")") }
+        print("  seen \(times) \(times == 1 ? "time" : "times"), last at \(seenAt)")
+        for (name, value) in facts.sorted(by: { $0.key < $1.key }) { print("  \(name): \(value)") }
+        if let acknowledgedBy { print("  acknowledged by \(acknowledgedBy)\(note.map { ": \($0)" } ?? "")") }
     }
 }
 

@@ -25,12 +25,15 @@ struct RecordedEntries: Codable {
         let identity: String?
         let issuer: String?
         let subjects: [Subject]
+        /// Of a signed head of the audit log, which has no subject: the last row that it is about.
+        let auditPosition: Int64?
 
         /// For people.
         var lines: [(String, String)] {
             var lines = subjects.map { subject in
                 ("for", subject.reference + (subject.predicateType.map { ", \($0)" } ?? "") + ", \(subject.state)")
             }
+            if let auditPosition { lines.append(("for", "the daemon's audit log, up to row \(auditPosition)")) }
             lines += subjects.compactMap { subject in subject.attachment.map { ("published", "\($0) (\(format))") } }
             if let abandonedAt { lines.append(("put aside", "\(abandonedAt): \(reason ?? "")")) }
             return lines
