@@ -19,6 +19,16 @@ struct ConfigCommand: AsyncParsableCommand {
             struct Problem: Encodable {
                 let key: String
                 let problem: String
+                /// Of the file, where it is known.
+                let line: Int?
+
+                init(_ problem: ConfigurationProblem) {
+                    (key, self.problem, line) = (problem.path, problem.message, problem.line)
+                }
+
+                func text(in path: String) -> String {
+                    "\(key.isEmpty ? path : key): \(problem)\(line.map { " (line \($0))" } ?? "")"
+                }
             }
             let ok: Bool
             let policyVersion: String?
@@ -34,20 +44,15 @@ struct ConfigCommand: AsyncParsableCommand {
                 let problems = read.keyProblems
                 answer = Answer(
                     ok: problems.isEmpty, policyVersion: problems.isEmpty ? SigningPolicy(read).version : nil,
-                    problems: problems.map { .init(key: $0.path, problem: $0.message) },
-                    warnings: read.omissions().map { .init(key: $0.path, problem: $0.message) })
+                    problems: problems.map { .init($0) }, warnings: read.omissions().map { .init($0) })
             } catch {
-                answer = Answer(
-                    ok: false, policyVersion: nil,
-                    problems: error.problems.map { .init(key: $0.path, problem: $0.message) })
+                answer = Answer(ok: false, policyVersion: nil, problems: error.problems.map { .init($0) })
             }
             switch output.output {
             case .json: try Console.json(answer)
             case .text:
-                for problem in answer.problems {
-                    print("\(problem.key.isEmpty ? path : problem.key): \(problem.problem)")
-                }
-                for warning in answer.warnings { print("warn  \(warning.key): \(warning.problem)") }
+                for problem in answer.problems { print(problem.text(in: path)) }
+                for warning in answer.warnings { print("warn  \(warning.text(in: path))") }
                 if answer.ok { print("\(path): no problem; policy version \(answer.policyVersion ?? "")") }
             }
             if !answer.ok { throw ExitCode(1) }

@@ -30,10 +30,16 @@ extension Configuration {
         -> Configuration
     {
         let file = URL(fileURLWithPath: path)
-        guard let bytes = try? NamedFile(path: path).contents(atMost: sizeLimit),
-            let text = String(bytes: bytes, encoding: .utf8)
-        else {
-            throw ConfigurationError(problems: [.init("", "cannot read '\(path)' as UTF-8 text")])
+        let bytes: [UInt8]
+        do throws(BundleFileError) {
+            bytes = try NamedFile(path: path).contents(atMost: sizeLimit)
+        } catch {
+            let isMissing = !FileManager.default.fileExists(atPath: path)
+            throw ConfigurationError(
+                problems: [.init("", isMissing ? "there is no such file" : "the file cannot be read")])
+        }
+        guard let text = String(bytes: bytes, encoding: .utf8) else {
+            throw ConfigurationError(problems: [.init("", "the file is not UTF-8 text")])
         }
         return try parse(text, directory: file.deletingLastPathComponent().path, sources: sources)
     }
