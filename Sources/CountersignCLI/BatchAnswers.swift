@@ -87,6 +87,8 @@ struct BatchDryRun: Codable {
         if truncated { print("… \(members - items.count) more") }
         let words = plan.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         let apart = alone.flatMap { $0 > 0 ? " \($0) in no group." : nil } ?? ""
-        print("\(members) references: \(words.isEmpty ? "none" : words).\(apart) Nothing was written.")
+        print(
+            "\(members) \(members == 1 ? "reference" : "references"): \(words.isEmpty ? "none" : words).\(apart) Nothing was written."
+        )
     }
 }

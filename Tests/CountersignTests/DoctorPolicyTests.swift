@@ -53,7 +53,10 @@ import Testing
         try await services("ALL")
         let several = try await patient.finding("service selection")
         #expect(several.verdict == .ok && several.observed.contains("2 log entries"), "\(several)")
-        #expect(try await patient.finding("rule plain").observed.contains(" and "))
+        // both have the name of their host
+        let plain = try await patient.finding("rule plain").observed
+        let rekor2 = try await patient.line.lab.endpoints.rekor2
+        #expect(plain.contains(" and ") && plain.contains(rekor2) && plain.contains(patient.line.rekor.url), "\(plain)")
     }
 
     @Test func `every identity that a rule can name is looked at`() async throws {

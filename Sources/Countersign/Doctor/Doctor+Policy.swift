@@ -16,8 +16,8 @@ extension Doctor {
                 await look("service selection", fix: "see the instance's signing configuration") {
                     try sigstore.checkSelection(of: config, at: Date())
                     return .good(
-                        "a bundle gets \(services.entriesPerBundle) log entries and "
-                            + "\(services.timestampAuthorities.count) timestamps")
+                        "a bundle gets \(Self.count(services.entriesPerBundle, "log entry", "log entries")) and "
+                            + Self.count(services.timestampAuthorities.count, "timestamp"))
                 })
         }
         for rule in configuration.policy.rules where rule.effect == .sign {
@@ -25,11 +25,16 @@ extension Doctor {
                 await look("rule \(rule.name)", fix: "see the rule's formats, identity and log") {
                     try sigstore.check(rule, services, keys)
                     let formats = rule.formats.map { format in
-                        "\(format.rawValue) in \(services.logs(for: format, of: rule).map(\.name).joined(separator: " and "))"
+                        "\(format.rawValue) in \(Self.names(services.logs(for: format, of: rule)).joined(separator: " and "))"
                     }
                     return .good("as \(rule.identity): \(formats.joined(separator: ", "))")
                 })
         }
         return findings
+    }
+
+    /// Logs by name; those of a signing configuration have their host's, which two may share: then by URL.
+    private static func names(_ logs: [InstanceServices.Log]) -> [String] {
+        Set(logs.map(\.name)).count == logs.count ? logs.map(\.name) : logs.map(\.upstream.url)
     }
 }

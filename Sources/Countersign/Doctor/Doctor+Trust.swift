@@ -16,13 +16,22 @@ extension Doctor {
             let trust = try trust.get().current
             let root = trust.trustedRoot
             return .good(
-                "\(trust.origin): \(root.certificateAuthorities.count) certificate authorities, \(root.ctLogs.count) CT "
-                    + "logs, \(root.tlogs.count) transparency logs, \(root.timestampAuthorities.count) timestamp "
-                    + "authorities" + (root.isLab ? " (a lab's: worth nothing)" : ""),
+                "\(trust.origin): "
+                    + [
+                        Self.count(
+                            root.certificateAuthorities.count, "certificate authority", "certificate authorities"),
+                        Self.count(root.ctLogs.count, "CT log"), Self.count(root.tlogs.count, "transparency log"),
+                        Self.count(root.timestampAuthorities.count, "timestamp authority", "timestamp authorities"),
+                    ].joined(separator: ", ") + (root.isLab ? " (a lab's: worth nothing)" : ""),
                 facts: ["origin": trust.origin])
         }
         guard let current = try? trust.get().current else { return [material] }
         return [material, freshness(of: current)]
+    }
+
+    /// So many of something, in words.
+    static func count(_ number: Int, _ one: String, _ several: String? = nil) -> String {
+        "\(number) \(number == 1 ? one : several ?? one + "s")"
     }
 
     private func freshness(of trust: Trust) -> DoctorFinding {
