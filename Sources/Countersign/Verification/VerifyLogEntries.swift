@@ -199,13 +199,20 @@ extension [VerifyLogEntries.Finding] {
 
     /// How many came to what, in one line.
     package var summary: String {
-        func count(_ outcome: VerifyLogEntries.Outcome, _ words: String) -> String? {
-            let number = filter { $0.outcome == outcome }.count
+        func count(
+            _ outcome: VerifyLogEntries.Outcome, _ words: String, where isMeant: (String?) -> Bool = { _ in true }
+        ) -> String? {
+            let number = filter { $0.outcome == outcome && isMeant($0.failure?.code) }.count
             return number == 0 ? nil : "\(number) \(words)"
         }
+        // of what a daemon recorded
+        let (waiting, unknown) = ("log.checkpoint_waiting", "log.checkpoint_unknown")
         let parts = [
             count(.verified, "held by their logs"), count(.refused, "NOT held as their logs promised"),
-            count(.unproven, "that do not verify by themselves"), count(.elsewhere, "in logs that were not asked"),
+            count(.unproven, "whose checkpoints are not proven yet") { $0 == waiting },
+            count(.unproven, "whose checkpoints are not kept") { $0 == unknown },
+            count(.unproven, "that do not verify by themselves") { $0 != waiting && $0 != unknown },
+            count(.elsewhere, "in logs that were not asked"),
             count(.unlogged, "without a log entry"), count(.unreadable, "that cannot be read"),
         ].compactMap(\.self)
         return "Of \(self.count) entries and signatures: \(parts.joined(separator: ", "))."

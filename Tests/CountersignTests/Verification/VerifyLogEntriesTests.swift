@@ -128,6 +128,16 @@ import Testing
         #expect(findings.summary.contains("2 that cannot be read"))
     }
 
+    @Test func `the summary tells what waits for a proof from what does not verify`() {
+        let findings = ["log.checkpoint_waiting", "log.checkpoint_unknown", "verify.set"].map { code in
+            VerifyLogEntries.Finding("one", .unproven, code: code, "seen")
+        }
+        #expect(
+            findings.summary
+                == "Of 3 entries and signatures: 1 whose checkpoints are not proven yet, 1 whose checkpoints are not kept, "
+                + "1 that do not verify by themselves.")
+    }
+
     @Test func `without a promise the index is nobody's word, and the entry is found by its body`() async throws {
         let signed = try await Signed(.formats([.bundle]))
         try await signed.attach(
