@@ -2,6 +2,7 @@ import ArgumentParser
 import Countersign
 import FoundationEssentials
 import OCI
+import Sigstore
 
 struct AttachCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -16,7 +17,7 @@ struct AttachSBOMCommand: AsyncParsableCommand {
         abstract: "Attach an SBOM as `cosign attach sbom` does. Nobody signs it: prefer `countersign attest`.",
         discussion: """
             Goes straight to the registry, with the credentials of --docker-config. Under the older tag it takes the place of the
-            SBOM that was there. The document is not checked.
+            SBOM that was there. The document is attached as it is; of one that is not what --type says a warning tells.
             """)
 
     enum Mode: String, ExpressibleByArgument, CaseIterable {
@@ -27,7 +28,8 @@ struct AttachSBOMCommand: AsyncParsableCommand {
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var output: OutputOption
     @Option(help: "The document.") var sbom: String
-    @Option(help: "spdx, cyclonedx or syft.", transform: { try known($0) }) var type = UnsignedSBOM.Format.spdx
+    @Option(help: "spdx (the default), cyclonedx or syft.", transform: { try known($0) }) var type = UnsignedSBOM.Format
+        .spdx
     @Option(help: "json, xml or text. Default: told by the document's first byte.", transform: { try known($0) })
     var inputFormat: UnsignedSBOM.Encoding?
     @Option(help: "legacy: under the tag sha256-<hex>.sbom; oci-1-1: as a referrer.") var registryReferrersMode = Mode
@@ -65,6 +67,7 @@ struct AttachSBOMCommand: AsyncParsableCommand {
                 tag: tag.map { "\(parsed.repository):\($0)" }, mediaType: document.layer.mediaType,
                 document: "\(document.layer.digest)", isSigned: false)
         }
+        if let doubt = doubt(document) { Console.error("warning: \(doubt)") }
         Console.error(
             "warning: nothing is signed: whoever may push can replace it. `countersign attest` makes an attestation.")
         switch output.output {
@@ -92,6 +95,24 @@ struct AttachSBOMCommand: AsyncParsableCommand {
             throw CommandFailure(
                 code: error.code, observed: "\(error)",
                 fix: "SPDX: json, xml or text; CycloneDX: json or xml; Syft: json", status: 2)
+        }
+    }
+
+    /// Why the document is not what it is called; nil if it is, or nobody here can tell.
+    private func doubt(_ sbom: UnsignedSBOM) -> String? {
+        let format: DocumentFormat? =
+            switch sbom.layer.mediaType {
+            case "text/spdx+json": .spdxJSON
+            case "text/spdx": .spdxTagValue
+            case "application/vnd.cyclonedx+json": .cycloneDX
+            default: nil
+            }
+        do {
+            _ = try format?.check(sbom.document)
+            return nil
+        } catch {
+            let place = error.place.isEmpty ? "" : "\(error.place): "
+            return "it is called \(type.rawValue) (--type), and is not \(error.format): \(place)\(error.observed)"
         }
     }
 

@@ -17,8 +17,8 @@ struct AttestCommand: AsyncParsableCommand {
     @OptionGroup var output: OutputOption
     @Option(
         help: """
-            What it is: spdx, spdxjson, cyclonedx, vex or openvex, csaf, slsaprovenance, slsaprovenance1, vuln, test-result, \
-            link, custom, or a URI.
+            What it is: spdx, spdxjson, cyclonedx, vex or openvex, csaf, slsaprovenance or slsaprovenance02, slsaprovenance1, \
+            vuln, test-result, link, custom, or a URI.
             """)
     var type: String
     @Option(help: "The document; - for standard input.") var predicate: String

@@ -57,7 +57,7 @@ struct VerifyAttestationCommand: AsyncParsableCommand {
     @OptionGroup var options: VerificationOptions
     @Option(
         help: ArgumentHelp(
-            "spdx, spdxjson, cyclonedx, vex, openvex, csaf, slsaprovenance, slsaprovenance1, vuln, test-result, link, custom, or a URI.",
+            "spdx, spdxjson, cyclonedx, vex, openvex, csaf, slsaprovenance, slsaprovenance02, slsaprovenance1, vuln, test-result, link, custom, or a URI.",
             valueName: "type"))
     var type: String
     @OptionGroup var output: ReportOutputOption
