@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Sigstore
 import Support
 import Testing
 
@@ -17,6 +18,21 @@ struct DocumentedCodesTests {
         let missing = codes.subtracting(written).sorted()
         #expect(missing.isEmpty, "in no page of docs/, in backticks: \(missing.joined(separator: ", "))")
         #expect(Self.otherWords.subtracting(words).isEmpty, "what is not in the sources needs no exception")
+    }
+
+    /// Their codes are put together, which no reading of the sources finds.
+    @Test func `every error code of a Sigstore service stands in a page`() throws {
+        let written = Set(try Self.texts("docs", ending: ".md").flatMap { $0.split(separator: "`").map(String.init) })
+        for service in [SigstoreService.fulcio, .timestampAuthority, .rekor, .identity] {
+            let errors: [SigstoreError] = [
+                .refused(service, status: 400, message: ""),
+                .throttled(service, status: 429, retryAfter: nil, answerMayBeLost: false),
+                .unavailable(service, detail: "", retryAfter: nil, answerMayBeLost: false),
+                .badAnswer(service, detail: "", answerMayBeLost: false), .misconfigured(service, detail: ""),
+                .cancelled(service, answerMayBeLost: false),
+            ]
+            for error in errors { #expect(written.contains(error.code), "\(error.code)") }
+        }
     }
 
     @Test func `a code is found however it is written`() {
