@@ -34,6 +34,9 @@ private struct ReconcilePage: Codable {
 
     struct SweepFailure: Codable {
         let code, stage, observed, fix: String
+
+        /// As against a note on a listing that was complete: of a repository that the registry does not have.
+        var isFailure: Bool { code != "sweep.repository_unknown" }
     }
 
     var pending: Int
@@ -91,7 +94,7 @@ struct ReconcileCommand: AsyncParsableCommand {
         if output.output == .json { try Console.json(page) } else { tell(page) }
         // without a catalog the names that are known were swept: that was said, and is no failure
         let failed =
-            page.repositories.contains { $0.error != nil }
+            page.repositories.contains { $0.error?.isFailure == true }
             || page.registries.contains { $0.error != nil && $0.catalog != "absent" }
         guard !wait || page.pending == 0 else {
             throw Patience.timeIsUp(

@@ -46,6 +46,9 @@ extension Sweep {
         do {
             page = try await registry.client.tagPage(name, at: sweep.page, size: settings.pageSize)
         } catch {
+            if sweep.page == nil, let unknown = try await unknown(error, sweep) {
+                return try await write([], sweep, rule, registry, asked: asked, unknown, next: nil)
+            }
             guard sweep.page != nil, error.isAboutThePage else { throw error }
             // from the start, after a pause: a registry that never knows its own next page is one that fails
             try await restart(sweep, registry)

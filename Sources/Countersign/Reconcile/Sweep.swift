@@ -39,6 +39,8 @@ package struct Sweep: Service {
     static let pagePatience = 10
     /// Of a sweep that passed over a tag.
     static let tagUnreadableCode = "sweep.tag_unreadable"
+    /// Of a sweep of a repository that the registry says it does not have.
+    static let repositoryUnknownCode = "sweep.repository_unknown"
 
     package init(
         queue: JobQueue, plan: SweepPlan, registries: Registries, settings: ReconcileConfiguration.Sweep,

@@ -1,0 +1,43 @@
+import Logging
+import OCI
+
+/// Repositories that the registry does not have: a name that was mistyped, one that was deleted, one in which nothing has a tag.
+/// There is nothing to list in them, and that is no failure of a listing.
+extension Sweep {
+    /// What the sweep says at its end of a repository that the registry says it does not have; nil where it does not say so.
+    func unknown(_ error: OCIError, _ sweep: SweepRecords.Sweep) async throws(QueueError) -> Failure? {
+        guard error.saysTheRepositoryIsUnknown else { return nil }
+        let isSignedIn = try await isSignedIn(sweep.id)
+        let failure = Failure(
+            code: Self.repositoryUnknownCode, stage: Self.stage,
+            observed: "\(error)" + (isSignedIn ? "; images of it are signed, by our records" : ""),
+            fix: isSignedIn
+                ? "nothing, if it was deleted: re-checks find that its images are gone; else see why the registry lost it"
+                : "nothing, if it was deleted, has no tags, or its name was mistyped; what is pushed to it is found")
+        logger.log(
+            level: isSignedIn ? .warning : .info, "the registry does not know the repository",
+            metadata: [
+                "repository": "\(sweep.repository)", "error.code": "\(failure.code)", "error": "\(failure.observed)",
+            ])
+        return failure
+    }
+
+    /// Whether a signature of ours ought to be there.
+    private func isSignedIn(_ repository: Int32) async throws(QueueError) -> Bool {
+        let rows = try await queue.pool.rows(
+            """
+            SELECT EXISTS (SELECT FROM countersign.target
+                WHERE repository_id = \(repository)::int AND state = 'signed') AS is_signed
+            """)
+        return try rows.values { try $0.decode("is_signed", as: Bool.self) }.first ?? false
+    }
+}
+
+extension OCIError {
+    /// The registry's own word that it has no such repository, as against a proxy's page and every other 404. Harbor's is
+    /// `NOT_FOUND`.
+    fileprivate var saysTheRepositoryIsUnknown: Bool {
+        guard case .notFound(let answer) = self else { return false }
+        return answer.codes.contains { ["NAME_UNKNOWN", "NOT_FOUND"].contains($0) }
+    }
+}
