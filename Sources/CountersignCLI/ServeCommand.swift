@@ -25,6 +25,8 @@ struct ServeCommand: AsyncParsableCommand {
             ).run(migrations: try migrations.directory, stoppingOn: [.sigterm, .sigint])
         } catch let error as PreflightError {
             throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix)
+        } catch let error as ListenerError {
+            throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix)
         }
     }
 }

@@ -48,6 +48,7 @@ package struct Listeners: Sendable {
     /// - Parameter onBound: told for each door once it listens, with the port that was bound (it was chosen when the
     ///   configuration says 0).
     /// - Returns: services that listen until they are shut down gracefully: then no new connections, and requests under way end.
+    ///   They throw ``ListenerError``.
     package func services(onBound: @escaping @Sendable (Door, Int) async -> Void) -> [any Service] {
         let byAddress = Dictionary(grouping: Door.allCases, by: address)
         return byAddress.sorted { $0.key.description < $1.key.description }.map { address, doors in
@@ -83,7 +84,7 @@ package struct Listeners: Sendable {
     private func application(
         _ address: ListenAddress, _ doors: [Door], _ onBound: @escaping @Sendable (Door, Int) async -> Void
     ) -> any Service {
-        Application(
+        let application = Application(
             router: router(for: doors),
             server: .http1(
                 configuration: .init(
@@ -101,5 +102,6 @@ package struct Listeners: Sendable {
                 for door in doors { await onBound(door, port) }
             },
             logger: logger)
+        return Listener(application: application, doors: doors, address: address)
     }
 }

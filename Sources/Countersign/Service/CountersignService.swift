@@ -147,7 +147,8 @@ package struct CountersignService: Sendable {
         let maintenance = Maintenance(
             queue: workQueue, retention: Retention(pool: pools.work, configuration: configuration.retention),
             metrics: upkeep, logger: logger)
-        return [trust, watch, dependencies, notifier, JobListener(pools.listener, signal: signal)]
+        let behindDoors: [any Service] =
+            [trust, watch, dependencies, notifier, JobListener(pools.listener, signal: signal)]
             + [
                 AuditAnchoring(
                     anchors: AuditAnchors(pool: pools.work), signers: signers,
@@ -159,7 +160,13 @@ package struct CountersignService: Sendable {
                 queue: workQueue, figures: pools.figures, trust: trust, http: http, dependencies: dependencies,
                 metrics: metrics.registry, logger: logger
             ).services
-            + [feeder, delivery] + listeners.services(onBound: onBound) + [worker]
+            + [feeder, delivery]
+        let doors = OpenDoors()
+        return behindDoors.map(doors.hold)
+            + listeners.services { door, port in
+                doors.opened(door)
+                await onBound(door, port)
+            } + [doors.hold(worker)]
     }
 }
 
