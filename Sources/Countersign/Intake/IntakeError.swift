@@ -22,6 +22,12 @@ package enum IntakeError: Error, Sendable, Equatable {
         case .unavailable: "intake.unavailable"
         }
     }
+
+    /// Why a delivery to an endpoint that there is may not be taken.
+    static let codesOfEndpoints = [
+        Self.tooLarge(limit: 0), .interrupted, .unauthorized(""), .malformed(""), .tooManyEvents(0, limit: 0),
+        .unavailable(code: ""),
+    ].map(\.code)
 }
 
 extension IntakeError: CustomStringConvertible {

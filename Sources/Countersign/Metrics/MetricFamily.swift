@@ -48,6 +48,12 @@ final class MetricFamily: Sendable {
     func clear() { series.withLock { $0 = [:] } }
     func remove(_ labels: [String]) { series.withLock { $0[labels] = nil } }
 
+    /// A series of what the configuration names, or of a closed set: it is there however many there are.
+    func initialize(_ labels: [String]) {
+        assert(labels.count == self.labels.count, "\(name) has the labels \(self.labels)")
+        series.withLock { $0[labels, default: Series()].value += 0 }
+    }
+
     func observe(_ value: Double, _ labels: [String]) {
         guard case .histogram(let bounds) = kind else { return }
         change(labels) { series in
@@ -69,6 +75,7 @@ final class MetricFamily: Sendable {
     // MARK: Reading
 
     func value(_ labels: [String]) -> Double { series.withLock { $0[labels]?.value ?? 0 } }
+    func shows(_ labels: [String]) -> Bool { series.withLock { $0[labels] != nil } }
     func count(_ labels: [String]) -> Int { series.withLock { Int($0[labels]?.count ?? 0) } }
 
     var values: [(labels: [String], value: Double)] {

@@ -57,6 +57,9 @@ package struct Counter: Sendable {
 
     package func increment(_ labels: String..., by amount: Double = 1) { family.add(amount, labels) }
 
+    /// Shows a series before its first event: of one that begins with the event, `increase()` does not see it.
+    package func initialize(_ labels: String...) { family.initialize(labels) }
+
     /// Takes over a total that somebody else counts. Never goes back.
     package func advance(_ labels: String..., to total: Double) { family.raise(to: total, labels) }
 
@@ -73,6 +76,8 @@ package struct Gauge: Sendable {
 
     package func set(_ value: Double, _ labels: String...) { family.set(value, labels) }
     package func value(_ labels: String...) -> Double { family.value(labels) }
+    /// Whether there is such a series.
+    package func shows(_ labels: String...) -> Bool { family.shows(labels) }
     /// Forgets all series: a figure that could not be asked for must be absent, not old.
     package func clear() { family.clear() }
     /// Forgets one series: what another daemon does now is not this one's to show.

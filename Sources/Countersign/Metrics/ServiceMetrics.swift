@@ -49,7 +49,8 @@ package struct ServiceMetrics: Sendable {
     /// Digests in them.
     package let groupSubjects: Counter
 
-    package init(_ registry: MetricsRegistry = MetricsRegistry()) {
+    /// - Parameter endpoints: of the configuration: what alerts read of them is shown from the start.
+    package init(_ registry: MetricsRegistry = MetricsRegistry(), endpoints: [String] = []) {
         self.registry = registry
         deliveries = registry.counter(
             "countersign_deliveries_total", "Webhook deliveries by endpoint and result.",
@@ -89,7 +90,20 @@ package struct ServiceMetrics: Sendable {
             "countersign_registry_requests_total", "Requests to registries.", labels: ["registry", "method"])
         groups = registry.counter("countersign_groups_total", "Statements about several digests.")
         groupSubjects = registry.counter("countersign_group_subjects_total", "Digests in statements about several.")
+        for endpoint in endpoints {
+            for result in ["stored", "ignored"] + IntakeError.codesOfEndpoints {
+                deliveries.initialize(endpoint, result)
+            }
+        }
+        deliveries.initialize("unknown", IntakeError.unknownEndpoint.code)
+        for name in RetryPolicy.Class.allCases.map(\.rawValue) + ["withheld"] { retries.initialize(name) }
+        for name in Self.outcomeNames { outcomes.initialize(name) }
     }
+
+    /// How an attempt may end.
+    private static let outcomeNames = [
+        "signed", "resolved", "retry", "refused", "gone", "failed", "broken", "withdrawn", "not_revoked", "released",
+    ]
 }
 
 extension ServiceMetrics {

@@ -8,7 +8,8 @@ package struct NotificationMetrics: Sendable {
     let oldest: Gauge
     private let registry: MetricsRegistry
 
-    package init(_ registry: MetricsRegistry) {
+    /// - Parameter sinks: of the configuration: what was delivered to them is shown from the start.
+    package init(_ registry: MetricsRegistry, sinks: [String] = []) {
         self.registry = registry
         delivered = registry.counter(
             "countersign_notifications_total", "Notifications by receiver and result.", labels: ["sink", "result"])
@@ -16,6 +17,9 @@ package struct NotificationMetrics: Sendable {
             "countersign_notifications_waiting", "Events that wait for a receiver.", labels: ["sink"])
         oldest = registry.gauge(
             "countersign_notifications_oldest_seconds", "How long the oldest event has waited.", labels: ["sink"])
+        for sink in sinks {
+            for result in ["delivered", "failed", "given_up"] { delivered.initialize(sink, result) }
+        }
     }
 
     /// Asks the outbox at each scrape. What cannot be asked is absent, not old.

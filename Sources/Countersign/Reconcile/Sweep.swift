@@ -153,7 +153,8 @@ package struct SweepMetrics: Sendable {
     let failures: Counter
     let sweeps: Counter
 
-    package init(_ registry: MetricsRegistry) {
+    /// - Parameter registries: of the configuration: their series are shown from the start.
+    package init(_ registry: MetricsRegistry, registries: [String] = []) {
         sweeps = registry.counter(
             "countersign_sweeps_total", "Whole sweeps of repositories.", labels: ["registry"])
         tags = registry.counter(
@@ -164,5 +165,15 @@ package struct SweepMetrics: Sendable {
             "countersign_sweep_moved_total", "Tags that were found to point elsewhere.", labels: ["registry"])
         failures = registry.counter(
             "countersign_sweep_failures_total", "Listings that failed, by code.", labels: ["registry", "code"])
+        for name in registries {
+            for counter in [sweeps, tags, missed, moved] { counter.initialize(name) }
+            for code in Self.usualFailures { failures.initialize(name, code) }
+        }
     }
+
+    /// What registries answer in place of a listing.
+    private static let usualFailures = [
+        "registry.unavailable", "registry.throttled", "registry.unauthorized", "registry.forbidden",
+        "registry.not_found", "registry.refused", "registry.unexpected_answer",
+    ]
 }

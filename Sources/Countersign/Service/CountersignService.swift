@@ -52,7 +52,7 @@ package struct CountersignService: Sendable {
         _ http: HTTPClient, _ pools: Pools, _ schema: SchemaWatch, stoppingOn signals: [UnixSignal],
         onBound: @escaping @Sendable (Door, Int) async -> Void
     ) async throws {
-        let metrics = ServiceMetrics()
+        let metrics = ServiceMetrics(endpoints: configuration.endpoints.map(\.name))
         let trust = try await TrustKeeper(
             configuration, http: http, pool: pools.work, checksPolicy: true, metrics: TrustMetrics(metrics.registry),
             logger: logger)
@@ -138,7 +138,7 @@ package struct CountersignService: Sendable {
             logger: logger)
         SigningFigures(metrics: metrics, registries: registries, signers: signers).register()
         let outbox = Outbox(pool: pools.work)
-        let notifications = NotificationMetrics(metrics.registry)
+        let notifications = NotificationMetrics(metrics.registry, sinks: configuration.notifications.sinks.map(\.name))
         notifications.collect(from: Outbox(pool: pools.figures))
         let delivery = NotificationDelivery(
             configuration.notifications, outbox: outbox, http: http, metrics: notifications, logger: logger)

@@ -36,17 +36,15 @@ struct Reconciliation: Sendable {
             let log = configuration.sigstore.witnessed(.init(name: url, api: api, upstream: upstream))
             return log.client(trust, http: http.gated(by: ReadingGate(dependencies.gate(.rekor, url))))
         }
+        let names = configuration.registries.map(\.name)
         let looks = RecheckMetrics(metrics)
-        if settings.recheck.isScheduled {
-            looks.collect(from: figures, registries: configuration.registries.map(\.name))
-        }
+        if settings.recheck.isScheduled { looks.collect(from: figures, registries: names) }
         return [
             Sweep(
                 queue: queue, plan: SweepPlan(policy: policy), registries: registries, settings: settings.sweep,
-                metrics: SweepMetrics(metrics), logger: logger),
+                metrics: SweepMetrics(metrics, registries: names), logger: logger),
             Rechecks(
-                queue: queue, registries: configuration.registries.map(\.name), settings: settings.recheck,
-                metrics: looks, logger: logger),
+                queue: queue, registries: names, settings: settings.recheck, metrics: looks, logger: logger),
             IdentityMonitor(
                 { try followed.current() }, replaced: former, identities: signers.identities.map(WatchedIdentity.init),
                 records: FollowedLogs(

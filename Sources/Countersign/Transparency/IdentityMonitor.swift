@@ -134,6 +134,7 @@ package struct IdentityMonitor: Service {
 
     private func readOrReport(_ followed: Followed, among present: [Followed]) async -> Progress {
         let log = followed.log
+        metrics.follow(log.id)
         do {
             return try await progress(followed, among: present)
         } catch is CancellationError {

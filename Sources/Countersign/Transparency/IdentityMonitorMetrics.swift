@@ -28,6 +28,11 @@ package struct IdentityMonitorMetrics: Sendable {
             "countersign_monitor_failures_total", "Looks at a log that failed, by code.", labels: ["log", "code"])
     }
 
+    /// Shows what alerts read of a log, before it fails for the first time.
+    func follow(_ log: String) {
+        for code in ["rekor.unavailable", "rekor.bad_answer"] { failures.initialize(log, code) }
+    }
+
     /// Counts what was read, once that is written down: what has to be read again is no progress.
     func count(_ look: LookedAt, unknown: Int, in log: String, from start: Int64, to next: Int64, of size: Int64) {
         entries.increment(log, by: Double(next - start))

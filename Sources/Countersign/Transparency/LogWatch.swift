@@ -55,6 +55,7 @@ package struct LogWatch: Service {
             return
         }
         for log in watched {
+            metrics.watch(log.reader.id)
             do {
                 try await look(at: log)
             } catch is CancellationError {
@@ -140,5 +141,11 @@ package struct LogWatchMetrics: Sendable {
             labels: ["log"])
         failures = registry.counter(
             "countersign_log_look_failures_total", "Looks at a log that failed, by code.", labels: ["log", "code"])
+    }
+
+    /// Before the first good look: how long there has been none is counted from now. A log that is away from the start would
+    /// have no series, and nobody would hear that it is not looked at.
+    func watch(_ log: String) {
+        if !lastLook.shows(log) { lastLook.set(Date().timeIntervalSince1970, log) }
     }
 }

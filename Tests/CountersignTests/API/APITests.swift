@@ -258,6 +258,16 @@ import Testing
         #expect(counter.value("other") > 1000)
     }
 
+    @Test func `what the configuration names is shown before it happens, however much that is`() {
+        let registry = MetricsRegistry()
+        let counter = registry.counter("c_total", "C.", labels: ["a"])
+        for number in 0..<(MetricFamily.maxSeries + 100) { counter.initialize("\(number)") }
+        #expect(registry.render().contains(#"c_total{a="599"} 0"#))
+        counter.increment("599")
+        counter.initialize("599")
+        #expect(counter.value("599") == 1)
+    }
+
     @Test func `counters never go back, and a cleared gauge is absent`() {
         let registry = MetricsRegistry()
         let counter = registry.counter("c_total", "C.")

@@ -6,7 +6,7 @@ import Testing
 /// the runbook what to do.
 struct DocumentedMetricsTests {
     /// The lines of the section on metrics, and those of its table of alerts.
-    private struct Page {
+    struct Page {
         let metrics: [Substring]
         let alerts: [Substring]
         let whole: String
@@ -30,6 +30,20 @@ struct DocumentedMetricsTests {
                 }
             }
             return labels
+        }
+
+        /// What alerts read the growth of: each figure with its labels, as far as they are written out, as `a_total{ class="x`.
+        var increases: [String] {
+            alerts.flatMap { $0.split(separator: "increase(", omittingEmptySubsequences: false).dropFirst() }.map {
+                call in
+                let name = call.prefix { $0 != "{" && $0 != "[" }
+                guard call.dropFirst(name.count).hasPrefix("{") else { return "\(name){" }
+                let labels = call.dropFirst(name.count + 1).prefix { $0 != "}" }.split(separator: ",").map { label in
+                    label.replacing("=~", with: "=").prefix { $0 != "\\" && $0 != "." }
+                }
+                return (["\(name){"] + labels.map { $0.hasSuffix("\"") ? String($0.dropLast()) : String($0) })
+                    .joined(separator: " ")
+            }
         }
     }
 

@@ -218,4 +218,16 @@ import Testing
         #expect(try await fixture.text("SELECT count(*)::text AS text FROM countersign.log_checkpoint") == "1")
         #expect(metrics.render().contains("countersign_log_look_failures_total"))
     }
+
+    @Test func `how long nobody has looked at a log is told of one that never answered, too`() async throws {
+        let nobody = RekorV1(url: "http://127.0.0.1:1", http: SigningLine.http, route: SigningLine.route)
+        let silent = LogWatch.Watched(reader: nobody, verifier: log.verifier)
+        await LogWatch(
+            { [silent] }, records: records, interval: .seconds(60), metrics: LogWatchMetrics(metrics),
+            logger: SigningDaemon.silence
+        ).look()
+        let text = metrics.render()
+        #expect(text.contains("countersign_log_look_failures_total{log=\"http://127.0.0.1:1\""))
+        #expect(text.contains("countersign_log_look_timestamp_seconds{log=\"http://127.0.0.1:1\"} "))
+    }
 }

@@ -1,0 +1,107 @@
+import Curl
+import FoundationEssentials
+import Logging
+import Support
+import Synchronization
+import Testing
+
+@testable import Countersign
+
+/// The whole daemon, as `serve` puts it together, in its first moments.
+@Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct StartingDaemonTests {
+    private static func configuration(_ patient: DoctorPatient) -> Configuration {
+        var configuration = patient.configuration
+        let free = ListenAddress(host: "127.0.0.1", port: 0)
+        (configuration.listeners.webhooks, configuration.listeners.api) = (free, free)
+        configuration.listeners.operations = free
+        configuration.reconcile.identityMonitor.isEnabled = true
+        var receiver = UpstreamConfiguration(url: "http://127.0.0.1:1")
+        (receiver.proxy, receiver.privateNetwork, receiver.plainHTTP) = (.none, true, true)
+        configuration.notifications.sinks = [
+            .init(name: "chat", upstream: receiver, secrets: [Secret("0123456789abcdef0123456789abcdef")])
+        ]
+        return configuration
+    }
+
+    private static func run(
+        _ configuration: Configuration, _ lines: KeptLines = KeptLines(),
+        onBound: @escaping @Sendable (Door, Int) async -> Void = { _, _ in }
+    ) async throws {
+        let logger = Logger(label: "test") { _ in lines }
+        try await CountersignService(configuration, version: "0.0.0", logger: logger)
+            .run(migrations: packageRoot + "/migrations", stoppingOn: [], onBound: onBound)
+    }
+
+    @Test func `every counter that an alert reads is shown before its first event`() async throws {
+        let configuration = Self.configuration(try await DoctorPatient())
+        let (bound, continuation) = AsyncStream.makeStream(of: Int.self)
+        let daemon = Task {
+            defer { continuation.finish() }
+            try await Self.run(configuration) { door, port in if door == .operations { continuation.yield(port) } }
+        }
+        let first = await bound.first { _ in true }
+        let port = try #require(first, "the daemon did not start")
+        let alerts = try DocumentedMetricsTests.Page().increases
+        #expect(alerts.count >= 6, "the table is read as this test understands it")
+        var missing = Set(alerts)
+        // logs are known once they are followed
+        try? await eventually("all are shown", within: .seconds(20)) {
+            let request = HTTPRequest(.get, "http://127.0.0.1:\(port)/metrics", route: .toTestServer)
+            let text = String(decoding: try await SigningLine.http.send(request).body, as: UTF8.self)
+            let lines = text.split(separator: "\n").filter { $0.hasSuffix(" 0") || $0.hasPrefix(Self.look) }
+            missing = Set(alerts + [Self.look]).filter { alert in
+                !lines.contains { line in alert.split(separator: " ").allSatisfy { line.contains($0) } }
+            }
+            return missing.isEmpty
+        }
+        #expect(missing.sorted() == [], "no series")
+        daemon.cancel()
+        _ = await daemon.result
+    }
+
+    /// How long nobody has looked at a log is told of one that never answered, too.
+    private static let look = "countersign_log_look_timestamp_seconds"
+
+    @Test func `a port that is taken is named, and nothing else has begun or failed`() async throws {
+        let patient = try await DoctorPatient()
+        var configuration = Self.configuration(patient)
+        let other = try LoopbackServer { _ in .drop }
+        configuration.listeners.webhooks = ListenAddress(host: "127.0.0.1", port: other.port)
+        let lines = KeptLines()
+        let error = await #expect(throws: ListenerError.self) { try await Self.run(configuration, lines) }
+        #expect(error?.observed == "listeners.webhooks 127.0.0.1:\(other.port): address already in use")
+        #expect(lines.kept.withLock { $0 }.filter { $0.level >= .error }.map(\.text) == [])
+        #expect(try await patient.line.database.number("SELECT count(*) FROM countersign.worker") == 0)
+    }
+
+    @Test func `doors that share an address are named together, and a host that there is not`() async throws {
+        var configuration = Self.configuration(try await DoctorPatient())
+        let nowhere = ListenAddress(host: "nowhere.invalid", port: 8080)
+        (configuration.listeners.webhooks, configuration.listeners.api) = (nowhere, nowhere)
+        let error = await #expect(throws: ListenerError.self) { try await Self.run(configuration) }
+        #expect(
+            error?.observed == "listeners.webhooks, listeners.api nowhere.invalid:8080: the host has no address")
+    }
+
+    private final class KeptLines: LogHandler {
+        let kept = Mutex<[(level: Logger.Level, text: String)]>([])
+
+        var metadata: Logger.Metadata {
+            get { [:] }
+            set {}
+        }
+        var logLevel: Logger.Level {
+            get { .info }
+            set {}
+        }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { nil }
+            set {}
+        }
+
+        func log(event: LogEvent) {
+            kept.withLock { $0.append((event.level, "\(event.message) \(event.metadata ?? [:])")) }
+        }
+    }
+}
