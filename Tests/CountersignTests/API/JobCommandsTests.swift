@@ -102,6 +102,26 @@ import Testing
         }
     }
 
+    @Test func `the letter of a tag that was mistyped goes when it is taken up and its job is cancelled`() async throws
+    {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let mistyped = samplePush(nil, tag: "v1")
+            try await doors.queue.push(mistyped)
+            let claim = try await doors.queue.claimOne()
+            #expect(claim.kind == .resolve)
+            _ = try await doors.queue.queue.settle(claim, as: .gone(sampleFailure))
+            #expect(try await doors.queue.records.deadLetterCount() == 1)
+
+            let redriven = try await post(doors, "/v1/dead-letters/\(claim.jobID)/redrive", token: token)
+            let job = try #require(try JSONValue(parsing: redriven.body)["job"]?.integer)
+            #expect(try await post(doors, "/v1/jobs/\(job)/cancel", token: token).status == 200)
+            #expect(try await doors.queue.records.deadLetterCount() == 0)
+            #expect(try await doors.queue.jobCount() == 0)
+            #expect(try await doors.queue.contradictions() == 0)
+        }
+    }
+
     @Test(arguments: ["/v1/jobs/x/cancel", "/v1/jobs/-1/cancel", "/v1/dead-letters/1.5/redrive"])
     func `a path that names no job is refused`(path: String) async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
