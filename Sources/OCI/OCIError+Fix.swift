@@ -1,3 +1,5 @@
+import Curl
+
 extension OCIError {
     /// What an operator can do about it, at a daemon or at a command line.
     public var fix: String {
