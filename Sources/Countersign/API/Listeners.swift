@@ -102,6 +102,6 @@ package struct Listeners: Sendable {
                 for door in doors { await onBound(door, port) }
             },
             logger: logger)
-        return Listener(application: application, doors: doors, address: address)
+        return HTTPListener(application: application, doors: doors, address: address)
     }
 }

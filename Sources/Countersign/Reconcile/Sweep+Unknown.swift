@@ -1,5 +1,6 @@
 import Logging
 import OCI
+import Postgres
 
 /// Repositories that the registry does not have: a name that was mistyped, one that was deleted, one in which nothing has a tag.
 /// There is nothing to list in them, and that is no failure of a listing.

@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import Logging
+import Postgres
 import Support
 import Synchronization
 import Testing

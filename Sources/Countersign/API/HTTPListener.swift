@@ -23,7 +23,7 @@ package struct ListenerError: Error, Sendable, Equatable {
 }
 
 /// One listener, which says what cannot be listened on as the configuration calls it.
-struct Listener: Service {
+struct HTTPListener: Service {
     let application: any Service
     let doors: [Door]
     let address: ListenAddress
