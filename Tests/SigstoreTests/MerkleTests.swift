@@ -85,6 +85,27 @@ import Testing
         }
     }
 
+    @Test func `only a proof that leads to the larger tree says that it begins otherwise`() {
+        let old = (0..<6).map { Merkle.leafHash([UInt8($0)]) }
+        let new = old.prefix(3) + (3..<9).map { Merkle.leafHash([UInt8($0), 1]) }
+        let proof = Merkle.consistencyProof(6, new)
+        func verify(_ proof: [[UInt8]]) throws(Merkle.ProofError) {
+            try Merkle.verifyConsistency(
+                first: 6, firstRoot: Merkle.merkleTreeHash(old[...]), second: 9, secondRoot: Merkle.merkleTreeHash(new),
+                proof: proof)
+        }
+        #expect(throws: Merkle.ProofError.prefixMismatch) { try verify(proof) }
+        #expect(throws: Merkle.ProofError.rootMismatch) {
+            try verify(proof.dropLast() + [[UInt8](repeating: 7, count: 32)])
+        }
+        #expect(throws: Merkle.ProofError.self) { try verify(proof.dropLast()) }
+        // the same bytes, cut one earlier, lead to the same root
+        var cut = proof
+        cut[1].insert(cut[0].removeLast(), at: 0)
+        #expect(throws: Merkle.ProofError.length(expected: 32, seen: 31)) { try verify(cut) }
+        #expect(Merkle.ProofError.prefixMismatch.isContradiction && !Merkle.ProofError.rootMismatch.isContradiction)
+    }
+
     @Test func `huge sizes do not trap`() {
         #expect(throws: Merkle.ProofError.self) {
             try Merkle.verifyInclusion(leafHash: leaves[0], index: .max - 1, size: .max, path: [], root: leaves[0])

@@ -145,6 +145,9 @@ package struct LogSite: Sendable {
         for (name, checkpoint) in earlier {
             let (first, second) = checkpoint.size <= newest.size ? (checkpoint, newest) : (newest, checkpoint)
             if let why = try await reader.disproof(of: first, before: second) {
+                guard why.isContradiction else {
+                    throw LogContradiction(first, noPrefixOf: second, why).doubt(at: url)
+                }
                 throw VerificationError(
                     .checkpoint,
                     "the tree of \(first.size) leaves is no prefix of that of \(second.size), both signed: \(why)")

@@ -2,6 +2,7 @@ import FoundationEssentials
 package import Logging
 import ServiceLifecycle
 package import Sigstore
+import Synchronization
 
 /// Looks at each log in use every so often, and proves that it still tells the same history. Every daemon has one; they
 /// share what they saw through the database.
@@ -22,6 +23,11 @@ package struct LogWatch: Service {
     private let interval: Duration
     private let metrics: LogWatchMetrics
     private let logger: Logger
+    private let unproven = UnprovenLooks()
+
+    /// After so many looks in a row a log that cannot prove its history counts as one that contradicts itself: by default half
+    /// an hour, in which whoever passes its answers on may mend what alters them.
+    static let unprovenLooks = 30
 
     /// - Parameter logs: those of the moment; they rotate.
     package init(
@@ -98,7 +104,7 @@ package struct LogWatch: Service {
             metrics.size.set(Double(active.checkpoint.size), id)
             metrics.cosignatures.set(Double(active.cosignatures.count), id)
         }
-        guard let contradiction = finding.contradiction else {
+        guard let contradiction = finding.contradiction ?? unproven.persisting(finding, of: id) else {
             for tree in finding.newest {
                 if let doubt = finding.doubt(of: tree.checkpoint.origin, at: id) { throw doubt }
             }
@@ -115,6 +121,20 @@ package struct LogWatch: Service {
                 "error": "\(contradiction.detail)",
                 "fix": "keep both checkpoints (table log_alarm) as evidence and ask the log's operator",
             ])
+    }
+}
+
+/// How often in a row each log's proof of its history did not hold.
+private final class UnprovenLooks: Sendable {
+    private let counts = Mutex<[String: Int]>([:])
+
+    /// What a log has failed to prove in enough looks; nil before, and the first look that finds nothing ends the row.
+    func persisting(_ finding: ConsistencyCheck.Finding, of log: String) -> LogContradiction? {
+        let count = counts.withLock { counts in
+            counts[log] = finding.unproven.isEmpty ? nil : counts[log, default: 0] + 1
+            return counts[log] ?? 0
+        }
+        return count < LogWatch.unprovenLooks ? nil : finding.unproven.first
     }
 }
 

@@ -33,6 +33,21 @@ public struct LogContradiction: Sendable {
         self.detail = detail
         origin = second.origin
     }
+
+    /// Two trees of one log of which the smaller is not proven to be the beginning of the larger.
+    public init(_ first: Checkpoint, noPrefixOf second: Checkpoint, _ why: Merkle.ProofError) {
+        self.init(first, second, "the tree of \(first.size) is no prefix of that of \(second.size): \(why)")
+    }
+
+    /// What is said where the fault may be the proof's alone (``Merkle/ProofError/isContradiction``).
+    /// - Parameter log: its URL.
+    public func doubt(at log: String) -> SigstoreError {
+        .badAnswer(
+            .rekor,
+            detail:
+                "\(log) gave a proof that does not hold: \(detail). It was altered on the way, or the log shows another "
+                + "history than before: ask again, by another way as well", answerMayBeLost: false)
+    }
 }
 
 /// One look at a log: its newest checkpoints are fetched, and proven to extend all that it ever told us.
@@ -54,16 +69,20 @@ public struct ConsistencyCheck: Sendable {
     /// What one look found.
     public struct Finding: Sendable {
         /// The newest checkpoint of each tree, the active one first.
-        public let newest: [VerifiedCheckpoint]
+        public fileprivate(set) var newest: [VerifiedCheckpoint] = []
         /// The first contradiction; nil if none was found.
-        public let contradiction: LogContradiction?
+        public fileprivate(set) var contradiction: LogContradiction?
+        /// Trees of which the log's proof does not hold, and may be at fault itself: nobody signs it, and whoever passes it on
+        /// can alter it. A log that has another history can never give one that does.
+        public fileprivate(set) var unproven: [LogContradiction] = []
         /// What was proven before of trees that are shown smaller now, where the log gave no proof that what it shows is
         /// their beginning: a mirror may be behind, and another history may be shown to us. A later look decides.
-        public let ahead: [Checkpoint]
+        public fileprivate(set) var ahead: [Checkpoint] = []
 
         /// Why nothing can be said of a tree's history by this look; nil if it was proven.
         /// - Parameter log: its URL.
         public func doubt(of origin: String, at log: String) -> SigstoreError? {
+            if let unproven = unproven.first(where: { $0.origin == origin }) { return unproven.doubt(at: log) }
             guard let known = ahead.first(where: { $0.origin == origin }),
                 let shown = newest.first(where: { $0.checkpoint.origin == origin })
             else { return nil }
@@ -80,24 +99,22 @@ public struct ConsistencyCheck: Sendable {
     /// - Throws: ``SigstoreError`` if the log cannot be read or its checkpoint is not its own, and what the store throws.
     ///   Neither says anything about consistency: look again later.
     public func look() async throws -> Finding {
-        var newest: [VerifiedCheckpoint] = []
-        for checkpoint in try await reader.checkpoints() { newest.append(try verifier.verify(checkpoint)) }
-        var ahead: [Checkpoint] = []
-        for checkpoint in newest.map(\.checkpoint) {
-            let contradiction: LogContradiction?
+        var finding = Finding()
+        for checkpoint in try await reader.checkpoints() { finding.newest.append(try verifier.verify(checkpoint)) }
+        for checkpoint in finding.newest.map(\.checkpoint) {
             if let known = try await store.proven(origin: checkpoint.origin), known.size > checkpoint.size {
-                contradiction = try await self.contradiction(of: checkpoint, before: known, &ahead)
+                finding.contradiction = try await contradiction(of: checkpoint, before: known, &finding)
             } else {
-                contradiction = try await self.contradiction(of: checkpoint)
+                finding.contradiction = try await contradiction(of: checkpoint, &finding)
             }
-            if let contradiction { return Finding(newest: newest, contradiction: contradiction, ahead: ahead) }
+            if finding.contradiction != nil { break }
         }
-        return Finding(newest: newest, contradiction: nil, ahead: ahead)
+        return finding
     }
 
     /// Less is shown than is known: it has to be the beginning of that, by the log's own proof.
     private func contradiction(
-        of shown: Checkpoint, before known: Checkpoint, _ ahead: inout [Checkpoint]
+        of shown: Checkpoint, before known: Checkpoint, _ finding: inout Finding
     ) async throws -> LogContradiction? {
         if let other = try await store.record(shown) {
             return LogContradiction(other, shown, "two roots of \(shown.size) leaves")
@@ -110,7 +127,7 @@ public struct ConsistencyCheck: Sendable {
             case .withheld, .cancelled, .throttled: throw error
             // a server that does not have the larger tree cannot prove anything about it: what it said stays pending
             default:
-                ahead.append(known)
+                finding.ahead.append(known)
                 return nil
             }
         }
@@ -118,11 +135,21 @@ public struct ConsistencyCheck: Sendable {
             try await store.prove([shown])
             return nil
         }
-        return LogContradiction(
-            shown, known, "the tree of \(shown.size) is no prefix of that of \(known.size): \(why)")
+        return Self.weigh(LogContradiction(shown, noPrefixOf: known, why), why, &finding)
     }
 
-    private func contradiction(of newest: Checkpoint) async throws -> LogContradiction? {
+    /// What the proof's failure says: a contradiction, or nothing yet.
+    private static func weigh(
+        _ contradiction: LogContradiction, _ why: Merkle.ProofError, _ finding: inout Finding
+    ) -> LogContradiction? {
+        guard !why.isContradiction else { return contradiction }
+        finding.unproven.append(contradiction)
+        return nil
+    }
+
+    private func contradiction(
+        of newest: Checkpoint, _ finding: inout Finding
+    ) async throws -> LogContradiction? {
         if let other = try await store.record(newest) {
             return LogContradiction(other, newest, "two roots of \(newest.size) leaves")
         }
@@ -132,21 +159,25 @@ public struct ConsistencyCheck: Sendable {
         // first, so that whatever follows is tied to it, also if the look breaks off. An entry may have come with a larger one:
         // that is for a later look.
         var extended = [newest]
+        var isTied = true
         var seen: Set<UInt64> = [newest.size]
         do {
             for earlier in (proven.map { [$0] } ?? []) + pending
             where earlier.size < newest.size && seen.insert(earlier.size).inserted {
                 if let why = try await reader.disproof(of: earlier, before: newest) {
-                    return LogContradiction(
-                        earlier, newest, "the tree of \(earlier.size) is no prefix of that of \(newest.size): \(why)")
+                    let contradiction = LogContradiction(earlier, noPrefixOf: newest, why)
+                    if let contradiction = Self.weigh(contradiction, why, &finding) { return contradiction }
+                    isTied = isTied && earlier != proven
+                } else {
+                    extended.append(earlier)
                 }
-                extended.append(earlier)
             }
         } catch {
-            if extended.count > 1 { try? await store.prove(extended.sorted { $0.size < $1.size }) }
+            if isTied, extended.count > 1 { try? await store.prove(extended.sorted { $0.size < $1.size }) }
             throw error
         }
-        try await store.prove(extended.sorted { $0.size < $1.size })
+        // nothing takes the place of what was proven before that is not tied to it
+        if isTied { try await store.prove(extended.sorted { $0.size < $1.size }) }
         return nil
     }
 }
@@ -154,7 +185,8 @@ public struct ConsistencyCheck: Sendable {
 extension LogReader {
     /// Why the tree of `first` is not a prefix of that of `second`, by the log's own proof; nil if it is.
     ///
-    /// A proof that does not hold is asked for once more: an answer may come from between two states of the server.
+    /// A proof that does not hold is asked for once more: an answer may come from between two states of the server. Whether the
+    /// log is at fault then, or the proof, is told by ``Merkle/ProofError/isContradiction``.
     public func disproof(
         of first: Checkpoint, before second: Checkpoint
     ) async throws(SigstoreError) -> Merkle.ProofError? {

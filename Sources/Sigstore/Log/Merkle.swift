@@ -4,12 +4,18 @@ import OpenSSL
 public enum Merkle {
     /// Why a proof does not hold.
     public enum ProofError: Error, Sendable, Equatable {
-        /// The proof has the wrong number of hashes for this index and size.
+        /// The proof has the wrong number of hashes for this index and size, or one of another length.
         case length(expected: Int, seen: Int)
         /// Index and sizes contradict each other.
         case indexOutOfRange
         /// The proof leads to another root.
         case rootMismatch
+        /// The larger tree, of which the proof is, begins with another than the smaller one.
+        case prefixMismatch
+
+        /// Whether of two roots that the log signed only one can be true, whoever brought the proof: what leads to a root is of
+        /// its tree. Every other failure may be the proof's alone.
+        public var isContradiction: Bool { self == .prefixMismatch }
     }
 
     /// `MTH({d})`: the hash of a leaf, `SHA-256(0x00 ‖ d)`.
@@ -78,8 +84,12 @@ public enum Merkle {
         guard first <= second else { throw .indexOutOfRange }
         if first == second || first == 0 {
             guard proof.isEmpty else { throw .length(expected: 0, seen: proof.count) }
-            guard first == 0 || firstRoot == secondRoot else { throw .rootMismatch }
+            guard first == 0 || firstRoot == secondRoot else { throw .prefixMismatch }
             return
+        }
+        // hashes of other lengths could be cut anew, and lead to the same root
+        if let odd = proof.first(where: { $0.count != firstRoot.count }) {
+            throw .length(expected: firstRoot.count, seen: odd.count)
         }
         var (inner, border) = decompose(index: first - 1, size: second)
         let shift = first.trailingZeroBitCount
@@ -92,10 +102,10 @@ public enum Merkle {
         let seed = start == 0 ? firstRoot : proof[0]
         let path = proof.dropFirst(start)
         let mask = (first - 1) >> UInt64(shift)
-        let old = chainBorderRight(chainInnerRight(seed, path.prefix(inner), mask), path.dropFirst(inner))
-        guard old == firstRoot else { throw .rootMismatch }
         let new = chainBorderRight(chainInner(seed, path.prefix(inner), mask), path.dropFirst(inner))
         guard new == secondRoot else { throw .rootMismatch }
+        let old = chainBorderRight(chainInnerRight(seed, path.prefix(inner), mask), path.dropFirst(inner))
+        guard old == firstRoot else { throw .prefixMismatch }
     }
 
     /// How many path hashes lie below, and how many on, the right border of the tree.

@@ -18,6 +18,7 @@ final class ForkingLog: LogReader, TransparencyLog {
         var submitted = 0
         var served: Checkpoint?
         var proofs: Int?
+        var isAltered = false
     }
 
     var submissions: Int { state.withLock(\.submitted) }
@@ -64,6 +65,9 @@ final class ForkingLog: LogReader, TransparencyLog {
     /// How many proofs it gives before it answers none any more; nil: as many as are asked for.
     func allow(proofs: Int?) { state.withLock { $0.proofs = proofs } }
 
+    /// Whether somebody on the way alters its proofs.
+    func alter(_ isAltered: Bool) { state.withLock { $0.isAltered = isAltered } }
+
     func checkpoints() async throws(SigstoreError) -> [Checkpoint] {
         if let served = state.withLock(\.served) { return [served] }
         do { return [try checkpoint()] } catch { throw .malformed("test log", "\(error)") }
@@ -78,11 +82,12 @@ final class ForkingLog: LogReader, TransparencyLog {
             return left > 0
         }
         guard isAnswered else { throw .unavailable(.rekor, detail: "busy", retryAfter: nil, answerMayBeLost: false) }
-        let leaves = state.withLock { $0.leaves }
+        let (leaves, isAltered) = state.withLock { ($0.leaves, $0.isAltered) }
         guard leaves.count >= second.size else {
             throw .badAnswer(.rekor, detail: "a tree of \(leaves.count)", answerMayBeLost: false)
         }
-        return Merkle.consistencyProof(Int(first.size), leaves.prefix(Int(second.size)))
+        let proof = Merkle.consistencyProof(Int(first.size), leaves.prefix(Int(second.size)))
+        return isAltered ? proof.dropLast() + [Array(repeating: 7, count: 32)] : proof
     }
 
     func request(for submission: LogSubmission) throws(SigstoreError) -> [UInt8] { [] }

@@ -69,6 +69,36 @@ import Testing
         #expect(log.submissions == 1)
     }
 
+    @Test func `a proof that somebody altered on the way is no alarm, and is asked for again`() async throws {
+        log.grow(to: 5)
+        await watch.look()
+        log.grow(to: 9)
+        log.alter(true)
+        await watch.look()
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == 5)
+        let failed = #"countersign_log_look_failures_total{log="https://log.example",code="rekor.bad_answer"} 1"#
+        #expect(metrics.render().contains(failed))
+        _ = try await door.submit([])
+        log.alter(false)
+        await watch.look()
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == 9)
+    }
+
+    /// The proof from a tree of 4, 8, 16… begins with that tree itself: of another history it leads nowhere.
+    @Test func `a log that cannot prove its history raises the alarm after some looks`() async throws {
+        let watch = watch
+        log.grow(to: 4)
+        await watch.look()
+        log.fork(at: 2, to: 9)
+        for _ in 1..<LogWatch.unprovenLooks { await watch.look() }
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == 4)
+        await watch.look()
+        #expect(try await alarm()?.contains("the tree of 4 is no prefix") == true)
+    }
+
     @Test func `two roots of one size are seen at once, in an entry's own checkpoint`() async throws {
         log.grow(to: 5)
         _ = try await door.submit([])
