@@ -1,4 +1,5 @@
 import FoundationEssentials
+import OpenSSL
 package import Sigstore
 
 /// What a log said, asked online, of an entry that a signature brought.
@@ -91,14 +92,7 @@ package struct OnlineCheck: Sendable {
 
     /// The entry as the log has it today, which must be the one that was presented.
     private func ask(_ log: Log, for entry: TlogEntry) async throws(SigstoreError) -> TlogEntry {
-        guard let served = try await log.reader.entry(index: entry.logIndex) else {
-            // only the log's own word counts: another server's 404, or a proxy's, says nothing about its entries
-            guard let newest = try await log.reader.checkpoints().first else {
-                throw .badAnswer(.rekor, detail: "it has no checkpoint", answerMayBeLost: false)
-            }
-            let size = try log.verifier.verify(newest).checkpoint.size
-            throw .entryNotFound(log: log.reader.id, entry: "index \(entry.logIndex)", treeSize: size)
-        }
+        guard let served = try await find(entry, in: log.reader) else { throw try await absence(of: entry, in: log) }
         func differs(_ detail: String) -> SigstoreError {
             .entryDiffers(log: log.reader.id, index: entry.logIndex, detail: detail)
         }
@@ -106,10 +100,53 @@ package struct OnlineCheck: Sendable {
         guard served.canonicalizedBody == entry.canonicalizedBody else {
             throw differs("its body is not that of the signature")
         }
-        guard served.integratedTime == entry.integratedTime else {
+        guard !entry.provesIndex || served.logIndex == entry.logIndex else {
+            throw differs("it gave that of index \(served.logIndex)")
+        }
+        guard entry.integratedTime == 0 || served.integratedTime == entry.integratedTime else {
             throw differs("taken at \(served.integratedTime), the signature says \(entry.integratedTime)")
         }
         return served
+    }
+
+    /// The log's entry of that index; an index that nothing proves may be any, and the body's hash names the entry.
+    private func find(_ entry: TlogEntry, in reader: any LogReader) async throws(SigstoreError) -> TlogEntry? {
+        guard !entry.provesIndex, let names = reader as? any LogIndex else {
+            return try await reader.entry(index: entry.logIndex)
+        }
+        return try await names.entry(uuid: Hex.encode(Merkle.leafHash(entry.canonicalizedBody)))
+    }
+
+    /// Why the log does not have the entry: it lost it, or shows a tree that is too small for it.
+    private func absence(of entry: TlogEntry, in log: Log) async throws(SigstoreError) -> SigstoreError {
+        // only the log's own word counts: another server's 404, or a proxy's, says nothing about its entries
+        var trees: [Checkpoint] = []
+        for checkpoint in try await log.reader.checkpoints() {
+            trees.append(try log.verifier.verify(checkpoint).checkpoint)
+        }
+        guard let newest = trees.first else {
+            return .badAnswer(.rekor, detail: "it has no checkpoint", answerMayBeLost: false)
+        }
+        if let proof = entry.inclusionProof {
+            let presented = try Checkpoint(note: proof.checkpoint)
+            guard let shown = trees.first(where: { $0.origin == presented.origin }) else { return Self.withoutTree }
+            guard shown.size >= presented.size else { return behind(log, shown, presented.size) }
+        } else if let index = UInt64(exactly: entry.logIndex), trees.reduce(0, { $0 &+ $1.size }) <= index {
+            // one index over all of its trees
+            return behind(log, newest, index + 1)
+        }
+        return .entryNotFound(log: log.reader.id, entry: "index \(entry.logIndex)", treeSize: newest.size)
+    }
+
+    private static let withoutTree = SigstoreError.badAnswer(
+        .rekor, detail: "it has no checkpoint of the tree that holds the entry", answerMayBeLost: false)
+
+    private func behind(_ log: Log, _ shown: Checkpoint, _ logged: UInt64) -> SigstoreError {
+        .unavailable(
+            .rekor,
+            detail:
+                "\(log.reader.id) shows a tree of \(shown.size), the signature was logged in one of \(logged): it is "
+                + "behind", retryAfter: nil, answerMayBeLost: false)
     }
 
     /// The log's newest checkpoint extends what we know of it, and the checkpoint that the signature was made under.
@@ -126,29 +163,23 @@ package struct OnlineCheck: Sendable {
         if let contradiction = finding.contradiction { throw try await raise(contradiction, log) }
         if let doubt = finding.doubt(of: origin, at: log.reader.id) { throw doubt }
         guard let newest = finding.newest.map(\.checkpoint).first(where: { $0.origin == origin }) else {
-            throw SigstoreError.badAnswer(
-                .rekor, detail: "it has no checkpoint of the tree that holds the entry", answerMayBeLost: false)
+            throw Self.withoutTree
         }
         // the older format brings no proof: its entry rests on the log's promise, and on what the log says now
         if let presented = try entry.inclusionProof.map({ try Checkpoint(note: $0.checkpoint) }),
             presented.origin == origin
         {
             guard presented.size <= newest.size else {
-                throw SigstoreError.unavailable(
-                    .rekor,
-                    detail: "\(log.reader.id) shows a tree of \(newest.size), the signature was logged in one of "
-                        + "\(presented.size): it is behind", retryAfter: nil, answerMayBeLost: false)
+                throw behind(log, newest, presented.size)
             }
             if let why = try await log.reader.disproof(of: presented, before: newest) {
-                throw try await raise(
-                    LogContradiction(
-                        presented, newest,
-                        "the signature's tree of \(presented.size) is no prefix of that of \(newest.size): \(why)"), log
-                )
+                let contradiction = LogContradiction(presented, noPrefixOf: newest, why)
+                guard why.isContradiction else { throw contradiction.doubt(at: log.reader.id) }
+                throw try await raise(contradiction, log)
             }
         }
         return LogConfirmation(
-            log: log.reader.id, index: entry.logIndex, origin: newest.origin, treeSize: newest.size,
+            log: log.reader.id, index: served.logIndex, origin: newest.origin, treeSize: newest.size,
             extends: known)
     }
 

@@ -25,8 +25,18 @@ import Testing
             try await line.daemon(setup).workOff()
         }
 
-        /// - Parameter url: of the log; nil: where the trusted root says.
-        func report(url: String? = nil) async throws -> VerifyReference.Report {
+        /// Another image, signed.
+        func another(_ tag: String) async throws -> OCI.Digest {
+            let digest = try await line.image(tag: tag).descriptor.digest
+            try await line.push(digest)
+            try await line.daemon().workOff()
+            return digest
+        }
+
+        /// - Parameters:
+        ///   - url: of the log; nil: where the trusted root says.
+        ///   - other: an image; nil: the first.
+        func report(url: String? = nil, of other: OCI.Digest? = nil) async throws -> VerifyReference.Report {
             let verifier = try await line.daemon().signer.trust.verifier
             let folder = state.path
             let logs = OnlineLogs(
@@ -38,8 +48,17 @@ import Testing
             return try await VerifyReference(
                 registry: line.pusher, verifier: verifier, expecting: .init(.certificate(expected)),
                 online: OnlineCheck { try logs.log(of: $0) }
-            ).verify(Reference("\(line.repository)@\(digest)"))
+            ).verify(Reference("\(line.repository)@\(other ?? digest)"))
         }
+    }
+
+    private static let json: [(String, String)] = [("Content-Type", "application/json")]
+
+    private func asked(_ signed: Signed, _ path: String) async throws -> String {
+        let url = try await signed.line.lab.endpoints.rekor + path
+        return String(
+            decoding: try await SigningLine.http.send(HTTPRequest(.get, url, route: SigningLine.route)).body,
+            as: UTF8.self)
     }
 
     @Test(arguments: [[SignatureFormat.bundle], [.legacy], [.bundle, .legacy]])
@@ -134,6 +153,49 @@ import Testing
         #expect(!report.isVerified && report.rejected.map(\.code) == ["rekor.entry_differs"])
     }
 
+    @Test func `the entry under another index is another`() async throws {
+        let signed = try await Signed()
+        let index = try #require(try await signed.line.signature(of: signed.digest)).logIndex
+        let answer = try await asked(signed, "/api/v1/log/entries?logIndex=\(index)")
+            .replacing("\"logIndex\":\(index)", with: "\"logIndex\":\(index + 1)")
+        signed.line.rekor.next(.answered(200, headers: Self.json, body: answer), times: 9) {
+            $0.path == "/api/v1/log/entries"
+        }
+        let report = try await signed.report(url: signed.line.rekor.url)
+        #expect(!report.isVerified && report.rejected.map(\.code) == ["rekor.entry_differs"])
+    }
+
+    @Test func `a log that shows less than the signature was logged in is behind: the question stays open`()
+        async throws
+    {
+        let signed = try await Signed()
+        let before = try await asked(signed, "/api/v1/log")
+        let second = try await signed.another("v2")
+        signed.line.rekor.next(.answered(404, body: "{}"), times: 9) { $0.path == "/api/v1/log/entries" }
+        signed.line.rekor.next(.answered(200, headers: Self.json, body: before), times: 9) { $0.path == "/api/v1/log" }
+        let error = await #expect(throws: SigstoreError.self) {
+            try await signed.report(url: signed.line.rekor.url, of: second)
+        }
+        #expect(error?.code == "rekor.unavailable")
+        #expect(error?.observed.contains("it is behind") == true)
+    }
+
+    @Test func `a proof that was altered on the way says nothing about the log`() async throws {
+        let signed = try await Signed()
+        #expect(try await signed.report().isVerified)
+        _ = try await signed.another("v2")
+        let altered = #"{"rootHash":"\#(String(repeating: "0", count: 64))","hashes":["00"]}"#
+        signed.line.rekor.next(.answered(200, headers: Self.json, body: altered), times: 9) {
+            $0.path == "/api/v1/log/proof"
+        }
+        let error = await #expect(throws: SigstoreError.self) { try await signed.report(url: signed.line.rekor.url) }
+        #expect(error?.code == "rekor.bad_answer")
+        let files = try FileManager.default.contentsOfDirectory(atPath: signed.state.path)
+        #expect(!files.contains { $0.hasSuffix(".contradiction") })
+        signed.line.rekor.heal()
+        #expect(try await signed.report(url: signed.line.rekor.url).isVerified)
+    }
+
     @Test func `a log that does not answer leaves the question open`() async throws {
         let signed = try await Signed()
         signed.line.rekor.next(.lost, times: 99)
@@ -172,17 +234,15 @@ import Testing
         // what another history would have left behind
         let forged = try Checkpoint(
             note: Checkpoint.note(
-                text: Checkpoint.text(origin: origin, size: 1, rootHash: Array(repeating: 7, count: 32)),
+                text: Checkpoint.text(origin: origin, size: 3, rootHash: Array(repeating: 7, count: 32)),
                 name: "forged",
                 keyHint: [0, 0, 0, 0], signature: [1, 2, 3]))
         let fresh = try TemporaryDirectory()
         let store = FileCheckpoints(folder: fresh.path)
         #expect(try await store.record(forged) == nil)
         try await store.prove([forged])
-        // at least two leaves, so that there is something to prove
-        let second = try await signed.line.image(tag: "v2").descriptor.digest
-        try await signed.line.push(second)
-        try await signed.line.daemon().workOff()
+        // at least four leaves, so that there is something to prove
+        for tag in ["v2", "v3", "v4"] { _ = try await signed.another(tag) }
         for file in try FileManager.default.contentsOfDirectory(atPath: signed.state.path) {
             try FileManager.default.removeItem(atPath: "\(signed.state.path)/\(file)")
         }
@@ -195,59 +255,5 @@ import Testing
         let files = try FileManager.default.contentsOfDirectory(atPath: signed.state.path)
         #expect(files.contains { $0.hasSuffix(".contradiction") })
         #expect(try await !signed.report().isVerified, "it is not forgotten")
-    }
-}
-
-@Suite struct FileCheckpointsTests {
-    private static func checkpoint(_ size: UInt64, root: UInt8 = 1, origin: String = "log.example") throws -> Checkpoint
-    {
-        try Checkpoint(
-            note: Checkpoint.note(
-                text: Checkpoint.text(origin: origin, size: size, rootHash: Array(repeating: root, count: 32)),
-                name: "log.example", keyHint: [1, 2, 3, 4], signature: [9]))
-    }
-
-    @Test func `what was proven is remembered from one run to the next`() async throws {
-        let folder = try TemporaryDirectory()
-        let first = FileCheckpoints(folder: folder.path + "/logs")
-        #expect(try await first.proven(origin: "log.example") == nil)
-        #expect(try await first.record(Self.checkpoint(5)) == nil)
-        #expect(try await first.pending(origin: "log.example", limit: 9).map(\.size) == [5])
-        try await first.prove([Self.checkpoint(5)])
-
-        let next = FileCheckpoints(folder: folder.path + "/logs")
-        #expect(try await next.proven(origin: "log.example")?.size == 5)
-        #expect(try await next.pending(origin: "log.example", limit: 9).isEmpty)
-        #expect(try await next.proven(origin: "other.example") == nil)
-        // a smaller one proves nothing new
-        try await next.prove([Self.checkpoint(3)])
-        #expect(try await next.proven(origin: "log.example")?.size == 5)
-    }
-
-    @Test func `two roots of one size cannot both be true`() async throws {
-        let folder = try TemporaryDirectory()
-        let store = FileCheckpoints(folder: folder.path)
-        #expect(try await store.record(Self.checkpoint(5)) == nil)
-        #expect(try await store.record(Self.checkpoint(5)) == nil)
-        #expect(try await store.record(Self.checkpoint(5, root: 2)) == Self.checkpoint(5))
-        try await store.prove([Self.checkpoint(5)])
-        #expect(try await store.record(Self.checkpoint(5, root: 2)) == Self.checkpoint(5))
-    }
-
-    @Test func `what cannot be read is neither forgotten nor believed`() async throws {
-        let folder = try TemporaryDirectory()
-        let store = FileCheckpoints(folder: folder.path)
-        #expect(try await store.record(Self.checkpoint(5)) == nil)
-        let file = try #require(try FileManager.default.contentsOfDirectory(atPath: folder.path).first)
-        try folder.write("{", to: file)
-        await #expect(throws: LogStateError.self) { try await store.proven(origin: "log.example") }
-        await #expect(throws: LogStateError.self) { try await store.record(Self.checkpoint(6)) }
-    }
-
-    @Test func `its folder is the user's state folder`() {
-        #expect(FileCheckpoints.defaultFolder(["XDG_STATE_HOME": "/s", "HOME": "/h"]) == "/s/countersign/logs")
-        #expect(FileCheckpoints.defaultFolder(["HOME": "/h"]) == "/h/.local/state/countersign/logs")
-        #expect(
-            FileCheckpoints.defaultFolder(["XDG_STATE_HOME": "", "HOME": "/h"]) == "/h/.local/state/countersign/logs")
     }
 }
