@@ -41,6 +41,9 @@ import Testing
         ("\"payload\":\"", "\"payload\":\"="), ("\"payloadType\"", "\"payload\""),
         ("\"kindVersion\":{\"kind\":\"dsse\",", "\"kindVersion\":{"),
         ("\"canonicalizedBody\"", "\"canonicalisedBody\""),
+        ("\"certificate\":{", "\"certificate\":{\"x\":1,"), ("\"logId\":{", "\"logId\":{\"x\":1,"),
+        ("\"kindVersion\":{", "\"kindVersion\":{\"x\":1,"), ("\"checkpoint\":{", "\"checkpoint\":{\"x\":1,"),
+        ("\"inclusionPromise\":{", "\"inclusionPromise\":{\"x\":1,"),
     ])
     func `a malformed bundle is refused with the place`(good: String, bad: String) throws {
         let text = try Fixture.text("rekor1/bundle.sigstore.json")

@@ -27,9 +27,20 @@ import Testing
         #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"AB"}}],"predicateType":"p"}"#,
         #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":1}}],"predicateType":"p"}"#,
         #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"}}]}"#,
+        #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"}}],"Subject":[],"predicateType":"p"}"#,
+        #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"},"x":1}],"predicateType":"p"}"#,
+        #"{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"00"}}],"predicateType":"p","predicate":[]}"#,
     ])
     func `a malformed statement is refused`(json: String) {
         #expect(throws: SigstoreError.self) { try Statement(json: Array(json.utf8)) }
+    }
+
+    @Test func `all that in-toto says of a subject is read, and a predicate of text`() throws {
+        let json = #"""
+            {"_type":"https://in-toto.io/Statement/v0.1","subject":[{"name":"n","uri":"u","digest":{"sha256":"00"},
+            "content":"","downloadLocation":"d","mediaType":"m","annotations":{"a":1}}],"predicateType":"p","predicate":"SPDX"}
+            """#
+        #expect(try Statement(json: Array(json.utf8)).predicate == .string("SPDX"))
     }
 
     @Test func `more than 1,024 subjects are refused`() throws {

@@ -33,6 +33,7 @@ extension UnverifiedBundle {
         let key = try field.optional("publicKey")
         switch (certificate, chain, key) {
         case (.some(let certificate), nil, nil):
+            try certificate.onlyMembers("rawBytes")
             return .certificate(try certificate.required("rawBytes").bytes())
         case (nil, .some(let chain), nil):
             guard version < .v03 else {
@@ -40,6 +41,7 @@ extension UnverifiedBundle {
             }
             return .certificate(try leaf(of: chain))
         case (nil, nil, .some(let key)):
+            try key.onlyMembers("hint")
             return .publicKey(hint: try key.optional("hint")?.string() ?? "")
         default:
             throw field.malformed("exactly one of certificate, x509CertificateChain and publicKey is needed")
@@ -48,9 +50,11 @@ extension UnverifiedBundle {
 
     /// The first of a chain, which must not bring its own root (client specification, "Verification").
     private static func leaf(of chain: JSONField) throws(SigstoreError) -> [UInt8] {
+        try chain.onlyMembers("certificates")
         let certificates = try chain.required("certificates").elements(atMost: 10)
         var leaf: [UInt8]?
         for field in certificates {
+            try field.onlyMembers("rawBytes")
             let der = try field.required("rawBytes").bytes()
             if leaf == nil {
                 leaf = der
@@ -106,6 +110,7 @@ extension UnverifiedBundle {
         try field.onlyMembers("rfc3161Timestamps")
         var timestamps: [[UInt8]] = []
         for timestamp in try field.optional("rfc3161Timestamps")?.elements(atMost: maxEntries) ?? [] {
+            try timestamp.onlyMembers("signedTimestamp")
             timestamps.append(try timestamp.required("signedTimestamp").bytes())
         }
         return timestamps

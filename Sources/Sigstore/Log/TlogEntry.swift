@@ -101,12 +101,17 @@ extension TlogEntry {
             "logIndex", "logId", "kindVersion", "integratedTime", "inclusionPromise", "inclusionProof",
             "canonicalizedBody")
         logIndex = try field.optional("logIndex")?.count() ?? 0
-        logID = try field.required("logId").required("keyId").bytes()
+        let log = try field.required("logId")
+        try log.onlyMembers("keyId")
+        logID = try log.required("keyId").bytes()
         let kindVersion = try field.required("kindVersion")
+        try kindVersion.onlyMembers("kind", "version")
         kind = try kindVersion.required("kind").string()
         version = try kindVersion.required("version").string()
         integratedTime = try field.optional("integratedTime")?.count() ?? 0
-        inclusionPromise = try field.optional("inclusionPromise")?.required("signedEntryTimestamp").bytes()
+        let promise = try field.optional("inclusionPromise")
+        try promise?.onlyMembers("signedEntryTimestamp")
+        inclusionPromise = try promise?.required("signedEntryTimestamp").bytes()
         inclusionProof = try field.optional("inclusionProof").map { (proof) throws(SigstoreError) in
             try InclusionProof(proof)
         }
@@ -137,6 +142,8 @@ extension TlogEntry.InclusionProof {
             guard bytes.count == 32 else { throw hash.malformed("\(bytes.count) bytes, a hash has 32") }
             hashes.append(bytes)
         }
-        checkpoint = try field.optional("checkpoint")?.optional("envelope")?.string() ?? ""
+        let checkpoint = try field.optional("checkpoint")
+        try checkpoint?.onlyMembers("envelope")
+        self.checkpoint = try checkpoint?.optional("envelope")?.string() ?? ""
     }
 }

@@ -120,11 +120,13 @@ public struct Statement: Sendable, Equatable {
         ]).encoded()
     }
 
-    /// Reads a statement v1 or v0.1 (which cosign still writes for attestations).
+    /// Reads a statement v1 or v0.1 (which cosign still writes for attestations). Members that in-toto does not have are
+    /// refused, as cosign refuses them in bundles.
     ///
     /// - Throws: ``SigstoreError/malformed(_:_:)``, also for more than ``maxSubjects`` subjects.
     public init(json: [UInt8], limits: JSONLimits = .init()) throws(SigstoreError) {
         let document = try JSONField(document: "statement", parsing: json, limits: limits)
+        try document.onlyMembers("_type", "subject", "predicateType", "predicate")
         let type = try document.required("_type").string()
         guard type == Self.typeV1 || type == "https://in-toto.io/Statement/v0.1" else {
             throw document.malformed("_type is \"\(printable(type, limit: 100))\"")
@@ -136,6 +138,11 @@ public struct Statement: Sendable, Equatable {
         guard !subjects.isEmpty else { throw document.malformed("no subject") }
         predicateType = try document.required("predicateType").string()
         predicate = try document.optional("predicate")?.value ?? .null
+        switch predicate {
+        // cosign has documents that are no JSON as text
+        case .object, .string, .null: break
+        default: throw document.malformed("the predicate is no object")
+        }
     }
 }
 
@@ -156,6 +163,7 @@ extension Statement.Subject {
     }
 
     fileprivate init(_ field: JSONField) throws(SigstoreError) {
+        try field.onlyMembers("name", "uri", "digest", "content", "downloadLocation", "mediaType", "annotations")
         name = try field.optional("name")?.string()
         digest = try Self.texts(field.required("digest"), textOnly: true)
         for (algorithm, hex) in digest where algorithm.hasPrefix("sha") {
