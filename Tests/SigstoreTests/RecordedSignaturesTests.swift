@@ -71,7 +71,7 @@ struct RecordedSignaturesTests {
             let refusal = #expect(throws: VerificationError.self) {
                 try scenario.verify(found, by: scenario.expectedSigner(), with: verifier)
             }
-            #expect(refusal?.check == .time)
+            #expect(refusal?.check == .tlogEntry)
             var demands = Verifier.Demands.standard
             demands.acceptsUnloggedKeySignatures = true
             let verified = try scenario.verify(

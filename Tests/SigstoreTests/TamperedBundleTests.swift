@@ -96,6 +96,32 @@ import Testing
         #expect(try refusal(change("rekor1", entry: { $0.inclusionPromise = nil })) == .time)
     }
 
+    @Test func `without a promise nothing proves the time that an entry claims, nor Rekor v1's index`() throws {
+        let bundle = try change(entry: {
+            $0.inclusionPromise = nil
+            $0.logIndex = 424242
+        })
+        let verified = try verifier.verify(bundle, artifact: Fixture.artifact(), identity: Fixture.identity())
+        let entry = try #require(verified.tlogEntry)
+        #expect(entry.provenIndex == nil && entry.provenTime == nil)
+        #expect(!verified.checks.contains { $0.contains("424242") })
+        let promised = try Fixture.bundle().tlogEntries[0]
+        #expect(promised.provenIndex == promised.logIndex && promised.provenTime != nil)
+        // a tiled log's entries have the index of their proof, and no time
+        let tiled = try Fixture.bundle("rekor2-tsa").tlogEntries[0]
+        #expect(tiled.provenIndex == tiled.logIndex && tiled.provenTime == nil)
+        #expect(try refusal(change("rekor2-tsa", entry: { $0.integratedTime = 1_600_000_000 })) == .certificateValidity)
+        #expect(try refusal(change("rekor2-tsa", entry: { $0.inclusionPromise = [1] })) == .signedEntryTimestamp)
+    }
+
+    @Test func `an entry that claims no time is dated by the timestamp`() throws {
+        let undated = try change(entry: {
+            $0.inclusionPromise = nil
+            $0.integratedTime = 0
+        })
+        #expect(try refusal(undated) == nil)
+    }
+
     @Test func `a time outside the certificate's validity`() throws {
         // without its promise the entry's time is only claimed, and still may not lie outside
         let late = try change(entry: {
@@ -160,6 +186,13 @@ import Testing
             version: .v03, material: bundle.material, content: bundle.content, tlogEntries: [],
             timestamps: bundle.timestamps)
         #expect(try refusal(none) == .tlogEntry)
+        let undated = UnverifiedBundle(
+            version: .v03, material: bundle.material, content: bundle.content, tlogEntries: [], timestamps: [])
+        #expect(try refusal(undated) == .tlogEntry)
+        let twice = UnverifiedBundle(
+            version: .v03, material: bundle.material, content: bundle.content,
+            tlogEntries: bundle.tlogEntries + bundle.tlogEntries, timestamps: bundle.timestamps)
+        #expect(try refusal(twice) == .tlogEntry)
         let two = UnverifiedBundle(
             version: .v03, material: bundle.material, content: bundle.content,
             tlogEntries: bundle.tlogEntries + (try Fixture.bundle("rekor1").tlogEntries), timestamps: bundle.timestamps)

@@ -65,6 +65,30 @@ import Testing
         #expect(demanded?.code == "verify.timestamp")
     }
 
+    @Test func `a bundle's digest that is not the artifact's, or of a kind that nobody compares, is refused`() throws {
+        let key = try PrivateKey.generate(.ecdsaP256)
+        let digest = Hash.sha256(Array("artifact".utf8))
+        let artifact = try ArtifactDigest(algorithm: "sha256", hex: Hex.encode(digest))
+        var demands = Verifier.Demands.standard
+        demands.acceptsUnloggedKeySignatures = true
+        func refusal(_ algorithm: String, _ hint: [UInt8]) throws -> VerificationError.Check? {
+            let bundle = UnverifiedBundle(
+                .messageSignature(
+                    digestAlgorithm: algorithm, digest: hint,
+                    signature: try key.sign(prehashed: digest, .ecdsa(.sha256))),
+                .publicKey(hint: key.publicKey.hint), [], timestamps: [])
+            do throws(VerificationError) {
+                _ = try verifier.verify(
+                    bundle, artifact: artifact, by: .publicKey(key.publicKey), demanding: demands)
+                return nil
+            } catch { return error.check }
+        }
+        #expect(try refusal("SHA2_256", digest) == nil)
+        for (algorithm, hint) in [("SHA2_256", [0]), ("FOO", digest), ("SHA3_256", digest)] {
+            #expect(try refusal(algorithm, hint) == .subject)
+        }
+    }
+
     struct Unexpected: Error {}
 
     /// Every recorded keyless bundle with its own trusted root, as cosign judged them.

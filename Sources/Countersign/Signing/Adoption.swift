@@ -151,9 +151,10 @@ struct Adoption: Sendable {
             && verified?.annotations[Statement.generationAnnotation] == "\(order.target.generation)"
     }
 
-    /// A signature does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry.
+    /// A signature does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry. The index is
+    /// recorded with it: nil if anybody can have written that.
     private static func named(_ entry: TlogEntry?) -> TlogEntry? {
-        guard var named = entry else { return nil }
+        guard var named = entry, named.provesIndex else { return nil }
         named.uuid = named.uuid ?? Hex.encode(Merkle.leafHash(named.canonicalizedBody))
         return named
     }

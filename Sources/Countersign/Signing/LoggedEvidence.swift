@@ -142,7 +142,6 @@ extension Evidence.Logged {
     init(_ entry: TlogEntry, bundle: [UInt8]?) {
         self.init(
             entry: entry.encoded(), logID: Hex.encode(entry.logID), logIndex: entry.logIndex, logUUID: entry.uuid,
-            integratedAt: entry.integratedTime > 0 ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil,
-            bundle: bundle)
+            integratedAt: entry.provenTime, bundle: bundle)
     }
 }

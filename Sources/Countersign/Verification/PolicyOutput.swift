@@ -56,11 +56,11 @@ package enum PolicyOutput {
             object["key"] = .object(["sha256": .string(Hex.encode(Hash.sha256(key.spki)))])
         }
         if let entry = verified.tlogEntry {
-            var log: JSONObject = [
-                "index": .integer(entry.logIndex), "id": .string(Hex.encode(entry.logID)),
-                "online": .bool(!signature.confirmations.isEmpty),
-            ]
-            if entry.integratedTime > 0 { log["integrated_time"] = .integer(entry.integratedTime) }
+            var log: JSONObject = [:]
+            if let index = entry.provenIndex { log["index"] = .integer(index) }
+            log["id"] = .string(Hex.encode(entry.logID))
+            log["online"] = .bool(!signature.confirmations.isEmpty)
+            if entry.provenTime != nil { log["integrated_time"] = .integer(entry.integratedTime) }
             object["log"] = .object(log)
         }
         if let time = verified.time { object["signed_at"] = .string(time.formatted(.iso8601)) }

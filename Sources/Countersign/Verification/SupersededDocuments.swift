@@ -62,12 +62,15 @@ extension VerifiedSignature {
         } ?? false
     }
 
-    /// By the times of those who saw them; within a second, by their order in one log. What nobody dated is neither.
+    /// By the times of those who saw them; within a second, by their order in one log, where that is proven. What nobody dated
+    /// is neither.
     fileprivate func isEarlier(than other: VerifiedSignature) -> Bool {
         guard let time, let later = other.time else { return false }
         if time != later { return time < later }
-        guard let entry = tlogEntry, let next = other.tlogEntry, entry.logID == next.logID else { return false }
-        return entry.logIndex < next.logIndex
+        guard let entry = tlogEntry, let next = other.tlogEntry, entry.logID == next.logID,
+            let index = entry.provenIndex, let nextIndex = next.provenIndex
+        else { return false }
+        return index < nextIndex
     }
 }
 

@@ -160,8 +160,10 @@ package struct Signed: Encodable {
     package let warnings: [String]
 
     package struct Log: Encodable {
-        package let index: Int64
+        /// Absent where neither promise nor proof says it.
+        package let index: Int64?
         package let logId: String
+        /// Absent where the log's promise does not say it.
         package let integratedAt: Date?
     }
 
@@ -189,10 +191,7 @@ package struct Signed: Encodable {
             Time(time: $0.time, observer: $0.observer, kind: $0.isTimestamp ? "timestamp" : "log")
         }
         tlog = verified.tlogEntry.map { entry in
-            Log(
-                index: entry.logIndex, logId: Hex.encode(entry.logID),
-                integratedAt: entry.integratedTime > 0
-                    ? Date(timeIntervalSince1970: Double(entry.integratedTime)) : nil)
+            Log(index: entry.provenIndex, logId: Hex.encode(entry.logID), integratedAt: entry.provenTime)
         }
         checks = verified.steps
         warnings = verified.warnings
@@ -204,7 +203,7 @@ package struct Signed: Encodable {
         if let issuer { lines.append("  issuer    \(issuer)") }
         if let key { lines.append("  signed by the key given (sha256 \(key))") }
         if let signedAt { lines.append("  signed at \(signedAt.formatted(.iso8601))") }
-        if let tlog { lines.append("  log index \(tlog.index)") }
+        if let index = tlog?.index { lines.append("  log index \(index)") }
         for name in annotations.keys.sorted() { lines.append("  says      \(name)=\(annotations[name] ?? "")") }
         lines += checks.map { "    · \($0.clause) \($0)" }
         lines += warnings.map { "  warning   \($0)" }

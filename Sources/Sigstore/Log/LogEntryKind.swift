@@ -1,3 +1,5 @@
+public import FoundationEssentials
+
 /// A kind of log entry in one of its versions, and how its body is read. Whether such an entry is dated, and of a log of tiles, is
 /// said by the ``RekorAPI`` that lists it.
 struct LogEntryKind: Sendable {
@@ -18,4 +20,12 @@ extension TlogEntry {
     /// Whether what proves the entry proves its index, too: the log's promise, or the place in the only tree of a log of
     /// tiles. The inclusion proof of a Rekor v1 counts within one of its trees.
     public var provesIndex: Bool { inclusionPromise != nil || api?.isTiled == true }
+
+    /// The index of an entry that was verified; nil where nothing proves it and anybody can have written it.
+    public var provenIndex: Int64? { provesIndex ? logIndex : nil }
+
+    /// When the log took an entry that was verified; nil where its promise does not say so and anybody can have written it.
+    public var provenTime: Date? {
+        inclusionPromise != nil && integratedTime > 0 ? Date(unixSeconds: integratedTime) : nil
+    }
 }

@@ -7,6 +7,9 @@ public struct ArtifactDigest: Sendable, Hashable, CustomStringConvertible {
     /// The digest in lower-case hex.
     public let hex: String
 
+    /// Our names of the algorithms by those of sigstore_common.proto.
+    static let algorithms = ["SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"]
+
     /// Reads `algorithm:hex`.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` for an unknown algorithm, a wrong length or upper-case hex.
     public init(_ text: String) throws(SigstoreError) {

@@ -104,11 +104,11 @@ enum TlogBody {
         let data = try spec.required("data")
         let signature = try spec.required("signature")
         let verifier = try signature.required("verifier")
-        let names = ["SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"]
         let certificate = try verifier.optional("x509Certificate")
         let raw = if let certificate { certificate } else { try verifier.required("publicKey") }
         return .hashedRekord(
-            isOfEnvelopes: true, algorithm: names[try data.required("algorithm").string()] ?? "unknown",
+            isOfEnvelopes: true,
+            algorithm: ArtifactDigest.algorithms[try data.required("algorithm").string()] ?? "unknown",
             digest: try data.required("digest").bytes(), signature: try signature.required("content").bytes(),
             verifier: .der(try raw.required("rawBytes").bytes()))
     }

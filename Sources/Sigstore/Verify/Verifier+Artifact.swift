@@ -50,8 +50,13 @@ extension Verifier {
         switch bundle.content {
         case .messageSignature(let algorithm, let digest, _):
             // the bundle's digest is a hint; one that contradicts the artifact is a fault all the same
-            if algorithm == "SHA2_256", artifact.algorithm == "sha256", let digest, digest != artifact.bytes {
-                throw .init(.subject, "the bundle is of sha256:\(Hex.encode(digest)), the artifact is \(artifact)")
+            if let algorithm, let digest {
+                guard let name = ArtifactDigest.algorithms[algorithm] else {
+                    throw .init(.subject, "the bundle is of a \(printable(algorithm, limit: 20)) digest")
+                }
+                guard name != artifact.algorithm || digest == artifact.bytes else {
+                    throw .init(.subject, "the bundle is of \(name):\(Hex.encode(digest)), the artifact is \(artifact)")
+                }
             }
             if let predicateType { throw .init(.predicateType, "no statement, \(predicateType) was expected") }
             return .artifact

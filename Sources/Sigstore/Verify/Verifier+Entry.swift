@@ -25,8 +25,8 @@ extension Verifier {
     }
 
     /// The log that the entry names. An entry without a time of its own may be as old as the log.
-    private func log(of entry: TlogEntry) throws(VerificationError) -> (TrustedLog, PublicKey) {
+    func log(of entry: TlogEntry) throws(VerificationError) -> (TrustedLog, PublicKey) {
         if entry.integratedTime > 0 { return try trustedLog(of: entry, at: [Date(unixSeconds: entry.integratedTime)]) }
-        return try trustedLog(of: entry, at: root.tlogs(withID: entry.logID).map(\.validity.start))
+        return try trustedLog(of: entry, at: root.tlogs(withID: entry.logID).prefix(1).map(\.validity.start))
     }
 }

@@ -11,8 +11,15 @@ extension Verifier {
             steps.append(.init(.tlogEntry, "no entry, and none was asked for"))
             return
         }
-        guard !presented.entries.isEmpty else {
-            throw .init(.tlogEntry, "Rekor entry not found: the signature brings none")
+        guard !presented.entries.isEmpty else { throw .noEntry }
+        // one entry twice is no second word, whoever counts them
+        for (position, entry) in presented.entries.enumerated()
+        where presented.entries[..<position].contains(where: {
+            $0.logID == entry.logID && $0.logIndex == entry.logIndex
+        }) {
+            throw .init(
+                .tlogEntry, "entry \(entry.logIndex) of one log twice",
+                fix: "treat the signature as altered; sign the artifact again")
         }
         // entries in one log count once (client specification 4.6, "Threshold verification")
         let logs = Set(presented.entries.map(\.logID)).count
@@ -25,11 +32,11 @@ extension Verifier {
         _ entry: TlogEntry, of presented: PresentedSignature, _ material: VerificationMaterial,
         _ times: [VerifiedSignature.ObservedTime], _ steps: inout [VerificationStep]
     ) throws(VerificationError) {
-        let isDated = entry.api?.datesEntries ?? true
-        let claimed = isDated ? [Date(unixSeconds: entry.integratedTime)] : []
+        let claimed = entry.integratedTime > 0 ? Date(unixSeconds: entry.integratedTime) : nil
         // the log signed the time that it promised; without a promise it is anybody's word, and what was proven decides
-        let isProven = entry.inclusionPromise == nil && !times.isEmpty
-        let (log, key) = try trustedLog(of: entry, at: !isDated || isProven ? times.map(\.time) : claimed)
+        let isClaimEnough = entry.api?.datesEntries != false && times.isEmpty
+        let decisive = entry.provenTime ?? (isClaimEnough ? claimed : nil)
+        let (log, key) = try trustedLog(of: entry, at: decisive.map { [$0] } ?? times.map(\.time))
 
         do throws(SigstoreError) {
             try TlogBody(entry).check(against: presented, material)
@@ -39,11 +46,11 @@ extension Verifier {
         steps.append(
             .init(
                 .tlogBody, "\(entry.kind) \(entry.version) of this signature and signer",
-                against: "index \(entry.logIndex) of \(log.baseURL)"))
+                against: entry.provenIndex.map { "index \($0) of \(log.baseURL)" } ?? log.baseURL))
 
         // a promise was held against the log's key with the times (4.2.2)
         try verifyInclusion(of: entry, in: log, key, isPromised: entry.inclusionPromise != nil, &steps)
-        if case .certificate(let certificate) = material, let time = claimed.first {
+        if case .certificate(let certificate) = material, let time = claimed {
             guard certificate.notBefore <= time, time <= certificate.notAfter else {
                 throw .noValidCertificate(certificate, "the signature was logged at \(time.rfc3339)")
             }
@@ -112,4 +119,9 @@ extension Verifier {
             throw .init(.inclusionProof, "\(error)")
         }
     }
+}
+
+extension VerificationError {
+    /// A signature that is in no log.
+    static var noEntry: Self { .init(.tlogEntry, "Rekor entry not found: the signature brings none") }
 }

@@ -18,6 +18,7 @@ extension Verifier {
         }
         if times.isEmpty {
             guard case .publicKey = material, demands.acceptsUnloggedKeySignatures else {
+                guard !presented.entries.isEmpty else { throw .noEntry }
                 throw .init(.time, "neither a timestamp nor a signed integrated time")
             }
             steps.append(.init(.time, "none is known, and none is needed for a key"))
@@ -68,8 +69,7 @@ extension Verifier {
     /// has none. A promise is held against the log's key whatever it says: the entry may rest on nothing else.
     func integratedTime(of entry: TlogEntry) throws(VerificationError) -> VerifiedSignature.ObservedTime? {
         guard let promise = entry.inclusionPromise else { return nil }
-        let time = Date(unixSeconds: entry.integratedTime)
-        let (log, key) = try trustedLog(of: entry, at: [time])
+        let (log, key) = try self.log(of: entry)
         let signed = Self.signedEntryTimestampPayload(entry)
         do throws(CryptoError) {
             try key.verify(promise, of: signed)
@@ -77,7 +77,7 @@ extension Verifier {
             throw .init(.signedEntryTimestamp, "not a signature of \(log.baseURL): \(error)")
         }
         // no log took anything in 1970: such a time dates nothing
-        return entry.integratedTime > 0 ? .init(time: time, observer: log.baseURL, isTimestamp: false) : nil
+        return entry.provenTime.map { .init(time: $0, observer: log.baseURL, isTimestamp: false) }
     }
 
     /// The RFC 8785 form of `{body, integratedTime, logID, logIndex}`, which is what Rekor v1 signs.

@@ -93,6 +93,26 @@ import Testing
         #expect(signature["verified"] == .bool(true))
     }
 
+    @Test func `an index and a time that nothing proves are not told`() throws {
+        let folder = packageRoot + "/Tests/SigstoreTests/Fixtures/recorded"
+        func bytes(_ name: String) throws -> [UInt8] {
+            [UInt8](try Data(contentsOf: URL(filePath: "\(folder)/\(name)")))
+        }
+        let bundle = try UnverifiedBundle(json: bytes("rekor1-tsa/bundle.sigstore.json"))
+        var entry = try #require(bundle.tlogEntries.first)
+        (entry.inclusionPromise, entry.logIndex) = (nil, 424242)
+        let verified = try Verifier(root: TrustedRoot(json: bytes("trusted_root.json"))).verify(
+            UnverifiedBundle(bundle.content, bundle.material, [entry], timestamps: bundle.timestamps),
+            artifact: ArtifactDigest("sha256:a52ae3765536be9947c95c9cf924abcff263cbd71a68feb0fbd938b8a8ad22b9"),
+            identity: CertificateIdentity(
+                subjectAlternativeName: .exact("https://kubernetes.io/namespaces/ci/serviceaccounts/signer"),
+                issuer: .exact("http://127.0.0.1:47050/k8s")))
+        let signed = Signed(verified)
+        #expect(signed.tlog != nil && signed.signedAt != nil)
+        #expect(signed.tlog?.index == nil && signed.tlog?.integratedAt == nil)
+        #expect(!signed.lines.contains { $0.contains("424242") || $0.contains("log index") })
+    }
+
     @Test func `a policy sees an image that nobody signed as expected with an empty list`() async throws {
         let report = try await RecordedReference("keyless-new-rekor1").report {
             $0.signer = .certificate(
