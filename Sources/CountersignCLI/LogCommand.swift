@@ -110,7 +110,9 @@ struct LogSourceOptions: ParsableArguments {
         if let found = current.first(where: { log == nil || $0.name == log || $0.upstream.url == log }) { return found }
         let trusted = material.trustedRoot.tlogs.map(\.baseURL).filter { !$0.isEmpty }
         guard let url = trusted.first(where: { log == nil || $0 == log }) else {
-            let known = Set(current.map(\.upstream.url) + trusted).sorted()
+            let known = (current.map(\.upstream.url) + trusted).reduce(into: [String]()) { known, url in
+                if !known.contains(url) { known.append(url) }
+            }
             throw CommandFailure(
                 code: "log.none_named", observed: "\(material.origin) names no log \(log.map { "\"\($0)\"" } ?? "")",
                 fix: known.isEmpty ? "name one: --rekor-url URL" : "its logs: \(known.joined(separator: ", "))",

@@ -4,13 +4,13 @@ extension OCIError {
     /// What an operator can do about it, at a daemon or at a command line.
     public var fix: String {
         switch self {
-        case .notFound: "nothing, if it was deleted; push it again if it should be signed"
+        case .notFound: "see that the name is right; nothing, if it was deleted; push it again if it should be signed"
         case .throttled: "try again later; the daemon does: lower its worker's concurrency if it persists"
         case .transport(_, .plainHTTPRefused), .transport(_, .addressDenied), .transport(_, .untrusted),
             .transport(_, .redirectRefused), .transport(_, .invalidRequest):
             "see url, ca_file, private_network and plain_http of the registry in the configuration; of a command "
                 + "--ca-file, --private-network and --plain-http"
-        case .transport(_, .unreachable):
+        case .transport(_, .unreachable(let url, _)) where url.hasPrefix("https:"):
             "see that the registry is up and reachable from here; one without TLS needs plain_http, of a command "
                 + "--plain-http"
         case .unavailable, .transport: "see that the registry is up and reachable from here"

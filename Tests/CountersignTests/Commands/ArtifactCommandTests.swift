@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 /// What asks a registry and nobody else, through the program.
@@ -36,12 +37,17 @@ struct ArtifactCommandTests {
     }
 
     @Test func `attach puts a document beside an image, in either form, and warns`() async throws {
-        var transcript = try await CommandStage().transcript()
+        let documents = packageRoot + "/Tests/SigstoreTests/Fixtures/documents/"
+        var transcript = try await CommandStage().transcript([
+            "sbom": documents + "spdx-2.3.json", "vex": documents + "openvex-0.2.0.json",
+        ])
         let attach = ["attach", "sbom", "--sbom", "{sbom}"]
         try await transcript.type(attach + ["{image}"] + Self.dial, exit: 0, [.text, .json])
         let referrer = attach + ["--registry-referrers-mode", "oci-1-1", "{image}"] + Self.dial
         try await transcript.type(referrer, exit: 0, [.text, .json])
         try await transcript.type(["tree", "{image}"] + Self.dial, exit: 0)
+        // nobody said what it is
+        try await transcript.type(["attach", "sbom", "--sbom", "{vex}", "{image}"] + Self.dial, exit: 0)
         try await transcript.type(["attach", "sbom", "--sbom", "{root}.none", "{image}"] + Self.dial, exit: 2)
         try await transcript.type(attach + ["--type", "other", "{image}"] + Self.dial, exit: 2)
         try await transcript.type(attach + ["{repository}:nothing"] + Self.dial, exit: 1)

@@ -36,9 +36,12 @@ struct CommandFixTests {
     }
 
     @Test func `a registry and a database that are away are told with what to look at`() async throws {
-        let registry = try await failing(
-            ["tree", "127.0.0.1:1/team/app:v1", "--private-network", "--plain-http"], exit: 3)
+        let tree = ["tree", "127.0.0.1:1/team/app:v1", "--private-network"]
+        let registry = try await failing(tree, exit: 3)
         #expect(registry.contains("fix: see that the registry is up"), "\(registry)")
+        #expect(registry.contains("one without TLS needs plain_http, of a command --plain-http"), "\(registry)")
+        let plain = try await failing(tree + ["--plain-http"], exit: 3)
+        #expect(plain.contains("fix: see that the registry is up") && !plain.contains("without TLS"), "\(plain)")
         let folder = try TemporaryDirectory()
         try folder.write("postgresql://postgres@127.0.0.1:1/none?sslmode=disable", to: "url")
         try folder.write("secret", to: "secret")
