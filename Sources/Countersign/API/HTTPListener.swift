@@ -1,6 +1,6 @@
 import Glibc
 import NIOCore
-import ServiceLifecycle
+package import ServiceLifecycle
 
 /// Why the daemon cannot listen.
 package struct ListenerError: Error, Sendable, Equatable {
@@ -23,13 +23,13 @@ package struct ListenerError: Error, Sendable, Equatable {
 }
 
 /// One listener, which says what cannot be listened on as the configuration calls it.
-struct HTTPListener: Service {
+package struct HTTPListener: Service {
     let application: any Service
     let doors: [Door]
     let address: ListenAddress
 
     /// - Throws: ``ListenerError``
-    func run() async throws {
+    package func run() async throws {
         do {
             try await application.run()
         } catch let error as IOError {

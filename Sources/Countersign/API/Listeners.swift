@@ -1,7 +1,6 @@
 package import Hummingbird
 package import Logging
 import NIOCore
-package import ServiceLifecycle
 
 /// One of the three doors of the daemon.
 package enum Door: String, Sendable, CaseIterable { case webhooks, api, operations }
@@ -49,7 +48,7 @@ package struct Listeners: Sendable {
     ///   configuration says 0).
     /// - Returns: services that listen until they are shut down gracefully: then no new connections, and requests under way end.
     ///   They throw ``ListenerError``.
-    package func services(onBound: @escaping @Sendable (Door, Int) async -> Void) -> [any Service] {
+    package func services(onBound: @escaping @Sendable (Door, Int) async -> Void) -> [HTTPListener] {
         let byAddress = Dictionary(grouping: Door.allCases, by: address)
         return byAddress.sorted { $0.key.description < $1.key.description }.map { address, doors in
             application(address, doors, onBound)
@@ -83,7 +82,7 @@ package struct Listeners: Sendable {
 
     private func application(
         _ address: ListenAddress, _ doors: [Door], _ onBound: @escaping @Sendable (Door, Int) async -> Void
-    ) -> any Service {
+    ) -> HTTPListener {
         let application = Application(
             router: router(for: doors),
             server: .http1(

@@ -59,7 +59,7 @@ package struct CountersignService: Sendable {
         let services = try services(trust: trust, metrics: metrics, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
         var shape = ServiceGroupConfiguration(
-            services: [schema as any Service] + services, gracefulShutdownSignals: signals, logger: logger)
+            services: [Configured(service: schema)] + services, gracefulShutdownSignals: signals, logger: logger)
         // the worker's grace, and a moment for the listeners' last answers
         shape.maximumGracefulShutdownDuration = configuration.worker.shutdownGrace + .seconds(3)
         let group = ServiceGroup(configuration: shape)
@@ -72,10 +72,12 @@ package struct CountersignService: Sendable {
         try await group.run()
     }
 
+    private typealias Configured = ServiceGroupConfiguration.ServiceConfiguration
+
     private func services(
         trust: TrustKeeper, metrics: ServiceMetrics, http: HTTPClient, pools: Pools,
         onBound: @escaping @Sendable (Door, Int) async -> Void
-    ) throws -> [any Service] {
+    ) throws -> [Configured] {
         let policy = SigningPolicy(configuration)
         let signal = JobSignal()
         let notifier = JobNotifier(signal: signal, pool: pools.notify, logger: logger)
@@ -162,11 +164,15 @@ package struct CountersignService: Sendable {
             ).services
             + [feeder, delivery]
         let doors = OpenDoors()
-        return behindDoors.map(doors.hold)
-            + listeners.services { door, port in
+        let opening = doors.inTurn(
+            listeners.services { door, port in
                 doors.opened(door)
                 await onBound(door, port)
-            } + [doors.hold(worker)]
+            })
+        // where one cannot listen, those that do are closed as at a stop, not broken off
+        return behindDoors.map { Configured(service: doors.hold($0)) }
+            + opening.map { Configured(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup) }
+            + [Configured(service: doors.hold(worker))]
     }
 }
 

@@ -1,40 +1,52 @@
 import ServiceLifecycle
 import Synchronization
 
-/// Which doors of the daemon listen. The other services are held until all do: a daemon that cannot open one ends before it has
+/// Which doors of the daemon listen. Other services are held until all do: a daemon that cannot open one ends before it has
 /// claimed or written anything.
 final class OpenDoors: Sendable {
     private struct State {
         var closed = Set(Door.allCases)
-        var held: [AsyncStream<Void>.Continuation] = []
+        var held: [(doors: Set<Door>, opening: AsyncStream<Void>.Continuation)] = []
     }
 
     private let state = Mutex(State())
 
     func opened(_ door: Door) {
-        let held = state.withLock { state in
+        let freed = state.withLock { state in
             state.closed.remove(door)
-            return state.closed.isEmpty ? state.held : []
+            return state.held.filter { $0.doors.isDisjoint(with: state.closed) }
         }
-        for service in held { service.finish() }
+        for service in freed { service.opening.finish() }
     }
 
-    /// - Returns: the service, which begins once every door listens. Made before the first of them runs.
-    func hold(_ service: any Service) -> any Service {
+    /// - Parameter doors: made ready before any of them is open.
+    /// - Returns: the service, which begins once these doors listen.
+    func hold(_ service: any Service, until doors: Set<Door> = Set(Door.allCases)) -> any Service {
         let (opening, continuation) = AsyncStream.makeStream(of: Void.self)
-        state.withLock { $0.held.append(continuation) }
+        state.withLock { $0.held.append((doors, continuation)) }
+        if doors.isEmpty { continuation.finish() }
         return HeldService(service: service, opening: opening)
+    }
+
+    /// One listener after the other: none is about to open when one before it cannot.
+    func inTurn(_ listeners: [HTTPListener]) -> [any Service] {
+        var before: Set<Door> = []
+        return listeners.map { listener in
+            defer { before.formUnion(listener.doors) }
+            return hold(listener, until: before)
+        }
     }
 }
 
 private struct HeldService: Service {
     let service: any Service
-    /// Ends when every door listens.
+    /// Ends when its doors listen.
     let opening: AsyncStream<Void>
 
     func run() async throws {
         await cancelWhenGracefulShutdown { for await _ in opening {} }
         try Task.checkCancellation()
+        guard !Task.isShuttingDownGracefully else { return }
         try await service.run()
     }
 }

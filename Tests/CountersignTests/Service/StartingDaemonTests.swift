@@ -10,7 +10,11 @@ import Testing
 
 /// The whole daemon, as `serve` puts it together, in its first moments.
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct StartingDaemonTests {
-    private static func configuration(_ patient: DoctorPatient) -> Configuration {
+    let patient: DoctorPatient
+
+    init() async throws { patient = try await DoctorPatient() }
+
+    private var configuration: Configuration {
         var configuration = patient.configuration
         let free = ListenAddress(host: "127.0.0.1", port: 0)
         (configuration.listeners.webhooks, configuration.listeners.api) = (free, free)
@@ -34,7 +38,7 @@ import Testing
     }
 
     @Test func `every counter that an alert reads is shown before its first event`() async throws {
-        let configuration = Self.configuration(try await DoctorPatient())
+        let configuration = configuration
         let (bound, continuation) = AsyncStream.makeStream(of: Int.self)
         let daemon = Task {
             defer { continuation.finish() }
@@ -64,8 +68,7 @@ import Testing
     private static let look = "countersign_log_look_timestamp_seconds"
 
     @Test func `a port that is taken is named, and nothing else has begun or failed`() async throws {
-        let patient = try await DoctorPatient()
-        var configuration = Self.configuration(patient)
+        var configuration = configuration
         let other = try LoopbackServer { _ in .drop }
         configuration.listeners.webhooks = ListenAddress(host: "127.0.0.1", port: other.port)
         let lines = KeptLines()
@@ -76,7 +79,7 @@ import Testing
     }
 
     @Test func `doors that share an address are named together, and a host that there is not`() async throws {
-        var configuration = Self.configuration(try await DoctorPatient())
+        var configuration = configuration
         let nowhere = ListenAddress(host: "nowhere.invalid", port: 8080)
         (configuration.listeners.webhooks, configuration.listeners.api) = (nowhere, nowhere)
         let error = await #expect(throws: ListenerError.self) { try await Self.run(configuration) }
