@@ -4,11 +4,19 @@ public struct JSONLimits: Sendable {
     public var maxBytes: Int
     /// Deepest nesting of arrays and objects.
     public var maxDepth: Int
+    /// The most values of a tree. A value takes up to thirty times the bytes that it is written in.
+    public var maxValues: Int
 
     /// Bounds for a document from outside; the defaults fit every manifest, event and Sigstore answer.
-    public init(maxBytes: Int = 8 << 20, maxDepth: Int = 32) {
+    public init(maxBytes: Int = 8 << 20, maxDepth: Int = 32, maxValues: Int = .max) {
         self.maxBytes = maxBytes
         self.maxDepth = maxDepth
+        self.maxValues = maxValues
+    }
+
+    /// The same for a document of at most so many values.
+    public func holding(atMost values: Int) -> JSONLimits {
+        JSONLimits(maxBytes: maxBytes, maxDepth: maxDepth, maxValues: min(values, maxValues))
     }
 }
 
@@ -26,7 +34,7 @@ extension JSONValue {
     /// Reads the document that those bytes of a greater one are, as ``init(parsing:limits:)`` does, without copying them.
     /// - Throws: the first ``JSONError``; its offset counts from the beginning of `bytes`.
     public init(parsing bytes: [UInt8], in range: Range<Int>, limits: JSONLimits = .init()) throws(JSONError) {
-        var parser = JSONParser(scanner: try JSONScanner(bytes, range, limits))
+        var parser = JSONParser(scanner: try JSONScanner(bytes, range, limits), limits.maxValues)
         self = try parser.document()
     }
 }
@@ -42,7 +50,14 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 private struct JSONParser {
-    var scanner: JSONScanner
+    private var scanner: JSONScanner
+    private let maxValues: Int
+    private var values = 0
+
+    init(scanner: JSONScanner, _ maxValues: Int) {
+        self.scanner = scanner
+        self.maxValues = maxValues
+    }
 
     mutating func document() throws(JSONError) -> JSONValue {
         let value = try value(depth: 0)
@@ -51,7 +66,10 @@ private struct JSONParser {
     }
 
     private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
-        switch try scanner.kind(depth: depth) {
+        let kind = try scanner.kind(depth: depth)
+        values += 1
+        guard values <= maxValues else { throw scanner.error("more than \(maxValues) values") }
+        switch kind {
         case .object: return .object(try object(depth: depth))
         case .array: return .array(try array(depth: depth))
         case .string: return .string(try scanner.string())

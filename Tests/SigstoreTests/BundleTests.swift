@@ -22,6 +22,14 @@ import Testing
         #expect(try UnverifiedBundle(json: Array(text.utf8)) == Fixture.bundle("rekor1"))
     }
 
+    @Test func `a bundle of many values is refused before it is a tree`() throws {
+        let zeros = String(repeating: "0,", count: UnverifiedBundle.maxValues) + "0"
+        let text = try Fixture.text("rekor1/bundle.sigstore.json")
+            .replacing("{\"mediaType\"", with: "{\"extra\":[\(zeros)],\"mediaType\"")
+        let error = try #require(throws: SigstoreError.self) { try UnverifiedBundle(json: Array(text.utf8)) }
+        #expect(error.observed.contains("more than \(UnverifiedBundle.maxValues) values"))
+    }
+
     /// Each row replaces one text in a good bundle.
     @Test(arguments: [
         ("bundle.v0.3+json", "bundle.v0.4+json"), ("bundle.v0.3+json", "bundle+json;version=99.9"),

@@ -52,6 +52,30 @@ import Testing
         }
     }
 
+    @Test func `a predicate of millions of values is no tree until somebody asks for it, and subjects are few values`()
+        throws
+    {
+        let zeros = String(repeating: "0,", count: Statement.maxValues) + "0"
+        let subject = #"{"digest":{"sha256":"00"}"#
+        let large =
+            #"{"_type":"\#(Statement.typeV1)","subject":[\#(subject)}],"predicateType":"p","predicate":{"a":[\#(zeros)]}}"#
+        let statement = try Statement(json: Array(large.utf8))
+        guard case .array(let values)? = statement.predicate["a"] else { return #expect(Bool(false), "no predicate") }
+        #expect(values.count == Statement.maxValues + 1)
+        let annotated =
+            #"{"_type":"\#(Statement.typeV1)","subject":[\#(subject),"annotations":{"a":[\#(zeros)]}}],"predicateType":"p"}"#
+        #expect(throws: SigstoreError.self) { try Statement(json: Array(annotated.utf8)) }
+    }
+
+    @Test(arguments: [
+        #""predicate_type":"p""#, #""predicateType":"p","predicate":null"#,
+    ])
+    func `members are read by the rules of ProtoJSON`(members: String) throws {
+        let text = #"{"_type":"\#(Statement.typeV1)","subject":[{"digest":{"sha256":"00"}}],\#(members)}"#
+        let statement = try Statement(json: Array(text.utf8))
+        #expect(statement.predicateType == "p" && statement.predicate == .null)
+    }
+
     @Test(arguments: [
         "", "sha256", "sha256:", "sha256:AB", "md5:00", "sha256:" + String(repeating: "0", count: 63),
         "sha256:" + String(repeating: "A", count: 64),

@@ -35,6 +35,16 @@ import Testing
         #expect(throws: JSONError.self) { try JSONValue(parsing: Array("[1,2]".utf8), limits: .init(maxBytes: 4)) }
     }
 
+    @Test func `a tree has no more values than is said`() throws {
+        let zeros = Array(#"{"a":[0,0,0]}"#.utf8)
+        #expect(try JSONValue(parsing: zeros, limits: .init().holding(atMost: 5)) != .null)
+        #expect(throws: JSONError.self) { try JSONValue(parsing: zeros, limits: .init().holding(atMost: 4)) }
+        // an outline is none, and makes trees within the same bound
+        let outline = try JSONOutline(scanning: zeros, limits: .init(maxValues: 3))
+        #expect(throws: JSONError.self) { try outline.value(of: outline.root) }
+        #expect(JSONLimits(maxValues: 3).holding(atMost: 4).maxValues == 3)
+    }
+
     @Test func `escapes are read`() throws {
         let text = #""\u0041\n\/\b\f\r\t\"\\\ud83d\ude00\u00e9\u0000""#
         #expect(try JSONValue(parsing: Array(text.utf8)) == .string("A\n/\u{8}\u{C}\r\t\"\\😀é\0"))

@@ -7,7 +7,8 @@ extension UnverifiedBundle {
     /// Unknown media types and unknown fields are refused, as cosign refuses them.
     /// - Throws: ``SigstoreError/malformed(_:_:)`` with the path of the field.
     public init(json: [UInt8], limits: JSONLimits = .init()) throws(SigstoreError) {
-        let document = try JSONField(document: "bundle", parsing: json, limits: limits)
+        let document = try JSONField(
+            document: "bundle", parsing: json, limits: limits.holding(atMost: Self.maxValues))
         try document.onlyMembers("mediaType", "verificationMaterial", "messageSignature", "dsseEnvelope")
         let version = try Self.version(document.required("mediaType"))
         let material = try document.required("verificationMaterial")

@@ -43,6 +43,8 @@ public struct UnverifiedBundle: Sendable, Equatable {
     public static let attestationLimits = JSONLimits(maxBytes: 96 << 20, maxDepth: 64)
     /// At most this many log entries, and as many timestamps, are read.
     public static let maxEntries = 32
+    /// The most values of a bundle's JSON, an envelope's, or a log entry's body: what is large in them is text.
+    static let maxValues = 10_000
 
     /// The version the media type names.
     public let version: Version

@@ -64,7 +64,8 @@ public struct Envelope: Sendable, Equatable {
     /// Reads an envelope's JSON.
     /// - Throws: ``SigstoreError/malformed(_:_:)``.
     public init(json: [UInt8], limits: JSONLimits = .init()) throws(SigstoreError) {
-        try self.init(JSONField(document: "envelope", parsing: json, limits: limits))
+        try self.init(
+            JSONField(document: "envelope", parsing: json, limits: limits.holding(atMost: UnverifiedBundle.maxValues)))
     }
 
     init(_ field: JSONField) throws(SigstoreError) {

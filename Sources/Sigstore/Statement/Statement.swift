@@ -41,13 +41,20 @@ public struct Statement: Sendable, Equatable {
     public static let payloadType = "application/vnd.in-toto+json"
     /// More subjects than this are refused, as sigstore-go does.
     public static let maxSubjects = 1024
+    /// The most values of the subjects: a hundred each.
+    static let maxValues = 100 * maxSubjects
 
     /// The artifacts.
     public var subjects: [Subject]
     /// What kind of claim is made.
     public var predicateType: String
-    /// The claim itself, JSON.
-    public var predicate: JSONValue
+    /// The claim itself, JSON. Of a statement that was read the tree is made for each who asks: it may take thirty times the
+    /// bytes of the document, and a statement is verified without it.
+    public var predicate: JSONValue {
+        get { storedPredicate.value }
+        set { storedPredicate = .value(newValue) }
+    }
+    private var storedPredicate: StoredPredicate
 
     /// A statement; for an image signature leave type and predicate as they are.
     public init(
@@ -56,7 +63,7 @@ public struct Statement: Sendable, Equatable {
     ) {
         self.subjects = subjects
         self.predicateType = predicateType
-        self.predicate = predicate
+        storedPredicate = .value(predicate)
     }
 
     /// The statement that approves one image in one repository: `repository` is `host/path` without tag or digest.
@@ -125,7 +132,23 @@ public struct Statement: Sendable, Equatable {
     ///
     /// - Throws: ``SigstoreError/malformed(_:_:)``, also for more than ``maxSubjects`` subjects.
     public init(json: [UInt8], limits: JSONLimits = .init()) throws(SigstoreError) {
-        let document = try JSONField(document: "statement", parsing: json, limits: limits)
+        let outline: JSONOutline
+        var members: [JSONObject.Member] = []
+        do throws(JSONError) {
+            outline = try JSONOutline(scanning: json, limits: limits.holding(atMost: Self.maxValues))
+            // no tree of the predicate, nor of what is refused for its name
+            for member in outline.members {
+                var value = JSONValue.null
+                if ["_type", "subject", "predicateType", "predicate_type"].contains(member.name) {
+                    value = try outline.value(of: member.value)
+                }
+                members.append(JSONObject.Member(member.name, value))
+            }
+        } catch {
+            throw .malformed("statement", error.description)
+        }
+        guard outline.root.kind == .object else { throw .malformed("statement", "not a JSON object") }
+        let document = JSONField(.object(JSONObject(members)), path: "statement")
         try document.onlyMembers("_type", "subject", "predicateType", "predicate")
         let type = try document.required("_type").string()
         guard type == Self.typeV1 || type == "https://in-toto.io/Statement/v0.1" else {
@@ -137,13 +160,31 @@ public struct Statement: Sendable, Equatable {
         }
         guard !subjects.isEmpty else { throw document.malformed("no subject") }
         predicateType = try document.required("predicateType").string()
-        predicate = try document.optional("predicate")?.value ?? .null
-        switch predicate {
+        let predicate = outline["predicate"]
+        switch predicate?.kind {
         // cosign has documents that are no JSON as text
-        case .object, .string, .null: break
+        case .object, .string, .null, nil: break
         default: throw document.malformed("the predicate is no object")
         }
+        storedPredicate = predicate.map { StoredPredicate.bytes(json, $0.range, limits) } ?? .value(.null)
     }
+}
+
+/// A predicate as it was made, or where it stands in a statement that was read.
+private enum StoredPredicate: Sendable, Equatable {
+    case value(JSONValue)
+    case bytes([UInt8], Range<Int>, JSONLimits)
+
+    var value: JSONValue {
+        switch self {
+        case .value(let value): value
+        // it was checked when the statement was read
+        case .bytes(let bytes, let range, let limits):
+            (try? JSONValue(parsing: bytes, in: range, limits: limits)) ?? .null
+        }
+    }
+
+    static func == (left: StoredPredicate, right: StoredPredicate) -> Bool { left.value == right.value }
 }
 
 extension Statement.Subject {

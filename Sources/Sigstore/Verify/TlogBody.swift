@@ -46,7 +46,9 @@ enum TlogBody {
 
     /// Reads the body, which must be of the kind and version that the entry says.
     init(_ entry: TlogEntry) throws(SigstoreError) {
-        let body = try JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody)
+        let body = try JSONField(
+            document: "tlog entry body", parsing: entry.canonicalizedBody,
+            limits: JSONLimits(maxValues: UnverifiedBundle.maxValues))
         guard try body.required("kind").string() == entry.kind,
             try body.required("apiVersion").string() == entry.version
         else { throw body.malformed("it is not the \(entry.kind) \(entry.version) that the entry says") }
