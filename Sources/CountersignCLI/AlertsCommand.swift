@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import Curl
 import FoundationEssentials
 
@@ -19,10 +20,12 @@ private struct AlertEntry: Codable {
 
     func tell() {
         print("\(id)\t\(state)\t\(code)\t\(raisedAt)\t\(repository.map { "\($0)@\(digest ?? "")" } ?? "-")")
-        print("  \(observed)\n  fix: \(fix)")
+        print("  \(observed.printable)\n  fix: \(fix.printable)")
         print("  seen \(times) \(times == 1 ? "time" : "times"), last at \(seenAt)")
-        for (name, value) in facts.sorted(by: { $0.key < $1.key }) { print("  \(name): \(value)") }
-        if let acknowledgedBy { print("  acknowledged by \(acknowledgedBy)\(note.map { ": \($0)" } ?? "")") }
+        for (name, value) in facts.sorted(by: { $0.key < $1.key }) { print("  \(name): \(value.printable)") }
+        if let acknowledgedBy {
+            print("  acknowledged by \(acknowledgedBy)\(note.map { ": \($0.printable)" } ?? "")")
+        }
     }
 }
 

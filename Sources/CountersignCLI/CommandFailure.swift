@@ -85,7 +85,7 @@ enum Console {
     static func table(_ lines: [(String, String)], indent: String = "") {
         let width = lines.map(\.0.count).max() ?? 0
         for (name, value) in lines {
-            print(indent + name + String(repeating: " ", count: width - name.count), value, separator: "  ")
+            print(indent + name + String(repeating: " ", count: width - name.count), value.printable, separator: "  ")
         }
     }
 

@@ -26,6 +26,7 @@ struct DescribeCommand: AsyncParsableCommand {
     @Flag(help: "Certificates need no certificate transparency timestamp: for instances without such a log.")
     var insecureIgnoreSct = false
     @OptionGroup var output: OutputOption
+    @OptionGroup var time: TimeoutOption
     @Option(help: "Describe the bundle in this file instead.") var bundle: String?
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String?
 
@@ -53,6 +54,7 @@ struct DescribeCommand: AsyncParsableCommand {
         case .json: try Console.json(report)
         case .text: report.tell()
         }
+        if report.signatures.isEmpty, report.isUndetermined { throw ExitCode(3) }
         if report.signatures.isEmpty || report.signatures.contains(where: { $0.verified == false }) {
             throw ExitCode(1)
         }
@@ -71,7 +73,8 @@ struct DescribeCommand: AsyncParsableCommand {
         defer { http.shutdown() }
         let (client, place) = try registry.places(
             of: parsed.repository, signatures: signatures, configuration, http: http)
-        return try await DescribeReference(registry: client, place: place, judge: judge).describe(parsed)
+        let describe = DescribeReference(registry: client, place: place, judge: judge)
+        return try await time.limit { try await describe.describe(parsed) }
     }
 
     private func judge() async throws -> SignatureJudge? {
@@ -101,7 +104,7 @@ extension SignatureDescription {
     fileprivate func tell() {
         func line(_ name: String, _ value: String?) {
             guard let value, !value.isEmpty else { return }
-            print("  \(name)\(String(repeating: " ", count: max(1, 12 - name.count)))\(value)")
+            print("  \(name)\(String(repeating: " ", count: max(1, 12 - name.count)))\(value.printable)")
         }
         print("\n\(location)")
         switch verified {

@@ -15,13 +15,17 @@ struct TreeCommand: AsyncParsableCommand {
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var place: PlaceOptions
     @OptionGroup var output: OutputOption
+    @OptionGroup var time: TimeoutOption
     @Flag(help: "Also what hangs on the children of an index.") var recursive = false
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
 
     func run() async throws {
         let parsed = try Reference(argument: reference)
         let tree = try await registry.with(parsed, place) { client, place in
-            try await ReferenceTree.read(parsed, from: client, signatures: place, deep: recursive)
+            let deep = recursive
+            return try await time.limit {
+                try await ReferenceTree.read(parsed, from: client, signatures: place, deep: deep)
+            }
         }
         switch output.output {
         case .json: try Console.json(tree)

@@ -16,6 +16,7 @@ struct VerificationOptions: ParsableArguments {
     @Option(help: "A repository that the signature may be about, if the reference is a replica of it (host/name).")
     var repository: [String] = []
     @OptionGroup var signatures: SignatureRepositoryOption
+    @OptionGroup var time: TimeoutOption
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
 
     /// Judges what the registry serves.
@@ -35,9 +36,9 @@ struct VerificationOptions: ParsableArguments {
         let (client, place) = try registry.places(
             of: reference.repository, signatures: signatures, configuration, http: http)
         var report = try await online.with(trust, configuration, http: http) { online in
-            try await VerifyReference(
-                registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online
-            ).verify(reference)
+            let verify = VerifyReference(
+                registry: client, signatures: place, verifier: trust.verifier, expecting: expectation, online: online)
+            return try await time.limit { try await verify.verify(reference) }
         }
         report.trustExpiry = trust.expiry()
         let approved = try repository.map { try Reference(argument: $0).repository }
@@ -59,7 +60,7 @@ struct ReportOutputOption: ParsableArguments {
         help: "text; json; cosign (what cosign prints); policy (what Rego policies read as input).")
     var output: ReportForm = .text
 
-    /// Prints the report, and ends with status 1 if nothing verified.
+    /// Prints the report, and ends with status 1 if nothing verified, or 3 if that is for what could not be read.
     func tell(_ report: VerifyReference.Report) throws {
         let answer = VerificationAnswer(report)
         switch output {
@@ -76,6 +77,6 @@ struct ReportOutputOption: ParsableArguments {
         guard !report.isVerified else { return }
         // whoever reads one of the machines' forms sees the reasons here
         if output == .cosign || output == .policy { Console.error(String(answer.text.dropLast())) }
-        throw ExitCode(1)
+        throw ExitCode(report.isUndetermined ? 3 : 1)
     }
 }

@@ -88,7 +88,17 @@ extension RegistryClient {
         let request = RegistryRequest(
             kind, .get, path: try path(name, "manifests/\(last)"), scope: pull(name),
             headers: ["Accept": MediaType.manifestAccept], responseLimit: Manifest.byteLimit)
-        return try await send(request, accepting: [200])
+        let response = try await send(request, accepting: [200])
+        // no registry keeps a manifest that is no JSON: under a tag for signatures it would pass for somebody's other thing,
+        // and it is the page of a proxy
+        guard kind == .manifestGet || Self.beginsAnObject(response.body) else {
+            throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "no manifest, and no JSON")
+        }
+        return response
+    }
+
+    private static func beginsAnObject(_ body: [UInt8]) -> Bool {
+        body.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
     }
 
     /// `/v2/<name>/<rest>`, the name checked against the grammar first: it must not be able to leave its path.

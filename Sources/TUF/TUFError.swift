@@ -107,10 +107,13 @@ extension TUFError: CustomStringConvertible {
     public var description: String { "\(code): \(observed)" }
 }
 
-/// Text from outside made fit for a log line: control characters replaced, cut.
+/// Text from outside made fit for a log line: control and format characters replaced, cut.
 func printable(_ text: String, limit: Int = 300) -> String {
-    let clean = text.unicodeScalars.prefix(limit).map {
-        $0.properties.generalCategory == .control ? " " : Character($0)
+    let clean = text.unicodeScalars.prefix(limit).map { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: " "
+        default: Character(scalar)
+        }
     }
     return String(clean) + (text.unicodeScalars.count > limit ? "…" : "")
 }

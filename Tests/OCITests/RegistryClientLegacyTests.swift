@@ -103,6 +103,17 @@ import Testing
         #expect(registry.log.allSatisfy { $0.hasPrefix("GET") })
     }
 
+    @Test func `the page of a proxy under the tag is nobody's image, but no answer`() async throws {
+        let tag = try Self.tag()
+        let registry = try RegistryClientReferrersTests.registry {
+            $0.manifests[tag] = (Array("\n<html>".utf8), "text/html")
+        }
+        let client = try registry.client()
+        await #expect {
+            _ = try await client.legacyListing(.signature, of: Self.subject, in: "app")
+        } throws: { ($0 as? OCIError)?.code == "registry.unexpected_answer" }
+    }
+
     @Test func `layers that are signatures by their annotations alone are read, and nothing is added to them`()
         async throws
     {

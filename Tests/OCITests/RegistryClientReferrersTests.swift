@@ -149,14 +149,22 @@ import Testing
     }
 
     @Test(arguments: [
-        (image, MediaType.ociManifest), (Array("<html>".utf8), "text/html"),
-        (ManifestTests.index([], mediaType: MediaType.dockerManifestList), MediaType.dockerManifestList),
+        (image, MediaType.ociManifest, "registry.fallback_not_an_index"),
+        (Array("{}".utf8), "text/html", "registry.fallback_not_an_index"),
+        // the page of a proxy
+        (Array("<html>".utf8), "text/html", "registry.unexpected_answer"),
+        (
+            ManifestTests.index([], mediaType: MediaType.dockerManifestList), MediaType.dockerManifestList,
+            "registry.fallback_not_an_index"
+        ),
     ])
-    func `what is no index under the tag is never overwritten`(bytes: [UInt8], type: String) async throws {
+    func `what is no index under the tag is never overwritten`(
+        bytes: [UInt8], type: String, code: String
+    ) async throws {
         let registry = try Self.registry { $0.manifests[Self.tag] = (bytes, type) }
         let client = try registry.client()
         await #expect { try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app") } throws: {
-            ($0 as? OCIError)?.code == "registry.fallback_not_an_index"
+            ($0 as? OCIError)?.code == code
         }
         #expect(registry.change { $0.manifests[Self.tag]?.bytes } == bytes)
         #expect(client.requestCounts[.fallbackPut] == nil)

@@ -22,13 +22,9 @@ package struct Failure: Codable, Sendable, Hashable {
         self.upstream = upstream
     }
 
-    /// `text` in at most `limit` characters, control characters (PostgreSQL refuses NUL) replaced by spaces.
+    /// `text` in at most `limit` characters, made printable (PostgreSQL refuses NUL).
     static func printable(_ text: String, limit: Int) -> String {
-        var result = String.UnicodeScalarView()
-        for scalar in text.unicodeScalars.prefix(limit) {
-            result.append(scalar.properties.generalCategory == .control ? " " : scalar)
-        }
-        return String(result)
+        String(text.unicodeScalars.prefix(limit)).printable
     }
 }
 

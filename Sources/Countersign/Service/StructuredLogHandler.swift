@@ -46,7 +46,8 @@ package struct StructuredLogHandler: LogHandler {
         case .text:
             line = "\(time) \(event.level) \(event.message)"
             for (key, value) in fields { line += " \(key)=\(value)" }
-            line = Self.printable(line) + "\n"
+            // remote text must not move a terminal's cursor
+            line = line.printable + "\n"
         }
         Self.write(line)
     }
@@ -90,11 +91,5 @@ package struct StructuredLogHandler: LogHandler {
             }
         }
         return out + "\""
-    }
-
-    /// Remote text must not move a terminal's cursor.
-    private static func printable(_ text: String) -> String {
-        String(
-            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 }

@@ -26,20 +26,30 @@ package struct DescribeReference: Sendable {
         package let signatures: [SignatureDescription]
         /// What is listed and cannot be read, and why.
         package let unreadable: [Unreadable]
+        /// Whether something of that might be a signature all the same.
+        package let isUndetermined: Bool
+
+        private enum CodingKeys: String, CodingKey {
+            case reference, digest, signatureRepository, signatures, unreadable
+        }
 
         init(
             _ reference: Reference, _ digest: Digest, in place: SignaturePlace, _ signatures: [SignatureDescription],
-            unreadable: [Unreadable]
+            unreadable: [SignatureRejection]
         ) {
             (self.reference, self.digest) = (reference.description, digest.description)
             signatureRepository = place.repository.description
-            (self.signatures, self.unreadable) = (signatures, unreadable)
+            self.signatures = signatures
+            self.unreadable = unreadable.map {
+                Unreadable(location: $0.location.description, code: $0.code, observed: $0.observed)
+            }
+            isUndetermined = unreadable.contains { $0.isUndetermined }
         }
 
         /// A bundle in a file.
         package init(file: String, _ signature: SignatureDescription) {
             (reference, digest, signatureRepository) = (file, nil, nil)
-            (signatures, unreadable) = ([signature], [])
+            (signatures, unreadable, isUndetermined) = ([signature], [], false)
         }
     }
 
@@ -57,8 +67,9 @@ package struct DescribeReference: Sendable {
         let attached = try await place.attached(to: digest)
         var signatures: [SignatureDescription] = []
         var unreadable = attached.unreadable
+        var reading = SignatureReading(place, limit: AttachedSignatures.attestationLimit)
         for one in attached.signatures {
-            switch try await place.fetch(one, limit: AttachedSignatures.attestationLimit) {
+            switch try await reading.fetch(one) {
             case .failure(let rejection): unreadable.append(rejection)
             case .success(let fetched):
                 var description = SignatureDescription(fetched)
@@ -66,11 +77,7 @@ package struct DescribeReference: Sendable {
                 signatures.append(description)
             }
         }
-        return Report(
-            reference, digest, in: place, signatures,
-            unreadable: unreadable.map {
-                Unreadable(location: $0.location.description, code: $0.code, observed: $0.observed)
-            })
+        return Report(reference, digest, in: place, signatures, unreadable: unreadable)
     }
 }
 

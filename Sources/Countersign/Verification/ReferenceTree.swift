@@ -74,7 +74,7 @@ extension ReferenceTree {
                     + branch(child, prefix + (isLast ? "    " : "│   "))
             }
         }
-        return ["\(reference)", "\(root.words)"] + branch(root, "")
+        return (["\(reference)", "\(root.words)"] + branch(root, "")).map(\.printable)
     }
 }
 

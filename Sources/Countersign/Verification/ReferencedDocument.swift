@@ -48,10 +48,8 @@ extension SignaturePlace {
                         repository: repository, bytes: bytes))
             } catch {
                 switch error {
-                case .notFound: continue
-                case .tooLarge, .digestMismatch:
-                    return .failure(SignatureRejection(location, code: error.code, observed: "\(error)"))
-                default: throw error
+                case .notFound(let answer) where answer.isRegistrysOwn: continue
+                default: return .failure(try SignatureRejection(location, error))
                 }
             }
         }

@@ -55,11 +55,39 @@ package struct SignatureRejection: Error, Sendable {
     package let observed: String
     /// What to do about it; nil where nobody but its author can.
     package let fix: String?
+    /// Whether it may be as good as any: what is there could not be read, and whoever pushed it cannot be the cause.
+    package let isUndetermined: Bool
 
-    package init(_ location: SignatureLocation, code: String, observed: String, fix: String? = nil) {
+    package init(
+        _ location: SignatureLocation, code: String, observed: String, fix: String? = nil, isUndetermined: Bool = false
+    ) {
         self.location = location
         self.code = code
-        self.observed = observed
+        self.observed = observed.printable
         self.fix = fix
+        self.isUndetermined = isUndetermined
+    }
+
+    /// What an answer about one that is listed says of that one.
+    /// - Throws: the error, if it says something about the registry instead.
+    init(_ location: SignatureLocation, _ error: OCIError) throws(OCIError) {
+        switch error {
+        // a proxy's 404 is an outage
+        case .notFound(let answer) where answer.isRegistrysOwn:
+            self.init(location, code: "verify.missing", observed: "listed, but the registry does not have it")
+        case .manifestMalformed, .tooLarge, .unsupportedMediaType, .legacyTagNotSignatures:
+            self.init(location, code: error.code, observed: "\(error)")
+        // a registry takes nothing under another digest than its own
+        case .digestMismatch:
+            self.init(location, code: error.code, observed: "\(error)", isUndetermined: true)
+        default: throw error
+        }
+    }
+
+    /// It is behind more than is read.
+    static func unread(_ location: SignatureLocation, _ what: String) -> SignatureRejection {
+        SignatureRejection(
+            location, code: "verify.unread", observed: "not read: \(what)",
+            fix: "delete what is attached there and not needed", isUndetermined: true)
     }
 }

@@ -11,6 +11,8 @@ package struct VerificationAnswer: Encodable {
     /// The kind of claim that was looked for.
     package let predicateType: String
     package let verified: Bool
+    /// True if nothing verified, and something that might was not read; else absent.
+    package let undetermined: Bool?
     package let signatures: [Signature]
     package let rejected: [Rejected]
     /// Who withdrew the artifact; absent if nobody did, or no daemon was asked.
@@ -89,6 +91,7 @@ package struct VerificationAnswer: Encodable {
         mediaType = report.mediaType
         predicateType = report.predicateType
         verified = report.isVerified
+        undetermined = report.isUndetermined ? true : nil
         revocation = report.revocation
         trustExpiry = report.trustExpiry
         signatures = report.currentFirst.map { signature in
@@ -126,11 +129,14 @@ package struct VerificationAnswer: Encodable {
             lines.append("  rejected  \(one.location.words): \(one.observed) [\(one.code)]")
             if let fix = one.fix { lines.append("            fix: \(fix)") }
         }
+        if undetermined != nil {
+            lines.append("  undetermined: not all that is attached to it could be read")
+        }
         if signatures.isEmpty, rejected.isEmpty {
             lines.append(
                 "  nothing is attached to it: see that it was signed, and in which repository signatures are kept")
         }
-        return lines.joined(separator: "\n") + "\n"
+        return lines.map(\.printable).joined(separator: "\n") + "\n"
     }
 }
 

@@ -123,7 +123,7 @@ package struct BundleAnswer: Encodable {
         lines += online.map { "  online    \($0.line)" }
         if let observed, let code { lines.append("  rejected  \(observed) [\(code)]") }
         if let fix { lines.append("            fix: \(fix)") }
-        return lines.joined(separator: "\n") + "\n"
+        return lines.map(\.printable).joined(separator: "\n") + "\n"
     }
 }
 

@@ -54,54 +54,6 @@ package struct VerifyReference: Sendable {
         self.init(registry: registry, verifier: verifier, expecting: Expectation(.certificate(identity)))
     }
 
-    /// What was found at one reference.
-    package struct Report: Sendable {
-        package let reference: Reference
-        package let digest: Digest
-        /// The same manifest under other algorithms: it may have been withdrawn by these names.
-        package let otherDigests: [Digest]
-        package let mediaType: String
-        /// The kind of claim that was looked for.
-        package let predicateType: String
-        /// Those that passed every check, in the order in which they are listed: bundles first.
-        package let signatures: [Signature]
-        /// Those that did not, and why; also those that could not be read.
-        package let rejected: [SignatureRejection]
-        /// Who withdrew the artifact, if a daemon or its database was asked and says so: then nothing about it counts, whatever
-        /// verifies.
-        package var revocation: Revocation?
-        /// Set if the trust material it was judged by is out of date.
-        package var trustExpiry: TrustExpiry?
-        /// Whether at least one signature as expected verifies, and nobody withdrew the artifact.
-        package var isVerified: Bool { !signatures.isEmpty && revocation == nil }
-    }
-
-    /// A withdrawal that is in force.
-    package struct Revocation: Sendable, Encodable {
-        package let reason: String
-        package let revokedBy: String
-        /// RFC 3339.
-        package let revokedAt: String
-
-        package init(reason: String, revokedBy: String, revokedAt: String) {
-            self.reason = reason
-            self.revokedBy = revokedBy
-            self.revokedAt = revokedAt
-        }
-    }
-
-    /// A signature or attestation that counts.
-    package struct Signature: Sendable {
-        package let location: SignatureLocation
-        package let verified: VerifiedSignature
-        /// The document that an attestation by reference names.
-        package let document: ReferencedDocument?
-        /// What the logs said, if they were asked.
-        package let confirmations: [LogConfirmation]
-        /// Where a newer VEX document of the same signer and type is. This one is validly signed all the same.
-        package var supersededBy: SignatureLocation?
-    }
-
     /// - Throws: ``OCIError`` when the registry cannot be asked, ``SigstoreError`` when a log cannot, and what reading the
     ///   remembered checkpoints throws: "could not be found out" is neither signed nor unsigned.
     package func verify(_ reference: Reference) async throws -> Report {
@@ -117,20 +69,7 @@ package struct VerifyReference: Sendable {
         let attached = try await place.attached(to: subject.descriptor.digest, kinds: [expectation.kind])
         var signatures: [Signature] = []
         var rejected = attached.unreadable
-        var judged: [Content: Result<Signature, SignatureRejection>] = [:]
-        for candidate in attached.signatures {
-            if let rejection = rejection(bySaid: candidate) {
-                rejected.append(rejection)
-                continue
-            }
-            let content = Content(candidate)
-            let judgement: Result<Signature, SignatureRejection>
-            if let content, let known = judged[content] {
-                judgement = known.at(candidate.location)
-            } else {
-                judgement = try await judge(candidate, at: place, artifact, reference.repository)
-            }
-            if let content { judged[content] = judgement }
+        for judgement in try await judge(attached.signatures, at: place, artifact, reference.repository) {
             switch judgement {
             case .success(let signature): signatures.append(signature)
             case .failure(let rejection): rejected.append(rejection)
@@ -141,6 +80,37 @@ package struct VerifyReference: Sendable {
             mediaType: subject.descriptor.mediaType,
             predicateType: expectation.predicateType,
             signatures: Self.superseding(signatures, expectation.predicateType), rejected: rejected)
+    }
+
+    /// Judges all of them, the small ones first: whoever may push must not be able to put so much before a signature that it
+    /// is not reached.
+    /// - Returns: in their order.
+    private func judge(
+        _ candidates: [AttachedSignature], at place: SignaturePlace, _ artifact: ArtifactDigest,
+        _ repository: Repository
+    ) async throws -> [Result<Signature, SignatureRejection>] {
+        var reading = SignatureReading(place, limit: expectation.limit)
+        var judged: [Content: Result<Signature, SignatureRejection>] = [:]
+        var judgements: [Int: Result<Signature, SignatureRejection>] = [:]
+        for index in candidates.indices.sorted(by: {
+            (candidates[$0].layer.size, $0) < (candidates[$1].layer.size, $1)
+        }) {
+            let candidate = candidates[index]
+            if let rejection = rejection(bySaid: candidate) {
+                judgements[index] = .failure(rejection)
+                continue
+            }
+            let content = Content(candidate)
+            let judgement: Result<Signature, SignatureRejection>
+            if let content, let known = judged[content] {
+                judgement = known.at(candidate.location)
+            } else {
+                judgement = try await judge(candidate, with: &reading, at: place, artifact, repository)
+            }
+            if let content { judged[content] = judgement }
+            judgements[index] = judgement
+        }
+        return candidates.indices.compactMap { judgements[$0] }
     }
 
     /// What a bundle is judged by: whoever may push can list one as often as he likes, and it is fetched and judged once. Of
@@ -168,10 +138,11 @@ package struct VerifyReference: Sendable {
     /// - Returns: why it does not count, if it does not.
     /// - Throws: as ``verify(_:)``.
     private func judge(
-        _ candidate: AttachedSignature, at place: SignaturePlace, _ artifact: ArtifactDigest, _ repository: Repository
+        _ candidate: AttachedSignature, with reading: inout SignatureReading, at place: SignaturePlace,
+        _ artifact: ArtifactDigest, _ repository: Repository
     ) async throws -> Result<Signature, SignatureRejection> {
         do {
-            return .success(try await signature(candidate, at: place, artifact, repository))
+            return .success(try await signature(candidate, with: &reading, at: place, artifact, repository))
         } catch let rejection as SignatureRejection {
             return .failure(rejection)
         }
@@ -179,9 +150,10 @@ package struct VerifyReference: Sendable {
 
     /// - Throws: ``SignatureRejection`` if it does not count; else as ``verify(_:)``.
     private func signature(
-        _ candidate: AttachedSignature, at place: SignaturePlace, _ artifact: ArtifactDigest, _ repository: Repository
+        _ candidate: AttachedSignature, with reading: inout SignatureReading, at place: SignaturePlace,
+        _ artifact: ArtifactDigest, _ repository: Repository
     ) async throws -> Signature {
-        let fetched = try await place.fetch(candidate, limit: expectation.limit).get()
+        let fetched = try await reading.fetch(candidate).get()
         let verified: VerifiedSignature
         do throws(VerificationError) {
             verified = try verify(fetched.form, artifact, repository)
@@ -282,7 +254,9 @@ extension Result<VerifyReference.Signature, SignatureRejection> {
                 location: location, verified: signature.verified, document: signature.document,
                 confirmations: signature.confirmations)
         }.mapError { rejection in
-            SignatureRejection(location, code: rejection.code, observed: rejection.observed, fix: rejection.fix)
+            SignatureRejection(
+                location, code: rejection.code, observed: rejection.observed, fix: rejection.fix,
+                isUndetermined: rejection.isUndetermined)
         }
     }
 }

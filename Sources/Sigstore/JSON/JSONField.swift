@@ -109,12 +109,15 @@ struct JSONField {
     private static func isUppercase(_ byte: UInt8) -> Bool { (65...90).contains(byte) }
 }
 
-/// Text from outside made fit for a log line: control characters replaced, cut at `limit` characters.
+/// Text from outside made fit for a log line: control and format characters replaced, cut at `limit` characters.
 func printable(_ text: String, limit: Int = 2048) -> String {
     // nearly all of it
     if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
-    let clean = text.unicodeScalars.prefix(limit).map {
-        $0.properties.generalCategory == .control ? " " : Character($0)
+    let clean = text.unicodeScalars.prefix(limit).map { scalar in
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator: " "
+        default: Character(scalar)
+        }
     }
     return String(clean) + (text.unicodeScalars.count > limit ? "…" : "")
 }

@@ -31,6 +31,7 @@ struct ArtifactCommandTests {
             try await transcript.type([command, "team"], exit: 2)
             try await transcript.type([command] + Self.away, exit: 3)
         }
+        try await transcript.type(["tree", "{image}", "--timeout", "0s"] + Self.dial, exit: 3)
         try await transcript.type(["triangulate", "--type", "sbom", "{image}"] + Self.dial, exit: 0)
         try await transcript.type(["triangulate", "--type", "other", "{image}"] + Self.dial, exit: 2)
         try transcript.compare(with: "tree-triangulate")
