@@ -109,7 +109,7 @@ extension TUFError: CustomStringConvertible {
 
 /// Text from outside made fit for a log line: control and format characters replaced, cut.
 func printable(_ text: String, limit: Int = 300) -> String {
-    let clean = text.unicodeScalars.prefix(limit).map { scalar in
+    let clean = text.unicodeScalars.prefix(limit).map { scalar -> Character in
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: " "
         default: Character(scalar)

@@ -1,5 +1,6 @@
 package import OCI
 import Sigstore
+import StrictJSON
 
 /// One signature or attestation that a registry lists for an artifact. Of its content nothing has been read.
 package struct AttachedSignature: Sendable {

@@ -113,7 +113,7 @@ struct JSONField {
 func printable(_ text: String, limit: Int = 2048) -> String {
     // nearly all of it
     if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
-    let clean = text.unicodeScalars.prefix(limit).map { scalar in
+    let clean = text.unicodeScalars.prefix(limit).map { scalar -> Character in
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator: " "
         default: Character(scalar)
