@@ -1,6 +1,6 @@
 import Glibc
 import NIOCore
-package import ServiceLifecycle
+import ServiceLifecycle
 
 /// Why the daemon cannot listen.
 package struct ListenerError: Error, Sendable, Equatable {
