@@ -67,6 +67,8 @@ public enum SigstoreError: Error, Sendable {
     case clock(notBefore: Date, notAfter: Date, now: Date)
     /// A document cannot be read: which one (with the path inside it), and why.
     case malformed(String, String)
+    /// A regular expression of the caller's cannot be read: what it is to match, and why.
+    case pattern(String, PatternFault)
     /// Understood and not supported.
     case unsupported(String)
     /// OpenSSL could not do what was asked.
@@ -99,6 +101,7 @@ extension SigstoreError {
         case .entryDiffers: "rekor.entry_differs"
         case .clock: "identity.clock"
         case .malformed: "sigstore.malformed"
+        case .pattern: "sigstore.pattern"
         case .unsupported: "sigstore.unsupported"
         case .crypto: "sigstore.crypto"
         }
@@ -118,7 +121,7 @@ extension SigstoreError {
             case .identity: "identity"
             }
         case .logFrozen, .unwitnessed, .logInconsistent, .entryNotFound, .entryDiffers: "log"
-        case .malformed, .unsupported, .crypto: "document"
+        case .malformed, .pattern, .unsupported, .crypto: "document"
         }
     }
 
@@ -131,7 +134,7 @@ extension SigstoreError {
             true
         case .refused(let service, let status, _):
             service == .fulcio || service == .identity || status == 401 || status == 403
-        case .malformed, .unsupported, .crypto, .entryNotFound, .entryDiffers: false
+        case .malformed, .pattern, .unsupported, .crypto, .entryNotFound, .entryDiffers: false
         }
     }
 
@@ -195,6 +198,7 @@ extension SigstoreError: CustomStringConvertible {
         case .clock(let start, let end, let now):
             "a new certificate is valid from \(start.rfc3339) to \(end.rfc3339); our clock says \(now.rfc3339)"
         case .malformed(let what, let why): "\(what): \(printable(why))"
+        case .pattern(let what, let fault): "\(what): not a regular expression: \(printable("\(fault)"))"
         case .unsupported(let what): "not supported: \(printable(what))"
         case .crypto(let what, let error): "\(what): \(error)"
         }
@@ -241,6 +245,7 @@ extension SigstoreError: CustomStringConvertible {
         case .withheld(let service, _): "see that \(service.rawValue) is up; it is asked again by itself"
         case .badAnswer(let service, _, _): "see that the URL configured for \(service.rawValue) is that service"
         case .malformed(let what, _): "replace \(what) by a document of the named format"
+        case .pattern(_, let fault): fault.fix
         case .unsupported, .crypto: "report this with the text above"
         }
     }

@@ -125,7 +125,7 @@ struct AttemptFailure: Sendable {
         case .throttled: .retry(.throttled, after: error.retryAfter)
         case .unavailable, .badAnswer, .logFrozen, .unwitnessed: .retry(.dependency, after: error.retryAfter)
         case .crypto: .retry(.dependency, after: nil)
-        case .malformed, .unsupported, .entryNotFound, .entryDiffers: .retry(.permanent, after: nil)
+        case .malformed, .pattern, .unsupported, .entryNotFound, .entryDiffers: .retry(.permanent, after: nil)
         }
     }
 

@@ -1,13 +1,11 @@
-import OpenSSL
-import Synchronization
-
 /// Who must have signed: the certificate's subject alternative name, and the issuer that vouched for it.
 public struct CertificateIdentity: Sendable, Equatable {
     /// How a name is compared.
     public enum Pattern: Sendable, Equatable {
         /// The same bytes; no normalisation, no case folding.
         case exact(String)
-        /// A regular expression found anywhere in the name, as cosign's `--certificate-identity-regexp` does: anchor it.
+        /// A regular expression of Go's `regexp` (RE2), found anywhere in the name, as cosign's
+        /// `--certificate-identity-regexp` is: anchor it. `\w`, `\d` and `[[:alpha:]]` are ASCII.
         /// One that is not anchored is told in the result's ``VerifiedSignature/warnings``.
         case regex(String)
     }
@@ -20,7 +18,8 @@ public struct CertificateIdentity: Sendable, Equatable {
     public let extensions: [FulcioExtension.Kind: Pattern]
 
     /// An identity to expect.
-    /// - Throws: ``SigstoreError/malformed(_:_:)`` for an empty name or a regular expression that does not compile.
+    /// - Throws: ``SigstoreError/malformed(_:_:)`` for an empty name, ``SigstoreError/pattern(_:_:)`` for a regular
+    ///   expression that cannot be read.
     public init(
         subjectAlternativeName: Pattern, issuer: Pattern, extensions: [FulcioExtension.Kind: Pattern] = [:]
     ) throws(SigstoreError) {
@@ -48,36 +47,22 @@ extension CertificateIdentity.Pattern: CustomStringConvertible {
             // an empty expectation is a forgotten setting; as a regex it would match everyone
             guard !text.isEmpty else { throw .malformed(what, "empty") }
         }
-        if case .regex(let text) = self, CompiledPattern.of(text) == nil {
-            throw .malformed(what, "not a regular expression")
-        }
+        guard case .regex(let text) = self else { return }
+        do throws(PatternFault) { _ = try IdentityPattern.of(text) } catch { throw .pattern(what, error) }
     }
 
     /// Whether `name` is the one.
     func matches(_ name: String) -> Bool {
         switch self {
         case .exact(let text): return text.utf8.elementsEqual(name.utf8)
-        case .regex(let text): return CompiledPattern.of(text)?.isFound(in: name) ?? false
+        case .regex(let text): return (try? IdentityPattern.of(text))?.search(name).isFound ?? false
         }
     }
 
     /// Whether this is a regular expression that need not match the whole name.
     public var isUnanchored: Bool {
         guard case .regex(let text) = self else { return false }
-        // an alternative at the top is anchored only where the anchor stands
-        return !(text.hasPrefix("^") && text.hasSuffix("$")) || text.contains("|") && !Self.isOneGroup(text)
-    }
-
-    /// `^(…)$` with the outer parentheses around everything.
-    private static func isOneGroup(_ text: String) -> Bool {
-        let inner = text.dropFirst().dropLast()
-        guard inner.hasPrefix("("), inner.hasSuffix(")") else { return false }
-        var depth = 0
-        for (offset, character) in inner.enumerated() {
-            if character == "(" { depth += 1 } else if character == ")" { depth -= 1 }
-            if depth == 0, offset < inner.count - 1 { return false }
-        }
-        return depth == 0
+        return (try? IdentityPattern.of(text))?.isAnchored != true
     }
 
     public var description: String {
@@ -86,24 +71,4 @@ extension CertificateIdentity.Pattern: CustomStringConvertible {
         case .regex(let text): "/\(text)/"
         }
     }
-}
-
-/// A regular expression, compiled once: that costs more than all signatures of a bundle.
-private final class CompiledPattern: Sendable {
-    private static let known = RecentlyUsed<CompiledPattern>(capacity: 64)
-    /// `Regex` is not `Sendable`.
-    private let regex: Mutex<Regex<AnyRegexOutput>>
-
-    private init(_ text: String) throws { regex = Mutex(try Regex(text).matchingSemantics(.unicodeScalar)) }
-
-    /// nil: it does not compile.
-    static func of(_ text: String) -> CompiledPattern? {
-        let bytes = Array(text.utf8)
-        if let pattern = known.value(for: bytes) { return pattern }
-        guard let pattern = try? CompiledPattern(text) else { return nil }
-        known.remember(pattern, for: bytes)
-        return pattern
-    }
-
-    func isFound(in name: String) -> Bool { regex.withLock { name.firstMatch(of: $0) != nil } }
 }

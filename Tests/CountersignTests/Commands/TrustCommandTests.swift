@@ -52,6 +52,10 @@ struct TrustCommandTests {
         ]
         try await transcript.type(trusted + stranger, exit: 1)
         try await transcript.type(trusted + ["--digest", "{digest}"], exit: 2)
+        let unreadable = [
+            "--certificate-identity-regexp", "^(a+", "--certificate-oidc-issuer", "{issuer}", "--digest", "{digest}",
+        ]
+        try await transcript.type(trusted + unreadable, exit: 2)
         try await transcript.type(expected, exit: 2)
         try await transcript.type(
             ["bundle", "verify", "{bundle}.none"] + expected.dropFirst(3) + ["--digest", "{digest}"], exit: 2)
