@@ -44,6 +44,23 @@
                     promise(issuer.isWildcard || issuer.accepts(issuer: issuer.url), "an issuer accepts itself")
                 }
             },
+            // a verifier's expression in the first line, and a stranger's name in the rest
+            FuzzTarget(name: "identity-pattern") { bytes in
+                let parts = bytes.split(separator: 0x0A, maxSplits: 1, omittingEmptySubsequences: false)
+                let (text, name) = (
+                    String(decoding: parts[0].prefix(4096), as: UTF8.self),
+                    String(decoding: (parts.count > 1 ? parts[1] : []).prefix(256), as: UTF8.self)
+                )
+                if !name.unicodeScalars.contains("E") {
+                    let quoted = try? IdentityPattern(#"^\Q"# + name + #"\E$"#)
+                    promise(quoted?.search(name).isFound == true, "a quoted name finds itself")
+                }
+                guard let pattern = try? IdentityPattern(text) else { return }
+                promise(pattern.program.count <= IdentityPattern.maxInstructions, "a program has an end")
+                let steps = pattern.search(name).steps
+                promise(steps <= pattern.program.count * (name.unicodeScalars.count + 1), "nothing backtracks")
+                _ = pattern.isAnchored
+            },
             // what Fulcio answers: the chain, and the SCT beside it
             FuzzTarget(name: "fulcio-answer") { bytes in
                 guard let certificate = try? FulcioClient.certificate(from: bytes) else { return }
