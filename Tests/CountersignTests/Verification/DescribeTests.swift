@@ -211,7 +211,7 @@ import Testing
         for _ in 0..<40 { predicate = .array([predicate]) }
         let statement = Statement(
             subjects: [.init(digest: ["sha256": String(repeating: "ab", count: 32)])],
-            predicateType: "https://spdx.dev/Document", predicate: predicate)
+            predicateType: "https://spdx.dev/Document", predicate: .object(["deep": predicate]))
         let described = Self.bundle(statement.encoded())
         #expect(described.predicateType == "https://spdx.dev/Document" && described.problems.isEmpty)
         #expect(described.subjects == ["sha256:" + String(repeating: "ab", count: 32)])

@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func `what the budget does not reach is unread`() async throws {
-        let (_, image, place) = try await Self.signed()
+        let (line, image, place) = try await Self.signed()
         let one = try #require(try await place.attached(to: image.descriptor.digest).signatures.first)
         var reading = SignatureReading(place, limit: one.layer.size, allowance: 0)
         _ = try await reading.fetch(one).get()
@@ -97,5 +97,7 @@ import Testing
             return #expect(Bool(false), "it was read")
         }
         #expect(rejection.code == "verify.unread" && rejection.isUndetermined)
+        #expect(
+            line.registry.requests.count { $0.path.contains("/blobs/\(one.layer.digest)") && $0.method == "GET" } > 0)
     }
 }
