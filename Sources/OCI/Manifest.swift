@@ -16,6 +16,8 @@ public struct Manifest: Sendable {
     public static let byteLimit = 4 << 20
     /// The most layers of a manifest and the most entries of an index.
     public static let entryLimit = 1_000
+    /// The most values of its JSON: 10,000 entries of a fallback index have a hundred thousand.
+    static let valueLimit = 1 << 18
 
     /// Media type, digest and size of ``bytes``; what a referrer's `subject` has to say.
     public let descriptor: Descriptor
@@ -55,7 +57,8 @@ public struct Manifest: Sendable {
             throw .unsupportedMediaType("Docker schema 1 (\(servedType))")
         }
         let digest = Digest.computed(expecting?.algorithm ?? .sha256, of: bytes)
-        let parsed = Result { () throws(JSONError) in try JSONValue(parsing: bytes) }
+        let limits = JSONLimits(maxValues: Self.valueLimit)
+        let parsed = Result { () throws(JSONError) in try JSONValue(parsing: bytes, limits: limits) }
         if let expecting, expecting != digest {
             if case .success(let document) = parsed, document["schemaVersion"]?.integer == 1 {
                 throw .unsupportedMediaType("Docker schema 1 (schemaVersion 1)")
