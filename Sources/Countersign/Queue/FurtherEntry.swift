@@ -39,9 +39,14 @@ extension Evidence.Prepared {
         }.map(\.log)
     }
 
-    /// All entries that are known.
+    /// All entries that are known, each once: a log may have two URLs, and cosign takes no entry twice.
     /// - Parameter entry: the one in the log of the row, which is the first.
     func entries(with entry: TlogEntry) throws -> [TlogEntry] {
-        [entry] + (try further.compactMap { try $0.entry.map { try TlogEntry(json: $0) } })
+        var entries = [entry]
+        for further in try further.compactMap({ try $0.entry.map { try TlogEntry(json: $0) } })
+        where !entries.contains(where: { $0.logID == further.logID && $0.logIndex == further.logIndex }) {
+            entries.append(further)
+        }
+        return entries
     }
 }
