@@ -66,10 +66,11 @@ struct TokenCommand: AsyncParsableCommand {
         }
 
         private func create(_ name: String, _ scope: TokenScope?, _ tokens: APITokens) async throws -> String {
-            do {
+            do throws(QueueError) {
                 return try await tokens.create(
                     name: name, role: role, lifetime: expires?.duration, scope: scope, by: unixUser)
-            } catch QueueError.unstorable(code: "23505", constraint: "api_token_name"?) {
+            } catch {
+                guard case .unstorable("23505", "api_token_name") = error else { throw error }
                 throw CommandFailure(
                     code: "token.exists", observed: "a token that is not revoked is named \(name)",
                     fix: "Take another name, or end that one: `countersign token revoke --name NAME`.", status: 1)
