@@ -29,10 +29,9 @@ struct CommandFailure: Error {
     /// The facts of an error of one of our modules.
     init(describing error: any Error) {
         switch error {
-        case let error as OCIError where error.saysNo:
-            self.init(code: error.code, observed: "\(error)", fix: Self.notThere, status: 1)
         case let error as CommandFailure: self = error
-        case let error as OCIError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
+        case let error as OCIError:
+            self.init(code: error.code, observed: "\(error)", fix: error.fix, status: error.exitStatus)
         case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
         case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
         case let error as PostgresError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
@@ -48,9 +47,6 @@ struct CommandFailure: Error {
         }
     }
 
-    private static let notThere =
-        "The registry has nothing of that name. See how it is written; to who may not read it a registry may say the same."
-
     func tell() {
         Console.error("error: \(observed) [\(code)]")
         if let fix { Console.error("  fix: \(fix)") }
@@ -58,10 +54,10 @@ struct CommandFailure: Error {
 }
 
 extension OCIError {
-    /// Whether it is the registry's own word that something is not there, which stays the same however often it is asked. A
-    /// proxy's 404 is an outage.
-    fileprivate var saysNo: Bool {
-        if case .notFound(let answer) = self { answer.isDistributionError } else { false }
+    /// A registry's own word that there is no such image stays the same however often it is asked: it is an answer. A proxy's
+    /// 404 is an outage, and so is that of a registry that says something else with it.
+    fileprivate var exitStatus: Int32 {
+        if case .notFound(let answer) = self, answer.saysThereIsNone { 1 } else { 3 }
     }
 }
 

@@ -66,7 +66,12 @@ public struct Manifest: Sendable {
             throw .digestMismatch(expected: expecting, actual: digest)
         }
         let document: JSONValue
-        do { document = try parsed.get() } catch { throw .manifestMalformed("manifest: \(error)") }
+        do { document = try parsed.get() } catch {
+            guard !error.isOfTooManyValues else {
+                throw .tooLarge(what: "manifest", limit: Self.valueLimit, unit: "values")
+            }
+            throw .manifestMalformed("manifest: \(error)")
+        }
         let type = try Self.mediaType(of: document, served: servedType)
         self.content =
             MediaType.isIndex(type)

@@ -23,6 +23,11 @@ public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
     /// proxy's error page is an outage.
     public var isRegistrysOwn: Bool { isDistributionError || message.isEmpty }
 
+    /// Whether a 404 says, in the specification's codes, that there is no such repository or manifest. Harbor's is `NOT_FOUND`.
+    public var saysThereIsNone: Bool {
+        codes.contains { ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"].contains($0) }
+    }
+
     /// `PUT … answered 404 NAME_UNKNOWN: …`.
     public var description: String {
         operation + (redirectedTo.map { ", redirected to \($0)," } ?? "") + " answered \(status)"

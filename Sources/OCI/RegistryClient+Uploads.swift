@@ -80,9 +80,9 @@ extension RegistryClient {
                 throw .unexpectedAnswer(RegistryAnswer(request.operation, answer), "\(answer.body.count) bytes")
             }
             hash.update(answer.body)
-            // what is shorter or longer than it should be has another digest
-            if isWhole || answer.body.count < end - offset { break }
-            offset = end
+            // what is shorter or longer than it should be has another digest; a part may be shorter than was asked for
+            if isWhole || answer.body.isEmpty { break }
+            offset += answer.body.count
         }
         let actual = "sha256:\(Hex.encode(hash.finish()))"
         guard actual == digest.description else {

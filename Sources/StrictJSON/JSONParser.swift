@@ -45,6 +45,8 @@ public struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
     public let offset: Int
     /// What was wrong there.
     public let reason: String
+    /// Whether it may well be JSON, and has more values than are read (``JSONLimits/maxValues``).
+    public internal(set) var isOfTooManyValues = false
 
     public var description: String { "\(reason) (at byte \(offset))" }
 }
@@ -68,7 +70,7 @@ private struct JSONParser {
     private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
         let kind = try scanner.kind(depth: depth)
         values += 1
-        guard values <= maxValues else { throw scanner.error("more than \(maxValues) values") }
+        guard values <= maxValues else { throw scanner.error("more than \(maxValues) values", isOfTooManyValues: true) }
         switch kind {
         case .object: return .object(try object(depth: depth))
         case .array: return .array(try array(depth: depth))

@@ -19,7 +19,9 @@ struct JSONScanner {
         maxDepth = limits.maxDepth
     }
 
-    func error(_ reason: String) -> JSONError { JSONError(offset: position, reason: reason) }
+    func error(_ reason: String, isOfTooManyValues: Bool = false) -> JSONError {
+        JSONError(offset: position, reason: reason, isOfTooManyValues: isOfTooManyValues)
+    }
 
     private var current: UInt8? { position < limit ? bytes[position] : nil }
 

@@ -98,7 +98,10 @@ extension RegistryClient {
         _ blob: Digest, _ size: Int, by referrer: Descriptor, of subject: Digest, _ name: String
     ) async throws(OCIError) -> Bool {
         guard try await isAttached(referrer.digest, to: subject, in: name) else { return false }
-        do { try await verifyBlob(name, blob, size: size) } catch .notFound { return false }
+        do { try await verifyBlob(name, blob, size: size) } catch {
+            guard case .notFound(let answer) = error, answer.isRegistrysOwn else { throw error }
+            return false
+        }
         return true
     }
 }

@@ -5,18 +5,15 @@ import Postgres
 /// Repositories that the registry does not have: a name that was mistyped, one that was deleted, one in which nothing has a tag.
 /// There is nothing to list in them, and that is no failure of a listing.
 extension Sweep {
-    /// What the sweep says at its end of a repository that the registry says it does not have; nil where it does not say so.
+    /// What the sweep says at its end of a repository that the registry says it does not have; nil where it does not say so, and
+    /// where images of it are signed by our records: a registry that has lost them answers so, and so does one that hides them.
     func unknown(_ error: OCIError, _ sweep: SweepRecords.Sweep) async throws(QueueError) -> Failure? {
-        guard error.saysTheRepositoryIsUnknown else { return nil }
-        let isSignedIn = try await isSignedIn(sweep.id)
+        guard error.saysTheRepositoryIsUnknown, try await !isSignedIn(sweep.id) else { return nil }
         let failure = Failure(
-            code: Self.repositoryUnknownCode, stage: Self.stage,
-            observed: "\(error)" + (isSignedIn ? "; images of it are signed, by our records" : ""),
-            fix: isSignedIn
-                ? "nothing, if it was deleted: re-checks find that its images are gone; else see why the registry lost it"
-                : "nothing, if it was deleted, has no tags, or its name was mistyped; what is pushed to it is found")
-        logger.log(
-            level: isSignedIn ? .warning : .info, "the registry does not know the repository",
+            code: Self.repositoryUnknownCode, stage: Self.stage, observed: "\(error)",
+            fix: "nothing, if it was deleted, has no tags, or its name was mistyped; what is pushed to it is found")
+        logger.info(
+            "the registry does not know the repository",
             metadata: [
                 "repository": "\(sweep.repository)", "error.code": "\(failure.code)", "error": "\(failure.observed)",
             ])

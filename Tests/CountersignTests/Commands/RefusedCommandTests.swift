@@ -83,7 +83,7 @@ struct RefusedCommandTests {
         let unknown = try LoopbackServer { _ in Self.problem(404, "artifact.unknown") }
         defer { unknown.stop() }
         let waited = try await CountersignProgram.run(
-            ["wait", "--timeout", "300ms", Self.reference, "--api", unknown.url])
+            ["wait", "--timeout", "3s", Self.reference, "--api", unknown.url])
         #expect(waited.status == 1 && waited.text.contains("[wait.unknown]"), "\(waited)")
         #expect(unknown.requests.count > 1)
 

@@ -65,7 +65,7 @@ import Testing
         #expect(swept.sweptAt != nil && swept.failures == 0 && swept.error?.code == "sweep.repository_unknown")
     }
 
-    @Test func `one whose images are signed says so, and their records stay for re-checks`() async throws {
+    @Test func `one whose images are signed is a failure: the registry has lost or hides them`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image(tag: "v1").descriptor.digest
         let sweeping = try line.sweeping()
@@ -75,8 +75,7 @@ import Testing
         try await line.makeSweepsDue()
         try await sweeping.run()
         let swept = try await line.swept()
-        #expect(swept.error?.code == "sweep.repository_unknown")
-        #expect(swept.error?.observed.contains("images of it are signed") == true)
+        #expect(swept.failures == 1 && swept.error?.code == "registry.not_found")
         #expect(try await line.state(digest) == "signed")
     }
 }
