@@ -20,7 +20,7 @@ private struct ReconcilePage: Codable {
         /// The state in words: one that has ended waits for nothing but its next time.
         var words: String {
             // one tag that could not be read does not keep a sweep from being whole
-            let isWhole = error.map { $0.code == "sweep.tag_unreadable" } ?? true
+            let isWhole = error.map { !$0.isFailure || $0.code == "sweep.tag_unreadable" } ?? true
             guard state == "waiting", requestedAt == nil, startedAt == nil, isWhole, let sweptAt else { return state }
             return "swept \(sweptAt)"
         }

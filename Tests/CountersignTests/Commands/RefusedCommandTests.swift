@@ -74,7 +74,7 @@ struct RefusedCommandTests {
                 let run = try await CountersignProgram.run(command + dial)
                 #expect(run.status == exit, "\(command): \(run)")
                 #expect(run.text.hasPrefix("error: GET /v2/team/app/manifests/1 answered 404"), "\(command): \(run)")
-                #expect(exit == 3 || run.text.contains("  fix: The registry has nothing"), "\(command): \(run)")
+                #expect(exit == 3 || run.text.contains("  fix: see that the name is right"), "\(command): \(run)")
             }
         }
     }
