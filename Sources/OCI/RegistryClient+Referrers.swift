@@ -128,8 +128,12 @@ extension RegistryClient {
             // 404 is the specification's answer of a registry without the API; the others are seen in the field.
             let response = try await send(request, accepting: [200, 404, 405, 406, 501])
             guard response.status == 200 else {
-                guard number == 1 else { throw RegistryAnswer(request.operation, response).error }
-                rememberMissingAPI(RegistryAnswer(request.operation, response), acknowledged: acknowledged)
+                let answer = RegistryAnswer(request.operation, response)
+                guard number == 1 else {
+                    // that a listing does not go on says nothing about the image
+                    throw response.status == 404 ? .unexpectedAnswer(answer, "page \(number) of it") : answer.error
+                }
+                rememberMissingAPI(answer, acknowledged: acknowledged)
                 return nil
             }
             descriptors += try referrersPage(response, request)

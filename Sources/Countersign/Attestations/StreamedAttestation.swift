@@ -46,7 +46,7 @@ struct StreamedAttestation: Sendable {
                 try await prepare(statement, digest, order, trace)
             }
         }
-        let signer = try signers.signer(of: prepared, order.content.kind, for: order.rule)
+        let signer = try signers.signer(of: prepared, order.content.kind, digest: digest, for: order.rule)
         let logged = try await logged(prepared, statement, digest, order, signer, trace)
         try await publish(logged, statement, order, trace)
         return logged.evidence.record(order, manifest: logged.referrer.descriptor.digest, policyVersion: policyVersion)

@@ -47,8 +47,9 @@ package struct Signers: Sendable {
 
     /// Whose evidence this is: what was begun under one identity is finished under it, though the rule may name another
     /// now. The rule's, where none is.
+    /// - Parameter digest: SHA-256 of the message, where evidence has only the head of it.
     func signer(
-        of evidence: Evidence, _ kind: LegacyKind, for rule: PolicyConfiguration.Rule
+        of evidence: Evidence, _ kind: LegacyKind, digest: [UInt8]? = nil, for rule: PolicyConfiguration.Rule
     ) throws -> Signer {
         let preferred = try signer(for: rule)
         let others = identities.filter { $0.name != rule.identity }
@@ -61,7 +62,11 @@ package struct Signers: Sendable {
                 guard let certificate = try? SigningCertificate(chain: [leaf]) else { return false }
                 return certificate.identity == expected.subjectAlternativeName && certificate.issuer == expected.issuer
             case (nil, .key(let managed)):
-                return (try? managed.publicKey.verify(evidence.prepared.signature, of: document.message)) != nil
+                let (key, signature) = (managed.publicKey, evidence.prepared.signature)
+                if let digest {
+                    return (try? key.verify(signature, prehashed: digest, key.algorithm.defaultScheme)) != nil
+                }
+                return (try? key.verify(signature, of: document.message)) != nil
             default: return false
             }
         }

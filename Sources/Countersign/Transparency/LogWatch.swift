@@ -128,10 +128,15 @@ package struct LogWatch: Service {
 private final class UnprovenLooks: Sendable {
     private let counts = Mutex<[String: Int]>([:])
 
-    /// What a log has failed to prove in enough looks; nil before, and the first look that finds nothing ends the row.
+    /// What a log has failed to prove in enough looks; nil before. The first look that finds nothing ends the row, but for one
+    /// that was only shown less than is known: it proved nothing.
     func persisting(_ finding: ConsistencyCheck.Finding, of log: String) -> LogContradiction? {
         let count = counts.withLock { counts in
-            counts[log] = finding.unproven.isEmpty ? nil : counts[log, default: 0] + 1
+            if !finding.unproven.isEmpty {
+                counts[log, default: 0] += 1
+            } else if finding.ahead.isEmpty {
+                counts[log] = nil
+            }
             return counts[log] ?? 0
         }
         return count < LogWatch.unprovenLooks ? nil : finding.unproven.first

@@ -1,6 +1,8 @@
 import FoundationEssentials
 import OCI
+import OpenSSL
 import Postgres
+import Sigstore
 import Support
 import Testing
 
@@ -140,6 +142,24 @@ import Testing
         let layers = try await line.pusher.legacyLayers(.attestation, of: attested.digest, in: line.repository.name)
         #expect(layers.isEmpty)
         #expect(try await line.alerts.alerts().items.isEmpty)
+    }
+
+    /// Of a key's signature only the message's digest tells whose it is: the statement is not stored whole.
+    @Test func `what a key signed whole still stands once the rule names another identity`() async throws {
+        let line = try await SigningLine()
+        var setup = SigningLine.Setup()
+        (setup.isRekorV2, setup.key) = (true, ManagedKey(try PrivateKey.generate(.ecdsaP256)))
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon(setup)
+        try await daemon.workOff()
+        let id = try await line.attest(Self.document, "https://example.com/large", about: digest)
+        try await daemon.workOff()
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE bundle IS NULL") == 1)
+        (setup.formerKey, setup.key) = (setup.key, nil)
+        try await line.recheckAll(with: try await line.daemon(setup))
+        #expect(try await line.alerts.alerts().items.isEmpty)
+        #expect(try await line.attestation(id).status.lastError == nil)
     }
 
     private func size(of attested: Attested, _ way: Way) async throws -> Int {

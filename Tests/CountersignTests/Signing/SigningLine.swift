@@ -86,6 +86,8 @@ struct SigningLine: Sendable {
         var inlineLimit = 1 << 20
         /// In place of a certificate.
         var key: ManagedKey?
+        /// Of an identity that no rule names any more.
+        var formerKey: ManagedKey?
         var tenants: [TenantConfiguration] = []
         /// Shared with the other daemons of the database; nil: nobody counts.
         var budgets: BudgetConfiguration?
@@ -160,7 +162,7 @@ struct SigningLine: Sendable {
                         url: authority.url + "/api/v1/timestamp", http: Self.http(gate), route: Self.route), gate: gate)
             })
         let signers = Signers(
-            identities: [identity],
+            identities: [identity] + (setup.formerKey.map { [SigningIdentity(name: "former", means: .key($0))] } ?? []),
             trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root), demanding: setup.demands)),
             caps: setup.budgets.map { RepositoryCaps($0.repositories, pool: database.pool) }, services: { services })
         var configured = Self.registry(at: registry.url, signatures: setup.signatureRepository)
