@@ -407,6 +407,44 @@ import Testing
         }
     }
 
+    @Test func `a listing that does not go on says nothing about the image`() async throws {
+        let unknown = Array(#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#.utf8)
+        let registry = try Self.registry {
+            $0.script = { request, number in
+                guard request.path.contains("/referrers/") else { return nil }
+                guard number == 1 else { return .init(status: 404, body: unknown) }
+                let link = ("Link", #"<\#(request.path)?last=1>; rel="next""#)
+                return .init(headers: [("Content-Type", MediaType.ociIndex), link], body: ManifestTests.index([]))
+            }
+        }
+        await #expect { try await registry.client().referrers("app", of: Self.subject.digest) } throws: {
+            ($0 as? OCIError)?.code == "registry.unexpected_answer"
+        }
+    }
+
+    /// A server may give less of a range than was asked for (RFC 9110 section 15.3.7).
+    @Test func `a blob is read on where a part of it ended early`() async throws {
+        let blob = Array("what was published".utf8)
+        let registry = try Self.registry {
+            $0.script = { request, number in
+                guard request.path.contains("/blobs/") else { return nil }
+                let start = (number - 1) * 7
+                return .init(status: 206, body: Array(blob[min(start, blob.count)..<min(start + 7, blob.count)]))
+            }
+        }
+        try await registry.client().verifyBlob("app", .sha256(of: blob), size: blob.count)
+        // one that ends before its size is another; the fourth request of the blob is the first of this look
+        registry.change { state in
+            state.script = { request, number in
+                request.path.contains("/blobs/")
+                    ? .init(status: 206, body: number == 4 ? Array(blob.prefix(7)) : []) : nil
+            }
+        }
+        await #expect { try await registry.client().verifyBlob("app", .sha256(of: blob), size: blob.count) } throws: {
+            ($0 as? OCIError)?.code == "registry.digest_mismatch"
+        }
+    }
+
     @Test func `a listing that is HTML with status 200 is an error`() async throws {
         let registry = try Self.registry {
             $0.script = { request, _ in

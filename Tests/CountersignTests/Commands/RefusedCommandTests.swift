@@ -60,7 +60,10 @@ struct RefusedCommandTests {
     /// `verify`, which also asks for trust material, is told apart from "not signed" by what it prints.
     @Test func `an image that is not there is the registry's answer, another's page is none`() async throws {
         let errors = #"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#
-        for (body, exit) in [(errors, 1), (errors.replacing("MANIFEST", with: "NAME"), 1), ("<html>", 3), ("", 3)] {
+        for (body, exit) in [
+            (errors, 1), (errors.replacing("MANIFEST", with: "NAME"), 1),
+            (errors.replacing("MANIFEST_UNKNOWN", with: "UNSUPPORTED"), 3), ("<html>", 3), ("", 3),
+        ] {
             let registry = try LoopbackServer { _ in .answer(404, [], Array(body.utf8)) }
             defer { registry.stop() }
             let image = "\(registry.url.dropFirst("http://".count))/team/app:1"
