@@ -118,6 +118,18 @@ package struct CheckpointRecords: CheckpointStore {
         ).values { Int(try $0.decode("waiting", as: Int64.self)) }.first ?? 0
     }
 
+    /// Which of these sizes of a tree have a checkpoint that waits for its proof.
+    func waiting(origin: String, sizes: Set<UInt64>) async throws(QueueError) -> Set<UInt64> {
+        let sizes = sizes.compactMap { Int64(exactly: $0) }
+        let waiting = try await pool.rows(
+            """
+            SELECT size FROM countersign.log_checkpoint
+            WHERE log = \(log) AND origin = \(origin) AND size = ANY (\(sizes)) AND proven_at IS NULL
+            """
+        ).values { UInt64(try $0.decode("size", as: Int64.self)) }
+        return Set(waiting)
+    }
+
     private func notes(_ query: Query) async throws -> [Checkpoint] {
         try await pool.rows(query).values { try $0.decode("note", as: String.self) }
             .map { note throws(SigstoreError) in try Checkpoint(note: note) }

@@ -2,7 +2,6 @@ import FoundationEssentials
 package import Logging
 import ServiceLifecycle
 package import Sigstore
-import Synchronization
 
 /// Looks at each log in use every so often, and proves that it still tells the same history. Every daemon has one; they
 /// share what they saw through the database.
@@ -24,10 +23,6 @@ package struct LogWatch: Service {
     private let metrics: LogWatchMetrics
     private let logger: Logger
     private let unproven = UnprovenLooks()
-
-    /// After so many looks in a row a log that cannot prove its history counts as one that contradicts itself: by default half
-    /// an hour, in which whoever passes its answers on may mend what alters them.
-    static let unprovenLooks = 30
 
     /// - Parameter logs: those of the moment; they rotate.
     package init(
@@ -100,11 +95,12 @@ package struct LogWatch: Service {
         // also after a look that failed: what waits then grows
         await tellWaiting(in: store, id)
         let finding = try result.get()
+        let persisting = try await unproven.persisting(finding, in: store)
         if let active = finding.newest.first {
             metrics.size.set(Double(active.checkpoint.size), id)
             metrics.cosignatures.set(Double(active.cosignatures.count), id)
         }
-        guard let contradiction = finding.contradiction ?? unproven.persisting(finding, of: id) else {
+        guard let contradiction = finding.contradiction ?? persisting else {
             for tree in finding.newest {
                 if let doubt = finding.doubt(of: tree.checkpoint.origin, at: id) { throw doubt }
             }
@@ -121,25 +117,6 @@ package struct LogWatch: Service {
                 "error": "\(contradiction.detail)",
                 "fix": "keep both checkpoints (table log_alarm) as evidence and ask the log's operator",
             ])
-    }
-}
-
-/// How often in a row each log's proof of its history did not hold.
-private final class UnprovenLooks: Sendable {
-    private let counts = Mutex<[String: Int]>([:])
-
-    /// What a log has failed to prove in enough looks; nil before. The first look that finds nothing ends the row, but for one
-    /// that was only shown less than is known: it proved nothing.
-    func persisting(_ finding: ConsistencyCheck.Finding, of log: String) -> LogContradiction? {
-        let count = counts.withLock { counts in
-            if !finding.unproven.isEmpty {
-                counts[log, default: 0] += 1
-            } else if finding.ahead.isEmpty {
-                counts[log] = nil
-            }
-            return counts[log] ?? 0
-        }
-        return count < LogWatch.unprovenLooks ? nil : finding.unproven.first
     }
 }
 

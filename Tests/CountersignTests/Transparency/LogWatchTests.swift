@@ -92,9 +92,109 @@ import Testing
         log.grow(to: 4)
         await watch.look()
         log.fork(at: 2, to: 9)
-        for _ in 1..<LogWatch.unprovenLooks { await watch.look() }
+        for _ in 1..<UnprovenLooks.limit { await watch.look() }
         #expect(try await alarm() == nil)
         #expect(try await proven() == 4)
+        await watch.look()
+        #expect(try await alarm()?.contains("the tree of 4 is no prefix") == true)
+    }
+
+    /// Looks of a daemon to which somebody on the way alters the proofs, each followed by one of another daemon, if there is one.
+    private func look(_ times: Int, altered: LogWatch, other: LogWatch? = nil, isGrowing: Bool = false) async throws {
+        for _ in 0..<times {
+            if isGrowing { log.grow(to: Int(try log.checkpoint().size) + 1) }
+            log.alter(true)
+            await altered.look()
+            log.alter(false)
+            await other?.look()
+        }
+    }
+
+    @Test func `what another daemon proves is no contradiction, however often one is given altered proofs`()
+        async throws
+    {
+        let (here, there) = (watch, watch)
+        log.grow(to: 5)
+        await there.look()
+        try await look(2 * UnprovenLooks.limit, altered: here, other: there, isGrowing: true)
+        #expect(try await alarm() == nil)
+        #expect(try await proven() == UInt64(5 + 2 * UnprovenLooks.limit))
+        #expect(metrics.render().contains(#"code="rekor.bad_answer"} \#(2 * UnprovenLooks.limit)"#))
+    }
+
+    @Test func `a row of unproven looks ends when another daemon proves what was in doubt, and another begins`()
+        async throws
+    {
+        let (here, there) = (watch, watch)
+        log.grow(to: 5)
+        await there.look()
+        log.grow(to: 9)
+        try await look(UnprovenLooks.limit - 1, altered: here)
+        await there.look()
+        #expect(try await proven() == 9)
+        log.grow(to: 12)
+        try await look(UnprovenLooks.limit - 1, altered: here)
+        #expect(try await alarm() == nil)
+        try await look(1, altered: here)
+        #expect(try await alarm()?.contains("the tree of 9 is no prefix of that of 12") == true)
+    }
+
+    @Test func `an older tree is in doubt until anybody proves it, while the log stands still`() async throws {
+        let (here, there) = (watch, watch)
+        log.grow(to: 9)
+        await there.look()
+        // a mirror that is behind, and alters its proofs
+        log.serve(try log.checkpoint(5))
+        try await look(UnprovenLooks.limit - 1, altered: here)
+        log.serve(nil)
+        await there.look()
+        #expect(try await proven() == 9)
+        #expect(try await waiting() == 0)
+        log.serve(try log.checkpoint(5))
+        // known before, by now
+        try await look(UnprovenLooks.limit, altered: here)
+        #expect(try await alarm() == nil)
+        log.serve(try log.checkpoint(6))
+        try await look(UnprovenLooks.limit - 1, altered: here)
+        #expect(try await alarm() == nil)
+        try await look(1, altered: here)
+        #expect(try await alarm()?.contains("the tree of 6 is no prefix of that of 9") == true)
+    }
+
+    @Test func `a history that was shown to one daemon alone raises the alarm, however far the others prove theirs`()
+        async throws
+    {
+        let (here, there) = (watch, watch)
+        log.grow(to: 4)
+        await there.look()
+        log.fork(at: 2, to: 8)
+        await here.look()
+        log.fork(at: 2, to: 2)
+        for size in 9..<(9 + UnprovenLooks.limit) {
+            #expect(try await alarm() == nil)
+            log.grow(to: size)
+            await there.look()
+            #expect(try await proven() == UInt64(size))
+        }
+        #expect(try await alarm()?.contains("the tree of 8 is no prefix") == true)
+    }
+
+    @Test func `a look that was only shown less than is known ends no row, and one that finds nothing does`()
+        async throws
+    {
+        let watch = watch
+        log.grow(to: 4)
+        await watch.look()
+        for isEnded in [true, false] {
+            log.fork(at: 2, to: 9)
+            for _ in 1..<UnprovenLooks.limit { await watch.look() }
+            #expect(try await alarm() == nil)
+            log.fork(at: 2, to: isEnded ? 2 : 3)
+            if isEnded { log.grow(to: 4) }
+            await watch.look()
+            #expect(try await proven() == 4)
+        }
+        log.fork(at: 2, to: 9)
         await watch.look()
         #expect(try await alarm()?.contains("the tree of 4 is no prefix") == true)
     }
