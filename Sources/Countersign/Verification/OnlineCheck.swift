@@ -94,7 +94,7 @@ package struct OnlineCheck: Sendable {
     private func ask(_ log: Log, for entry: TlogEntry) async throws(SigstoreError) -> TlogEntry {
         guard let served = try await find(entry, in: log.reader) else { throw try await absence(of: entry, in: log) }
         func differs(_ detail: String) -> SigstoreError {
-            .entryDiffers(log: log.reader.id, index: entry.logIndex, detail: detail)
+            .entryDiffers(log: log.reader.id, index: entry.provenIndex ?? served.logIndex, detail: detail)
         }
         guard served.logID == entry.logID else { throw differs("it is of another log") }
         guard served.canonicalizedBody == entry.canonicalizedBody else {
@@ -135,7 +135,7 @@ package struct OnlineCheck: Sendable {
             // one index over all of its trees
             return behind(log, newest, index + 1)
         }
-        return .entryNotFound(log: log.reader.id, entry: "index \(entry.logIndex)", treeSize: newest.size)
+        return .entryNotFound(log: log.reader.id, entry: entry.name, treeSize: newest.size)
     }
 
     private static let withoutTree = SigstoreError.badAnswer(

@@ -132,7 +132,7 @@ package struct VerifyLogEntries: Sendable {
             return Finding(
                 location, .unproven, log: site.url, index: entry.logIndex, code: error.code, error.observed)
         }
-        return try await Self.judge(location, site, entry.logIndex) {
+        return try await Self.judge(location, site, entry.provenIndex) {
             // an index that nobody signed for may be any: the body's hash names the entry
             let present =
                 entry.provesIndex
@@ -140,7 +140,7 @@ package struct VerifyLogEntries: Sendable {
                 : try await site.entry(uuid: Hex.encode(Merkle.leafHash(entry.canonicalizedBody)))
             guard present.logID == entry.logID else {
                 throw TransparencyError.otherEntry(
-                    log: site.url, asked: "index \(entry.logIndex)",
+                    log: site.url, asked: entry.name,
                     detail: "it is in the log with id \(Hex.encode(present.logID))")
             }
             return (present.logIndex, try await site.verify(present, known: entry, remembering: store))

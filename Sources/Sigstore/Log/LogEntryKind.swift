@@ -1,4 +1,5 @@
 public import FoundationEssentials
+import OpenSSL
 
 /// A kind of log entry in one of its versions, and how its body is read. Whether such an entry is dated, and of a log of tiles, is
 /// said by the ``RekorAPI`` that lists it.
@@ -23,6 +24,17 @@ extension TlogEntry {
 
     /// The index of an entry that was verified; nil where nothing proves it and anybody can have written it.
     public var provenIndex: Int64? { provesIndex ? logIndex : nil }
+
+    /// What its log is asked for: the index, or the hash of the leaf where nothing proves the index.
+    package var name: String {
+        provenIndex.map { "index \($0)" } ?? "uuid \(Hex.encode(Merkle.leafHash(canonicalizedBody)))"
+    }
+
+    /// Whether both are one entry of one log. An index that nothing proves tells no entries apart.
+    package func isSame(as other: TlogEntry) -> Bool {
+        logID == other.logID && canonicalizedBody == other.canonicalizedBody
+            && (logIndex == other.logIndex || !provesIndex || !other.provesIndex)
+    }
 
     /// When the log took an entry that was verified; nil where its promise does not say so and anybody can have written it.
     public var provenTime: Date? {

@@ -131,6 +131,27 @@ import Testing
         #expect(rejection.fix?.isEmpty == false)
     }
 
+    @Test func `an entry of which nothing proves the index is told by what the log was asked for`() async throws {
+        let signed = try await Signed()
+        let (line, reference) = (signed.line, try Reference("\(signed.line.repository)@\(signed.digest)"))
+        let ours = try #require(try await line.referrers(of: signed.digest).first)
+        let bundle = try UnverifiedBundle(json: ours.bytes)
+        var entry = try #require(bundle.tlogEntries.first)
+        entry.inclusionPromise = nil
+        entry.logIndex += 1_000_000
+        let unproven = try UnverifiedBundle(bundle.content, bundle.material, [entry], timestamps: bundle.timestamps)
+            .json()
+        let referrer = BundleReferrer.render(
+            bundle: unproven, subject: try await line.pusher.subject(of: reference).descriptor,
+            predicateType: Statement.cosignSignPredicateType, created: Date(timeIntervalSince1970: 0))
+        _ = try await line.pusher.attach(referrer, bundle: unproven, to: line.repository.name)
+        line.rekor.next(.answered(404, body: "{}"), times: 9) { $0.path.hasPrefix("/api/v1/log/entries/") }
+        let rejection = try #require(try await signed.report(url: line.rekor.url).rejected.first)
+        #expect(rejection.code == "rekor.entry_not_found")
+        let leaf = Hex.encode(Merkle.leafHash(entry.canonicalizedBody))
+        #expect(rejection.observed.hasPrefix("Rekor entry not found: uuid \(leaf) in "))
+    }
+
     @Test func `a 404 of something that is not the log leaves the question open`() async throws {
         let signed = try await Signed()
         signed.line.rekor.next(.answered(404, body: "<html>"), times: 99)
