@@ -199,6 +199,39 @@ import Testing
         #expect(try refusal(two) == .tlogBody)
     }
 
+    @Test func `an index that nothing proves neither hides one entry twice nor makes two into one`() throws {
+        let bundle = try Fixture.bundle()
+        var unproven = try #require(bundle.tlogEntries.first)
+        unproven.inclusionPromise = nil
+        func with(_ others: TlogEntry...) -> UnverifiedBundle {
+            UnverifiedBundle(
+                version: .v03, material: bundle.material, content: bundle.content, tlogEntries: [unproven] + others,
+                timestamps: bundle.timestamps)
+        }
+        func observed(_ bundle: UnverifiedBundle) throws -> String? {
+            do {
+                _ = try verifier.verify(bundle, artifact: Fixture.artifact(), identity: Fixture.identity())
+                return nil
+            } catch let error as VerificationError { return error.observed }
+        }
+        var moved = unproven
+        moved.logIndex += 1
+        #expect(try observed(with()) == nil)
+        #expect(try observed(with(moved)) == "one entry of one log twice: \(moved.name)")
+        #expect(moved.name == "uuid \(Hex.encode(Merkle.leafHash(moved.canonicalizedBody)))")
+        // the log's promise for one of both changes nothing
+        #expect(try refusal(with(bundle.tlogEntries[0])) == .tlogEntry)
+        var other = unproven
+        other.canonicalizedBody = try #require(try Fixture.bundle("rekor1").tlogEntries.first).canonicalizedBody
+        #expect(try refusal(with(other)) == .tlogBody)
+        // a log may have taken one body twice
+        var (first, second) = (bundle.tlogEntries[0], bundle.tlogEntries[0])
+        second.logIndex += 1
+        #expect(first.name == "index \(first.logIndex)" && !first.isSame(as: second))
+        first.logIndex = second.logIndex
+        #expect(first.isSame(as: second))
+    }
+
     @Test func `another identity, issuer, artifact or predicate type`() throws {
         let bundle = try Fixture.bundle()
         #expect(

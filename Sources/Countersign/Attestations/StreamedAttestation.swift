@@ -178,7 +178,7 @@ struct StreamedAttestation: Sendable {
         do {
             return try verify(evidence.prepared, entry, digest, signer)
         } catch let error as SigningError {
-            guard case .ownOutputRejected(_, let observed) = error, evidence.logged == nil else { throw error }
+            guard case .ownOutputRejected(_, let observed, _) = error, evidence.logged == nil else { throw error }
             if try signer.isNeverVerified(evidence.prepared, entry) {
                 try await journal.abandon(
                     evidence, reason: observed, entry: Evidence.Logged(entry, bundle: nil), for: claim)

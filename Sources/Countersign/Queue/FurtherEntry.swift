@@ -44,7 +44,7 @@ extension Evidence.Prepared {
     func entries(with entry: TlogEntry) throws -> [TlogEntry] {
         var entries = [entry]
         for further in try further.compactMap({ try $0.entry.map { try TlogEntry(json: $0) } })
-        where !entries.contains(where: { $0.logID == further.logID && $0.logIndex == further.logIndex }) {
+        where !entries.contains(where: further.isSame(as:)) {
             entries.append(further)
         }
         return entries

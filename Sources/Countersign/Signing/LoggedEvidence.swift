@@ -52,7 +52,8 @@ package struct LoggedEvidence: Sendable {
         } catch let error as VerificationError {
             // it verified when it was stored: the trust root, the identity or the row has changed since
             throw SigningError.ownOutputRejected(
-                code: error.code, observed: "the stored \(stored.format.rawValue): \(error.observed)")
+                code: error.code, observed: "the stored \(stored.format.rawValue): \(error.observed)",
+                remedy: error.remedy)
         } catch let error as OCIError {
             // of our own row, not of the artifact: it must not end as the artifact's fault
             throw SigningError.evidenceUnusable("\(error)")

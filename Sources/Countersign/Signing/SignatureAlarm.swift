@@ -26,13 +26,20 @@ package struct SignatureAlarm: Sendable {
             return false
         }
         guard let target = claim.rechecked, let code = Self.code(of: error) else { return false }
-        try await raise(
-            code, target, failure,
-            fix: code == .signatureTampered
-                ? "look at the registry's storage and at whoever can write to it; the bytes we published are in our records"
-                : "see which changed: the trust root, the configured identity, or the row in our database; nothing was unsigned"
-        )
+        try await raise(code, target, failure, fix: Self.fix(of: code, error))
         return true
+    }
+
+    private static func fix(of code: Alert.Code, _ error: any Error) -> String {
+        if code == .signatureTampered {
+            return
+                "look at the registry's storage and at whoever can write to it; the bytes we published are in our records"
+        }
+        if case SigningError.ownOutputRejected(_, _, let remedy?) = (error as? StageFailure)?.underlying ?? error {
+            return remedy
+        }
+        return
+            "see which changed: the trust root, the configured identity, or the row in our database; nothing was unsigned"
     }
 
     private func raise(

@@ -9,8 +9,8 @@ package enum SigningError: Error, Sendable {
     case clockSkew(authority: Date, notBefore: Date, notAfter: Date)
     /// Stored evidence that cannot be continued.
     case evidenceUnusable(String)
-    /// The log's entry for our own request does not verify.
-    case ownOutputRejected(code: String, observed: String)
+    /// The log's entry for our own request does not verify. `remedy`: what to do, where it is something else than the usual.
+    case ownOutputRejected(code: String, observed: String, remedy: String? = nil)
     /// The certificate ran out before the log took the entry; the log is asked once more after `until`.
     case certificateExpired(at: Date, until: Date)
     /// The instance replaced the log by a new shard, and the former one does not show the entry; it is asked once more after
@@ -41,7 +41,7 @@ extension SigningError {
         case .identityMismatch: "identity.mismatch"
         case .clockSkew: "tsa.clock_skew"
         case .evidenceUnusable: "signing.evidence_unusable"
-        case .ownOutputRejected(let code, _): code
+        case .ownOutputRejected(let code, _, _): code
         case .certificateExpired: "signing.certificate_expired"
         case .logReplaced: "rekor.replaced"
         case .otherLog: "rekor.other_log"
@@ -62,6 +62,7 @@ extension SigningError {
             "give the daemon the token of the configured identity, or correct subject_alternative_name and issuer"
         case .clockSkew: "compare the clocks of the timestamp authority, Fulcio and this machine"
         case .evidenceUnusable: "report this with the text above; the evidence row of the target is damaged"
+        case .ownOutputRejected(_, _, let remedy?): remedy
         case .ownOutputRejected: "see that trusted_root.json belongs to the Fulcio, log and timestamp authority in use"
         case .certificateExpired: "nothing: the log is asked once more, then the digest is signed anew"
         case .logReplaced:
@@ -88,7 +89,7 @@ extension SigningError: CustomStringConvertible {
             "the timestamp authority says \(authority.formatted(.iso8601)), the certificate holds from "
                 + "\(start.formatted(.iso8601)) to \(end.formatted(.iso8601))"
         case .evidenceUnusable(let why): "stored evidence cannot be continued: \(why)"
-        case .ownOutputRejected(_, let observed): "our own signature does not verify: \(observed)"
+        case .ownOutputRejected(_, let observed, _): "our own signature does not verify: \(observed)"
         case .certificateExpired(let end, _):
             "the certificate ended at \(end.formatted(.iso8601)) before the log took the entry"
         case .logReplaced(let log, _): "\(log) was replaced by a new shard, and does not have the entry"

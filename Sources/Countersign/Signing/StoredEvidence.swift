@@ -12,7 +12,7 @@ import Sigstore
 extension Signer {
     /// Verifies evidence that was committed and that no log is known to have.
     /// - Parameter verify: what is demanded of the signature; it gets it without a log entry.
-    /// - Throws: ``SigningError/ownOutputRejected(code:observed:)``, ``SigningError/evidenceUnusable(_:)``.
+    /// - Throws: ``SigningError/ownOutputRejected(code:observed:remedy:)``, ``SigningError/evidenceUnusable(_:)``.
     func verifyStored(
         _ prepared: Evidence.Prepared, _ kind: LegacyKind, by verify: (PresentedForm) throws -> Void
     ) throws {

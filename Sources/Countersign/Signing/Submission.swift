@@ -26,7 +26,7 @@ struct Submission: Sendable {
 
     /// The entries for the evidence's requests: those of further logs first, each recorded before the next is asked.
     /// - Throws: ``SigningError/certificateExpired(at:until:)``, ``SigningError/logReplaced(log:until:)`` while the settling time
-    ///   runs, and once the evidence was put aside, as with ``SigningError/ownOutputRejected(code:observed:)``: the next
+    ///   runs, and once the evidence was put aside, as with ``SigningError/ownOutputRejected(code:observed:remedy:)``: the next
     ///   attempt signs anew.
     func submit(_ evidence: Evidence, _ claim: Claim) async throws -> Evidence.Entered {
         var evidence = evidence

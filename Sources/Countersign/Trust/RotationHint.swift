@@ -12,7 +12,7 @@ enum RotationHint {
         switch (error as? StageFailure)?.underlying ?? error {
         case let error as VerificationError: checks.contains(error.check)
         // our own output is verified before it is published; of the check that failed its code is left
-        case SigningError.ownOutputRejected(let code, _): checks.contains { $0.code == code }
+        case SigningError.ownOutputRejected(let code, _, _): checks.contains { $0.code == code }
         // a Rekor v2 log's answer is proven where it is read: one under a new key cannot be told from a broken one
         case SigstoreError.badAnswer(.rekor, _, _), SigstoreError.logFrozen: true
         case is TrustError: true

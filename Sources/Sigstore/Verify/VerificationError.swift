@@ -55,7 +55,7 @@ public struct VerificationError: Error, Sendable, Equatable {
     public let observed: String
 
     /// What to do, where it is something else than the check's usual.
-    private let remedy: String?
+    package let remedy: String?
 
     /// A failed check.
     public init(_ check: Check, _ observed: String, fix: String? = nil) {

@@ -14,12 +14,13 @@ extension Verifier {
         guard !presented.entries.isEmpty else { throw .noEntry }
         // one entry twice is no second word, whoever counts them
         for (position, entry) in presented.entries.enumerated()
-        where presented.entries[..<position].contains(where: {
-            $0.logID == entry.logID && $0.logIndex == entry.logIndex
-        }) {
+        where presented.entries[..<position].contains(where: entry.isSame(as:)) {
             throw .init(
-                .tlogEntry, "entry \(entry.logIndex) of one log twice",
-                fix: "treat the signature as altered; sign the artifact again")
+                .tlogEntry, "one entry of one log twice: \(entry.name)",
+                fix:
+                    "sign the artifact again (countersign resign, with --old remove if verifiers should not meet this one), "
+                    + "or send the attestation's document in a newer version, with --replace: Countersign made such before "
+                    + "where two URLs named one log; any other was altered")
         }
         // entries in one log count once (client specification 4.6, "Threshold verification")
         let logs = Set(presented.entries.map(\.logID)).count

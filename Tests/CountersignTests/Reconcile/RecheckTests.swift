@@ -209,6 +209,51 @@ import Testing
         #expect(whole?.isBroken == false)
     }
 
+    @Test func `a bundle that has one entry twice raises an alert that says what ends it: to sign anew`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image().descriptor
+        let daemon = try await line.daemon()
+        try await line.push(image.digest)
+        try await daemon.workOff()
+        // as it was made where two URLs named one log
+        let ours = try #require(try await line.referrers(of: image.digest).first)
+        let bundle = try UnverifiedBundle(json: ours.bytes)
+        let twice = try UnverifiedBundle(
+            bundle.content, bundle.material, bundle.tlogEntries + bundle.tlogEntries, timestamps: bundle.timestamps
+        ).json()
+        let referrer = BundleReferrer.render(
+            bundle: twice, subject: image, predicateType: Statement.cosignSignPredicateType,
+            created: Date(timeIntervalSince1970: 0))
+        let pool = line.database.pool
+        _ = try await pool.query("UPDATE countersign.evidence SET bundle = \(twice)")
+        _ = try await pool.query(
+            """
+            UPDATE countersign.attachment SET manifest = \(referrer.manifest),
+                digest = \(referrer.descriptor.digest.description)
+            """)
+
+        try await line.recheckAll(with: daemon)
+        let alert = try #require(try await line.alerts.alerts(state: .open).items.first)
+        #expect(alert.code == "signature.rejected" && alert.observed.contains("one entry of one log twice: index "))
+        #expect(alert.fix.contains("countersign resign, with --old remove"))
+        #expect(try await line.failure(image.digest)?.fix == alert.fix)
+
+        let repository = line.repository
+        _ = try await pool.together { session in
+            try JobQueue.openGenerations(
+                [
+                    .init(
+                        repository: repository, digest: image.digest, rule: "all", policyVersion: "v1",
+                        formats: [.bundle])
+                ],
+                .init(reason: "one entry twice", removesOlder: true, by: "operator", batch: 1), in: session)
+        }
+        try await daemon.workOff()
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.alerts.open().isEmpty)
+        #expect(try await line.failure(image.digest) == nil)
+    }
+
     @Test func `a push of a broken signature has it looked at again, once`() async throws {
         let line = try await SigningLine()
         let (digest, _) = try await signed(line)
