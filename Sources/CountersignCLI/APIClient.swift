@@ -121,7 +121,9 @@ extension APIClient {
     private static func failure(_ response: HTTPResponse) -> CommandFailure {
         let isDocument = response.headers["Content-Type"]?.hasPrefix("application/problem+json") == true
         let problem = isDocument ? try? JSONDecoder().decode(Problem.self, from: Data(response.body)) : nil
-        let isPassing = response.status == 429 || response.status >= 500
+        // without a daemon behind it a proxy answers 404 as well: our own has a code
+        let isPassing =
+            response.status == 429 || response.status >= 500 || (response.status == 404 && problem?.code == nil)
         let words = [problem?.title, problem?.detail].compactMap { $0 }.joined(separator: ": ")
         guard let problem, let code = problem.code, code != "http.not_found" else {
             return CommandFailure(

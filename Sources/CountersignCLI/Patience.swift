@@ -5,18 +5,24 @@ import Glibc
 /// is waited for goes on without whoever waits, so that one answer that did not come says nothing about it.
 struct Patience {
     private let deadline: ContinuousClock.Instant
+    private let goesOn: Bool
     private var hasTold = false
 
-    init(for limit: Duration) { deadline = .now + limit }
+    /// - Parameter goesOn: whether something was asked for that goes on when the time is up.
+    init(for limit: Duration, goesOn: Bool = true) {
+        deadline = .now + limit
+        self.goesOn = goesOn
+    }
 
     /// What is left of the time.
     var left: Duration { max(deadline - .now, .zero) }
 
     var isOver: Bool { left == .zero }
 
-    /// Asks until there is an answer. What passes by itself (no answer, 429, 5xx) is asked for again after a pause that grows
-    /// from half a second to five, and told on standard error the first time.
-    /// - Throws: at once what does not pass; what was seen last, with the status of ``timeIsUp(_:fix:)``, when time is up.
+    /// Asks until there is an answer. What passes by itself (no answer, 429, 5xx, another's 404) is asked for again after a
+    /// pause that grows from half a second to five, and told on standard error the first time.
+    /// - Throws: at once what does not pass; what was seen last when time is up, with the status of ``timeIsUp(_:fix:)`` where
+    ///   something goes on.
     mutating func ask<Answer>(_ question: () async throws -> Answer) async throws -> Answer {
         var pause = Duration.milliseconds(500)
         while true {
@@ -24,6 +30,7 @@ struct Patience {
                 return try await question()
             } catch let failure as CommandFailure where failure.isPassing {
                 guard !isOver else {
+                    guard goesOn else { throw failure }
                     throw Self.timeIsUp(failure.observed, fix: "What was asked for goes on: ask how far it is.")
                 }
                 tell(failure)

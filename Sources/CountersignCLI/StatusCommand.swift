@@ -143,7 +143,7 @@ struct WaitCommand: AsyncParsableCommand {
         commandName: "wait", abstract: "Wait until an artifact is signed, or known not to be.",
         discussion: """
             Exit status 0 once it is signed; 1 if it is refused, failed or gone, if its signature is found broken, or when
-            the time is up.
+            the time is up; 3 if the daemon does not answer by then.
             """)
 
     @OptionGroup var api: APIOptions
@@ -166,28 +166,33 @@ struct WaitCommand: AsyncParsableCommand {
     }
 }
 
-/// Long-polls the status until it is settled. A push may be heard of later than its waiter: that it is unknown is waited out.
+/// Long-polls the status until it is settled, through restarts of the daemon. A push may be heard of later than its waiter:
+/// that it is unknown is waited out.
 struct Waiter {
     let client: APIClient
 
     /// The last status seen; nil if the artifact was never heard of.
     func settled(_ reference: String, within limit: Duration) async throws -> ArtifactStatus? {
         let deadline = ContinuousClock.now + limit
+        var patience = Patience(for: limit, goesOn: false)
         var last: ArtifactStatus?
-        while true {
-            let left = deadline - .now
-            guard left > .zero else { return last }
-            let patience = min(left, .seconds(30))
+        while !patience.isOver {
             do {
-                let wait = "\(max(1, patience.components.seconds))s"
-                let status: ArtifactStatus = try await client.get(
-                    "/v1/artifacts", query: [("ref", reference), ("wait", wait)], timeout: patience + .seconds(10))
+                let status = try await patience.ask { try await look(reference, until: deadline) }
                 if status.isSettled { return status }
                 last = status
             } catch let failure as CommandFailure where failure.code == "artifact.unknown" {
                 // not heard of yet
             }
-            try await Task.sleep(for: min(max(left, .milliseconds(1)), .milliseconds(200)))
+            try await patience.pause(.milliseconds(200))
         }
+        return last
+    }
+
+    private func look(_ reference: String, until deadline: ContinuousClock.Instant) async throws -> ArtifactStatus {
+        let wait = max(.zero, min(deadline - .now, .seconds(30)))
+        return try await client.get(
+            "/v1/artifacts", query: [("ref", reference), ("wait", "\(max(1, wait.components.seconds))s")],
+            timeout: wait + .seconds(10))
     }
 }

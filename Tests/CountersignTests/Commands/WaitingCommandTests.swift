@@ -41,9 +41,14 @@ struct WaitingCommandTests {
 
     private static let reference = "registry.example/team/app:1"
 
+    /// What a proxy says while nobody is behind it.
+    private static func page(_ status: Int) -> LoopbackServer.Action {
+        .answer(status, [("Content-Type", "text/html")], Array("<html>".utf8))
+    }
+
     @Test func `a batch is followed through a restart, which is said once, and its end counts`() async throws {
         let server = try daemon([
-            .drop, .answer(503), Self.batch(ended: 1), .answer(502), .drop, Self.batch(ended: 2),
+            .drop, .answer(503), Self.batch(ended: 1), .answer(502), Self.page(404), Self.batch(ended: 2),
         ])
         defer { server.stop() }
         let lines = try await run(server, "batch", Self.reference)
@@ -103,6 +108,25 @@ struct WaitingCommandTests {
         let lines = try await run(server, "status", Self.reference)
         let isBroken = members.contains(#""broken":true"#)
         #expect(lines.last == "exit \(isBroken ? 1 : 0)", "\(lines)")
+    }
+
+    @Test func `an artifact is waited for through a restart, and its own end counts`() async throws {
+        let unknown = LoopbackServer.Action.answer(
+            404, [("Content-Type", "application/problem+json")],
+            Array(#"{"code":"artifact.unknown","title":"No"}"#.utf8))
+        let server = try daemon([
+            Self.page(404), .answer(503), unknown, .drop, Self.page(404), Self.artifact(#""recheck":false"#),
+        ])
+        defer { server.stop() }
+        let lines = try await run(server, "wait", Self.reference)
+        #expect(lines.last == "exit 0", "\(lines)")
+        #expect(lines.count { $0.hasPrefix("asking again") } == 1, "\(lines)")
+
+        // nobody knows what became of it meanwhile
+        let away = try daemon([Self.artifact(#""recheck":true"#), Self.page(404)])
+        defer { away.stop() }
+        let left = try await run(away, "wait", "--timeout", "700ms", Self.reference)
+        #expect(left.last == "exit 3" && left.contains { $0.hasSuffix("[api.status_404]") }, "\(left)")
     }
 
     @Test func `an attestation that was found broken is no success either`() async throws {
