@@ -19,6 +19,8 @@ extension Listeners {
         package var policy: SigningPolicy
         package var metrics: ServiceMetrics
         package var progress: any WorkerProgress
+        /// Whether all doors listen.
+        package var areDoorsOpen: @Sendable () -> Bool
         /// Asked what a tag points at; nil: nobody is.
         package var registries: Registries?
         /// Issuers whose tokens are taken beside our own.
@@ -31,7 +33,8 @@ extension Listeners {
         package init(
             commit: @escaping Intake.Commit, intakePool: ConnectionPool, apiPool: ConnectionPool,
             figuresPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy, metrics: ServiceMetrics,
-            progress: any WorkerProgress, registries: Registries? = nil, oidc: OIDCAuthenticator? = nil,
+            progress: any WorkerProgress, areDoorsOpen: @escaping @Sendable () -> Bool,
+            registries: Registries? = nil, oidc: OIDCAuthenticator? = nil,
             documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes),
             heard: @escaping Intake.Heard = { _, _ in }
         ) {
@@ -44,6 +47,7 @@ extension Listeners {
             self.policy = policy
             self.metrics = metrics
             self.progress = progress
+            self.areDoorsOpen = areDoorsOpen
             self.registries = registries
             self.oidc = oidc
             self.documentMemory = documentMemory
@@ -118,7 +122,9 @@ extension Listeners {
                         authority: authority),
                 ],
                 .operations: [
-                    OperationsController(metrics: metrics, progress: dependencies.progress) {
+                    OperationsController(
+                        metrics: metrics, progress: dependencies.progress, areDoorsOpen: dependencies.areDoorsOpen
+                    ) {
                         do throws(PostgresError) {
                             _ = try await dependencies.intakePool.query("SELECT 1")
                             return nil

@@ -14,17 +14,22 @@ package protocol WorkerProgress: Sendable {
 package struct OperationsController: RouteSet {
     private let metrics: ServiceMetrics
     private let progress: any WorkerProgress
+    private let areDoorsOpen: @Sendable () -> Bool
     private let databaseFault: @Sendable () async -> String?
 
     /// Beyond this the worker counts as stuck: it polls each second, whatever happens.
     private static let longestSilence: Duration = .seconds(60)
 
-    /// - Parameter databaseFault: asks the database the smallest question; the code of what went wrong, or nil.
+    /// - Parameters:
+    ///   - areDoorsOpen: whether all doors listen: this one may be open before those that traffic is for.
+    ///   - databaseFault: asks the database the smallest question; the code of what went wrong, or nil.
     package init(
-        metrics: ServiceMetrics, progress: any WorkerProgress, databaseFault: @escaping @Sendable () async -> String?
+        metrics: ServiceMetrics, progress: any WorkerProgress, areDoorsOpen: @escaping @Sendable () -> Bool,
+        databaseFault: @escaping @Sendable () async -> String?
     ) {
         self.metrics = metrics
         self.progress = progress
+        self.areDoorsOpen = areDoorsOpen
         self.databaseFault = databaseFault
     }
 
@@ -51,17 +56,21 @@ package struct OperationsController: RouteSet {
             }
         }
         let ready: Bool
+        let listeners: Check
         let database: Check
         let worker: Check
     }
 
     private func readiness() async throws -> Response {
         let fault = await databaseFault()
+        let isListening = areDoorsOpen()
         let silence = progress.sinceLastStep
         let isWorking = !progress.isStopping && (silence ?? .zero) <= Self.longestSilence
         let code = progress.isStopping ? "worker.stopping" : isWorking ? nil : "worker.stuck"
         let answer = Readiness(
-            ready: fault == nil && isWorking, database: .init(ok: fault == nil, code: fault),
+            ready: isListening && fault == nil && isWorking,
+            listeners: .init(ok: isListening, code: isListening ? nil : "listener.closed"),
+            database: .init(ok: fault == nil, code: fault),
             worker: .init(ok: isWorking, code: code, age: silence.map { $0 / .seconds(1) }))
         return try Response.json(answer, status: answer.ready ? .ok : .serviceUnavailable)
     }

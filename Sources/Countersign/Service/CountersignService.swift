@@ -125,12 +125,14 @@ package struct CountersignService: Sendable {
 
         let deliveries = DeliveryGroupCommit(
             queue: intakeQueue, limit: configuration.intake.maxWaiting, batchLimit: configuration.intake.commitEvents)
+        let doors = OpenDoors()
         let listeners = Listeners(
             configuration,
             Listeners.Dependencies(
                 commit: { requests throws(QueueError) in try await deliveries.commit(requests) },
                 intakePool: pools.intake, apiPool: pools.api, figuresPool: pools.figures, queue: apiQueue,
-                policy: policy, metrics: metrics, progress: progress, registries: registries,
+                policy: policy, metrics: metrics, progress: progress, areDoorsOpen: { doors.areAllOpen },
+                registries: registries,
                 oidc: configuration.api.oidc.isEmpty ? nil : OIDCAuthenticator(configuration.api.oidc, http: http),
                 documentMemory: memory, heard: { dependencies.gate(.registry, $0).heard(after: $1) }),
             logger: logger)
@@ -163,7 +165,6 @@ package struct CountersignService: Sendable {
                 metrics: metrics.registry, logger: logger
             ).services
             + [feeder, delivery]
-        let doors = OpenDoors()
         let opening = doors.inTurn(
             listeners.services { door, port in
                 doors.opened(door)

@@ -2,7 +2,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// Which doors of the daemon listen. Other services are held until all do: a daemon that cannot open one ends before it has
-/// claimed or written anything.
+/// claimed or signed anything. What a door took that was opened before that one is stored, as ever.
 final class OpenDoors: Sendable {
     private struct State {
         var closed = Set(Door.allCases)
@@ -11,6 +11,9 @@ final class OpenDoors: Sendable {
 
     private let state = Mutex(State())
 
+    /// Whether all of them listen.
+    var areAllOpen: Bool { state.withLock { $0.closed.isEmpty } }
+
     func opened(_ door: Door) {
         let freed = state.withLock { state in
             state.closed.remove(door)
@@ -18,6 +21,8 @@ final class OpenDoors: Sendable {
         }
         for service in freed { service.opening.finish() }
     }
+
+    func closed(_ doors: [Door]) { state.withLock { $0.closed.formUnion(doors) } }
 
     /// - Parameter doors: made ready before any of them is open.
     /// - Returns: the service, which begins once these doors listen.
@@ -33,8 +38,19 @@ final class OpenDoors: Sendable {
         var before: Set<Door> = []
         return listeners.map { listener in
             defer { before.formUnion(listener.doors) }
-            return hold(listener, until: before)
+            return hold(ClosingService(listener: listener, doors: self), until: before)
         }
+    }
+}
+
+/// A listener whose doors are closed when it ends.
+private struct ClosingService: Service {
+    let listener: HTTPListener
+    let doors: OpenDoors
+
+    func run() async throws {
+        defer { doors.closed(listener.doors) }
+        try await listener.run()
     }
 }
 

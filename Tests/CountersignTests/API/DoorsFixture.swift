@@ -46,16 +46,20 @@ struct DoorsFixture {
             commits.append(requests.count)
             return try await jobs.enqueue(requests)
         }
+        let doors = OpenDoors()
         let listeners = Listeners(
             configuration,
             .init(
                 commit: { requests throws(QueueError) in try await group.commit(requests) }, intakePool: pool,
                 apiPool: apiPool, figuresPool: pool, queue: jobs, policy: SigningPolicy(configuration),
-                metrics: metrics, progress: Idle(),
+                metrics: metrics, progress: Idle(), areDoorsOpen: { doors.areAllOpen },
                 oidc: OIDCAuthenticator(configuration.api.oidc, http: Self.issuers)),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
-        let services = listeners.services { door, port in continuation.yield((door, port)) }
+        let services = listeners.services { door, port in
+            doors.opened(door)
+            continuation.yield((door, port))
+        }
         let serviceGroup = ServiceGroup(
             services: services, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let running = Task { try await serviceGroup.run() }

@@ -64,10 +64,40 @@ import Testing
         _ = await daemon.result
     }
 
+    @Test func `traffic should come once all doors listen`() async throws {
+        var apart = configuration
+        // behind the address of the operations door, which opens first
+        let second = ListenAddress(host: "127.0.0.2", port: 0)
+        (apart.listeners.webhooks, apart.listeners.api) = (second, second)
+        let operations = Mutex<Int?>(nil)
+        @Sendable func readiness() async -> String {
+            guard let port = operations.withLock({ $0 }) else { return "" }
+            let request = HTTPRequest(.get, "http://127.0.0.1:\(port)/readyz", route: .toTestServer)
+            let answer = try? await SigningLine.http.send(request)
+            return String(decoding: answer?.body ?? [], as: UTF8.self)
+        }
+        let (early, continuation) = AsyncStream.makeStream(of: String.self)
+        let daemon = Task { [apart] in
+            defer { continuation.finish() }
+            try await Self.run(apart) { door, port in
+                if door == .operations { operations.withLock { $0 = port } }
+                // until this returns the door of the API is not known to listen
+                guard door == .webhooks else { return }
+                try? await eventually("the operations door answers") { await !readiness().isEmpty }
+                continuation.yield(await readiness())
+            }
+        }
+        let answer = await early.first { _ in true }
+        #expect(answer?.contains(#""listeners":{"code":"listener.closed","ok":false},"ready":false"#) == true)
+        try await eventually("it is ready") { await readiness().contains(#""listeners":{"ok":true},"ready":true"#) }
+        daemon.cancel()
+        _ = await daemon.result
+    }
+
     /// How long nobody has looked at a log is told of one that never answered, too.
     private static let look = "countersign_log_look_timestamp_seconds"
 
-    @Test func `a port that is taken is named, and nothing else has begun or failed`() async throws {
+    @Test func `a port that is taken is named, and nothing is claimed or fails`() async throws {
         var configuration = configuration
         let other = try LoopbackServer { _ in .drop }
         configuration.listeners.webhooks = ListenAddress(host: "127.0.0.1", port: other.port)

@@ -16,7 +16,8 @@ extension OperationsController {
     ]
 
     private static let readiness = Schema.object([
-        "ready": .boolean, "database": .object(["ok": .boolean], optional: ["code": .string]),
+        "ready": .boolean, "listeners": .object(["ok": .boolean], optional: ["code": .string]),
+        "database": .object(["ok": .boolean], optional: ["code": .string]),
         "worker": .object(["ok": .boolean], optional: ["code": .string, "age_seconds": .number]),
     ])
 }
