@@ -36,7 +36,8 @@ struct RevokeCommand: AsyncParsableCommand {
         discussion: """
             Signatures that exist stay valid for whoever has them: they are in a public log. With --remove they are taken out of
             what the registry lists, where it lists by a tag, and deleted where the daemon has a credential for that. Exit status 0
-            if that was done, 1 if the registry goes on listing them by itself or would not delete, 4 if the time was up before.
+            if that was done, 1 if the registry goes on listing them by itself or would not delete, 3 if the daemon does not
+            say, 4 if the time was up before.
             """)
 
     @OptionGroup var api: APIOptions
@@ -56,7 +57,7 @@ struct RevokeCommand: AsyncParsableCommand {
         defer { if output.output == .json { try? Console.json(result) } }
         guard remove else { return }
         var patience = Patience(for: timeout.duration)
-        var (isRemoved, waiting) = (true, 0)
+        var (isRemoved, waiting, unsaid) = (true, 0, 0)
         for place in result.items.indices {
             let reference = result.items[place].reference
             func ask() async throws -> ArtifactStatus {
@@ -67,7 +68,11 @@ struct RevokeCommand: AsyncParsableCommand {
                 try await patience.pause(.milliseconds(250))
                 status = try await patience.ask(ask)
             }
-            guard let revocation = status.revocation else { continue }
+            guard let revocation = status.revocation else {
+                unsaid += 1
+                Console.error("\(reference): \(status.state), without a revocation")
+                continue
+            }
             result.items[place].removal = revocation.removal
             result.items[place].removalError = revocation.removalError
             if revocation.removal == "asked" { waiting += 1 }
@@ -79,6 +84,13 @@ struct RevokeCommand: AsyncParsableCommand {
             throw Patience.timeIsUp(
                 "\(waiting) of \(result.items.count) are not taken out yet",
                 fix: "They are revoked, and the rest goes on: countersign status REF")
+        }
+        guard unsaid == 0 else {
+            throw CommandFailure(
+                code: "revocation.unsaid",
+                observed:
+                    "the status of \(unsaid) of \(result.items.count) has no revocation: what was taken out is not known",
+                fix: "Ask again: countersign status REF. A daemon that has none is on another database, or of an older version.")
         }
         if !isRemoved { throw ExitCode(1) }
     }
