@@ -1,6 +1,5 @@
 import ArgumentParser
 import Countersign
-import FoundationEssentials
 import OCI
 import Sigstore
 
@@ -45,9 +44,6 @@ struct AttachSBOMCommand: AsyncParsableCommand {
         let isSigned: Bool
     }
 
-    /// The most bytes that are read: what an attestation may hold.
-    private static let limit = 64 << 20
-
     func run() async throws {
         let parsed = try Reference(argument: reference)
         let document = try unsigned()
@@ -81,16 +77,12 @@ struct AttachSBOMCommand: AsyncParsableCommand {
     }
 
     private func unsigned() throws -> UnsignedSBOM {
-        guard let data = FileManager.default.contents(atPath: sbom), !data.isEmpty else {
-            throw CommandFailure(code: "file.unreadable", observed: "\(sbom) cannot be read, or is empty", status: 2)
-        }
-        guard data.count <= Self.limit else {
-            throw CommandFailure(
-                code: "file.too_large", observed: "\(sbom) has \(data.count) bytes; at most \(Self.limit) are attached",
-                status: 2)
+        let bytes = try NamedFile(path: sbom).contents(atMost: DocumentFormat.maxBytes)
+        guard !bytes.isEmpty else {
+            throw CommandFailure(code: "file.empty", observed: "\(sbom) is empty", status: 2)
         }
         do {
-            return try UnsignedSBOM([UInt8](data), type, inputFormat ?? Self.encoding(of: data))
+            return try UnsignedSBOM(bytes, type, inputFormat ?? Self.encoding(of: bytes))
         } catch {
             throw CommandFailure(
                 code: error.code, observed: "\(error)",
@@ -116,8 +108,8 @@ struct AttachSBOMCommand: AsyncParsableCommand {
         }
     }
 
-    private static func encoding(of data: Data) -> UnsignedSBOM.Encoding {
-        switch data.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) {
+    private static func encoding(of bytes: [UInt8]) -> UnsignedSBOM.Encoding {
+        switch bytes.first(where: { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }) {
         case UInt8(ascii: "{"): .json
         case UInt8(ascii: "<"): .xml
         default: .text

@@ -88,9 +88,8 @@ struct RevokeCommand: AsyncParsableCommand {
         guard unsaid == 0 else {
             throw CommandFailure(
                 code: "revocation.unsaid",
-                observed:
-                    "the status of \(unsaid) of \(result.items.count) has no revocation: what was taken out is not known",
-                fix: "Ask again: countersign status REF. A daemon that has none is on another database, or of an older version.")
+                observed: "the status of \(unsaid) of \(result.items.count) has no revocation",
+                fix: "Ask again: countersign status REF. A daemon of another database, or an older one, has none.")
         }
         if !isRemoved { throw ExitCode(1) }
     }

@@ -28,7 +28,7 @@ package struct NamedFile {
             bytes += part
             return bytes.count <= limit
         }
-        guard bytes.count <= limit else { throw BundleFileError(path: path, why: "more than \(limit) bytes") }
+        guard bytes.count <= limit else { throw BundleFileError(path: path, limit: limit) }
         return bytes
     }
 

@@ -94,9 +94,13 @@ extension UnverifiedBundle {
 /// A file that was named and cannot be read.
 package struct BundleFileError: Error, Sendable {
     package let path: String
-    package var why = "it is not there, or not readable for this user"
+    /// The most bytes that are read, where it has more.
+    package var limit: Int?
 
-    package var code: String { "file.unreadable" }
+    package var code: String { limit == nil ? "file.unreadable" : "file.too_large" }
+    package var why: String {
+        limit.map { "more than \($0) bytes" } ?? "it is not there, or not readable for this user"
+    }
     package var observed: String { "cannot read \(path): \(why)" }
 }
 

@@ -24,6 +24,14 @@ struct PipedFileTests {
         #expect(String(decoding: request.body, as: UTF8.self) == #"{"references":["r.example/a:1"]}"#)
     }
 
+    @Test func `an SBOM comes from a pipe, of which no more is read than may be attached`() async throws {
+        let command = #""$0" attach sbom r.invalid/a:1 --sbom <(head -c "$1" /dev/zero)"#
+        let large = try await CountersignProgram.run(script: command + Self.end, ["\(200 << 20)"])
+        #expect(large.status == 2 && large.text.contains("more than 67108864 bytes [file.too_large]"), "\(large)")
+        let empty = try await CountersignProgram.run(script: command + Self.end, ["0"])
+        #expect(empty.status == 2 && empty.text.contains("is empty [file.empty]"), "\(empty)")
+    }
+
     @Test func `a token file without a token asks nobody`() async throws {
         let server = try LoopbackServer { _ in .answer(202, [], Array(Self.batch.utf8)) }
         defer { server.stop() }
