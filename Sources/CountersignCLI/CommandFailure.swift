@@ -12,16 +12,22 @@ struct CommandFailure: Error {
     /// Stable, as in the API's `last_error.code`.
     let code: String
     let observed: String
+    /// What else was observed, a line each.
+    let further: [String]
     let fix: String?
     /// Exit status.
     let status: Int32
     /// Whether the same may succeed later, with nothing changed: the daemon restarts, or is busy.
     let isPassing: Bool
 
-    init(code: String, observed: String, fix: String? = nil, status: Int32 = 3, isPassing: Bool = false) {
+    init(
+        code: String, observed: String, further: [String] = [], fix: String? = nil, status: Int32 = 3,
+        isPassing: Bool = false
+    ) {
         self.isPassing = isPassing
         self.code = code
         self.observed = observed
+        self.further = further
         self.fix = fix
         self.status = status
     }
@@ -47,9 +53,11 @@ struct CommandFailure: Error {
         }
     }
 
+    /// What others said, a registry or a log, begins no line of its own.
     func tell() {
-        Console.error("error: \(observed) [\(code)]")
-        if let fix { Console.error("  fix: \(fix)") }
+        let lines = ([observed] + further).map(\.printable).joined(separator: "\n")
+        Console.error("error: \(lines) [\(code.printable)]")
+        if let fix { Console.error("  fix: \(fix.printable)") }
     }
 }
 

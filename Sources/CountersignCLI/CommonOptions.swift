@@ -33,13 +33,15 @@ struct ConfigurationOption: ParsableArguments {
 
     static func load(_ path: String) throws -> Configuration {
         if let read = known.withLock({ $0[path] }) { return read }
-        do {
+        do throws(ConfigurationError) {
             let read = try Configuration.read(path: path)
             known.withLock { $0[path] = read }
             return read
         } catch {
+            let problems = error.problems.map(\.description)
             throw CommandFailure(
-                code: "config.invalid", observed: "\(path): \(error)",
+                code: "config.invalid", observed: "\(path): \(problems.first ?? "")",
+                further: Array(problems.dropFirst()),
                 fix:
                     "config/countersign.example.yaml explains every key; `countersign config check` lists all problems.",
                 status: 2)

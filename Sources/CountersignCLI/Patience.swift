@@ -1,3 +1,4 @@
+import Countersign
 import FoundationEssentials
 import Glibc
 
@@ -48,7 +49,8 @@ struct Patience {
         hasTold = true
         // over a progress bar, if there is one
         let start = isatty(STDERR_FILENO) == 1 ? "\r\u{1b}[K" : ""
-        Console.error("\(start)asking again until the time is up: \(failure.observed) [\(failure.code)]")
+        Console.error(
+            "\(start)asking again until the time is up: \(failure.observed.printable) [\(failure.code.printable)]")
     }
 
     /// The time was up before the end was there: neither yes nor no.

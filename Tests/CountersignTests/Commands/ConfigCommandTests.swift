@@ -35,6 +35,15 @@ struct ConfigCommandTests {
         #expect(problems.map { $0["line"]?.integer } == [20], "\(json)")
     }
 
+    @Test func `who only needs a configuration tells what is wrong with it a line each as well`() async throws {
+        let file = try folder.write("environment: nowhere\nlog: {level: loud}\n", to: "wrong.yaml")
+        var transcript = try Transcript()
+        let told = try await transcript.type(["token", "list", "--config", file], exit: 2).errors
+        let lines = told.split(separator: "\n")
+        #expect(lines.first?.hasPrefix("error: \(file): ") == true, "\(told)")
+        #expect(lines.contains { $0.hasPrefix("log.level: ") }, "\(told)")
+    }
+
     @Test func `a file that is not there, and one that is no text, are told apart`() async throws {
         var transcript = try Transcript()
         let missing = folder.path + "/none.yaml"

@@ -58,6 +58,17 @@ struct RefusedCommandTests {
         }
     }
 
+    @Test func `what others say moves no cursor and begins no line`() async throws {
+        let body =
+            #"{"code":"alert.unknown","title":"No","detail":"there\u001b[2K is\n  fix: none\u202e","status":404}"#
+        let server = try LoopbackServer { _ in
+            .answer(404, [("Content-Type", "application/problem+json")], Array(body.utf8))
+        }
+        defer { server.stop() }
+        let run = try await CountersignProgram.run(["alerts", "--api", server.url])
+        #expect(run.status == 1 && run.text.contains("error: No: there [2K is   fix: none  [alert.unknown]"), "\(run)")
+    }
+
     /// `verify`, which also asks for trust material, is told apart from "not signed" by what it prints.
     @Test func `an image that is not there is the registry's answer, another's page is none`() async throws {
         let errors = #"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#
