@@ -23,10 +23,12 @@ public struct RegistryAnswer: Sendable, Equatable, CustomStringConvertible {
     /// proxy's error page is an outage.
     public var isRegistrysOwn: Bool { isDistributionError || message.isEmpty }
 
-    /// Whether a 404 says, in the specification's codes, that there is no such repository or manifest. Harbor's is `NOT_FOUND`.
-    public var saysThereIsNone: Bool {
-        codes.contains { ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"].contains($0) }
-    }
+    /// Whether a 404 says, in the specification's codes, that there is no such repository or manifest.
+    public var saysThereIsNone: Bool { saysThereIsNoRepository || codes.contains("MANIFEST_UNKNOWN") }
+
+    /// Whether a 404 of what is asked of a repository as a whole says, in the specification's codes, that there is none. Harbor's
+    /// is `NOT_FOUND`, also of a manifest.
+    package var saysThereIsNoRepository: Bool { codes.contains { ["NAME_UNKNOWN", "NOT_FOUND"].contains($0) } }
 
     /// `PUT … answered 404 NAME_UNKNOWN: …`.
     public var description: String {

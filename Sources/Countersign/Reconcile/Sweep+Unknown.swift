@@ -8,7 +8,9 @@ extension Sweep {
     /// What the sweep says at its end of a repository that the registry says it does not have; nil where it does not say so, and
     /// where images of it are signed by our records: a registry that has lost them answers so, and so does one that hides them.
     func unknown(_ error: OCIError, _ sweep: SweepRecords.Sweep) async throws(QueueError) -> Failure? {
-        guard error.saysTheRepositoryIsUnknown, try await !isSignedIn(sweep.id) else { return nil }
+        guard case .notFound(let answer) = error, answer.saysThereIsNoRepository,
+            try await !isSignedIn(sweep.id)
+        else { return nil }
         let failure = Failure(
             code: Self.repositoryUnknownCode, stage: Self.stage, observed: "\(error)",
             fix: "nothing, if it was deleted, has no tags, or its name was mistyped; what is pushed to it is found")
@@ -28,14 +30,5 @@ extension Sweep {
                 WHERE repository_id = \(repository)::int AND state = 'signed') AS is_signed
             """)
         return try rows.values { try $0.decode("is_signed", as: Bool.self) }.first ?? false
-    }
-}
-
-extension OCIError {
-    /// The registry's own word that it has no such repository, as against a proxy's page and every other 404. Harbor's is
-    /// `NOT_FOUND`.
-    fileprivate var saysTheRepositoryIsUnknown: Bool {
-        guard case .notFound(let answer) = self else { return false }
-        return answer.codes.contains { ["NAME_UNKNOWN", "NOT_FOUND"].contains($0) }
     }
 }

@@ -38,7 +38,10 @@ import Testing
         #expect(try await line.swept().counts.missed == 1)
     }
 
-    @Test(arguments: ["", "<html>not found</html>", #"{"errors":[{"code":"UNSUPPORTED"}]}"#])
+    @Test(arguments: [
+        "", "<html>not found</html>", #"{"errors":[{"code":"UNSUPPORTED"}]}"#,
+        #"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#,
+    ])
     func `a 404 that is not the registry's word on the name is a failure`(body: String) async throws {
         let line = try await SigningLine()
         let sweeping = try line.sweeping(names: true)
