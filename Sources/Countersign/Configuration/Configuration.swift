@@ -1,6 +1,6 @@
 /// Everything the daemon can be told, as plain values with their defaults.
 ///
-/// Nothing here reads a file: `Configuration+Reading.swift` lists the YAML keys and fills these structs,
+/// Nothing here reads a file: `Configuration+Reading….swift` list the YAML keys and fill these structs,
 /// `Configuration+Validation.swift` checks them once, at the start. `config/countersign.example.yaml` is the reader's page.
 package struct Configuration: Sendable {
     /// What the daemon is allowed to overlook. Default `production`.
