@@ -23,8 +23,16 @@ extension RegistryClient {
     /// - Parameter name: the repository's name on this registry.
     /// - Throws: `notFound`, `digestMismatch`, and what `Manifest.init` throws.
     public func manifest(_ name: String, _ digest: Digest) async throws(OCIError) -> Manifest {
+        let served = try await servedManifest(name, digest)
+        return try Manifest(bytes: served.bytes, mediaType: served.mediaType, expecting: digest)
+    }
+
+    /// What the registry serves as a manifest, and the `Content-Type` that it gives: nothing of it was compared or read.
+    package func servedManifest(
+        _ name: String, _ digest: Digest
+    ) async throws(OCIError) -> (bytes: [UInt8], mediaType: String?) {
         let response = try await manifestAnswer(.manifestGet, name, "\(digest)")
-        return try Manifest(bytes: response.body, mediaType: response.headers["Content-Type"], expecting: digest)
+        return (response.body, response.headers["Content-Type"])
     }
 
     /// Whether the registry serves a manifest; false only if it says itself that it does not.

@@ -47,8 +47,8 @@ package struct AttachedSignatures: Sendable {
 extension SignaturePlace {
     /// Lists what is attached to `digest` here.
     ///
-    /// Every referrer's manifest is read and judged by its layer, not by the `artifactType` of its listing. Of more than
-    /// ``AttachedSignatures/manifestLimit`` bytes the rest is one entry of `unreadable`.
+    /// Every referrer's manifest is read, once however often it is listed, and judged by its layer, not by the `artifactType`
+    /// of its listing. Of more than ``AttachedSignatures/manifestLimit`` bytes the rest is one entry of `unreadable`.
     /// - Parameter kinds: the older tags that are looked at beside the referrers.
     /// - Throws: ``OCIError`` when the registry does not say: what could not be asked is never "nothing there".
     package func attached(
@@ -74,15 +74,23 @@ extension SignaturePlace {
             return found.add(.unreadable(SignatureRejection(nowhere, code: error.code, observed: "\(error)")))
         }
         var left = AttachedSignatures.manifestLimit
+        var read: Set<Digest> = []
+        var unread = 0
         var parts: [AttachedSignatures.Part?] = Array(repeating: nil, count: listed.count)
         for index in listed.readingOrder {
-            let size = min(listed[index].size, Manifest.byteLimit)
-            guard size <= left else { continue }
-            left -= size
-            parts[index] = try await part(listed[index])
+            let descriptor = listed[index]
+            if MediaType.isIndex(descriptor.mediaType) {
+                parts[index] = .other(descriptor)
+            } else if !read.contains(descriptor.digest) {
+                guard min(descriptor.size, Manifest.byteLimit) <= left else {
+                    unread += 1
+                    continue
+                }
+                read.insert(descriptor.digest)
+                parts[index] = try await part(descriptor, within: &left)
+            }
         }
         for case let part? in parts { found.add(part) }
-        let unread = parts.count { $0 == nil }
         if unread > 0 {
             found.add(
                 .unreadable(
@@ -92,10 +100,16 @@ extension SignaturePlace {
     }
 
     /// What a referrer is, by its manifest.
-    private func part(_ descriptor: Descriptor) async throws(OCIError) -> AttachedSignatures.Part {
-        guard !MediaType.isIndex(descriptor.mediaType) else { return .other(descriptor) }
+    /// - Parameter left: the bytes that may be read; lessened by what was, which need not be what the listing says.
+    private func part(
+        _ descriptor: Descriptor, within left: inout Int
+    ) async throws(OCIError) -> AttachedSignatures.Part {
         do throws(OCIError) {
-            guard case .image(let image) = try await registry.manifest(repository.name, descriptor.digest).content,
+            let served = try await registry.servedManifest(repository.name, descriptor.digest)
+            left -= served.bytes.count
+            let manifest = try Manifest(
+                bytes: served.bytes, mediaType: served.mediaType, expecting: descriptor.digest)
+            guard case .image(let image) = manifest.content,
                 let layer = image.layers.first(where: { $0.mediaType.hasPrefix(MediaType.sigstoreBundlePrefix) })
             else { return .other(descriptor) }
             return .signature(
@@ -104,6 +118,8 @@ extension SignaturePlace {
                         repository: repository, form: .referrer, manifest: descriptor.digest, layer: layer.digest),
                     layer: layer, predicateType: image.annotations?["dev.sigstore.bundle.predicateType"]))
         } catch {
+            // it was read until there
+            if case .tooLarge(_, Manifest.byteLimit, _) = error { left -= Manifest.byteLimit }
             let location = SignatureLocation(repository: repository, form: .referrer, manifest: descriptor.digest)
             return .unreadable(try SignatureRejection(location, error))
         }

@@ -73,14 +73,17 @@ extension SigningLine {
     }
 
     /// Pushes referrers and lists them, in this order and in place of what was listed, as anybody may who may push.
-    func list(_ referrers: [[UInt8]], beside image: Manifest) async throws {
+    /// - Parameter size: what is said of each; nil: what it has.
+    func list(_ referrers: [[UInt8]], sized size: Int? = nil, beside image: Manifest) async throws {
         _ = try await pusher.pushBlob(repository.name, Array("{}".utf8))
         var entries: [String] = []
         for referrer in referrers {
             let pushed = try await pusher.pushManifest(
                 repository.name, bytes: referrer, mediaType: MediaType.ociManifest, reference: .digest)
             entries.append(
-                #"{"mediaType":"\#(MediaType.ociManifest)","size":\#(referrer.count),"digest":"\#(pushed.digest)"}"#)
+                """
+                {"mediaType":"\(MediaType.ociManifest)","size":\(size ?? referrer.count),"digest":"\(pushed.digest)"}
+                """)
         }
         _ = try await put(
             """

@@ -17,20 +17,20 @@ import Testing
         let image = try await line.image()
         try await line.push(image.descriptor.digest)
         try await line.daemon(setup).workOff()
+        return (line, image, try place(line))
+    }
+
+    private static func place(_ line: SigningLine) throws -> SignaturePlace {
         let registry = RegistryClient(
             try RegistryEndpoint(name: SigningLine.registryName, url: line.registry.url, route: SigningLine.route),
             http: SigningLine.http)
-        return (line, image, SignaturePlace(registry: registry, repository: line.repository))
+        return SignaturePlace(registry: registry, repository: line.repository)
     }
 
-    @Test func `three hundred artifacts of another kind hide no signature`() async throws {
-        let (line, image, _) = try await Self.signed()
-        let digest = image.descriptor.digest
-        let bundle = try #require(try await line.referrers(of: digest).first).bytes
-        let good = BundleReferrer.render(
-            bundle: bundle, subject: image.descriptor, predicateType: Statement.cosignSignPredicateType, created: .now)
+    /// Artifacts that are no signatures.
+    private static func others(_ count: Int) -> [[UInt8]] {
         let empty = OCI.Digest.sha256(of: Array("{}".utf8))
-        let others = (0..<300).map { number in
+        return (0..<count).map { number in
             Array(
                 """
                 {"schemaVersion":2,"mediaType":"\(MediaType.ociManifest)","artifactType":"application/x",\
@@ -39,9 +39,38 @@ import Testing
                 "annotations":{"number":"\(number)"}}
                 """.utf8)
         }
-        try await line.list(others + [good.manifest], beside: image)
+    }
+
+    @Test func `three hundred artifacts of another kind hide no signature`() async throws {
+        let (line, image, _) = try await Self.signed()
+        let digest = image.descriptor.digest
+        let bundle = try #require(try await line.referrers(of: digest).first).bytes
+        let good = BundleReferrer.render(
+            bundle: bundle, subject: image.descriptor, predicateType: Statement.cosignSignPredicateType, created: .now)
+        try await line.list(Self.others(300) + [good.manifest], beside: image)
         let report = try await line.report(of: digest)
         #expect(report.signatures.count == 1 && report.rejected.isEmpty)
+    }
+
+    @Test func `of manifests counts what is read, and one that is listed again is not read again`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let (place, others) = (try Self.place(line), Self.others(20))
+        // said to be larger than is read of all together
+        try await line.list(others + others, sized: Manifest.byteLimit, beside: image)
+        let before = line.registry.requests.count
+        let found = try await place.attached(to: image.descriptor.digest)
+        #expect(found.others.count == 20 && found.unreadable.isEmpty)
+        #expect(line.registry.requests.dropFirst(before).count { $0.path.contains("/manifests/sha256:") } == 20)
+
+        // said to be small, and as large as may be
+        try await line.list(others, sized: 1, beside: image)
+        let page = "<" + String(repeating: " ", count: Manifest.byteLimit - 1)
+        line.registry.next(.answered(200, body: page), times: 99) { $0.path.contains("/manifests/sha256:") }
+        let large = try await place.attached(to: image.descriptor.digest)
+        let readable = AttachedSignatures.manifestLimit / Manifest.byteLimit
+        #expect(large.unreadable.count { $0.code == "registry.digest_mismatch" } == readable)
+        #expect(large.unreadable.last?.code == "verify.unread")
     }
 
     @Test func `what a proxy answers is neither signed nor unsigned`() async throws {
