@@ -16,7 +16,7 @@ struct LogSearchCommand: AsyncParsableCommand {
             the other, the newest 10,000 unless it is said which, and found by any identity, by a digest that was signed, or by
             what is attached to an image. The daemon (--api) knows its own entries by identity, image, digest and time, newest
             first, also those that were put aside. Exit status 0 if there are entries, 1 if there are none, 3 if a log or
-            registry could not be asked.
+            registry could not be asked, or if there may be more, of what is attached to the image and was not read.
             """)
 
     @Option(help: "An e-mail address that a certificate names.") var email: String?
@@ -33,6 +33,7 @@ struct LogSearchCommand: AsyncParsableCommand {
     @OptionGroup var source: LogSourceOptions
     @OptionGroup var signatures: SignatureRepositoryOption
     @OptionGroup var output: OutputOption
+    @OptionGroup var time: TimeoutOption
     @Argument(help: "An image: host/repository@digest or :tag; with --api also a whole repository.")
     var reference: String?
 
@@ -79,6 +80,7 @@ struct LogSearchCommand: AsyncParsableCommand {
         case .json: try Console.json(found)
         case .text: found.tell()
         }
+        if found.undetermined == true { throw ExitCode(3) }
         if found.count == 0 { throw ExitCode(1) }
     }
 
@@ -109,8 +111,9 @@ struct LogSearchCommand: AsyncParsableCommand {
         var wanted = EntryScan.Wanted()
         var unread: [FoundEntries.Unread] = []
         if let reference {
-            let (place, digest) = try await place(of: Reference(argument: reference), http)
-            (wanted, unread) = try await place.wanted(for: digest)
+            (wanted, unread) = try await attached(to: Reference(argument: reference), http) { place, digest in
+                try await place.wanted(for: digest)
+            }
         }
         wanted.identity = email ?? identity
         if let digest { wanted.digests = [digest] }
@@ -137,12 +140,16 @@ struct LogSearchCommand: AsyncParsableCommand {
             return ([.publicKey(pem: String(decoding: try ConformanceFile.bytes(publicKey), as: UTF8.self))], [])
         }
         if let digest { return ([.hash(digest)], []) }
-        let (place, digest) = try await place(of: Reference(argument: reference ?? ""), http)
-        return try await place.searchTerms(for: digest)
+        return try await attached(to: Reference(argument: reference ?? ""), http) { place, digest in
+            try await place.searchTerms(for: digest)
+        }
     }
 
-    /// Where an image's signatures are, and its digest.
-    private func place(of reference: Reference, _ http: HTTPClient) async throws -> (SignaturePlace, Digest) {
+    /// What is read of an image's signatures where they are, by the image's digest, within the time.
+    private func attached<Answer: Sendable>(
+        to reference: Reference, _ http: HTTPClient,
+        _ read: @escaping @Sendable (SignaturePlace, Digest) async throws -> Answer
+    ) async throws -> Answer {
         guard reference.digest != nil || reference.tag != nil else {
             throw CommandFailure(
                 code: "reference.incomplete", observed: "\(reference) names neither a tag nor a digest",
@@ -151,8 +158,10 @@ struct LogSearchCommand: AsyncParsableCommand {
         let configuration = try source.trust.config.map { try ConfigurationOption.load($0) }
         let (client, place) = try source.registry.places(
             of: reference.repository, signatures: signatures, configuration, http: http)
-        let digest = try await client.subject(of: reference).descriptor.digest
-        return (place ?? SignaturePlace(registry: client, repository: reference.repository), digest)
+        let kept = place ?? SignaturePlace(registry: client, repository: reference.repository)
+        return try await time.limit {
+            try await read(kept, try await client.subject(of: reference).descriptor.digest)
+        }
     }
 }
 
@@ -168,6 +177,8 @@ struct LogSearchAnswer: Encodable {
     let records: [RecordedEntries.Entry]
     /// What was found and cannot be shown.
     let unread: [FoundEntries.Unread]
+    /// True if there may be more, of what is attached to the image and was not read; else absent.
+    let undetermined: Bool?
     /// What was read of a log that was scanned.
     let scanned: EntryScan.Progress?
 
@@ -175,7 +186,7 @@ struct LogSearchAnswer: Encodable {
         self.what = what
         scanned = nil
         (count, countIsCapped, entries, records) = (found.count, found.countIsCapped, [], found.entries)
-        unread = []
+        (unread, undetermined) = ([], nil)
     }
 
     init(
@@ -187,6 +198,7 @@ struct LogSearchAnswer: Encodable {
         (count, countIsCapped, records) = (found.count, false, [])
         entries = found.entries.map { LogEntryAnswer($0, log: log.url, trust) }
         self.unread = unread + found.unread
+        undetermined = unread.contains { $0.isUndetermined } ? true : nil
     }
 
     func tell() {
@@ -211,6 +223,7 @@ struct LogSearchAnswer: Encodable {
                     + (scanned.read == 0 ? "" : ", from \(scanned.from) to \(scanned.to - 1)")
                     + (scanned.untold == 0 ? "." : "; \(scanned.untold) are of kinds that say nothing to us."))
         }
+        if undetermined == true { print("There may be more: not all that is attached to the image could be read.") }
     }
 
     private static func tell(_ answer: LogEntryAnswer) {

@@ -16,8 +16,8 @@ struct LogVerifyCommand: AsyncParsableCommand {
             index or uuid the entry itself. The daemon (--api) asks no log: each entry that it recorded, live or put aside, is
             held against the checkpoints that it stored and proved. Needs trust material. Says nothing about whose signature it is: `countersign verify`
             does. Exit status 0 if a log holds an entry and none denies one that it vouched for; 1 if not; 3 if the registry or
-            a log could not be asked. What cannot be read, has no entry, or is in a log that was not asked is told, and decides
-            nothing.
+            a log could not be asked, or if none denies one and not all that is attached was read. What cannot be read, has no
+            entry, or is in a log that was not asked is told, and decides nothing.
             """)
 
     @Option(help: "An entry's index in the log.") var index: Int64?
@@ -29,6 +29,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
     @OptionGroup var source: LogSourceOptions
     @OptionGroup var signatures: SignatureRepositoryOption
     @OptionGroup var output: OutputOption
+    @OptionGroup var time: TimeoutOption
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String?
 
     func validate() throws {
@@ -67,7 +68,8 @@ struct LogVerifyCommand: AsyncParsableCommand {
             for finding in findings { finding.tell() }
             if reference != nil { print(findings.summary) }
         }
-        if !findings.holds { throw ExitCode(1) }
+        guard let holds = findings.holds else { throw ExitCode(3) }
+        if !holds { throw ExitCode(1) }
     }
 
     /// The entries that the daemon recorded, against the checkpoints that it stored.
@@ -109,9 +111,9 @@ struct LogVerifyCommand: AsyncParsableCommand {
         let configuration = try source.trust.config.map { try ConfigurationOption.load($0) }
         let (client, place) = try source.registry.places(
             of: reference.repository, signatures: signatures, configuration, http: http)
-        let (digest, findings) = try await VerifyLogEntries(
-            registry: client, signatures: place, in: source.sites(trust, http: http), remembering: store
-        ).verify(reference)
+        let verify = VerifyLogEntries(
+            registry: client, signatures: place, in: try await source.sites(trust, http: http), remembering: store)
+        let (digest, findings) = try await time.limit { try await verify.verify(reference) }
         guard !findings.isEmpty else {
             throw CommandFailure(
                 code: "log.no_entry",
@@ -133,6 +135,7 @@ extension VerifyLogEntries.Finding {
             case .elsewhere: "not asked"
             case .unlogged: "not logged"
             case .unreadable: "unreadable"
+            case .unread: "unread"
             }
         print(verdict + (logIndex.map { "  index \($0)" } ?? "") + (log.map { " of \($0)" } ?? ""))
         if let signature { print("  signature \(signature)") }

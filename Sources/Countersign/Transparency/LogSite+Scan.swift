@@ -110,8 +110,10 @@ extension SignaturePlace {
         var wanted = EntryScan.Wanted()
         wanted.digests = ["\(digest)"]
         var rejected = attached.unreadable
-        for one in attached.signatures {
-            switch try await fetch(one, limit: AttachedSignatures.attestationLimit) {
+        var reading = SignatureReading(self, limit: AttachedSignatures.attestationLimit)
+        for index in attached.signatures.readingOrder {
+            let one = attached.signatures[index]
+            switch try await reading.fetch(one) {
             case .failure(let rejection): rejected.append(rejection)
             case .success(let fetched):
                 // here anybody may put what is of another artifact
@@ -120,7 +122,7 @@ extension SignaturePlace {
                 if one.location.tag != nil { wanted.digests.insert("\(one.layer.digest)") }
             }
         }
-        return (wanted, rejected.map { .init(name: $0.location.description, code: $0.code, observed: $0.observed) })
+        return (wanted, rejected.map { FoundEntries.Unread($0) })
     }
 }
 

@@ -10,9 +10,21 @@ package struct FoundEntries: Sendable {
         package let name: String
         package let code: String
         package let observed: String
+        /// Whether it is a signature that may be as good as any, so that there may be entries that were not looked for.
+        package let isUndetermined: Bool
 
-        package init(name: String, code: String, observed: String) {
-            (self.name, self.code, self.observed) = (name, code, observed)
+        private enum CodingKeys: CodingKey {
+            case name, code, observed
+        }
+
+        /// An entry, which counts all the same.
+        init(name: String, code: String, observed: String) {
+            (self.name, self.code, self.observed, isUndetermined) = (name, code, observed, false)
+        }
+
+        init(_ rejection: SignatureRejection) {
+            (name, code, observed) = (rejection.location.description, rejection.code, rejection.observed)
+            isUndetermined = rejection.isUndetermined
         }
     }
 
@@ -79,8 +91,11 @@ extension SignaturePlace {
         let attached = try await attached(to: digest, kinds: [.signature])
         var documents: [Digest] = []
         var rejected = attached.unreadable.filter { $0.location.tag != nil }
-        for one in attached.signatures where one.location.tag != nil && !documents.contains(one.layer.digest) {
-            switch try await fetch(one) {
+        var reading = SignatureReading(self, limit: AttachedSignatures.signatureLimit)
+        for index in attached.signatures.readingOrder {
+            let one = attached.signatures[index]
+            guard one.location.tag != nil, !documents.contains(one.layer.digest) else { continue }
+            switch try await reading.fetch(one) {
             case .failure(let rejection): rejected.append(rejection)
             case .success(let fetched):
                 // under this tag anybody may put what is of another image
@@ -92,7 +107,7 @@ extension SignaturePlace {
         }
         return (
             ([digest] + documents).map { .hash($0.description) },
-            rejected.map { .init(name: $0.location.description, code: $0.code, observed: $0.observed) }
+            rejected.map { FoundEntries.Unread($0) }
         )
     }
 }

@@ -27,6 +27,8 @@ package struct AttachedSignatures: Sendable {
     package static let signatureLimit = 16 << 20
     /// The most bytes of an attestation: a document of 64 MiB in base64.
     package static let attestationLimit = UnverifiedBundle.attestationLimits.maxBytes
+    /// The most bytes of all signatures of an artifact beyond those of the largest that is read.
+    package static let allowance = 64 << 20
 
     /// What one thing that is listed turned out to be.
     fileprivate enum Part {

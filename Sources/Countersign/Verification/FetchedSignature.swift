@@ -1,4 +1,4 @@
-package import OCI
+import OCI
 import Sigstore
 import StrictJSON
 
@@ -23,16 +23,6 @@ extension AttachedSignature {
 }
 
 extension SignaturePlace {
-    /// Fetches one and parses it.
-    /// - Parameter limit: the most bytes; a larger one counts as unreadable, and one that is said to be larger is not asked for.
-    /// - Returns: what it is, or why it cannot be read.
-    /// - Throws: ``OCIError`` when the registry does not say.
-    package func fetch(
-        _ attached: AttachedSignature, limit: Int = AttachedSignatures.signatureLimit
-    ) async throws(OCIError) -> Result<FetchedSignature, SignatureRejection> {
-        try await bytes(of: attached, limit: limit).flatMap { parse($0, attached, limit: limit) }
-    }
-
     fileprivate func bytes(
         of attached: AttachedSignature, limit: Int
     ) async throws(OCIError) -> Result<[UInt8], SignatureRejection> {
@@ -68,25 +58,34 @@ extension SignaturePlace {
     }
 }
 
+extension [AttachedSignature] {
+    /// In which order they are fetched, the small ones first: whoever may push must not be able to put so much before a
+    /// signature that it is not reached.
+    var readingOrder: [Int] {
+        indices.sorted { (self[$0].layer.size, $0) < (self[$1].layer.size, $1) }
+    }
+}
+
 /// Fetches the signatures of one artifact within a budget: whoever may push lists as many and as large ones as he likes.
 struct SignatureReading {
-    /// The most bytes fetched beyond those of one signature of the largest size.
-    static let allowance = 64 << 20
-
     private let place: SignaturePlace
     private let limit: Int
     private var left: Int
     /// The same document is listed in a layer for each signature over it.
     private var documents: [OCI.Digest: [UInt8]] = [:]
 
-    /// - Parameter limit: the most bytes of one.
-    init(_ place: SignaturePlace, limit: Int, allowance: Int = Self.allowance) {
+    /// - Parameters:
+    ///   - limit: the most bytes of one; a larger one counts as unreadable, and one that is said to be larger is not asked for.
+    ///   - allowance: the most bytes beyond those of one.
+    init(_ place: SignaturePlace, limit: Int, allowance: Int = AttachedSignatures.allowance) {
         self.place = place
         self.limit = limit
         left = limit + allowance
     }
 
-    /// As ``SignaturePlace/fetch(_:limit:)``; what is left when the budget is used up counts as unread.
+    /// Fetches one and parses it.
+    /// - Returns: what it is, or why it cannot be read; what is left when the budget is used up counts as unread.
+    /// - Throws: ``OCIError`` when the registry does not say.
     mutating func fetch(
         _ attached: AttachedSignature
     ) async throws(OCIError) -> Result<FetchedSignature, SignatureRejection> {
@@ -99,7 +98,10 @@ struct SignatureReading {
             return .failure(.unread(attached.location, "together with what is listed here it is larger than is read"))
         }
         switch try await place.bytes(of: attached, limit: limit) {
-        case .failure(let rejection): return .failure(rejection)
+        case .failure(let rejection):
+            // how much of it came is not known
+            if size <= attached.limit(limit) { left -= size }
+            return .failure(rejection)
         case .success(let bytes):
             left -= bytes.count
             if attached.isDocument { documents[digest] = bytes }

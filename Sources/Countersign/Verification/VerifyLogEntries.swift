@@ -21,8 +21,10 @@ package struct VerifyLogEntries: Sendable {
         case elsewhere
         /// The signature brings no entry.
         case unlogged
-        /// The signature cannot be read.
+        /// The signature cannot be read: it is missing, malformed or too large.
         case unreadable
+        /// The signature was not read, and may be as good as any: so much is attached, or the registry gave something else.
+        case unread
     }
 
     /// One entry, and what came of it.
@@ -62,44 +64,42 @@ package struct VerifyLogEntries: Sendable {
     private let place: SignaturePlace?
     private let logs: LogSites
     private let store: any CheckpointStore
+    private let allowance: Int
 
     /// - Parameters:
     ///   - place: where signatures are kept, if not beside their images.
     ///   - store: what the logs said before.
+    ///   - allowance: the most bytes of signatures that are read beyond those of one.
     package init(
         registry: RegistryClient, signatures place: SignaturePlace? = nil, in logs: LogSites,
-        remembering store: any CheckpointStore
+        remembering store: any CheckpointStore, allowance: Int = AttachedSignatures.allowance
     ) {
         (self.registry, self.place, self.logs, self.store) = (registry, place, logs, store)
+        self.allowance = allowance
     }
 
-    /// A finding for each entry of each signature and attestation, in the registry's order; what cannot be read last.
+    /// A finding for each entry of each signature and attestation, in the registry's order; what was not or cannot be read last.
     /// - Throws: ``OCIError`` when the registry cannot be asked, ``SigstoreError`` when a log cannot, and what reading the
     ///   remembered checkpoints throws.
     package func verify(_ reference: Reference) async throws -> (digest: Digest, findings: [Finding]) {
         let digest = try await registry.subject(of: reference).descriptor.digest
         let place = place ?? SignaturePlace(registry: registry, repository: reference.repository)
         let attached = try await place.attached(to: digest)
-        var findings: [Finding] = []
-        var unreadable = attached.unreadable
-        for one in attached.signatures {
-            switch try await place.fetch(one, limit: AttachedSignatures.attestationLimit) {
-            case .failure(let rejection): unreadable.append(rejection)
-            case .success(let fetched):
-                let location = one.location.description
-                let entries = fetched.form.entries
-                if entries.isEmpty {
-                    findings.append(
-                        Finding(location, .unlogged, code: "log.no_entry", "the signature brings no log entry"))
-                }
-                for entry in entries { findings.append(try await look(at: entry, of: location)) }
+        var findings: [Int: [Finding]] = [:]
+        var rejected = attached.unreadable
+        var reading = SignatureReading(place, limit: AttachedSignatures.attestationLimit, allowance: allowance)
+        for index in attached.signatures.readingOrder {
+            switch try await reading.fetch(attached.signatures[index]) {
+            case .failure(let rejection): rejected.append(rejection)
+            case .success(let fetched): findings[index] = try await look(at: fetched)
             }
         }
         return (
             digest,
-            findings
-                + unreadable.map {
-                    Finding($0.location.description, .unreadable, code: $0.code, $0.observed)
+            attached.signatures.indices.flatMap { findings[$0] ?? [] }
+                + rejected.map {
+                    Finding(
+                        $0.location.description, $0.isUndetermined ? .unread : .unreadable, code: $0.code, $0.observed)
                 }
         )
     }
@@ -114,6 +114,14 @@ package struct VerifyLogEntries: Sendable {
             let entry = try await fetch()
             return (entry.logIndex, try await site.verify(entry, remembering: store))
         }
+    }
+
+    private func look(at signature: FetchedSignature) async throws -> [Finding] {
+        let location = signature.attached.location.description
+        var findings: [Finding] = []
+        for entry in signature.form.entries { findings.append(try await look(at: entry, of: location)) }
+        guard findings.isEmpty else { return findings }
+        return [Finding(location, .unlogged, code: "log.no_entry", "the signature brings no log entry")]
     }
 
     private func look(at entry: TlogEntry, of location: String) async throws -> Finding {
@@ -194,8 +202,12 @@ extension VerificationError.Check {
 }
 
 extension [VerifyLogEntries.Finding] {
-    /// Whether there is an entry that its log holds, and none that its log vouched for and does not.
-    package var holds: Bool { contains { $0.outcome == .verified } && !contains { $0.outcome == .refused } }
+    /// Whether there is an entry that its log holds, and none that its log vouched for and does not; nil if what was not read
+    /// may say otherwise.
+    package var holds: Bool? {
+        if contains(where: { $0.outcome == .refused }) { return false }
+        return contains { $0.outcome == .unread } ? nil : contains { $0.outcome == .verified }
+    }
 
     /// How many came to what, in one line.
     package var summary: String {
@@ -214,6 +226,7 @@ extension [VerifyLogEntries.Finding] {
             count(.unproven, "that do not verify by themselves") { $0 != waiting && $0 != unknown },
             count(.elsewhere, "in logs that were not asked"),
             count(.unlogged, "without a log entry"), count(.unreadable, "that cannot be read"),
+            count(.unread, "that were not read"),
         ].compactMap(\.self)
         return "Of \(self.count) entries and signatures: \(parts.joined(separator: ", "))."
     }

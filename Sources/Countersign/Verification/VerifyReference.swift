@@ -82,9 +82,7 @@ package struct VerifyReference: Sendable {
             signatures: Self.superseding(signatures, expectation.predicateType), rejected: rejected)
     }
 
-    /// Judges all of them, the small ones first: whoever may push must not be able to put so much before a signature that it
-    /// is not reached.
-    /// - Returns: in their order.
+    /// - Returns: what came of each of them, in their order.
     private func judge(
         _ candidates: [AttachedSignature], at place: SignaturePlace, _ artifact: ArtifactDigest,
         _ repository: Repository
@@ -92,9 +90,7 @@ package struct VerifyReference: Sendable {
         var reading = SignatureReading(place, limit: expectation.limit)
         var judged: [Content: Result<Signature, SignatureRejection>] = [:]
         var judgements: [Int: Result<Signature, SignatureRejection>] = [:]
-        for index in candidates.indices.sorted(by: {
-            (candidates[$0].layer.size, $0) < (candidates[$1].layer.size, $1)
-        }) {
+        for index in candidates.readingOrder {
             let candidate = candidates[index]
             if let rejection = rejection(bySaid: candidate) {
                 judgements[index] = .failure(rejection)

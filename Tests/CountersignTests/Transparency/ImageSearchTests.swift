@@ -36,8 +36,21 @@ import Testing
         let (wanted, unknown) = try await place.wanted(for: digest)
         #expect(wanted.signatures.count == 2 && wanted.digests == ["\(digest)", "\(own.digest)"] && unknown.isEmpty)
 
+        // what is not read for want of the registry's word is told apart from what can never be read
+        let relayed = SignaturePlace(
+            registry: RegistryClient(
+                try RegistryEndpoint(name: SigningLine.registryName, url: line.registry.url, route: SigningLine.route),
+                http: SigningLine.http),
+            repository: line.repository)
+        line.registry.next(.answered(200, body: "<html>"), times: 99) { $0.path.hasSuffix("/blobs/\(own.digest)") }
+        let (_, unsearched) = try await relayed.searchTerms(for: digest)
+        let (_, unscanned) = try await relayed.wanted(for: digest)
+        #expect((unsearched + unscanned).map(\.code) == ["registry.digest_mismatch", "registry.digest_mismatch"])
+        #expect((unsearched + unscanned).allSatisfy { $0.isUndetermined })
+
         try await line.delete(own.digest, "blobs")
         let without = try await place.searchTerms(for: digest)
         #expect(without.terms == [.hash("\(digest)")] && without.unread.map(\.code) == ["verify.missing"])
+        #expect(without.unread.allSatisfy { !$0.isUndetermined })
     }
 }

@@ -37,8 +37,9 @@ import Testing
         #expect(found.signatures.last?.location.layer == layer.digest)
         #expect(found.signatures.allSatisfy { $0.predicateType == Statement.cosignSignPredicateType })
         #expect(found.unreadable.isEmpty && found.others.isEmpty)
+        var reading = SignatureReading(place, limit: AttachedSignatures.signatureLimit)
         for signature in found.signatures {
-            let fetched = try await place.fetch(signature).get()
+            let fetched = try await reading.fetch(signature).get()
             #expect(fetched.form.format == signature.location.format)
             #expect(OCI.Digest.sha256(of: fetched.bytes) == signature.layer.digest)
         }
@@ -72,7 +73,8 @@ import Testing
         try await line.delete(bundle.layer.digest, "blobs")
         let again = try await place.attached(to: digest)
         #expect(again.signatures.count == 2)
-        let fetched = try await place.fetch(again.signatures[0])
+        var reading = SignatureReading(place, limit: AttachedSignatures.signatureLimit)
+        let fetched = try await reading.fetch(again.signatures[0])
         #expect(throws: SignatureRejection.self) { try fetched.get() }
         let report = try await line.verify(digest)
         #expect(report.signatures.map(\.location.format) == [.legacy])

@@ -128,5 +128,15 @@ import Testing
         #expect(rejection.code == "verify.unread" && rejection.isUndetermined)
         #expect(
             line.registry.requests.count { $0.path.contains("/blobs/\(one.layer.digest)") && $0.method == "GET" } > 0)
+
+        line.registry.next(.answered(200, body: "<html>"), times: 1) { $0.path.contains("/blobs/") }
+        var broken = SignatureReading(place, limit: one.layer.size, allowance: 0)
+        var codes: [String] = []
+        for _ in 0..<2 {
+            if case .failure(let rejection) = try await broken.fetch(one) { codes.append(rejection.code) }
+        }
+        #expect(
+            codes == ["registry.digest_mismatch", "verify.unread"],
+            "of one that failed counts all that it is said to have")
     }
 }

@@ -41,11 +41,11 @@ import Testing
         }
 
         func findings(
-            in logs: LogSites? = nil, signatures: SignaturePlace? = nil
+            in logs: LogSites? = nil, signatures: SignaturePlace? = nil, allowance: Int = AttachedSignatures.allowance
         ) async throws -> [VerifyLogEntries.Finding] {
             let (digest, findings) = try await VerifyLogEntries(
                 registry: line.pusher, signatures: signatures, in: logs ?? self.logs,
-                remembering: FileCheckpoints(folder: state.path)
+                remembering: FileCheckpoints(folder: state.path), allowance: allowance
             ).verify(reference)
             #expect(digest == image.descriptor.digest)
             return findings
@@ -75,13 +75,13 @@ import Testing
     {
         let signed = try await Signed()
         let findings = try await signed.findings()
-        #expect(findings.map(\.outcome) == [.verified, .verified] && findings.holds)
+        #expect(findings.map(\.outcome) == [.verified, .verified] && findings.holds == true)
         #expect(findings.allSatisfy { $0.failure == nil && $0.checks.contains { $0.check == "consistency" } })
         #expect(findings.map { $0.signature?.contains(".sig layer ") } == [false, true])
         #expect(Set(findings.map(\.logIndex)).count == 2)
         #expect(findings.first?.checks.last?.against == nil, "the first look")
         let again = try await signed.findings()
-        #expect(again.holds && again.allSatisfy { $0.checks.last?.against != nil })
+        #expect(again.holds == true && again.allSatisfy { $0.checks.last?.against != nil })
     }
 
     @Test func `a log of tiles and an older one are each asked for their own`() async throws {
@@ -94,7 +94,7 @@ import Testing
         // with the older one named, this one was not asked, and that is no answer
         let other = try await signed.findings(in: signed.relayed())
         #expect(other.map(\.outcome) == [.elsewhere] && other.map(\.failure?.code) == ["log.not_asked"])
-        #expect(!other.holds)
+        #expect(other.holds == false)
     }
 
     @Test func `what a stranger attached is told one by one, and decides nothing`() async throws {
@@ -118,7 +118,7 @@ import Testing
         func finding(_ referrer: OCI.Digest) -> VerifyLogEntries.Finding? {
             findings.first { $0.signature?.hasSuffix("\(referrer)") == true }
         }
-        #expect(findings.count == 7 && findings.holds)
+        #expect(findings.count == 7 && findings.holds == true)
         #expect(findings.filter(\.verified).count == 2)
         #expect(finding(malformed)?.outcome == .unreadable && finding(malformed)?.failure?.code == "sigstore.malformed")
         #expect(finding(missing)?.outcome == .unreadable && finding(missing)?.failure?.code == "verify.missing")
@@ -153,11 +153,32 @@ import Testing
     @Test func `an entry that the log vouched for and does not have counts against it`() async throws {
         let signed = try await Signed(.formats([.bundle]))
         let logs = try await signed.relayed()
-        #expect(try await signed.findings(in: logs).holds)
+        #expect(try await signed.findings(in: logs).holds == true)
         signed.line.rekor.next(.answered(404, body: "{}"), times: 9) { $0.path == "/api/v1/log/entries" }
         let findings = try await signed.findings(in: logs)
-        #expect(findings.map(\.outcome) == [.refused] && !findings.holds)
+        #expect(findings.map(\.outcome) == [.refused] && findings.holds == false)
         #expect(findings.first?.failure?.code == "rekor.entry_not_found")
+    }
+
+    @Test func `what is behind the bytes that are read leaves the question open, unless a log denies an entry`()
+        async throws
+    {
+        let signed = try await Signed(.formats([.bundle]))
+        let large = try await signed.attach(Array(repeating: UInt8(ascii: "x"), count: 1 << 18))
+        let all = try await signed.findings()
+        #expect(all.map(\.outcome) == [.verified, .unreadable] && all.holds == true)
+        // our bundle is smaller than that, and read first
+        let allowance = (1 << 18) - AttachedSignatures.attestationLimit
+        let findings = try await signed.findings(allowance: allowance)
+        #expect(findings.map(\.outcome) == [.verified, .unread] && findings.holds == nil)
+        #expect(findings.last?.signature?.hasSuffix("\(large)") == true)
+        #expect(findings.last?.failure?.code == "verify.unread")
+        #expect(findings.summary.contains("1 that were not read"))
+
+        let logs = try await signed.relayed()
+        signed.line.rekor.next(.answered(404, body: "{}"), times: 9) { $0.path == "/api/v1/log/entries" }
+        let denied = try await signed.findings(in: logs, allowance: allowance)
+        #expect(denied.map(\.outcome) == [.refused, .unread] && denied.holds == false)
     }
 
     @Test func `a registry or a log that does not answer leaves the question open`() async throws {
@@ -167,7 +188,7 @@ import Testing
         await #expect(throws: SigstoreError.self) { try await signed.findings(in: logs) }
         await #expect(throws: SigstoreError.self) { try await signed.relayed() }
         signed.line.rekor.heal()
-        #expect(try await signed.findings(in: logs).holds)
+        #expect(try await signed.findings(in: logs).holds == true)
     }
 
     @Test func `a signature without entry, and one that is kept apart`() async throws {
@@ -188,7 +209,7 @@ import Testing
         try await signed.attach(
             UnverifiedBundle(bundle.content, bundle.material, [], timestamps: bundle.timestamps).json())
         let unlogged = try await signed.findings()
-        #expect(unlogged.map(\.failure?.code) == ["log.no_entry"] && !unlogged.holds)
+        #expect(unlogged.map(\.failure?.code) == ["log.no_entry"] && unlogged.holds == false)
     }
 }
 
