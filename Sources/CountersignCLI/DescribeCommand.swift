@@ -15,7 +15,8 @@ struct DescribeCommand: AsyncParsableCommand {
             Reads, and judges nothing, unless it is said whom to trust: then each is verified besides, whoever signed it; of
             those by a key the ones by --key, since a key is not known by anything else. Whether the right one signed is for
             `countersign verify`.
-            Exit status 0 if there is a signature, 1 if there is none (or one does not verify), 3 if the registry could not be asked.
+            Exit status 0 if there is a signature, 1 if there is none (or one does not verify), 3 if the registry could not be
+            asked, or if it hangs on what is attached and was not read.
             """)
 
     @OptionGroup var registry: RegistryOptions
@@ -54,7 +55,7 @@ struct DescribeCommand: AsyncParsableCommand {
         case .json: try Console.json(report)
         case .text: report.tell()
         }
-        if report.signatures.isEmpty, report.isUndetermined { throw ExitCode(3) }
+        if report.undetermined == true { throw ExitCode(3) }
         if report.signatures.isEmpty || report.signatures.contains(where: { $0.verified == false }) {
             throw ExitCode(1)
         }
@@ -96,7 +97,11 @@ extension DescribeReference.Report {
         }
         for signature in signatures { signature.tell() }
         for one in unreadable { print("\n\(one.location)\n  unreadable  \(one.observed) [\(one.code)]") }
-        if signatures.isEmpty { print("  no signature and no attestation is attached to it") }
+        if undetermined == true {
+            print("  undetermined: not all that is attached to it could be read")
+        } else if signatures.isEmpty {
+            print("  no signature and no attestation is attached to it")
+        }
     }
 }
 

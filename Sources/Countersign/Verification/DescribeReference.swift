@@ -26,16 +26,13 @@ package struct DescribeReference: Sendable {
         package let signatures: [SignatureDescription]
         /// What is listed and cannot be read, and why.
         package let unreadable: [Unreadable]
-        /// Whether something of that might be a signature all the same.
-        package let isUndetermined: Bool
-
-        private enum CodingKeys: String, CodingKey {
-            case reference, digest, signatureRepository, signatures, unreadable
-        }
+        /// True if something was not read on which the answer hangs: where there is no signature it might be one, where all
+        /// are judged and none is refused it might be one that is; else absent.
+        package let undetermined: Bool?
 
         init(
             _ reference: Reference, _ digest: Digest, in place: SignaturePlace, _ signatures: [SignatureDescription],
-            unreadable: [SignatureRejection]
+            unreadable: [SignatureRejection], isJudged: Bool
         ) {
             (self.reference, self.digest) = (reference.description, digest.description)
             signatureRepository = place.repository.description
@@ -43,13 +40,14 @@ package struct DescribeReference: Sendable {
             self.unreadable = unreadable.map {
                 Unreadable(location: $0.location.description, code: $0.code, observed: $0.observed)
             }
-            isUndetermined = unreadable.contains { $0.isUndetermined }
+            let isOpen = signatures.isEmpty || isJudged && !signatures.contains { $0.verified == false }
+            undetermined = isOpen && unreadable.contains { $0.isUndetermined } ? true : nil
         }
 
         /// A bundle in a file.
         package init(file: String, _ signature: SignatureDescription) {
             (reference, digest, signatureRepository) = (file, nil, nil)
-            (signatures, unreadable, isUndetermined) = ([signature], [], false)
+            (signatures, unreadable, undetermined) = ([signature], [], nil)
         }
     }
 
@@ -65,19 +63,21 @@ package struct DescribeReference: Sendable {
         let digest = try await registry.subject(of: reference).descriptor.digest
         let place = place ?? SignaturePlace(registry: registry, repository: reference.repository)
         let attached = try await place.attached(to: digest)
-        var signatures: [SignatureDescription] = []
+        var described: [Int: SignatureDescription] = [:]
         var unreadable = attached.unreadable
         var reading = SignatureReading(place, limit: AttachedSignatures.attestationLimit)
-        for one in attached.signatures {
-            switch try await reading.fetch(one) {
+        for index in attached.signatures.readingOrder {
+            switch try await reading.fetch(attached.signatures[index]) {
             case .failure(let rejection): unreadable.append(rejection)
             case .success(let fetched):
                 var description = SignatureDescription(fetched)
                 if let judge { (description.verified, description.refusal) = judge(fetched.form, of: digest) }
-                signatures.append(description)
+                described[index] = description
             }
         }
-        return Report(reference, digest, in: place, signatures, unreadable: unreadable)
+        return Report(
+            reference, digest, in: place, attached.signatures.indices.compactMap { described[$0] },
+            unreadable: unreadable, isJudged: judge != nil)
     }
 }
 

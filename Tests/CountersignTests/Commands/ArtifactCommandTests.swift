@@ -10,7 +10,8 @@ struct ArtifactCommandTests {
     private static let away = ["127.0.0.1:1/team/app:v1"] + dial
 
     @Test func `describe tells what signatures say, and judges where somebody is trusted`() async throws {
-        var transcript = try await CommandStage().transcript()
+        let stage = try await CommandStage()
+        var transcript = try stage.transcript()
         let trusted = Self.dial + ["--trusted-root", "{root}"]
         try await transcript.type(["describe", "{image}"] + trusted, exit: 0, [.text, .json])
         try await transcript.type(["describe", "--bundle", "{bundle}"], exit: 0, [.text, .json])
@@ -19,6 +20,8 @@ struct ArtifactCommandTests {
         try await transcript.type(["describe", "--key", "key.pub", "{image}"], exit: 2)
         try await transcript.type(["describe", "{repository}:nothing"] + Self.dial, exit: 1)
         try await transcript.type(["describe"] + Self.away, exit: 3)
+        stage.line.registry.next(.answered(200, body: "<html>"), times: 99) { $0.path.contains("/blobs/") }
+        try await transcript.type(["describe", "{image}"] + trusted, exit: 3, [.text, .json])
         try transcript.compare(with: "describe")
     }
 

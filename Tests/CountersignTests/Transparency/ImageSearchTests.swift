@@ -47,6 +47,7 @@ import Testing
         let (_, unscanned) = try await relayed.wanted(for: digest)
         #expect((unsearched + unscanned).map(\.code) == ["registry.digest_mismatch", "registry.digest_mismatch"])
         #expect((unsearched + unscanned).allSatisfy { $0.isUndetermined })
+        line.registry.heal()
 
         try await line.delete(own.digest, "blobs")
         let without = try await place.searchTerms(for: digest)

@@ -132,6 +132,32 @@ import Testing
         await #expect(throws: OCIError.self) { try await ReferenceTree.read(reference, from: Self.client(line)) }
     }
 
+    @Test func `small signatures are read first, and what was not read leaves open what it may decide`() async throws {
+        let (line, digest) = try await Self.signed()
+        let reference = try Self.reference(line, digest)
+        let subject = try await line.pusher.manifest(line.repository.name, digest).descriptor
+        let judge = SignatureJudge(Verifier(root: try TrustedRoot(json: try await line.lab.trustedRootJSON)))
+        let large = Array(repeating: UInt8(ascii: "x"), count: 1 << 18)
+        let referrer = BundleReferrer.render(
+            bundle: large, subject: subject, predicateType: Statement.cosignSignPredicateType, created: .now)
+        _ = try await line.pusher.attach(referrer, bundle: large, to: line.repository.name)
+        let isOfLarge = { @Sendable (request: FaultRelay.Request) in
+            request.path.hasSuffix("/blobs/\(referrer.bundle.digest)")
+        }
+
+        let before = line.registry.requests.count
+        let report = try await DescribeReference(registry: Self.client(line), judge: judge).describe(reference)
+        #expect(report.signatures.map(\.format) == ["bundle 0.3", "legacy signature"], "in the registry's order")
+        #expect(report.unreadable.map(\.code) == ["sigstore.malformed"] && report.undetermined == nil)
+        #expect(line.registry.requests.dropFirst(before).last { $0.path.contains("/blobs/") }.map(isOfLarge) == true)
+
+        line.registry.next(.answered(200, body: "<html>"), times: 99, where: isOfLarge)
+        // there is a signature, whatever else there is; that all verify is not known
+        #expect(try await DescribeReference(registry: Self.client(line)).describe(reference).undetermined == nil)
+        let undecided = try await DescribeReference(registry: Self.client(line), judge: judge).describe(reference)
+        #expect(undecided.signatures.map(\.verified) == [true, true] && undecided.undetermined == true)
+    }
+
     @Test func `the tree has signatures, older tags and unsigned SBOMs of both kinds`() async throws {
         let (line, digest) = try await Self.signed()
         let client = try Self.client(line)
