@@ -7,7 +7,8 @@ import Synchronization
 
 /// A log of one tree that can tell different people different things.
 final class ForkingLog: LogReader, TransparencyLog {
-    let id = "https://log.example"
+    let origin: String
+    var id: String { "https://\(origin)" }
     let api = RekorAPI.v2
     let key: PrivateKey
     let log: TrustedLog
@@ -24,11 +25,12 @@ final class ForkingLog: LogReader, TransparencyLog {
     var submissions: Int { state.withLock(\.submitted) }
     var verifier: CheckpointVerifier { CheckpointVerifier(logs: { [log] in [log] }) }
 
-    init() throws {
+    init(_ origin: String = "log.example") throws {
+        self.origin = origin
         key = try PrivateKey.generate(.ed25519)
         let raw = key.publicKey.ed25519Bytes ?? []
         log = TrustedLog(
-            baseURL: id, logID: NoteKey.id(name: "log.example", type: NoteKey.ed25519, key: raw),
+            baseURL: "https://\(origin)", logID: NoteKey.id(name: origin, type: NoteKey.ed25519, key: raw),
             keyBytes: key.publicKey.spki, key: key.publicKey, keyDetails: "PKIX_ED25519",
             validity: ValidityWindow(start: .distantPast, end: nil))
     }
@@ -53,10 +55,10 @@ final class ForkingLog: LogReader, TransparencyLog {
     func checkpoint(_ size: Int? = nil) throws -> Checkpoint {
         let leaves = state.withLock { $0.leaves }.prefix(size ?? .max)
         let text = Checkpoint.text(
-            origin: "log.example", size: UInt64(leaves.count), rootHash: Merkle.merkleTreeHash(leaves))
+            origin: origin, size: UInt64(leaves.count), rootHash: Merkle.merkleTreeHash(leaves))
         return try Checkpoint(
             note: Checkpoint.note(
-                text: text, name: "log.example", keyHint: Array(log.logID.prefix(4)), signature: key.sign(text)))
+                text: text, name: origin, keyHint: Array(log.logID.prefix(4)), signature: key.sign(text)))
     }
 
     /// What is shown instead of the newest.
@@ -104,4 +106,25 @@ final class ForkingLog: LogReader, TransparencyLog {
     }
 
     func lookup(_ request: [UInt8]) async throws(SigstoreError) -> TlogEntry? { nil }
+}
+
+/// A log of several trees, of which the first takes entries.
+struct ForkingTrees: LogReader {
+    let trees: [ForkingLog]
+
+    var id: String { trees[0].id }
+    var verifier: CheckpointVerifier { CheckpointVerifier(logs: { [trees] in trees.map(\.log) }) }
+
+    func checkpoints() async throws(SigstoreError) -> [Checkpoint] {
+        var checkpoints: [Checkpoint] = []
+        for tree in trees { checkpoints += try await tree.checkpoints() }
+        return checkpoints
+    }
+
+    func entry(index: Int64) async throws(SigstoreError) -> TlogEntry? { nil }
+
+    func consistencyProof(from first: Checkpoint, to second: Checkpoint) async throws(SigstoreError) -> [[UInt8]] {
+        guard let tree = trees.first(where: { $0.origin == second.origin }) else { throw .unsupported("another tree") }
+        return try await tree.consistencyProof(from: first, to: second)
+    }
 }

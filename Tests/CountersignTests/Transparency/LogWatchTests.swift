@@ -17,9 +17,10 @@ import Testing
         records = LogRecords(pool: fixture.pool)
     }
 
-    private var watch: LogWatch {
-        let watched = LogWatch.Watched(reader: log, verifier: log.verifier)
-        return LogWatch(
+    private var watch: LogWatch { watching(.init(reader: log, verifier: log.verifier)) }
+
+    private func watching(_ watched: LogWatch.Watched) -> LogWatch {
+        LogWatch(
             { [watched] }, records: records, interval: .seconds(60), metrics: LogWatchMetrics(metrics),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
@@ -197,6 +198,24 @@ import Testing
         log.fork(at: 2, to: 9)
         await watch.look()
         #expect(try await alarm()?.contains("the tree of 4 is no prefix") == true)
+    }
+
+    @Test func `each tree of a log has its own row of unproven looks`() async throws {
+        let older = try ForkingLog("older.example")
+        let trees = ForkingTrees(trees: [log, older])
+        let watch = watching(.init(reader: trees, verifier: trees.verifier))
+        for tree in trees.trees { tree.grow(to: 4) }
+        await watch.look()
+        log.fork(at: 2, to: 9)
+        for _ in 1..<UnprovenLooks.limit { await watch.look() }
+        log.fork(at: 2, to: 2)
+        log.grow(to: 4)
+        older.fork(at: 2, to: 9)
+        for _ in 1..<UnprovenLooks.limit { await watch.look() }
+        #expect(try await alarm() == nil)
+        await watch.look()
+        #expect(try await alarm()?.contains("the tree of 4 is no prefix") == true)
+        #expect(try await fixture.text("SELECT origin AS text FROM countersign.log_alarm") == "older.example")
     }
 
     @Test func `two roots of one size are seen at once, in an entry's own checkpoint`() async throws {
