@@ -69,27 +69,23 @@ import Testing
         // behind the address of the operations door, which opens first
         let second = ListenAddress(host: "127.0.0.2", port: 0)
         (apart.listeners.webhooks, apart.listeners.api) = (second, second)
-        let operations = Mutex<Int?>(nil)
-        @Sendable func readiness() async -> String {
-            guard let port = operations.withLock({ $0 }) else { return "" }
-            let request = HTTPRequest(.get, "http://127.0.0.1:\(port)/readyz", route: .toTestServer)
-            let answer = try? await SigningLine.http.send(request)
-            return String(decoding: answer?.body ?? [], as: UTF8.self)
-        }
+        let operations = OperationsDoor()
         let (early, continuation) = AsyncStream.makeStream(of: String.self)
         let daemon = Task { [apart] in
             defer { continuation.finish() }
             try await Self.run(apart) { door, port in
-                if door == .operations { operations.withLock { $0 = port } }
+                if door == .operations { operations.opened(at: port) }
                 // until this returns the door of the API is not known to listen
                 guard door == .webhooks else { return }
-                try? await eventually("the operations door answers") { await !readiness().isEmpty }
-                continuation.yield(await readiness())
+                try? await eventually("the operations door answers") { await !operations.readiness().isEmpty }
+                continuation.yield(await operations.readiness())
             }
         }
         let answer = await early.first { _ in true }
         #expect(answer?.contains(#""listeners":{"code":"listener.closed","ok":false},"ready":false"#) == true)
-        try await eventually("it is ready") { await readiness().contains(#""listeners":{"ok":true},"ready":true"#) }
+        try await eventually("it is ready") {
+            await operations.readiness().contains(#""listeners":{"ok":true},"ready":true"#)
+        }
         daemon.cancel()
         _ = await daemon.result
     }
@@ -115,6 +111,20 @@ import Testing
         let error = await #expect(throws: ListenerError.self) { try await Self.run(configuration) }
         #expect(
             error?.observed == "listeners.webhooks, listeners.api nowhere.invalid:8080: the host has no address")
+    }
+
+    private final class OperationsDoor: Sendable {
+        private let port = Mutex<Int?>(nil)
+
+        func opened(at bound: Int) { port.withLock { $0 = bound } }
+
+        /// What it says; nothing before it is open.
+        func readiness() async -> String {
+            guard let bound = port.withLock({ $0 }) else { return "" }
+            let request = HTTPRequest(.get, "http://127.0.0.1:\(bound)/readyz", route: .toTestServer)
+            let answer = try? await SigningLine.http.send(request)
+            return String(decoding: answer?.body ?? [], as: UTF8.self)
+        }
     }
 
     private final class KeptLines: LogHandler {
