@@ -98,7 +98,7 @@ extension DescribeReference.Report {
         for signature in signatures { signature.tell() }
         for one in unreadable { print("\n\(one.location)\n  unreadable  \(one.observed) [\(one.code)]") }
         if undetermined == true {
-            print("  undetermined: not all that is attached to it could be read")
+            print("\nundetermined: not all that is attached to it could be read")
         } else if signatures.isEmpty {
             print("  no signature and no attestation is attached to it")
         }
