@@ -110,11 +110,12 @@ struct SignAttestation: JobHandler {
         _ trace: AttemptTrace
     ) async throws -> SignedRecord {
         let isLarge = attestation.document.size > inlineLimit
-        // what was begun whole, under a larger limit, is finished whole
-        let begun = isLarge ? try await line.journal.liveEvidence(of: target)[.bundle] : nil
+        // what was begun is finished as it was begun, whatever limit and rule say by now
+        let begun = try await line.journal.liveEvidence(of: target)[.bundle]
         let isBegunWhole = begun.map { Self.isWhole($0.prepared.payload) } ?? false
+        let isStreamed = try begun == nil ? isLarge && streamed.takes(rule) : !isBegunWhole
         let streamedStatement =
-            try isLarge && !isBegunWhole && streamed.takes(rule)
+            isStreamed
             ? StreamedStatement(
                 head: Statement.head(
                     subjects: [try named(attestation, target, rule, .bundle)], predicateType: attestation.type.uri),
@@ -122,7 +123,8 @@ struct SignAttestation: JobHandler {
                 document: document, size: attestation.document.size, documents: documents)
             : nil
         let isWhole = try await streamedStatement?.isReadable() ?? (!isLarge || isBegunWhole)
-        let route = try await records.route(isWhole ? .inline : .reference, of: attestation, rule.formats)
+        let route = try await records.route(
+            isWhole ? .inline : .reference, of: attestation, isStreamed ? [.bundle] : rule.formats)
         if let statement = streamedStatement, route == .inline {
             var order = SigningOrder(
                 target: target, subject: subject,

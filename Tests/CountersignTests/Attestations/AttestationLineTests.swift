@@ -359,25 +359,44 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.statements(of: digest).map(\.type).contains(ReferencePredicate.type))
     }
 
-    /// The daemon died after publishing, and comes back under a configuration in which the rule has another name.
-    @Test func `a large document that was begun is finished as it was begun`() async throws {
+    /// What the configuration has when the daemon comes back.
+    enum Change: CaseIterable {
+        case ruleOfAnotherName, furtherFormat, largerLimit
+    }
+
+    /// The daemon died before publishing, and comes back under another configuration.
+    @Test(arguments: Change.allCases) func `a large document that was begun is finished as it was begun`(
+        _ change: Change
+    ) async throws {
         let line = try await SigningLine()
-        var setup = SigningLine.Setup()
-        setup.isRekorV2 = true
         let digest = try await line.image().descriptor.digest
         try await line.push(digest)
+        var setup = SigningLine.Setup()
+        setup.isRekorV2 = change != .furtherFormat
+        // the document is to wait for nothing but its own publication
+        let both = [SigningLine.Setup.rule(formats: [.bundle, .legacy])]
+        if change == .furtherFormat { setup.rules = both }
         try await line.daemon(setup).workOff()
+        setup = SigningLine.Setup()
+        setup.isRekorV2 = true
         let document = Array((#"{"text":""# + String(repeating: "x", count: 6_000_001) + #""}"#).utf8)
         let id = try await line.attest(document, "https://example.com/large", about: digest)
+        let before = try await line.database.number("SELECT count(*) FROM countersign.evidence")
         line.registry.next(.answered(503), times: 100) { $0.method == "PATCH" }
         try await line.daemon(setup).attemptAll()
         #expect(try await line.attestation(id).status.state == .waiting)
         line.registry.heal()
 
-        setup.rules = [SigningLine.Setup.rule("renamed")]
+        switch change {
+        case .ruleOfAnotherName: setup.rules = [SigningLine.Setup.rule("renamed")]
+        case .furtherFormat: setup.rules = both
+        case .largerLimit: setup.inlineLimit = 8 << 20
+        }
         try await line.daemon(setup).workOff()
-        #expect(try await line.attestation(id).status.state == .signed)
-        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == 2)
+        let status = try await line.attestation(id).status
+        #expect(status.state == .signed, "\(String(describing: status.lastError))")
+        #expect(try await line.attestation(id).routes == [.bundle: .inline])
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.evidence") == before + 1)
         #expect(
             try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NOT NULL")
                 == 0)
