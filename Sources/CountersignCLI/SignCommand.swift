@@ -6,7 +6,8 @@ struct SignCommand: AsyncParsableCommand {
         commandName: "sign", abstract: "Ask the daemon to sign by hand what its webhook missed, and wait for it.",
         discussion: """
             The daemon decides by its own policy; a reference outside it is refused, as a push would be.
-            Exit status 0 if everything is signed in the end, 1 if not.
+            Exit status 0 if everything is signed in the end, 1 if not, 3 if the daemon does not answer by the end of the time:
+            what it took it goes on with.
             """)
 
     @OptionGroup var api: APIOptions

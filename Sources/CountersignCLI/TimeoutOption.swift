@@ -1,8 +1,8 @@
 import ArgumentParser
 
-/// How long a command may take that reads what anybody may attach, from a registry that answers as it likes.
+/// How long a command may take that reads what anybody may attach, from a registry that answers as it likes, and what logs say of it.
 struct TimeoutOption: ParsableArguments {
-    @Option(help: "How long the registry may take in all, such as 10m; then status 3.")
+    @Option(help: "How long registry and logs may take in all, such as 10m; then status 3.")
     var timeout = DurationArgument(.seconds(180))
 
     /// The answer of `work`, which is stopped when the time is up.

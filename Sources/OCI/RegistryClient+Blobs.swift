@@ -10,10 +10,11 @@ extension RegistryClient {
             .blobGet, .get, path: try path(name, "blobs/\(digest)"), scope: pull(name),
             responseLimit: max(limit, 64 << 10), followsRedirects: true)
         let bytes = try await send(request, accepting: [200]).body
-        guard bytes.count <= limit else { throw .tooLarge(what: "blob \(digest)", limit: limit, unit: "bytes") }
+        // other bytes come first, however many: a proxy's page says nothing of the blob's size
         guard digest.matches(bytes) else {
             throw .digestMismatch(expected: digest, actual: .computed(digest.algorithm, of: bytes))
         }
+        guard bytes.count <= limit else { throw .tooLarge(what: "blob \(digest)", limit: limit, unit: "bytes") }
         return bytes
     }
 

@@ -110,10 +110,11 @@ struct SignAttestation: JobHandler {
         _ trace: AttemptTrace
     ) async throws -> SignedRecord {
         let isLarge = attestation.document.size > inlineLimit
-        // what was begun is finished as it was begun, whatever limit and rule say by now
+        // what was begun is finished as it was begun, whatever limit and further format are set by now
         let begun = try await line.journal.liveEvidence(of: target)[.bundle]
         let isBegunWhole = begun.map { Self.isWhole($0.prepared.payload) } ?? false
-        let isStreamed = try begun == nil ? isLarge && streamed.takes(rule) : !isBegunWhole
+        let isStreamed =
+            try begun == nil ? isLarge && streamed.takes(rule) : !isBegunWhole && rule.formats.contains(.bundle)
         let streamedStatement =
             isStreamed
             ? StreamedStatement(
@@ -130,7 +131,7 @@ struct SignAttestation: JobHandler {
                 target: target, subject: subject,
                 content: .attestation([], legacy: [], predicateType: attestation.type.uri), rule: rule, claim: claim,
                 place: place)
-            order.superseded = superseded
+            (order.superseded, order.formats) = (superseded, [.bundle])
             return try await streamed.sign(statement, order, policyVersion: policy.version, trace)
         }
         let content: SigningContent

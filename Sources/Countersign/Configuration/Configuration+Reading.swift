@@ -35,8 +35,10 @@ extension Configuration {
             bytes = try NamedFile(path: path).contents(atMost: sizeLimit)
         } catch {
             let isMissing = !FileManager.default.fileExists(atPath: path)
-            throw ConfigurationError(
-                problems: [.init("", isMissing ? "there is no such file" : "the file cannot be read")])
+            let problem =
+                error.limit != nil
+                ? "the file has \(error.why)" : isMissing ? "there is no such file" : "the file cannot be read"
+            throw ConfigurationError(problems: [.init("", problem)])
         }
         guard let text = String(bytes: bytes, encoding: .utf8) else {
             throw ConfigurationError(problems: [.init("", "the file is not UTF-8 text")])

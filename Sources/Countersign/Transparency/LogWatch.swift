@@ -95,7 +95,8 @@ package struct LogWatch: Service {
         // also after a look that failed: what waits then grows
         await tellWaiting(in: store, id)
         let finding = try result.get()
-        let persisting = try await unproven.persisting(finding, in: store)
+        // what the log's own words prove is told also if the database fails here
+        let persisting = finding.contradiction == nil ? try await unproven.persisting(finding, in: store) : nil
         if let active = finding.newest.first {
             metrics.size.set(Double(active.checkpoint.size), id)
             metrics.cosignatures.set(Double(active.cosignatures.count), id)

@@ -99,8 +99,8 @@ struct SignatureReading {
         }
         switch try await place.bytes(of: attached, limit: limit) {
         case .failure(let rejection):
-            // how much of it came is not known
-            if size <= attached.limit(limit) { left -= size }
+            // how much came in its place is not known; of what is missing nothing did
+            if size <= attached.limit(limit), !rejection.isMissing { left -= size }
             return .failure(rejection)
         case .success(let bytes):
             left -= bytes.count

@@ -74,7 +74,7 @@ package struct SignatureRejection: Error, Sendable {
         switch error {
         // a proxy's 404 is an outage
         case .notFound(let answer) where answer.isRegistrysOwn:
-            self.init(location, code: "verify.missing", observed: "listed, but the registry does not have it")
+            self.init(location, code: Self.missingCode, observed: "listed, but the registry does not have it")
         case .manifestMalformed, .tooLarge, .unsupportedMediaType, .legacyTagNotSignatures:
             self.init(location, code: error.code, observed: "\(error)")
         // a registry takes nothing under another digest than its own
@@ -83,6 +83,11 @@ package struct SignatureRejection: Error, Sendable {
         default: throw error
         }
     }
+
+    private static let missingCode = "verify.missing"
+
+    /// Whether the registry says itself that it does not have what it lists.
+    var isMissing: Bool { code == Self.missingCode }
 
     /// It is behind more than is read.
     static func unread(_ location: SignatureLocation, _ what: String) -> SignatureRejection {

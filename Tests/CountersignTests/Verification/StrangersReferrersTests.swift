@@ -73,23 +73,25 @@ import Testing
         #expect(large.unreadable.last?.code == "verify.unread")
     }
 
-    @Test func `what a proxy answers is neither signed nor unsigned`() async throws {
+    /// However long its page is beside the signature.
+    @Test(arguments: ["<html>", "<html>" + String(repeating: " ", count: 50_000)])
+    func `what a proxy answers is neither signed nor unsigned`(page: String) async throws {
         let (line, image, place) = try await Self.signed()
         let digest = image.descriptor.digest
         for part in ["/blobs/", "/manifests/sha256:"] {
-            line.registry.next(.answered(200, body: "<html>"), times: 99) { $0.path.contains(part) }
+            line.registry.next(.answered(200, body: page), times: 99) { $0.path.contains(part) }
             let report = try await line.report(of: digest, signatures: place)
             #expect(!report.isVerified && report.isUndetermined)
             #expect(report.rejected.map(\.code) == ["registry.digest_mismatch"])
             #expect(VerificationAnswer(report).undetermined == true)
             #expect(VerificationAnswer(report).text.contains("\n  undetermined: "))
             line.registry.heal()
-            line.registry.next(.answered(404, body: "<html>"), times: 99) { $0.path.contains(part) }
+            line.registry.next(.answered(404, body: page), times: 99) { $0.path.contains(part) }
             await #expect(throws: OCIError.self) { try await line.report(of: digest, signatures: place) }
             line.registry.heal()
         }
         for tag in [".sig", "/manifests/sha256-\(digest.hex)"] {
-            line.registry.next(.answered(200, body: "<html>"), times: 99) { $0.path.hasSuffix(tag) }
+            line.registry.next(.answered(200, body: page), times: 99) { $0.path.hasSuffix(tag) }
             await #expect(throws: OCIError.self) { try await line.report(of: digest, signatures: place) }
             line.registry.heal()
         }
@@ -138,5 +140,14 @@ import Testing
         #expect(
             codes == ["registry.digest_mismatch", "verify.unread"],
             "of one that failed counts all that it is said to have")
+
+        try await line.delete(one.layer.digest, "blobs")
+        var missing = SignatureReading(place, limit: one.layer.size, allowance: 0)
+        for _ in 0..<2 {
+            guard case .failure(let rejection) = try await missing.fetch(one) else {
+                return #expect(Bool(false), "it was read")
+            }
+            #expect(rejection.code == "verify.missing", "nothing was sent for one that is not there")
+        }
     }
 }
