@@ -11,7 +11,8 @@ import Testing
 
         init(_ listener: Listener) { self.listener = listener }
 
-        var payloads: [String] { heard.withLock { $0 } }
+        /// A copy: that nobody reads an array any more is told by its reference count, which the thread sanitizer does not see.
+        var payloads: [String] { heard.withLock { $0.map(\.self) } }
 
         func run(_ body: @Sendable () async throws -> Void) async throws {
             try await withThrowingTaskGroup { group in
