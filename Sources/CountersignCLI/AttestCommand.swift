@@ -81,15 +81,15 @@ struct AttestCommand: AsyncParsableCommand {
         return bytes
     }
 
-    /// Asks until nothing more happens by itself, or the time is up.
+    /// Asks until nothing more happens by itself, or the time is up; through restarts of the daemon, which has the document.
     private func settled(_ taken: AttestationStatus, _ client: APIClient) async throws -> AttestationStatus {
-        let deadline = ContinuousClock.now + timeout.duration
+        var patience = Patience(for: timeout.duration, goesOn: false)
         var status = taken
         var pause = Duration.milliseconds(200)
-        while !status.isSettled, ContinuousClock.now < deadline {
-            try await Task.sleep(for: min(pause, max(deadline - .now, .milliseconds(1))))
+        while !status.isSettled, !patience.isOver {
+            try await patience.pause(pause)
             pause = min(pause * 3 / 2, .seconds(2))
-            status = try await client.get("/v1/attestations/\(taken.id)")
+            status = try await patience.ask { try await client.get("/v1/attestations/\(taken.id)") }
         }
         return status
     }

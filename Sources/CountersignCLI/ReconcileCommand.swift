@@ -82,15 +82,8 @@ struct ReconcileCommand: AsyncParsableCommand {
                 return print("requested at \(requested.requestedAt); \(requested.pending) to do")
             }
         }
-        let deadline = ContinuousClock.now + timeout.duration
         let filter = shown.map { [("repository", $0)] } ?? []
-        var page = try await sweeps(client, filter)
-        while wait, page.pending > 0, ContinuousClock.now < deadline {
-            try await Task.sleep(for: .milliseconds(250))
-            let look: ReconcilePage = try await client.get("/v1/reconcile", query: filter + [("limit", "1")])
-            page.pending = look.pending
-            if page.pending == 0 { page = try await sweeps(client, filter) }
-        }
+        let page = wait ? try await followed(client, filter) : try await sweeps(client, filter)
         if output.output == .json { try Console.json(page) } else { tell(page) }
         // without a catalog the names that are known were swept: that was said, and is no failure
         let failed =
@@ -101,6 +94,21 @@ struct ReconcileCommand: AsyncParsableCommand {
                 "\(page.pending) to do", fix: "The daemon goes on: `countersign reconcile --show` says how far it is.")
         }
         if failed { throw ExitCode(1) }
+    }
+
+    /// The same once there is nothing to do any more, or the time is up; through restarts of the daemon.
+    private func followed(_ client: APIClient, _ filter: [(String, String)]) async throws -> ReconcilePage {
+        var patience = Patience(for: timeout.duration)
+        var page = try await patience.ask { try await sweeps(client, filter) }
+        while page.pending > 0, !patience.isOver {
+            try await patience.pause(.milliseconds(250))
+            let look: ReconcilePage = try await patience.ask {
+                try await client.get("/v1/reconcile", query: filter + [("limit", "1")])
+            }
+            page.pending = look.pending
+            if page.pending == 0 { page = try await patience.ask { try await sweeps(client, filter) } }
+        }
+        return page
     }
 
     /// Everything that this is about, all pages.

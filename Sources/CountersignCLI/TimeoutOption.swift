@@ -1,6 +1,7 @@
 import ArgumentParser
 
-/// How long a command may take that reads what anybody may attach, from a registry that answers as it likes, and what logs say of it.
+/// How long a command may take that reads what anybody may attach, from a registry that answers as it likes, and what logs
+/// say of it.
 struct TimeoutOption: ParsableArguments {
     @Option(help: "How long registry and logs may take in all, such as 10m; then status 3.")
     var timeout = DurationArgument(.seconds(180))

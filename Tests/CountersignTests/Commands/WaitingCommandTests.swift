@@ -146,6 +146,49 @@ struct WaitingCommandTests {
         }
     }
 
+    private static func attestation(_ state: String) -> LoopbackServer.Action {
+        let text = """
+            {"id":1,"reference":"\(Self.reference)","predicate_type":"https://spdx.dev/Document","facts":"f",
+            "document":{"digest":"sha256:1","size":2},"state":"\(state)","replaces":false,"sender":"x",
+            "taken_at":"2026-01-01T00:00:00.000Z","attempts":1}
+            """
+        return .answer(202, [("Content-Type", "application/json")], Array(text.utf8))
+    }
+
+    @Test func `an attestation is waited for through a restart, and its own end counts`() async throws {
+        func lines(_ answers: [LoopbackServer.Action], timeout: String) async throws -> [String] {
+            let rest = Mutex(answers)
+            let server = try LoopbackServer { request in
+                request.method == "PUT"
+                    ? Self.attestation("waiting") : rest.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+            }
+            defer { server.stop() }
+            return try await run(
+                server, "attest", "--type", "spdxjson", "--predicate", "/etc/os-release", "--timeout", timeout,
+                Self.reference)
+        }
+        let signed = try await lines([Self.page(404), .drop, .answer(503), Self.attestation("signed")], timeout: "1m")
+        #expect(signed.last == "exit 0" && signed.count { $0.hasPrefix("asking again") } == 1, "\(signed)")
+        let away = try await lines([Self.page(502)], timeout: "700ms")
+        #expect(away.last == "exit 3" && away.contains { $0.hasSuffix("[api.status_502]") }, "\(away)")
+    }
+
+    @Test func `a sweep is waited for through a restart`() async throws {
+        let rest = Mutex<[LoopbackServer.Action]>([
+            .drop, .answer(503), Self.sweeps(pending: 1, #""state":"sweeping""#), Self.page(404),
+            Self.sweeps(pending: 0, Self.swept),
+        ])
+        let server = try LoopbackServer { request in
+            request.method == "POST"
+                ? .answer(202, [], Array(#"{"requested_at":"2026-01-01T00:00:00.000Z","pending":1}"#.utf8))
+                : rest.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+        }
+        defer { server.stop() }
+        let lines = try await run(server, "reconcile", "--wait")
+        #expect(lines.last == "exit 0" && lines.count { $0.hasPrefix("asking again") } == 1, "\(lines)")
+        #expect(lines.contains { $0.hasPrefix("swept 2026-01-01T00:00:05.000Z\t") }, "\(lines)")
+    }
+
     private static func sweeps(pending: Int, _ members: String) -> LoopbackServer.Action {
         let sweep =
             #"{"repository":"registry.example/team/app","tags":3,"missed":1,"moved":0,"unreadable":0,\#(members)}"#
@@ -223,27 +266,5 @@ struct WaitingCommandTests {
             #expect(
                 again.contains { $0.contains(#""removal" : "\#(removal ?? "")"#) } == (removal != nil), "\(again)")
         }
-    }
-}
-
-/// Ours, beside the program of these tests, where the same build puts it.
-enum CountersignProgram {
-    static let path: String? = {
-        guard let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
-        let path = own.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 } + "/countersign"
-        return FileManager.default.isExecutableFile(atPath: path) ? path : nil
-    }()
-
-    /// What a run printed, on both streams, and its status.
-    static func run(_ arguments: [String]) async throws -> (text: String, status: Int) {
-        try await run(script: #""$0" "$@"; status=$?; echo; echo "$status""#, arguments)
-    }
-
-    /// The same of a program for bash, in which `$0` is ours, and which prints a line with the status last.
-    static func run(script: String, _ arguments: [String] = []) async throws -> (text: String, status: Int) {
-        let program = try #require(path)
-        let whole = try await ChildProcess(["/bin/bash", "-c", script, program] + arguments).finish()
-        let lines = whole.split(separator: "\n").map(String.init)
-        return (lines.dropLast().joined(separator: "\n"), try #require(lines.last.flatMap { Int($0) }))
     }
 }
