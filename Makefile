@@ -102,7 +102,7 @@ chaos: release ## Three daemons killed, frozen and cut off while 2,000 images ar
 
 .PHONY: chaos-long
 chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL, a full disk
-	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=10000 FULL_DISK=$${FULL_DISK:-1} $(CHAOS_LONG_DATABASE) scripts/chaos $(CHAOS_LONG)
+	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=8500 FULL_DISK=$${FULL_DISK:-1} $(CHAOS_LONG_DATABASE) scripts/chaos $(CHAOS_LONG)
 
 .PHONY: fail-points
 fail-points: release ## A daemon dies, fails, stands still or loses an answer before and after every step: 1,280 cells, 148 of them over a Rekor v2, resumable; JOBS=3: three at once
