@@ -218,6 +218,11 @@ private let ninetyDays: RetentionConfiguration = {
         try await age(line, days: 91)
         #expect(try await line.database.maintenance(keeping: ninetyDays).removeOld()[.deletedArtifacts] == 1)
         #expect(try await stored(line) == 1)
+        let acts = try await AuditLog(pool: line.database.pool).latest(10)
+        #expect(acts.map(\.action) == ["retention.remove"] && acts.map(\.actor) == ["daemon"])
+        #expect(
+            acts.first?.detail
+                == "deleted_artifacts: 1 targets; removed 1 manifests and what 1 signatures are restored from")
         // its entry in the log stays explained
         let signature = try await line.database.number(
             "SELECT count(*) FROM countersign.evidence WHERE octet_length(signature) > 0 AND log_index IS NOT NULL")

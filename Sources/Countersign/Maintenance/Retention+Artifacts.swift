@@ -5,7 +5,8 @@ extension Retention {
     /// Bundles, manifests and what else would be needed to put a signature back, of images that are not there any more.
     ///
     /// What stays is what explains the entry in the log: its place, whose it is, the signature and the entry itself. It is
-    /// put aside, so that an image which comes back is signed, or its signature adopted, as if for the first time.
+    /// put aside, so that an image which comes back is signed, or its signature adopted, as if for the first time. What was taken
+    /// away is a row of the audit log, in the same commit.
     func deletedArtifacts(_ keep: Duration) async throws(QueueError) -> Piece {
         guard keep > .zero else { return Piece() }
         let limit = limit
@@ -20,7 +21,7 @@ extension Retention {
                 """
             ).map { try $0.decode("target_id", as: Int64.self) }
             guard !targets.isEmpty else { return 0 }
-            _ = try session.execute(
+            let manifests = try session.execute(
                 "DELETE FROM countersign.attachment WHERE target_id = ANY(\(targets)::bigint[])")
             let evidence = try session.query(
                 """
@@ -29,7 +30,7 @@ extension Retention {
                 """
             ).map { try $0.decode("evidence_id", as: Int64.self) }
             // a statement of its own, which sees what the one before has left of a group
-            _ = try session.execute(
+            let signatures = try session.execute(
                 """
                 UPDATE countersign.evidence e SET payload = '', certificate_chain = '{}', timestamp_token = NULL,
                     further_timestamps = '{}', log_request = '', bundle = NULL, abandoned_at = coalesce(abandoned_at, now()),
@@ -45,6 +46,11 @@ extension Retention {
                 """)
             _ = try session.execute(
                 "DELETE FROM countersign.deleted_artifact WHERE target_id = ANY(\(targets)::bigint[])")
+            var act = AuditLog.Entry(action: "retention.remove", byDaemon: ())
+            act.detail =
+                "\(Kind.deletedArtifacts.rawValue): \(targets.count) targets; removed \(manifests) manifests and what "
+                + "\(signatures) signatures are restored from"
+            try AuditLog.append(act, in: session)
             return targets.count
         }
         return Piece(removed: targets, isLast: targets < limit)
