@@ -143,6 +143,31 @@ import Testing
         let kept = try #require(
             try await fixture.journal.adopt(prepared, sampleLogged(8), attachment: sampleAttachment(), for: known))
         #expect(kept.id == before.id && kept.logged == nil && kept.prepared == samplePrepared("before"))
+        #expect(
+            try await fixture.text("SELECT string_agg(action || ' ' || subject, ', ') FROM countersign.audit")
+                == "artifact.adopt \(target.digest)", "what stood was not adopted")
+    }
+
+    @Test func `the work role writes down what it adopts, also a further member of a group`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.push(samplePush(digest), samplePush(sampleDigest("b")))
+        let (_, pool) = try await fixture.role(.work)
+        let journal = Journal(pool: pool)
+        var prepared = samplePrepared()
+        (prepared.logRequest, prepared.subjects) = ([], 2)
+        for claim in try await fixture.claim() {
+            let adopted = try await journal.adopt(
+                prepared, sampleLogged(7), attachment: sampleAttachment(), for: claim)
+            #expect(adopted != nil)
+        }
+        await pool.close()
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.evidence") == 1)
+        let acts = try await AuditLog(pool: fixture.pool).latest(10).filter { $0.action == "artifact.adopt" }
+        #expect(acts.count == 2)
+        #expect(Set(acts.map(\.subject)) == [digest.description, sampleDigest("b").description])
+        #expect(
+            acts.allSatisfy { $0.actor == "daemon" && $0.detail == "bundle, entry 7 of rekor, a statement about 2" })
+        #expect(try await AuditChain(pool: fixture.pool).walk().fault == nil)
     }
 
     @Test func `an adoption whose entry belongs to other evidence is none, and leaves nothing behind`() async throws {
@@ -155,6 +180,7 @@ import Testing
             samplePrepared(), sampleLogged(7), attachment: sampleAttachment(), for: claims[1])
         #expect(taken == nil)
         #expect(try await fixture.number("SELECT count(*) FROM countersign.evidence") == 1)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.audit") == 1)
         // the job is held still, and its target is signed anew
         _ = try await journal.prepare(samplePrepared("anew"), for: claims[1])
         try await fixture.expireLeases()

@@ -10,8 +10,8 @@ package struct AuditLog: Sendable {
     package struct Entry: Sendable, Equatable {
         /// Dotted: `artifact.sign`, `attestation.upload` and `.supersede` (by a daemon), `job.cancel`, `job.retry`, `dead_letter.redrive`,
         /// `token.create`, `token.revoke`, `role.grant`, `log.clear_alarm` (by the database itself), `reconcile.request`,
-        /// `alert.raise` (a daemon by itself), `alert.acknowledge`, `artifact.revoke`, `.release` and `.withdraw`, `batch.sign`,
-        /// `.resign`, `.approve`, `.cancel`, `.resume` and `.retry`.
+        /// `alert.raise`, `artifact.adopt` and `retention.remove` (a daemon by itself), `alert.acknowledge`, `artifact.revoke`,
+        /// `.release` and `.withdraw`, `batch.sign`, `.resign`, `.approve`, `.cancel`, `.resume` and `.retry`.
         package let action: String
         package let tokenID: Int64?
         /// The token's name.

@@ -3,8 +3,8 @@ import Postgres
 
 /// What a registry was found to serve of ours, recorded as if this database had made it.
 extension Journal {
-    /// Records a signature that the registry was found to serve: statement, log entry and manifest, all of it or nothing,
-    /// so that no crash leaves evidence behind whose request to the log nobody knows.
+    /// Records a signature that the registry was found to serve: statement, log entry, manifest and the row of the audit log,
+    /// all of it or nothing, so that no crash leaves evidence behind whose request to the log nobody knows.
     ///
     /// - Parameter prepared: its `logRequest` may be empty; an entry that is there need not be asked for again.
     /// - Returns: the evidence as stored. If the target has live evidence already, that one stands, logged or not. `nil`, with
@@ -34,8 +34,22 @@ extension Journal {
             guard let stored else {
                 throw QueueError.unreadable(table: "evidence", what: "row \(id), just written")
             }
+            try AuditLog.append(Self.act(prepared, logged, claim), in: session)
             return stored
         }
+    }
+
+    private static func act(
+        _ prepared: Evidence.Prepared, _ logged: Evidence.Logged, _ claim: Claim
+    ) -> AuditLog.Entry {
+        var act = AuditLog.Entry(action: "artifact.adopt", byDaemon: ())
+        act.repository = claim.repository.description
+        act.subject = claim.target?.digest.description
+        act.type = claim.target?.purpose.predicateType
+        act.detail =
+            "\(prepared.format.rawValue), entry \(logged.logIndex) of \(prepared.log)"
+            + (prepared.subjects > 1 ? ", a statement about \(prepared.subjects)" : "")
+        return act
     }
 }
 
