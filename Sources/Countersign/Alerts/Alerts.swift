@@ -50,6 +50,16 @@ package struct Alerts: Sendable {
         return true
     }
 
+    /// Says of what stands what is known by now, unless somebody has acknowledged what it said.
+    static func amend(_ alert: Alert, in session: Session) throws {
+        _ = try session.execute(
+            """
+            UPDATE countersign.alert SET observed = \(alert.observed)::text, fix = \(alert.fix)::text
+            WHERE key = \(alert.key)::text AND ended_at IS NULL AND acknowledged_at IS NULL
+                AND observed <> \(alert.observed)::text
+            """)
+    }
+
     /// The line in the log, under the alert's code.
     func tell(_ alert: Alert) {
         var metadata: Logger.Metadata = [

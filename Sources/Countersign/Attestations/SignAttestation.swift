@@ -40,7 +40,7 @@ struct SignAttestation: JobHandler {
     init(_ parts: JobParts) {
         policy = parts.policy
         registries = parts.registries
-        line = EvidenceLine(journal: parts.journal, signers: parts.signers)
+        line = EvidenceLine(journal: parts.journal, signers: parts.signers, policy: parts.policy)
         publication = Publication(journal: parts.journal, subjects: parts.subjects)
         records = parts.attestations
         documents = parts.documents

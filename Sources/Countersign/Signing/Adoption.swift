@@ -12,6 +12,7 @@ import StrictJSON
 struct Adoption: Sendable {
     let journal: Journal
     let signer: Signer
+    let policy: SigningPolicy
 
     /// For each format the first signature that we would have published and could publish again, recorded as the target's
     /// evidence.
@@ -140,15 +141,32 @@ struct Adoption: Sendable {
     }
 
     private func isOurs(_ presented: PresentedForm, _ order: SigningOrder) -> Bool {
-        let verified = try? signer.verify(
+        let found = try? signer.verify(
             presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
-        guard order.content.kind == .attestation || order.target.generation > 0 else { return verified != nil }
+        guard let verified = found, verified.statement.map(isWithinPolicy) ?? true else { return false }
+        guard order.content.kind == .attestation || order.target.generation > 0 else { return true }
         // an SBOM of last week is ours, too, and so is the signature that this one is to replace; only this very document,
         // which says its generation, is the one that is being signed
-        if presented.payload == order.content.document(presented.format).payload { return verified != nil }
+        if presented.payload == order.content.document(presented.format).payload { return true }
         // or a group's statement, which says the generation of each of its subjects
-        return order.content.kind == .signature && (verified?.statement?.subjects.count ?? 0) > 1
-            && verified?.annotations[Statement.generationAnnotation] == "\(order.target.generation)"
+        return order.content.kind == .signature && (verified.statement?.subjects.count ?? 0) > 1
+            && verified.annotations[Statement.generationAnnotation] == "\(order.target.generation)"
+    }
+
+    /// Whether the statement is about one artifact, or approves each of several in a repository that policy signs in now. Whoever
+    /// holds our token could put another artifact beside one of ours, and stock verifiers accept the signature for both.
+    private func isWithinPolicy(_ statement: Statement) -> Bool {
+        // two digests of one subject may be of two artifacts
+        guard statement.subjects.allSatisfy({ $0.digest.count == 1 }) else { return false }
+        return statement.subjects.count == 1 || statement.subjects.allSatisfy(isApproved)
+    }
+
+    private func isApproved(_ subject: Statement.Subject) -> Bool {
+        guard let approved = subject.annotations[Statement.repositoryAnnotation],
+            let repository = try? Reference(approved).repository, repository.description == approved,
+            case .sign = policy.decide(repository, tagged: nil)
+        else { return false }
+        return true
     }
 
     /// A signature does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry. The index is

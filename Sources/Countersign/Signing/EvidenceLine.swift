@@ -12,10 +12,12 @@ import Sigstore
 package struct EvidenceLine: Sendable {
     let journal: Journal
     let signers: Signers
+    let policy: SigningPolicy
 
-    package init(journal: Journal, signers: Signers) {
+    package init(journal: Journal, signers: Signers, policy: SigningPolicy) {
         self.journal = journal
         self.signers = signers
+        self.policy = policy
     }
 
     /// The target's live evidence in each of the order's formats, in the order in which they are published: what is stored,
@@ -26,7 +28,7 @@ package struct EvidenceLine: Sendable {
         if !unknown.isEmpty {
             let signer = try signers.signer(for: order.rule)
             let adopted = try await trace.stage(.adopt) {
-                try await Adoption(journal: journal, signer: signer).adopt(unknown, for: order)
+                try await Adoption(journal: journal, signer: signer, policy: policy).adopt(unknown, for: order)
             }
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }

@@ -139,7 +139,8 @@ struct GroupAttempt: Sendable {
     private func isAdopted(_ member: GroupMember) async throws -> Bool {
         let signer = try ordinary.line.signers.signer(for: member.order.rule)
         return try await member.trace.stage(.adopt) {
-            try await !Adoption(journal: journal, signer: signer).adopt([.bundle], for: member.order).isEmpty
+            try await !Adoption(journal: journal, signer: signer, policy: ordinary.policy)
+                .adopt([.bundle], for: member.order).isEmpty
         }
     }
 

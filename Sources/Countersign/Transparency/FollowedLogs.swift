@@ -88,8 +88,25 @@ package struct FollowedLogs: Sendable {
         return try rows.values { try $0.decode("next_index", as: Int64.self) }.first ?? index
     }
 
-    /// Writes down that everything before `next` was read. What of it no evidence explains, signed or put aside, logged or about
-    /// to be, is suspected.
+    /// Whether our records explain an entry with that signature. What we made does, signed or put aside, logged or about to be.
+    /// What was adopted may be a thief's who put something of ours into his statement: it does once all is known that it is about.
+    private static func explains(_ signature: Query) -> Query {
+        """
+        (EXISTS (SELECT FROM countersign.evidence o WHERE o.signature = \(signature) AND o.log_request <> '')
+            OR \(unrecorded(signature)) <= 0)
+        """
+    }
+
+    /// Of how many subjects of the statement with that signature, which was adopted, there is no record; NULL without a row.
+    private static func unrecorded(_ signature: Query) -> Query {
+        """
+        (SELECT max(o.subjects) - count(DISTINCT (t.repository_id, t.digest)) FROM countersign.evidence o
+            JOIN countersign.evidence_target c ON c.evidence_id = o.id JOIN countersign.target t ON t.id = c.target_id
+            WHERE o.signature = \(signature))
+        """
+    }
+
+    /// Writes down that everything before `next` was read. What of it our records do not explain is suspected.
     /// - Returns: how many those are; nil where nothing was written: the turn was lost, or another daemon has read on.
     func advance(_ log: String, from start: Int64, to next: Int64, _ look: LookedAt) async throws(QueueError) -> Int? {
         let found = look.found
@@ -98,7 +115,7 @@ package struct FollowedLogs: Sendable {
             let known = try session.query(
                 """
                 SELECT s.signature FROM unnest(\(found.map(\.signature))::bytea[]) AS s(signature)
-                WHERE EXISTS (SELECT FROM countersign.evidence e WHERE e.signature = s.signature)
+                WHERE \(Self.explains("s.signature"))
                 """)
             let explained = Set(try known.map { try $0.decode("signature", as: [UInt8].self) })
             let unknown = found.filter { !explained.contains($0.signature) }
@@ -130,8 +147,8 @@ package struct FollowedLogs: Sendable {
     /// What becomes an alert in one transaction; the rest at the next look.
     private static let judgedAtOnce = 500
 
-    /// Drops suspicions, and ends alerts, that evidence explains by now; raises an alert for what it did not explain within the
-    /// grace.
+    /// Drops suspicions, and ends alerts, that our records explain by now; raises an alert for what they did not explain within
+    /// the grace.
     /// - Returns: the new alerts.
     func judgeSuspects(in log: String, after grace: Duration) async throws(QueueError) -> [Alert] {
         try await pool.together { session in
@@ -139,22 +156,36 @@ package struct FollowedLogs: Sendable {
             _ = try session.execute(
                 """
                 DELETE FROM countersign.suspected_entry s WHERE log = \(log)::text
-                    AND EXISTS (SELECT FROM countersign.evidence e WHERE e.signature = s.signature)
+                    AND \(Self.explains("s.signature"))
                 """)
             _ = try session.execute(
                 """
                 UPDATE countersign.alert a SET ended_at = now()
                 WHERE a.ended_at IS NULL AND a.code = \(Alert.Code.unknownEntry.rawValue)::text
                     AND a.facts->>'log' = \(log)::text
-                    AND EXISTS (SELECT FROM countersign.evidence e WHERE e.signature = decode(a.facts->>'signature', 'hex'))
+                    AND \(Self.explains("decode(a.facts->>'signature', 'hex')"))
                 """)
+            // what was raised before some of it was adopted says how much is not
+            let partly = try session.query(
+                """
+                SELECT * FROM (
+                    SELECT a.facts->>'log_id' AS log_id, (a.facts->>'log_index')::bigint AS log_index,
+                        a.facts->>'identity' AS identity, a.facts->>'issuer' AS issuer, a.facts::text AS facts,
+                        \(Self.unrecorded("decode(a.facts->>'signature', 'hex')")) AS unrecorded
+                    FROM countersign.alert a
+                    WHERE a.ended_at IS NULL AND a.code = \(Alert.Code.unknownEntry.rawValue)::text
+                        AND a.facts->>'log' = \(log)::text) AS standing
+                WHERE unrecorded > 0
+                """)
+            for row in partly { try Alerts.amend(Alert(unknownEntry: row, in: log), in: session) }
             let ripe = try session.query(
                 """
-                DELETE FROM countersign.suspected_entry
+                DELETE FROM countersign.suspected_entry s
                 WHERE log = \(log)::text AND log_index = ANY(ARRAY(SELECT log_index FROM countersign.suspected_entry
                     WHERE log = \(log)::text AND seen_at <= now() - \(grace)::interval
                     ORDER BY log_index LIMIT \(Self.judgedAtOnce)::int))
-                RETURNING log_id, log_index, identity, issuer, facts::text AS facts
+                RETURNING log_id, log_index, identity, issuer, facts::text AS facts,
+                    \(Self.unrecorded("s.signature")) AS unrecorded
                 """)
             var raised: [Alert] = []
             for row in ripe {
@@ -170,13 +201,23 @@ extension Alert {
     fileprivate init(unknownEntry row: Row, in log: String) throws {
         let (logID, index): (String, Int64) = (try row.decode("log_id"), try row.decode("log_index"))
         let (identity, issuer): (String, String) = (try row.decode("identity"), try row.decode("issuer"))
-        self.init(
-            .unknownEntry, about: "\(logID):\(index)",
-            observed: "entry \(index) of \(log) is signed as \(identity)\(issuer.isEmpty ? "" : " from \(issuer)"), "
-                + "and our records do not have it",
-            fix:
-                "find out who holds our token or key: revoke it, then look at what was signed (countersign log get --index "
-                + "\(index)); acknowledge the alert if it was somebody of yours")
+        let whose = "entry \(index) of \(log) is signed as \(identity)\(issuer.isEmpty ? "" : " from \(issuer)")"
+        let search =
+            "find out who holds our token or key: revoke it, then look at what was signed (countersign log get --index "
+            + "\(index)); acknowledge the alert if it was somebody of yours"
+        if let unrecorded: Int64 = try row.decode("unrecorded", as: Int64?.self) {
+            self.init(
+                .unknownEntry, about: "\(logID):\(index)",
+                observed:
+                    "\(whose); it was adopted, and also covers \(unrecorded) subjects of which our records have nothing",
+                fix:
+                    "read the statement in the bundle (artifact.adopt in the audit log names the artifact): the alert ends once all "
+                    + "that it names is adopted; where it is not a group of yours, \(search)")
+        } else {
+            self.init(
+                .unknownEntry, about: "\(logID):\(index)", observed: "\(whose), and our records do not have it",
+                fix: search)
+        }
         facts = try JSONDecoder().decode(
             [String: String].self, from: Data(try row.decode("facts", as: String.self).utf8))
     }
