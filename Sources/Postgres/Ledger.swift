@@ -103,8 +103,12 @@ struct Ledger: Sendable {
 }
 
 extension PostgresError {
-    /// A migration that did not get a table's lock in time.
+    /// A migration that did not get a table's lock: not in time, or only from somebody who waited for one of its own.
     fileprivate var lacksLock: Bool {
-        if case .migration(.failed(_, let report, _)) = self { report.sqlState == "55P03" } else { false }
+        if case .migration(.failed(_, let report, _)) = self {
+            ["55P03", "40P01"].contains(report.sqlState)
+        } else {
+            false
+        }
     }
 }

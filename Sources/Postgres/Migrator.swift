@@ -15,7 +15,7 @@ public struct Migrator: Sendable {
         public var wait = Duration.seconds(10)
         /// Between two tries. Default two seconds.
         public var pause = Duration.seconds(2)
-        /// Before it fails with SQLSTATE 55P03. Default 30.
+        /// Before it fails with SQLSTATE 55P03, or 40P01 after a deadlock. Default 30.
         public var tries = 30
 
         /// The defaults.

@@ -114,6 +114,41 @@ import Testing
         await gate.close()
     }
 
+    @Test func `a migration that waits for somebody who waits for it is run again`() async throws {
+        let configuration = try await PostgresCluster.database()
+        _ = try await migrator(three).migrate(using: configuration)
+        let more = three.merging(["004_more.up.sql": "LOCK TABLE a, b"]) { $1 }
+        var patience = Migrator.LockPatience()
+        patience.pause = .milliseconds(50)
+        let patient = try migrator(more, patience: patience)
+
+        let (gate, pool) = (ConnectionPool(configuration, size: 1), ConnectionPool(configuration, size: 1))
+        let working = Task {
+            try await pool.transaction { session in
+                // the migration finds the deadlock, and is its victim
+                _ = try session.query("SET LOCAL deadlock_timeout = '1h'")
+                _ = try session.query("LOCK TABLE b IN ROW EXCLUSIVE MODE")
+                while try session.query(Self.locks(granted: false)).isEmpty {
+                    _ = try session.query("SELECT pg_sleep(0.01)")
+                }
+                _ = try session.query("LOCK TABLE a IN ROW EXCLUSIVE MODE")
+            }
+        }
+        try await eventually("somebody works on a table") { try await !gate.query(Self.locks(granted: true)).isEmpty }
+        #expect(try await patient.migrate(using: configuration).map(\.number) == [4])
+        try await working.value
+        await pool.close()
+        await gate.close()
+    }
+
+    /// Locks of the table `b` of this database.
+    private static func locks(granted: Bool) -> Query {
+        """
+        SELECT FROM pg_locks WHERE relation = 'b'::regclass AND granted = \(granted)
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """
+    }
+
     @Test func `a newer program's migration that suits this one is left as it is`() async throws {
         let configuration = try await PostgresCluster.database()
         var newer = three
