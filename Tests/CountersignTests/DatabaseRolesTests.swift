@@ -13,12 +13,17 @@ extension QueueFixture {
         let name = "cs_\(kind.rawValue)_" + UUID().uuidString.prefix(8).lowercased()
         try await pool.execute(Query(unsafeSQL: "CREATE ROLE \(name) LOGIN"))
         _ = try await DatabaseRoles(connection: self.configuration).grant([(kind, name)])
+        return (name, try await pool(of: name))
+    }
+
+    /// A pool for that role.
+    func pool(of role: String) async throws -> ConnectionPool {
         let port = try await PostgresCluster.shared().port
         let database = try #require(self.configuration.database)
         var configuration = try PostgresConfiguration(
-            url: "postgresql://\(name)@127.0.0.1:\(port)/\(database)?sslmode=disable")
+            url: "postgresql://\(role)@127.0.0.1:\(port)/\(database)?sslmode=disable")
         configuration.sessionSettings = JobQueue.sessionSettings
-        return (name, ConnectionPool(configuration, size: 2))
+        return ConnectionPool(configuration, size: 2)
     }
 }
 
@@ -65,6 +70,34 @@ extension QueueFixture {
             "SELECT countersign.drop_event_partitions('0 s')",
             "DROP TABLE countersign.job", "SELECT countersign.tell('t', 's', '{}')",
         ] { #expect(try await isDenied(pool, sql), "\(sql)") }
+        await pool.close()
+    }
+
+    @Test func `the work role changes nothing of a signed head that a log took`() async throws {
+        let fixture = try await QueueFixture()
+        let (_, pool) = try await fixture.role(.work)
+        let anchors = AuditAnchors(pool: pool)
+        let head = try #require(try await anchors.head())  // the grant
+        let vain = try await anchors.prepare(
+            samplePrepared("vain"), position: head.position, head: head.hash, since: nil)
+        try await anchors.abandon(vain, reason: "it never verifies", entry: sampleLogged(8))
+        let good = try await anchors.prepare(
+            samplePrepared("good"), position: head.position, head: head.hash, since: nil)
+        try await anchors.log(sampleLogged(7), of: good)
+        for anchor in [vain, good] {
+            for change in [
+                "abandoned_at = now() + interval '1 hour', abandon_reason = 'x'", "payload = 'x'", "signature = 'x'",
+                "bundle = 'x'", "log_index = 9", "log_request = ''", "logged_at = NULL, log_entry = NULL",
+            ] {
+                let error = await #expect(throws: PostgresError.self) {
+                    try await pool.execute(
+                        Query(unsafeSQL: "UPDATE countersign.evidence SET \(change) WHERE id = \(anchor.evidenceID)"))
+                }
+                #expect(error?.refusal == "23001 ", "\(change)")
+            }
+        }
+        #expect(try await anchors.logged().map(\.evidenceID) == [good.evidenceID])
+        #expect(try await anchors.hidden().isEmpty)
         await pool.close()
     }
 

@@ -41,6 +41,30 @@ package struct AuditAnchors: Sendable {
         try await pool.rows("\(unescaped: Self.columns) AND e.logged_at IS NOT NULL ORDER BY a.id").values(Anchor.init)
     }
 
+    /// The positions of those that were put aside although they had counted as logged. No daemon does that: what a log took
+    /// and never verifies is put aside in the statement that records the entry, without a bundle.
+    func hidden() async throws(QueueError) -> [Int64] {
+        try await pool.rows(
+            """
+            SELECT a.position FROM countersign.audit_anchor a JOIN countersign.evidence e ON e.id = a.evidence_id
+            WHERE e.abandoned_at IS NOT NULL AND (e.bundle IS NOT NULL OR e.logged_at < e.abandoned_at)
+            ORDER BY a.id
+            """
+        ).values { try $0.decode("position", as: Int64.self) }
+    }
+
+    /// The first row after that one, and how long ago it was written, by the database's clock; nil if there is none.
+    func row(after position: Int64) async throws(QueueError) -> (position: Int64, age: Duration)? {
+        try await pool.rows(
+            """
+            SELECT position, clock_timestamp() - at AS age FROM countersign.audit
+            WHERE position > \(position) ORDER BY position LIMIT 1
+            """
+        ).values { row in
+            (position: try row.decode("position", as: Int64.self), age: try row.decode("age", as: Duration.self))
+        }.first
+    }
+
     /// How long ago, by the database's clock, the latest anchor was begun; nil if there is none.
     package func age() async throws(QueueError) -> Duration? {
         try await pool.rows(

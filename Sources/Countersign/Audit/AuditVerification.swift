@@ -7,6 +7,9 @@ package struct AuditVerification: Sendable {
     private let anchors: AuditAnchors
     /// Where the trust material of a TUF repository is kept, too.
     let pool: ConnectionPool
+    /// How long a row may wait for a signed head: one is due every day, and log and authority may be away for another. The
+    /// alert waits as long (docs/operations.md).
+    private static let patience: Duration = .seconds(172_800)
 
     package init(pool: ConnectionPool) {
         chain = AuditChain(pool: pool)
@@ -41,6 +44,18 @@ package struct AuditVerification: Sendable {
                 good += 1
                 position = max(position, anchor.position)
             }
+        }
+        for hidden in try await anchors.hidden() {
+            faults.append(
+                AuditChain.Fault(
+                    position: hidden, observed: "its signed head was put aside after a log had taken it"))
+        }
+        if let row = try await anchors.row(after: position), row.age > Self.patience {
+            let hours = Int(row.age / .seconds(3600))
+            faults.append(
+                AuditChain.Fault(
+                    position: row.position,
+                    observed: "no signed head vouches for it, \(hours) hours after it was written"))
         }
         return Report(
             entries: walk.entries, head: walk.head, anchors: good, anchoredPosition: position, faults: faults)

@@ -112,19 +112,19 @@ import Testing
 }
 
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct AuditAnchorTests {
-    private func anchoring(_ line: SigningLine, _ daemon: SigningDaemon, interval: Duration = .zero) -> AuditAnchoring {
+    func anchoring(_ line: SigningLine, _ daemon: SigningDaemon, interval: Duration = .zero) -> AuditAnchoring {
         AuditAnchoring(
             anchors: AuditAnchors(pool: line.database.pool), signers: daemon.signers,
             turns: Turns(pool: line.database.pool, holder: UUID()), interval: interval,
             logger: SigningDaemon.silence)
     }
 
-    private func report(_ line: SigningLine, _ daemon: SigningDaemon) async throws -> AuditVerification.Report {
+    func report(_ line: SigningLine, _ daemon: SigningDaemon) async throws -> AuditVerification.Report {
         try await AuditVerification(pool: line.database.pool).report(
             by: [try daemon.signer.identity.expected], daemon.signer.trust.verifier)
     }
 
-    private func write(_ line: SigningLine) async throws {
+    func write(_ line: SigningLine) async throws {
         try await AuditLog(pool: line.database.pool).append(
             AuditLog.Entry(action: "token.create", atCommandLineBy: "somebody"))
     }

@@ -1,0 +1,60 @@
+import Postgres
+import Support
+import Testing
+
+@testable import Countersign
+
+/// Heads that somebody hid, or that nobody made.
+extension AuditAnchorTests {
+    /// The newest row was written three days ago, hash and all.
+    private func age(_ line: SigningLine) async throws {
+        for statement in [
+            "ALTER TABLE countersign.audit DISABLE TRIGGER audit_append_only",
+            """
+            UPDATE countersign.audit a SET at = a.at - interval '3 days', hash = countersign.audit_hash(
+                jsonb_populate_record(a, jsonb_build_object('at', a.at - interval '3 days')))
+            WHERE position = (SELECT max(position) FROM countersign.audit)
+            """,
+            "ALTER TABLE countersign.audit ENABLE TRIGGER audit_append_only",
+        ] as [Query] {
+            _ = try await line.database.pool.execute(statement)
+        }
+    }
+
+    @Test func `a row that no head vouches for after two days is a fault, before the first head and after it`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        try await write(line)
+        try await age(line)
+        var faults = try await report(line, daemon).faults
+        #expect(faults.map(\.position) == [1])
+        #expect(faults.map(\.observed) == ["no signed head vouches for it, 72 hours after it was written"])
+        try await anchoring(line, daemon).anchorIfDue()
+        #expect(try await report(line, daemon).faults.isEmpty)
+        try await write(line)
+        #expect(try await report(line, daemon).faults.isEmpty)
+        try await age(line)
+        faults = try await report(line, daemon).faults
+        #expect(faults.map(\.position) == [2])
+    }
+
+    @Test func `a head that was put aside after it was logged is a fault`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        try await write(line)
+        try await anchoring(line, daemon).anchorIfDue()
+        // as its owner could
+        _ = try await line.database.pool.execute("ALTER TABLE countersign.evidence DISABLE TRIGGER evidence_head_kept")
+        _ = try await line.database.pool.execute(
+            "UPDATE countersign.evidence SET abandoned_at = now(), abandon_reason = 'a test'")
+        var report = try await report(line, daemon)
+        #expect(report.anchors == 0 && report.faults.map(\.position) == [1])
+        // the daemon goes on, and what was hidden stays one
+        try await anchoring(line, daemon).anchorIfDue()
+        report = try await self.report(line, daemon)
+        #expect(report.anchors == 1)
+        #expect(report.faults.map(\.observed) == ["its signed head was put aside after a log had taken it"])
+    }
+}

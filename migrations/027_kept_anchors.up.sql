@@ -1,0 +1,31 @@
+-- Countersign, migration 27: signed heads of the audit log that nobody hides, tags that were given up are told, and an intake
+-- that is a member of a role.
+-- compatible from: 13
+--
+-- Additive. The locks first, in the order of a push; a job that is given up takes the last two the other way round, and one of
+-- both is then run again.
+LOCK TABLE countersign.evidence, countersign.target, countersign.dead_letter IN SHARE ROW EXCLUSIVE MODE;
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- What a log took of a signed head stays as it is, also what was put aside with its entry because that can never verify. A head
+-- is put aside before it counts as logged or never, so that no daemon has to change it. For everybody: a migration that must
+-- switches the trigger off. The row itself is held by the reference of `audit_anchor`.
+CREATE FUNCTION countersign.logged_head_is_kept() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM countersign.audit_anchor a WHERE a.evidence_id = OLD.id) THEN
+        RAISE restrict_violation USING MESSAGE = 'a signed head of the audit log that is in a log is not changed';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER evidence_head_kept BEFORE UPDATE OF payload, signature, certificate_chain, timestamp_token, further_timestamps, log,
+    log_request, logged_at, log_entry, log_id, log_index, log_uuid, integrated_at, bundle, abandoned_at
+    ON countersign.evidence FOR EACH ROW
+    WHEN (OLD.logged_at IS NOT NULL
+        AND (OLD.payload, OLD.signature, OLD.certificate_chain, OLD.timestamp_token, OLD.further_timestamps, OLD.log,
+            OLD.log_request, OLD.logged_at, OLD.log_entry, OLD.log_id, OLD.log_index, OLD.log_uuid, OLD.integrated_at, OLD.bundle,
+            OLD.abandoned_at)
+        IS DISTINCT FROM (NEW.payload, NEW.signature, NEW.certificate_chain, NEW.timestamp_token, NEW.further_timestamps, NEW.log,
+            NEW.log_request, NEW.logged_at, NEW.log_entry, NEW.log_id, NEW.log_index, NEW.log_uuid, NEW.integrated_at, NEW.bundle,
+            NEW.abandoned_at))
+    EXECUTE FUNCTION countersign.logged_head_is_kept();
