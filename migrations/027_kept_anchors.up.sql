@@ -29,3 +29,25 @@ CREATE TRIGGER evidence_head_kept BEFORE UPDATE OF payload, signature, certifica
             NEW.log_request, NEW.logged_at, NEW.log_entry, NEW.log_id, NEW.log_index, NEW.log_uuid, NEW.integrated_at, NEW.bundle,
             NEW.abandoned_at))
     EXECUTE FUNCTION countersign.logged_head_is_kept();
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- A tag whose job was given up has no target that could show it: its letter is told, each time that one is written.
+CREATE FUNCTION countersign.tell_dead_letter() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    repository text;
+    reference  text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM countersign.notification_sink) THEN RETURN NULL; END IF;
+    SELECT r.registry || '/' || r.name INTO repository FROM countersign.repository r WHERE r.id = NEW.repository_id;
+    reference := left(repository || ':' || NEW.tag, 1000); -- no bound holds for the tag of a job
+    PERFORM countersign.tell(
+        'dev.countersign.artifact.failed', reference,
+        jsonb_build_object(
+            'reference', reference, 'repository', repository, 'tag', NEW.tag, 'state', 'failed',
+            'received_at', NEW.received_at, 'error', NEW.error));
+    RETURN NULL;
+END $$;
+CREATE TRIGGER dead_letter_told AFTER INSERT ON countersign.dead_letter FOR EACH ROW
+    WHEN (NEW.target_id IS NULL AND NEW.tag IS NOT NULL)
+    EXECUTE FUNCTION countersign.tell_dead_letter();

@@ -40,7 +40,7 @@ package struct NotificationConfiguration: Sendable {
     package enum EventType: String, Sendable, CaseIterable {
         /// A signature verifies in the registry.
         case signed = "dev.countersign.artifact.signed"
-        /// Given up; it waits for somebody.
+        /// Given up, also a tag that was never resolved; it waits for somebody.
         case failed = "dev.countersign.artifact.failed"
         /// Policy or its form forbids to sign it.
         case refused = "dev.countersign.artifact.refused"

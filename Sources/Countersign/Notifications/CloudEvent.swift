@@ -11,7 +11,7 @@ package struct CloudEvent: Sendable, Equatable {
     package let source: String
     /// `dev.countersign.artifact.signed` and so on.
     package let type: String
-    /// The artifact, `registry/repository@digest`; for other events what they are about.
+    /// The artifact, `registry/repository@digest`, or the tag, `registry/repository:tag`; for other events what they are about.
     package let subject: String
     /// When it became true, by the database's clock.
     package let time: Date
