@@ -51,3 +51,17 @@ END $$;
 CREATE TRIGGER dead_letter_told AFTER INSERT ON countersign.dead_letter FOR EACH ROW
     WHEN (NEW.target_id IS NULL AND NEW.tag IS NOT NULL)
     EXECUTE FUNCTION countersign.tell_dead_letter();
+
+-- ---------------------------------------------------------------------------------------------------------------------
+-- As in migration 12, but told by the right, not by the name of who connected: `intake` may be a role with members. Its right
+-- is to some columns of a target. Whoever may update all of them (the owner, `work`) passes, and for them, at two changes of
+-- state for each signature, no function is called.
+CREATE OR REPLACE FUNCTION countersign.intake_says_queued() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE insufficient_privilege USING MESSAGE = 'the intake may only queue a target';
+END $$;
+CREATE OR REPLACE TRIGGER target_intake BEFORE UPDATE OF state ON countersign.target FOR EACH ROW
+    WHEN (OLD.state IS DISTINCT FROM NEW.state
+        AND NOT (NEW.state = 'queued' AND OLD.state IN ('waiting', 'refused', 'gone', 'failed', 'cancelled'))
+        AND NOT has_table_privilege('countersign.target'::regclass, 'UPDATE'))
+    EXECUTE FUNCTION countersign.intake_says_queued();

@@ -73,6 +73,24 @@ extension QueueFixture {
         await pool.close()
     }
 
+    @Test func `a member of the intake's role may no more than that role`() async throws {
+        let fixture = try await QueueFixture()
+        let (group, own) = try await fixture.role(.intake)
+        await own.close()
+        try await fixture.pool.execute(Query(unsafeSQL: "CREATE ROLE \(group)_member LOGIN IN ROLE \(group)"))
+        let pool = try await fixture.pool(of: "\(group)_member")
+        let member = queue(pool)
+        _ = try await member.enqueue([samplePush(sampleDigest("app"))])
+        for state in ["signed", "revoked", "cancelled"] {
+            #expect(try await isDenied(pool, "UPDATE countersign.target SET state = '\(state)'"), "\(state)")
+        }
+        // what failed it may queue again, and everybody else goes on
+        _ = try await fixture.queue.settle(fixture.claimOne(), as: .failed(sampleFailure))
+        _ = try await member.enqueue([samplePush(sampleDigest("app"))])
+        #expect(try await fixture.state(sampleDigest("app")) == "queued")
+        await pool.close()
+    }
+
     @Test func `the work role changes nothing of a signed head that a log took`() async throws {
         let fixture = try await QueueFixture()
         let (_, pool) = try await fixture.role(.work)
