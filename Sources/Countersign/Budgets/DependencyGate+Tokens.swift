@@ -6,18 +6,24 @@ import Synchronization
 extension DependencyGate {
     private enum Token { case taken, none, paused(Duration) }
 
-    /// A token of this daemon's handful, or of the next one.
+    /// A token of this daemon's handful, or of the next one. Bulk stands behind all others in the line for it, and takes none
+    /// that somebody waits for.
+    /// - Parameter deadline: until when it stands in line. Whose turn it is by then waits for its token, for `wait` at most.
     func takeToken(by deadline: ContinuousClock.Instant) async throws(Withheld) {
-        if try await hasToken(by: deadline) { return }
-        guard await turn.take() else { throw exhausted(.zero) }
-        defer { turn.release() }
+        let isYielding = Lane.ofAttempt == .bulk
+        if !isYielding || turn.queued == 0, try await hasToken(by: deadline) { return }
+        guard await turn.take(yielding: isYielding, by: deadline) else {
+            // others stood before it for all of its time
+            throw exhausted(Task.isCancelled ? .zero : settings.wait)
+        }
+        defer { turn.release(yielding: isYielding) }
+        let last = max(deadline, ContinuousClock.now + settings.wait)
         repeat {
-            if try await hasToken(by: deadline) { return }
+            if try await hasToken(by: last) { return }
             guard let wait = await refill() else { continue }
-            guard ContinuousClock.now + wait <= deadline, !Task.isCancelled else { throw exhausted(wait) }
+            guard ContinuousClock.now + wait <= last, !Task.isCancelled else { throw exhausted(wait) }
             try? await Task.sleep(for: wait)
-        } while ContinuousClock.now <= deadline
-        // others stood before it for all of its time
+        } while ContinuousClock.now <= last
         throw exhausted(settings.wait)
     }
 

@@ -46,7 +46,7 @@ package final class DependencyGate: HTTPGate {
     /// requests would be made again; a registry that says "in a second" now and then would never see one come to its end.
     /// - Parameter uses: that come together, as the entries of one signature in two formats: one is waited for, and the rate
     ///   pays for all.
-    /// - Throws: ``Withheld``, after at most ``patience``.
+    /// - Throws: ``Withheld``, after at most ``patience`` in line and one `wait` for a token.
     @discardableResult
     package func admit(uses: Int = 1) async throws(Withheld) -> Admission {
         let deadline = ContinuousClock.now + patience
@@ -290,11 +290,19 @@ package final class DependencyGate: HTTPGate {
     }
 
     /// Whether more requests stand in line already than get their turn in time.
-    var isCrowded: Bool { rate.map { Double(turn.queued) > max(1, $0 * (settings.wait / .seconds(1))) } ?? false }
+    var isCrowded: Bool { isTooMuch(turn.queued) }
 
-    /// Those who stand in line go first.
+    /// The same of those of the bulk lane alone.
+    var isCrowdedByBulk: Bool { isTooMuch(turn.queuedYielding) }
+
+    private func isTooMuch(_ queued: Int) -> Bool {
+        rate.map { Double(queued) > max(1, $0 * (settings.wait / .seconds(1))) } ?? false
+    }
+
+    /// Those who stand in line before it go first.
     func exhausted(_ wait: Duration) -> Withheld {
-        let wait = wait + .seconds(Double(turn.queued) / max(rate ?? 1, 0.1))
+        let before = turn.queued - (Lane.ofAttempt == .bulk ? 0 : turn.queuedYielding)
+        let wait = wait + .seconds(Double(max(0, before)) / max(rate ?? 1, 0.1))
         let rate = rate.map { " of \(($0 * 10).rounded() / 10) a second" } ?? ""
         board.withheld(dependency, "budget.exhausted")
         return Withheld(

@@ -77,6 +77,7 @@ final class RequestSlots: Sendable {
 
     var taken: Int { state.withLock(\.taken) }
     var queued: Int { state.withLock { $0.waiting.count + $0.waitingYielding.count } }
+    var queuedYielding: Int { state.withLock { $0.waitingYielding.count } }
 
     /// Whether anybody may be let in, once those before it have ended.
     var isOpen: Bool { state.withLock { $0.isOpen(for: 0) } }
@@ -123,6 +124,24 @@ final class RequestSlots: Sendable {
             let (waiter, admitted) = state.withLock { state in (state.withdraw(id), state.admitted()) }
             waiter?.continuation.resume(returning: false)
             for next in admitted { next.continuation.resume(returning: true) }
+        }
+    }
+
+    /// The same until a deadline; false also: it stood in line until then, and nothing is held.
+    func take(yielding: Bool, by deadline: ContinuousClock.Instant) async -> Bool {
+        await withTaskGroup(of: Bool.self) { group in
+            group.addTask { await self.take(yielding: yielding) }
+            group.addTask {
+                try? await Task.sleep(until: deadline, clock: .continuous)
+                return false
+            }
+            var isTaken = false
+            // the one ends the other; a slot may be had at the deadline all the same
+            for await hasSlot in group {
+                if hasSlot { isTaken = true }
+                group.cancelAll()
+            }
+            return isTaken
         }
     }
 

@@ -3,7 +3,7 @@ package struct BudgetConfiguration: Sendable, Equatable {
     /// Limits, the first that fits counts. Default none: as much as there is to do, until a service answers 429; then its
     /// rate is halved, and rises again.
     package var upstreams: [Upstream] = []
-    /// How long a job waits for its turn before it goes back to the queue. Default 2 s.
+    /// How long a job stands in line, and then at most waits for its token, before it goes back to the queue. Default 2 s.
     package var wait: Duration = .seconds(2)
     /// The quiet time after which a lowered rate rises by a twentieth. Default 1 min.
     package var recovery: Duration = .seconds(60)

@@ -9,13 +9,15 @@ extension JobQueue {
     /// Kinds that this version does not know stay for those who do.
     /// - Parameter closed: registries that are not asked now; what is theirs is left alone.
     /// - Parameter lanes: those to look into; nil: all, by their weights.
+    /// - Parameter bulk: whether jobs of the bulk lane are wanted.
     /// - Parameter groups: whether jobs of groups are wanted; without a place for one they stay for whoever has.
     package func claim(
-        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = [], groups: Bool = true
+        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = [], bulk: Bool = true,
+        groups: Bool = true
     ) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
         try FailPoint.claim.before(QueueError.injected)
-        let starts = cursor.next(lanes: lanes, tenants: tenants.ids)
+        let starts = cursor.next(lanes: lanes, tenants: tenants.ids).filter { bulk || $0.lane != .bulk }
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
             limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed, groups: groups)

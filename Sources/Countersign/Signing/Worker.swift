@@ -120,8 +120,9 @@ package struct Worker: Service {
         let closed = dependencies?.closedRegistries ?? []
         let others = await held.slotsBeyondLive
         let groups = await held.hasPlaceForGroup(limit: settings.groups)
+        let bulk = dependencies?.areLogsCrowdedByBulk != true
         let open = min(free, max(0, settings.concurrency - settings.liveSlots - others))
-        var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed, groups: groups)
+        var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed, bulk: bulk, groups: groups)
         guard open < free, claims.count == open else { return claims }
         do throws(QueueError) {
             claims += try await queue.claim(

@@ -1,0 +1,116 @@
+import Postgres
+import Support
+import Synchronization
+import Testing
+
+@testable import Countersign
+
+/// Who gets the next token of a rate that is less than what is to be done.
+@Suite struct TokenLineTests {
+    private let fixture: QueueFixture
+    private let daemon: Dependencies
+    private let log: DependencyGate
+    private let admitted = Admitted()
+
+    init() async throws {
+        fixture = try await QueueFixture()
+        var configuration = BudgetConfiguration()
+        configuration.upstreams = [.init(kind: .rekor, rate: 3)]
+        configuration.wait = .seconds(60)
+        daemon = Dependencies.test(configuration, fixture)
+        log = daemon.gate(.rekor, "https://rekor.example.com")
+        try await log.admit()
+        // no tokens but those that flow in from now on
+        try await fixture.pool.execute("UPDATE countersign.upstream SET tokens = 0, refilled_at = now()")
+    }
+
+    /// Who got a token, in that order.
+    private final class Admitted: Sendable {
+        private let lanes = Mutex<[Lane]>([])
+        func add(_ lane: Lane) { lanes.withLock { $0.append(lane) } }
+        var inOrder: [Lane] { lanes.withLock(\.self) }
+    }
+
+    /// So many attempts that want to make an entry; of those that have none yet one waits for its token, all others are in line.
+    private func stand(_ count: Int, _ lane: Lane) async throws -> [Task<Void, any Error>] {
+        let tasks = (0..<count).map { _ in
+            Task {
+                _ = try await Lane.$ofAttempt.withValue(lane) { try await log.admit() }
+                admitted.add(lane)
+            }
+        }
+        try await eventually("they stand in line") {
+            let yielding = log.turn.queuedYielding
+            let inLine = lane == .bulk ? yielding : log.turn.queued - yielding
+            return inLine + admitted.inOrder.count { $0 == lane } >= count - 1
+        }
+        return tasks
+    }
+
+    private func end(_ tasks: [Task<Void, any Error>]) async {
+        for task in tasks { task.cancel() }
+        for task in tasks { _ = await task.result }
+    }
+
+    /// How long one of this lane is told to wait for those that stand before it.
+    private func wait(_ lane: Lane) -> Duration {
+        Lane.$ofAttempt.withValue(lane) { log.exhausted(.zero).after }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func `a push stands before every batch at a busy log`() async throws {
+        let bulk = try await stand(40, .bulk)
+        #expect(log.turn.queuedYielding > 8)
+        let before = admitted.inOrder.count
+        let live = try await stand(1, .live)
+        try await live[0].value
+        // the one that waited for its token already, and what flowed in meanwhile
+        #expect(admitted.inOrder.dropFirst(before).prefix { $0 == .bulk }.count <= 3)
+        await end(bulk)
+    }
+
+    @Test(.timeLimit(.minutes(2))) func `a batch gets every ninth token however many pushes there are`() async throws {
+        let tasks = try await stand(3, .bulk) + stand(27, .live)
+        try await eventually("both had some") { admitted.inOrder.count >= 20 }
+        #expect(admitted.inOrder.prefix(20).count { $0 == .bulk } >= 2)
+        await end(tasks)
+    }
+
+    @Test func `a push is told to come back by the pushes in line, a batch by all`() async throws {
+        let tasks = try await stand(31, .bulk)
+        #expect(wait(.live) == .zero)
+        #expect(wait(.bulk) > .seconds(2))
+        await end(tasks)
+    }
+
+    @Test func `bulk is not claimed while as much of it stands before every log as gets its turn`() async throws {
+        var configuration = BudgetConfiguration()
+        configuration.upstreams = [.init(kind: .rekor, rate: 0.01)]
+        configuration.wait = .seconds(150)
+        let daemon = Dependencies.test(configuration, fixture)
+        let log = daemon.gate(.rekor, "https://slow.example.com")
+        try await log.admit()
+        #expect(!daemon.areLogsCrowdedByBulk)
+        let tasks = (0..<4).map { _ in
+            Task { _ = try await Lane.$ofAttempt.withValue(.bulk) { try await log.admit() } }
+        }
+        try await eventually("it is full") { daemon.areLogsCrowdedByBulk }
+        let other = daemon.gate(.rekor, "https://other.example.com")
+        #expect(!daemon.areLogsCrowdedByBulk && !other.isCrowdedByBulk, "another log has room")
+        await end(tasks)
+
+        try await fixture.push(samplePush(sampleDigest("batch"), lane: .bulk), samplePush(sampleDigest("push")))
+        let claims = try await fixture.queue.claim(limit: 10, cursor: ClaimCursor(), bulk: false)
+        #expect(claims.map { $0.target?.digest } == [sampleDigest("push")])
+        #expect(try await fixture.claim().count == 1)
+    }
+
+    @Test func `who stands in line until its time is over holds nothing`() async throws {
+        let slots = RequestSlots(limit: 1)
+        #expect(await slots.take())
+        #expect(await slots.take(yielding: true, by: .now + .milliseconds(20)) == false)
+        #expect(slots.queued == 0 && slots.taken == 1)
+        slots.release()
+        #expect(await slots.take(yielding: true, by: .now + .seconds(60)))
+        #expect(slots.taken == 1)
+    }
+}
