@@ -120,6 +120,43 @@ import Testing
         #expect(!plan.contains("Hash Join") && !plan.contains("Merge Join"), "\(plan)")
     }
 
+    @Test func `without a place for a group the indexes of both lanes' work are read, however many members wait`()
+        async throws
+    {
+        let fixture = try await QueueFixture()
+        let statement = JobQueue.claimStatement(
+            limit: 10, starts: ClaimCursor().next(), worker: UUID(), lease: .seconds(30), groups: false)
+        let plan = try await fixture.genericPlan(of: statement) { session in
+            try session.execute("INSERT INTO countersign.repository (registry, name) VALUES ('r.example', 'app')")
+            try session.execute(
+                """
+                INSERT INTO countersign.target (digest, repository_id, rule, policy_version)
+                SELECT 'sha256:' || lpad(to_hex(n), 64, '0'), r.id, 'all', 'v1'
+                FROM generate_series(1, 20000) n, countersign.repository r
+                """)
+            try session.execute(
+                """
+                INSERT INTO countersign.job (kind, target_id, repository_id, lane, group_id)
+                SELECT 'sign', id, repository_id, 2, CASE WHEN id % 1000 > 0 THEN id / 1000 END FROM countersign.target
+                """)
+            try session.execute("ANALYZE countersign.job")
+        }
+        #expect(plan.contains("job_claim on job") && plan.contains("job_claim_ungrouped on job"), "\(plan)")
+        #expect(!plan.contains("Seq Scan") && !plan.contains("Sort"), "\(plan)")
+    }
+
+    @Test func `a member of a group that is pushed is claimed although there is no place for a group`() async throws {
+        let fixture = try await QueueFixture()
+        try await fixture.pushGroup(of: 3)
+        try await fixture.push(samplePush(sampleDigest("alone"), lane: .bulk))
+        try await fixture.makeDue()
+        try await fixture.push(samplePush(sampleDigest(1)))
+        let claims = try await fixture.queue.claim(limit: 10, cursor: ClaimCursor(), groups: false)
+        #expect(Set(claims.map { $0.target?.digest }) == [sampleDigest(1), sampleDigest("alone")])
+        #expect(claims.first { $0.target?.digest == sampleDigest(1) }?.lane == .live)
+        #expect(try await fixture.claim().count == 2)
+    }
+
     @Test func `completing many jobs reads only their rows`() async throws {
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(sampleDigest("a")))

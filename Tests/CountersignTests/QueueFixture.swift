@@ -42,6 +42,16 @@ struct QueueFixture: Sendable {
         try await queue.claim(limit: limit, cursor: cursor)
     }
 
+    /// Jobs that one statement may be about, as a batch queues them; the digests are those of the numbers.
+    func pushGroup(of count: Int) async throws {
+        let key: [UInt8] = [7]
+        let requests = (0..<count).map { samplePush(sampleDigest($0), lane: .bulk, key: key) }
+        try await pool.transaction { session in
+            let targets = try JobQueue.store(requests, in: session).compactMap(\.targetID)
+            try JobQueue.group(jobsOf: targets, under: key, in: session)
+        }
+    }
+
     /// The one job that is due.
     func claimOne() async throws -> Claim {
         let claims = try await claim()

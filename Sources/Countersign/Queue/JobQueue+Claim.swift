@@ -54,29 +54,40 @@ extension JobQueue {
             : "AND NOT EXISTS (SELECT FROM countersign.repository r WHERE r.id = j.repository_id AND r.registry = ANY(\(closed)::text[]))"
     }
 
-    private static func ofGroups(_ wanted: Bool) -> Query { wanted ? "" : "AND j.group_id IS NULL" }
-
     /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
     /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
     static func claimStatement(
         limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = [],
         groups: Bool = true
     ) -> Query {
-        """
-        WITH due AS MATERIALIZED (
-            SELECT pick.id
-            FROM unnest(\(starts.map(\.lane.rawValue))::smallint[], \(starts.map(\.tenant))::smallint[],
-                \(starts.map(\.since))::timestamptz[]) AS l(lane, tenant, since)
-            CROSS JOIN LATERAL (
-                SELECT j.id FROM countersign.job j
-                WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant
-                    AND j.run_at >= l.since AND j.run_at <= now()
-                    AND j.kind = ANY(\(JobKind.handlers.map { $0.kind.rawValue })::text[]) \(notOf(closed)) \(ofGroups(groups))
-                ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(limit)::int
-                FOR NO KEY UPDATE SKIP LOCKED) AS pick
-            LIMIT \(limit)::int),
-        \(leaseStatement(worker: worker, lease: lease))
-        """
+        func due(_ condition: Query = "true") -> Query {
+            """
+            SELECT j.id FROM countersign.job j
+            WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant AND \(condition)
+                AND j.run_at >= l.since AND j.run_at <= now()
+                AND j.kind = ANY(\(JobKind.handlers.map { $0.kind.rawValue })::text[]) \(notOf(closed))
+            ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(limit)::int
+            FOR NO KEY UPDATE SKIP LOCKED
+            """
+        }
+        // what a push made urgent is worked on by itself (ClaimedWork). Two branches: the index of what is in no group serves no OR
+        let bulk = Lane.bulk.rawValue
+        let (urgent, ungrouped) = (due("l.lane <> \(bulk)"), due("l.lane = \(bulk) AND j.group_id IS NULL"))
+        let pick: Query =
+            groups
+            ? due()
+            : """
+            SELECT id FROM (\(urgent)) AS urgent UNION ALL SELECT id FROM (\(ungrouped)) AS ungrouped
+            """
+        return """
+            WITH due AS MATERIALIZED (
+                SELECT pick.id
+                FROM unnest(\(starts.map(\.lane.rawValue))::smallint[], \(starts.map(\.tenant))::smallint[],
+                    \(starts.map(\.since))::timestamptz[]) AS l(lane, tenant, since)
+                CROSS JOIN LATERAL (\(pick)) AS pick
+                LIMIT \(limit)::int),
+            \(leaseStatement(worker: worker, lease: lease))
+            """
     }
 
     /// The rest of a statement that leases the jobs of its expression `due`.
