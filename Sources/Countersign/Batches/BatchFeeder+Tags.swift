@@ -58,7 +58,10 @@ extension BatchFeeder {
                     fix: "configure it, then retry-failed"))
         }
         do {
-            return .digest(try await registry.resolve(question.repository.name, tag: question.tag).descriptor.digest)
+            let resolved = try await Lane.$ofAttempt.withValue(.bulk) {
+                try await registry.resolve(question.repository.name, tag: question.tag)
+            }
+            return .digest(resolved.descriptor.digest)
         } catch {
             let failed = AttemptFailure(StageFailure(stage: .resolve, underlying: error))
             if case .withheld(let time) = failed.verdict { return .later(failed.failure, after: time) }

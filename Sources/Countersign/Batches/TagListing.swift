@@ -30,12 +30,13 @@ struct TagListing: Sendable {
         for repository in repositories {
             guard let registry = registries[repository] else { continue }
             let tags: [String]
-            do throws(OCIError) {
+            do {
                 // signatures and fallback indexes lie under tags, too: up to several for each image
-                tags = try await registry.tags(repository.name, limit: limit * 10)
-            } catch {
-                if case .tooLarge = error { return nil }
-                throw error
+                tags = try await Lane.$ofAttempt.withValue(.bulk) {
+                    try await registry.tags(repository.name, limit: limit * 10)
+                }
+            } catch OCIError.tooLarge {
+                return nil
             }
             for tag in tags where selector.tag?.matches(tag) ?? true {
                 guard !SignatureTag.matches(tag) else { continue }

@@ -7,7 +7,7 @@ package enum Lane: Int16, Sendable, CaseIterable, Codable {
     /// Backfills and campaigns.
     case bulk = 2
 
-    /// Of the attempt that the task works on; nil outside of one.
+    /// Of the attempt that the task works on, or of what is asked for a batch or a sweep beside attempts; nil elsewhere.
     @TaskLocal static var ofAttempt: Lane?
 
     /// The word used in the API, the command line and metric labels.

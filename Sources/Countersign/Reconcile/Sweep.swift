@@ -92,7 +92,14 @@ package struct Sweep: Service {
         guard listing != nil || due != nil, try await turns.take(registry.turn) else { return false }
         if let due { registry.course.takes(asked: due.requestedAt != nil) }
         do {
-            if let listing { try await list(listing, registry) } else if let due { try await page(of: due, registry) }
+            // whoever signs a push goes first at the registry
+            try await Lane.$ofAttempt.withValue(.bulk) {
+                if let listing {
+                    try await list(listing, registry)
+                } else if let due {
+                    try await page(of: due, registry)
+                }
+            }
         } catch let error as QueueError where error.isTransient {
             throw error
         } catch is CancellationError {

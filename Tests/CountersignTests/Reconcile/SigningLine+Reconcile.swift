@@ -32,8 +32,10 @@ extension SigningLine {
     /// - Parameters:
     ///   - names: write the repository's name out in a rule; a registry without a catalog has only such.
     ///   - queue: of another daemon.
+    ///   - http: what the registry is asked with.
     func sweeping(
-        page: Int = 100, interval: Duration = .seconds(3600), names: Bool = false, queue: JobQueue? = nil
+        page: Int = 100, interval: Duration = .seconds(3600), names: Bool = false, queue: JobQueue? = nil,
+        http: HTTPClient = SigningLine.http
     ) throws -> Sweeping {
         // the registry is everybody's: only this line's own repositories are in the rule
         let own = "\(Self.registryName)/\(repository.name.prefix { $0 != "/" })"
@@ -42,7 +44,7 @@ extension SigningLine {
         var upstream = UpstreamConfiguration(url: registry.url)
         (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
         let configured = RegistryConfiguration(name: Self.registryName, upstream: upstream)
-        let registries = try Registries([configured], http: Self.http)
+        let registries = try Registries([configured], http: http)
         guard let client = registries[repository] else { throw SupportError("no client") }
         var settings = ReconcileConfiguration.Sweep()
         (settings.interval, settings.pageSize, settings.rate) = (interval, page, 1_000)

@@ -1,3 +1,4 @@
+import Curl
 import FoundationEssentials
 import OCI
 import Postgres
@@ -15,8 +16,10 @@ import Testing
         for number in 0..<10 { digests.append(try await line.image(tag: "v\(number)").descriptor.digest) }
         let first = try await line.pusher.manifest(line.repository.name, digests[0])
         _ = try await line.put(String(decoding: first.bytes, as: UTF8.self), MediaType.ociManifest, .tag("latest"))
-        let sweeping = try line.sweeping(page: 3)
+        let gate = LaneGate()
+        let sweeping = try line.sweeping(page: 3, http: SigningLine.http.gated(by: gate))
         try await sweeping.run()
+        #expect(gate.lanes == [.bulk], "pushes go first at the registry")
         let swept = try await line.swept()
         #expect(swept.counts == SweepRecords.Counts(tags: 11, missed: 10, moved: 0, unreadable: 0))
         #expect(swept.state == .waiting && swept.sweptAt != nil && swept.error == nil)

@@ -9,7 +9,7 @@ import Testing
 
 /// Batches over a real registry: from tags to signatures.
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct BatchLineTests {
-    private func feeder(_ line: SigningLine) throws -> BatchFeeder {
+    private func feeder(_ line: SigningLine, http: HTTPClient = SigningLine.http) throws -> BatchFeeder {
         var upstream = UpstreamConfiguration(url: line.registry.url)
         (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
         let registry = RegistryConfiguration(name: line.repository.registry, upstream: upstream)
@@ -19,7 +19,7 @@ import Testing
         return BatchFeeder(
             queue: line.database.queue,
             policy: SigningPolicy(rules: [SigningLine.Setup.rule()], registries: [registry.name]),
-            registries: try Registries([registry], http: SigningLine.http), configured: [registry.name], retry: retry,
+            registries: try Registries([registry], http: http), configured: [registry.name], retry: retry,
             logger: SigningDaemon.silence)
     }
 
@@ -50,8 +50,10 @@ import Testing
         _ = try await line.put(String(decoding: image.bytes, as: UTF8.self), MediaType.ociManifest, .tag("latest"))
         let other = try await line.image(tag: "v2").descriptor.digest
         let (records, batch) = try await batch(line, tags: ["v1", "latest", "v2", "nowhere"])
-        let feeder = try feeder(line)
+        let gate = LaneGate()
+        let feeder = try feeder(line, http: SigningLine.http.gated(by: gate))
         try await resolve(feeder, line)
+        #expect(gate.lanes == [.bulk], "pushes go first at the registry")
         try await line.daemon().workOff()
         _ = try await feeder.step()
         let progress = try await records.progress(of: batch.id)

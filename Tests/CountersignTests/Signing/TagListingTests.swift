@@ -1,3 +1,4 @@
+import Curl
 import OCI
 import Support
 import Testing
@@ -6,14 +7,15 @@ import Testing
 
 /// Batches over what a registry lists, of which nobody told us.
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct TagListingTests {
-    private func listing(_ line: SigningLine, rules: [PolicyConfiguration.Rule] = [SigningLine.Setup.rule()]) throws
-        -> TagListing
-    {
+    private func listing(
+        _ line: SigningLine, rules: [PolicyConfiguration.Rule] = [SigningLine.Setup.rule()],
+        http: HTTPClient = SigningLine.http
+    ) throws -> TagListing {
         var upstream = UpstreamConfiguration(url: line.registry.url)
         (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
         let registry = RegistryConfiguration(name: line.repository.registry, upstream: upstream)
         return TagListing(
-            registries: try Registries([registry], http: SigningLine.http),
+            registries: try Registries([registry], http: http),
             plan: BatchPlan(
                 policy: SigningPolicy(rules: rules, registries: [registry.name]), registries: [registry.name],
                 pool: line.database.pool))
@@ -43,6 +45,15 @@ import Testing
         let some = try #require(try await listing.subjects(selector("registry.example/team-*/app", tag: "v?")))
         #expect(some.count == 3)
         #expect(try await listing.subjects(selector(line.repository.description), limit: 2) == nil)
+    }
+
+    @Test func `a listing goes behind pushes at its registry`() async throws {
+        let line = try await SigningLine()
+        _ = try await line.images(1)
+        let gate = LaneGate()
+        _ = try await listing(line, http: SigningLine.http.gated(by: gate))
+            .subjects(selector(line.repository.description))
+        #expect(gate.lanes == [.bulk])
     }
 
     @Test func `what is not known, not signed or not listed is an error and never nothing`() async throws {
