@@ -85,6 +85,7 @@ package final class Dependencies: Service {
         await board.freshen()
         board.share()
         for gate in board.gates where gate.dependency.kind == .registry {
+            gate.easeBulk()
             guard let refusal = gate.refusalNow else { continue }
             await board.park(gate.dependency, Failure(refusal, stage: .fetch), after: refusal.after)
         }
@@ -106,7 +107,6 @@ package final class Dependencies: Service {
             metrics.underWay.set(Double(gate.underWay), name)
             metrics.paused.set(gate.pause.map { $0 / .seconds(1) } ?? 0, name)
             if let rate = gate.rate { metrics.rate.set(rate, name) }
-            gate.easeBulk()
             if let limit = gate.bulkLimit { metrics.bulkLimit.set(Double(limit), name) }
         }
     }

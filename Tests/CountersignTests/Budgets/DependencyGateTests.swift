@@ -412,6 +412,18 @@ import Testing
         #expect(!log.isYielding)
     }
 
+    @Test func `a batch that stood back comes forward with the looks at the table`() async throws {
+        let world = try await World(1)
+        let registry = world.daemons[0].gate(.registry, "registry.example.com")
+        registry.yield.withLock { yield in
+            yield.heard(after: .milliseconds(10), underWay: 4, at: .now - .seconds(61))
+            yield.heard(after: .seconds(9), underWay: 4, at: .now - .seconds(60))
+        }
+        #expect(registry.bulkLimit == 2)
+        await world.daemons[0].refresh()
+        #expect(registry.bulkLimit == 3)
+    }
+
     @Test func `a registry that is down is left out of claims, and its jobs wait under its name`() async throws {
         let world = try await World()
         let registry = world.daemons[0].gate(.registry, "registry.example")
