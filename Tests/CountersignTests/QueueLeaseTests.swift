@@ -152,6 +152,27 @@ import Testing
         }
     }
 
+    @Test func `the members of a group that a worker died with come back together, and are taken together`()
+        async throws
+    {
+        let fixture = try await QueueFixture()
+        try await fixture.pushGroup(of: 20)
+        let first = try await fixture.claimOne()
+        let group = try #require(first.groupID)
+        #expect(try await fixture.queue.gather(group, limit: 100).count == 19)
+        try await fixture.expireLeases()
+        #expect(try await fixture.queue.rescue().count == 20)
+        #expect(try await fixture.number("SELECT count(DISTINCT run_at) FROM countersign.job") == 1)
+        // of those that died with another worker, a moment later, the first one takes the others along
+        try await fixture.pool.execute(
+            """
+            UPDATE countersign.job
+            SET run_at = now() + CASE WHEN id = \(first.jobID) THEN '0' ELSE '1 minute' END::interval
+            """)
+        #expect(try await fixture.claimOne().jobID == first.jobID)
+        #expect(try await fixture.queue.gather(group, limit: 100).count == 19)
+    }
+
     // MARK: Poison
 
     @Test func `jobs that crash together are not buried, a job that crashes alone is`() async throws {

@@ -10,8 +10,8 @@ extension JobQueue {
     /// How much later the others are due.
     static let groupStagger: Duration = .seconds(60)
 
-    /// Takes the jobs of a claimed one's group that nobody holds: what is due, and what only waits for the first of them. What
-    /// has failed keeps its delay, and what must run alone stays.
+    /// Takes the jobs of a claimed one's group that nobody holds: what is due, and what only waits for the first of them, or was
+    /// taken back from a worker that died. What has failed keeps its delay, and what must run alone stays.
     /// - Parameter limit: the most that are taken.
     func gather(_ group: Int64, limit: Int) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
@@ -26,7 +26,8 @@ extension JobQueue {
                     SELECT id FROM countersign.job
                     WHERE group_id = \(group) AND NOT leased AND kind = \(JobKind.sign.rawValue)::text
                         AND lane = \(Lane.bulk.rawValue)::smallint AND crash_count < \(crashLimit)::int
-                        AND (run_at <= now() OR (failures = 0 AND run_at <= now() + \(window)::interval))
+                        -- a death is counted as a failure and as a crash
+                        AND (run_at <= now() OR (failures <= crash_count AND run_at <= now() + \(window)::interval))
                     ORDER BY id LIMIT \(limit)::int FOR NO KEY UPDATE SKIP LOCKED),
                 \(rest)
                 """

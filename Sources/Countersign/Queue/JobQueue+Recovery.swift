@@ -16,7 +16,7 @@ extension JobQueue {
         let rescued = try await pool.together { session in
             let expired = try session.query(
                 """
-                SELECT id, lease_token, crash_count, alone FROM countersign.job
+                SELECT id, lease_token, crash_count, alone, group_id FROM countersign.job
                 WHERE leased AND lease_expires_at < now()
                 ORDER BY lease_expires_at LIMIT \(limit)::int FOR UPDATE SKIP LOCKED
                 """
@@ -26,9 +26,15 @@ extension JobQueue {
                     jobID: lease.jobID, leaseToken: lease.leaseToken, as: .failed, lease.poison, in: session)
             }
             let innocent = expired.filter { !$0.isPoison(under: settings) }
-            _ = try Self.putBack(
-                innocent.map { $0.back(ceiling: settings.crashBackoffCeiling, random: .random(in: 0..<1)) }, in: session
-            )
+            // those of one group come back together: one after the other, they would make a statement each
+            var moments: [Int64: Double] = [:]
+            for case let group? in innocent.map(\.groupID) { moments[group] = Double.random(in: 0..<1) }
+            let back = innocent.map { lease in
+                lease.back(
+                    ceiling: settings.crashBackoffCeiling,
+                    random: lease.groupID.flatMap { moments[$0] } ?? .random(in: 0..<1))
+            }
+            _ = try Self.putBack(back, in: session)
             return expired.map {
                 Rescued(jobID: $0.jobID, crashes: $0.crashes + 1, isBuried: $0.isPoison(under: settings))
             }
@@ -85,6 +91,8 @@ struct ExpiredLease: Sendable {
     let leaseToken: Int64
     let crashes: Int
     let alone: Bool
+    /// Of those that may be signed with one statement.
+    var groupID: Int64?
 
     /// Many jobs are held when a process dies, and only one of them may have killed it: none is buried for that. From the
     /// limit on it ran alone each time; once more may be somebody else's doing, such as a node that was taken away.
@@ -122,6 +130,7 @@ extension ExpiredLease {
     fileprivate init(_ row: Row) throws {
         self.init(
             jobID: try row.decode("id"), leaseToken: try row.decode("lease_token"),
-            crashes: Int(try row.decode("crash_count", as: Int32.self)), alone: try row.decode("alone"))
+            crashes: Int(try row.decode("crash_count", as: Int32.self)), alone: try row.decode("alone"),
+            groupID: try row.decode("group_id"))
     }
 }
