@@ -42,9 +42,8 @@ struct StreamedAttestation: Sendable {
         if let stored {
             prepared = stored
         } else {
-            prepared = try await signers.capped(order.target, signatures: 1) {
-                try await prepare(statement, digest, order, trace)
-            }
+            try await signers.caps?.ask(order.target, signatures: 1)
+            prepared = try await prepare(statement, digest, order, trace)
         }
         let signer = try signers.signer(of: prepared, order.content.kind, digest: digest, for: order.rule)
         let logged = try await logged(prepared, statement, digest, order, signer, trace)
@@ -114,7 +113,9 @@ struct StreamedAttestation: Sendable {
             certificateNotAfter: credential.certificate?.notAfter, timestamps: stamps,
             log: logs.first.id, logRequest: try logs.first.request(for: submission),
             further: try logs.further(of: submission))
-        let stored = try await trace.stage(.prepare) { try await journal.prepare([prepared], for: order.claim) }
+        let stored = try await trace.stage(.prepare) {
+            try await journal.prepare([prepared], for: order.claim, within: signers.caps)
+        }
         guard let evidence = stored.first else { throw SigningError.evidenceUnusable("nothing was stored") }
         return evidence
     }

@@ -33,13 +33,20 @@ package struct Journal: Sendable {
 
     /// Commit point 1, for all formats of one signing event. Nothing may be sent to a log before this returns.
     ///
+    /// - Parameter caps: under which what is written is counted.
     /// - Returns: the live evidence of the target in each of these formats: the one just written, or the one that was there
     ///   already. Go on with what is returned and forget the rest: a signature that is not stored was never made. What was
     ///   there is not believed either (``Evidence/isFoundUnlogged``): somebody else wrote it.
-    package func prepare(_ prepared: [Evidence.Prepared], for claim: Claim) async throws(QueueError) -> [Evidence] {
+    package func prepare(
+        _ prepared: [Evidence.Prepared], for claim: Claim, within caps: RepositoryCaps? = nil
+    ) async throws(QueueError) -> [Evidence] {
         try await pool.together { session in
             let (targetID, answers) = try Self.fence(claim, and: [Self.liveEvidence(of: claim)], in: session)
             let existing = try answers[0].map(Evidence.init)
+            if let caps, let target = claim.target {
+                let made = prepared.count { prepared in !existing.contains { $0.format == prepared.format } }
+                try caps.count(made, of: target, in: session)
+            }
             return try prepared.map { prepared in
                 if let existing = existing.first(where: { $0.format == prepared.format }) { return existing }
                 let id = try Self.insert(prepared, of: [targetID], in: session)

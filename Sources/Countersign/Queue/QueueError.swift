@@ -1,3 +1,4 @@
+package import Curl
 package import Postgres
 
 /// What the queue cannot do.
@@ -11,6 +12,8 @@ package enum QueueError: Error, Sendable {
     case revoked(jobID: Int64)
     /// A newer generation, which takes the older signatures out of the lists, was asked for while the attempt ran.
     case superseded(jobID: Int64)
+    /// What would be written is more than the repository may have today (``RepositoryCaps``).
+    case withheld(Withheld)
     /// More deliveries wait than the daemon promises to hold. The sender should come again.
     case overloaded(waiting: Int)
     /// A row that the database refuses whatever is tried; `code` is the SQLSTATE, `constraint` the constraint or unique index
@@ -26,6 +29,7 @@ package enum QueueError: Error, Sendable {
         case .leaseUntrusted: "queue.lease_untrusted"
         case .revoked: Lineage.revokedCode
         case .superseded: Lineage.supersededCode
+        case .withheld(let withheld): withheld.code
         case .overloaded: "queue.overloaded"
         case .unstorable: "queue.unstorable"
         case .unreadable: "queue.unreadable"
@@ -40,6 +44,7 @@ package enum QueueError: Error, Sendable {
         case .superseded: "nothing: the newest one counts"
         case .leaseUntrusted: "see that the database is up and answers within a heartbeat"
         case .revoked: "countersign release, if it may be signed again"
+        case .withheld: RepositoryCaps.fix
         case .overloaded: "send it again later: the database is too slow, or intake.max_waiting too low"
         case .unstorable: "report this with the text above"
         case .unreadable: "look at who can write to the database"
@@ -52,7 +57,7 @@ package enum QueueError: Error, Sendable {
         switch self {
         case .overloaded: true
         case .database(let error): error.isTransient
-        case .leaseLost, .leaseUntrusted, .revoked, .superseded, .unstorable, .unreadable: false
+        case .leaseLost, .leaseUntrusted, .revoked, .superseded, .withheld, .unstorable, .unreadable: false
         }
     }
 }
@@ -64,6 +69,7 @@ extension QueueError: CustomStringConvertible {
         case .leaseUntrusted(let jobID): "no heartbeat of job \(jobID) was answered before its lease was about to end"
         case .revoked(let jobID): "the artifact of job \(jobID) was revoked"
         case .superseded(let jobID): "a newer generation than that of job \(jobID) was asked for"
+        case .withheld(let withheld): withheld.observed
         case .overloaded(let waiting): "\(waiting) deliveries are waiting to be stored"
         case .unstorable(let code, let constraint):
             "the database refuses the row (\(code)\(constraint.map { " \($0)" } ?? ""))"

@@ -33,6 +33,7 @@ struct AttemptFailure: Sendable {
         case let withheld as Withheld: self.init(withheld, stage)
         case OCIError.transport(_, .withheld(let withheld)): self.init(withheld, stage)
         case SigstoreError.withheld(_, let withheld): self.init(withheld, stage)
+        case QueueError.withheld(let withheld): self.init(withheld, stage)
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
         case let error as OCIError: self.init(error, stage)
@@ -82,6 +83,7 @@ struct AttemptFailure: Sendable {
         case .leaseLost: .lost
         case .leaseUntrusted: .release
         case .revoked, .superseded: .refuse
+        case .withheld(let withheld): .withheld(withheld.after)
         case .overloaded, .unstorable, .unreadable, .database: .retry(.dependency, after: nil)
         }
     }

@@ -33,10 +33,8 @@ package struct EvidenceLine: Sendable {
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }
             if !missing.isEmpty {
-                let made = try await signers.capped(order.target, signatures: missing.count) {
-                    try await make(missing, order, signer, trace)
-                }
-                for made in made { evidence[made.format] = made }
+                try await signers.caps?.ask(order.target, signatures: missing.count)
+                for made in try await make(missing, order, signer, trace) { evidence[made.format] = made }
             }
         }
         return order.formats.compactMap { evidence[$0] }
@@ -70,7 +68,9 @@ package struct EvidenceLine: Sendable {
                 })
         }
         let signed = prepared
-        return try await trace.stage(.prepare) { try await journal.prepare(signed, for: order.claim) }
+        return try await trace.stage(.prepare) {
+            try await journal.prepare(signed, for: order.claim, within: signers.caps)
+        }
     }
 
     /// One document, signed and timestamped in memory, and verified as far as it can be before a log has it.

@@ -30,15 +30,6 @@ package struct Signers: Sendable {
         return Signer(identity: identity, services: try services(), trust: trust.current)
     }
 
-    /// Runs `make`, which makes signatures of the target, within the cap of its repository.
-    /// - Parameter signatures: one for each format.
-    func capped<Value: Sendable>(
-        _ target: Target, signatures: Int, _ make: () async throws -> Value
-    ) async throws -> Value {
-        guard let caps else { return try await make() }
-        return try await caps.within(target, signatures: signatures, make)
-    }
-
     /// The signer of what no rule speaks of: the first identity.
     func firstSigner() throws -> Signer {
         guard let identity = identities.first else { throw SigningError.unknownIdentity("") }
