@@ -1,5 +1,6 @@
 package import FoundationEssentials
 package import OCI
+import Postgres
 
 /// One request for many references. Its members are signed by the same line as every push; the batch only puts them into
 /// the queue, in the bulk lane and in bounded steps, and keeps the account.
@@ -96,9 +97,12 @@ package struct Batch: Sendable, Equatable {
         self.endedAt = endedAt
     }
 
-    /// Names its work in logs and jobs. A push that folds into a job puts its own name there, so that what carries this one
-    /// is wanted by the batch alone.
+    /// Names its work in logs and jobs. A push that folds into a job puts its own name there, and a batch that folds into
+    /// somebody else's leaves the name that it finds, so that what carries this one is wanted by the batch alone.
     static func deliveryKey(_ id: Int64) -> [UInt8] { Array("batch \(id)".utf8) }
+
+    /// Whether a column names the work of some batch.
+    static func isDeliveryKey(_ column: Query) -> Query { "\(column) LIKE 'batch %'" }
 }
 
 /// One reference of a batch.

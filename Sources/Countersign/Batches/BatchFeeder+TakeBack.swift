@@ -3,8 +3,9 @@ import Postgres
 /// Members of cancelled batches on their way back out of the queue.
 extension BatchFeeder {
     /// Takes back what a cancelled batch had put into the queue and nobody else wants: jobs that wait in the bulk lane,
-    /// under the name of a cancelled batch (a push would have put its own there), of targets of which nothing was signed yet, or
-    /// another format was. What a worker holds, and what is prepared for a log already, ends by itself.
+    /// under the name of a cancelled batch (a push would have put its own there, and what was there before the batch has one
+    /// or none), of targets of which nothing was signed yet, or another format was. What a worker holds, what is prepared for a
+    /// log already, and what was published and was found missing, ends by itself.
     ///
     /// The batch's row is held, and its state read under that lock: one that was resumed since it was looked at keeps all
     /// that it has in the queue.
@@ -96,9 +97,11 @@ extension BatchFeeder {
                 AND NOT EXISTS (SELECT FROM countersign.batch_member other
                     WHERE other.target_id = j.target_id AND other.batch_id <> ALL(\(cancelled)::bigint[])
                         AND other.result IS NULL)
+                -- of what was published a re-check looks after `signed` alone: anything else must end before it is let go
                 AND NOT EXISTS (SELECT FROM countersign.evidence_target e WHERE e.target_id = j.target_id AND e.live
-                    AND NOT EXISTS (SELECT FROM countersign.attachment a
-                        WHERE a.evidence_id = e.evidence_id AND a.pushed_at IS NOT NULL))
+                    AND ((SELECT t.state FROM countersign.target t WHERE t.id = j.target_id) <> 'signed'
+                        OR NOT EXISTS (SELECT FROM countersign.attachment a
+                            WHERE a.evidence_id = e.evidence_id AND a.pushed_at IS NOT NULL)))
             ORDER BY j.id LIMIT \(Int64(Self.stepLimit)) FOR UPDATE OF j SKIP LOCKED
             """
         ).map { try $0.decode("id") }

@@ -262,7 +262,10 @@ extension JobQueue {
                     pushed_again = j.leased,
                     run_at = CASE WHEN j.leased THEN j.run_at ELSE least(j.run_at, now()) END,
                     lane = least(j.lane, excluded.lane), depth = least(j.depth, excluded.depth),
-                    delivery_key = coalesce(excluded.delivery_key, j.delivery_key),
+                    -- a batch takes no job over that somebody else wants: cancelled, it would take that back
+                    delivery_key = CASE WHEN \(Batch.isDeliveryKey("j.delivery_key")) THEN excluded.delivery_key
+                        WHEN \(Batch.isDeliveryKey("excluded.delivery_key")) THEN j.delivery_key
+                        ELSE coalesce(excluded.delivery_key, j.delivery_key) END,
                     cancel_requested = false
                 RETURNING 1),
             unburied AS (

@@ -220,6 +220,89 @@ import Testing
         #expect(try await fixture.counts(batch) == [.signed: 2, .cancelled: 1])
     }
 
+    @Test func `what a sweep had found before the batch is not taken back`() async throws {
+        let fixture = try await BatchFixture()
+        let sweeps = ["missed", "also missed"].map {
+            samplePush(sampleDigest($0), lane: .bulk, key: Array("sweep \($0)".utf8))
+        }
+        _ = try await fixture.database.queue.enqueue(sweeps)
+        let joined = try await fixture.batch([fixture.subject("missed"), fixture.subject("own")])
+        try await fixture.feed()
+        let again = try await fixture.batch([fixture.subject("missed")])
+        try await fixture.feed()
+        for batch in [joined, again] { _ = try await fixture.records.cancel(batch.id, by: fixture.principal) }
+        try await fixture.feed()
+        #expect(try await fixture.counts(joined) == [.queued: 1, .cancelled: 1])
+        #expect(try await fixture.counts(again) == [.queued: 1])
+        let claims = try await fixture.database.claim()
+        #expect(Set(claims.map(\.deliveryKey)) == Set(sweeps.map(\.deliveryKey)))
+        for claim in claims {
+            _ = try await fixture.database.queue.settle(claim, as: .signed(sampleRecord(claim.jobID)))
+        }
+        try await fixture.feed()
+        #expect(try await fixture.counts(joined) == [.signed: 1, .cancelled: 1])
+        #expect(try await fixture.counts(again) == [.signed: 1])
+        #expect(try await fixture.database.contradictions() == 0)
+    }
+
+    @Test func `what a sweep or an index wants since is not taken back either`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await fixture.batch([fixture.subject("swept"), fixture.subject("child")])
+        try await fixture.feed()
+        try await fixture.database.push(samplePush(sampleDigest("swept"), lane: .bulk))
+        // of a re-check, which comes from no delivery
+        var child = samplePush(sampleDigest("child"), lane: .bulk)
+        (child.delivery, child.deliveryKey) = (nil, nil)
+        try await fixture.database.push(child)
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.queued: 2])
+        #expect(try await fixture.database.jobCount() == 2)
+    }
+
+    /// - Parameter isJoined: whether a re-check found that it is missing before the batch came, or the batch's own look did.
+    @Test(arguments: [true, false])
+    func `a signature that is being put back outlives a batch that is cancelled`(isJoined: Bool) async throws {
+        let fixture = try await BatchFixture()
+        let (queue, journal) = (fixture.database.queue, fixture.database.journal)
+        let subject = try fixture.subject("image")
+        try await fixture.database.push(samplePush(sampleDigest("image")))
+        let first = try await fixture.database.claimOne()
+        let evidence = try await journal.log(
+            sampleLogged(), attachment: sampleAttachment(), of: try await journal.prepare(samplePrepared(), for: first),
+            for: first)
+        try await journal.published(evidence, for: first)
+        _ = try await queue.settle(first, as: .signed(sampleRecord()))
+
+        let early: Batch? = if isJoined { nil } else { try await fixture.batch([subject]) }
+        if isJoined {
+            // as a re-check queues it
+            try await fixture.database.pool.execute(
+                """
+                INSERT INTO countersign.job (kind, target_id, repository_id, lane)
+                SELECT 'sign', id, repository_id, 2 FROM countersign.target
+                """)
+        } else {
+            try await fixture.feed()
+        }
+        let look = try await fixture.database.claimOne()
+        try await journal.missing(evidence, for: look)
+        _ = try await queue.settle(look, as: .retry(sampleFailure, after: .seconds(60), counts: true))
+        #expect(try await fixture.database.state(sampleDigest("image")) == "waiting")
+
+        let batch = if let early { early } else { try await fixture.batch([subject]) }
+        try await fixture.feed()
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.database.jobCount() == 1)
+        #expect(try await fixture.database.contradictions() == 0)
+        try await fixture.database.makeDue()
+        try await fixture.signAll()
+        try await fixture.feed()
+        #expect(try await fixture.database.state(sampleDigest("image")) == "signed")
+        #expect(try await fixture.counts(batch) == [.signed: 1])
+    }
+
     @Test(arguments: [false, true])
     func `what only cancelled batches want is taken back, whoever of them brought it in`(laterFirst: Bool) async throws
     {
