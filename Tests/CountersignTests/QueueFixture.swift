@@ -4,6 +4,7 @@ import OCI
 import OpenSSL
 import Postgres
 import Support
+import Synchronization
 
 @testable import Countersign
 
@@ -99,6 +100,12 @@ struct QueueFixture: Sendable {
             """)
     }
 
+    /// Sessions that wait for what another one holds.
+    func waitingForLocks() async throws -> Int {
+        try await number(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    }
+
     // MARK: What happens by itself in time
 
     func expireLeases() async throws {
@@ -112,6 +119,25 @@ struct QueueFixture: Sendable {
 
     func makeDue() async throws {
         try await pool.execute("UPDATE countersign.job SET run_at = now() WHERE NOT leased AND run_at > now()")
+    }
+}
+
+/// Keeps a transaction from its commit until the test has seen what it does to others.
+final class TransactionHold: Sendable {
+    private let state = Mutex((isReached: false, isReleased: false))
+
+    var isReached: Bool { state.withLock { $0.isReached } }
+
+    func release() { state.withLock { $0.isReleased = true } }
+
+    /// Called in the transaction, which must not look idle.
+    func wait(in session: Session) throws {
+        state.withLock { $0.isReached = true }
+        let end = ContinuousClock.now + .seconds(120)
+        while !state.withLock({ $0.isReleased }) {
+            guard .now < end else { throw SupportError("nobody released the transaction") }
+            _ = try session.query("SELECT pg_sleep(0.01)")
+        }
     }
 }
 

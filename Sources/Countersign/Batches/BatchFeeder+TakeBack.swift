@@ -108,9 +108,26 @@ extension BatchFeeder {
     }
 
     /// Generations that cancelled batches opened or joined, and that were cancelled before anything was signed for them.
-    private static func forgetGenerations(of batch: Batch, _ cancelled: [Int64], _ session: Session) throws {
+    static func forgetGenerations(of batch: Batch, _ cancelled: [Int64], _ session: Session) throws {
         guard case .resign = batch.action else { return }
-        let unused: [Int64] = try session.query(
+        let candidates = try unusedGenerations(of: batch, cancelled, session)
+        guard !candidates.isEmpty else { return }
+        try JobQueue.holdGenerations(of: candidates, in: session)
+        // a push may have taken one up
+        let unused = try unusedGenerations(of: batch, cancelled, session).filter(Set(candidates).contains)
+        _ = try session.execute(
+            """
+            UPDATE countersign.batch_member SET target_id = NULL, is_new = false
+            WHERE target_id = ANY(\(unused)::bigint[])
+            """)
+        _ = try session.execute("DELETE FROM countersign.target_generation WHERE target_id = ANY(\(unused)::bigint[])")
+        _ = try session.execute("DELETE FROM countersign.target WHERE id = ANY(\(unused)::bigint[])")
+    }
+
+    private static func unusedGenerations(
+        of batch: Batch, _ cancelled: [Int64], _ session: Session
+    ) throws -> [Int64] {
+        try session.query(
             """
             SELECT DISTINCT g.target_id FROM countersign.batch_member m
             JOIN countersign.target_generation g ON g.target_id = m.target_id
@@ -125,13 +142,5 @@ extension BatchFeeder {
             ORDER BY g.target_id
             """
         ).map { try $0.decode("target_id") }
-        guard !unused.isEmpty else { return }
-        _ = try session.execute(
-            """
-            UPDATE countersign.batch_member SET target_id = NULL, is_new = false
-            WHERE target_id = ANY(\(unused)::bigint[])
-            """)
-        _ = try session.execute("DELETE FROM countersign.target_generation WHERE target_id = ANY(\(unused)::bigint[])")
-        _ = try session.execute("DELETE FROM countersign.target WHERE id = ANY(\(unused)::bigint[])")
     }
 }

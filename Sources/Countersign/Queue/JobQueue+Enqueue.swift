@@ -210,19 +210,27 @@ extension JobQueue {
         let purposes = folded.map { $0.push.request.purpose.rawValue }
 
         // Every settling statement locks job before target. Taking the jobs first here keeps that order. No joins: prepared on
-        // empty tables they would read all jobs for every batch.
-        _ = try session.query(
+        // empty tables they would read all jobs for every batch. Whoever forgets a generation wants the first one to himself.
+        let pushed: Query = """
+            FROM unnest(\(digests)::text[], \(repositories)::int[], \(purposes)::text[]) AS p(digest, repository_id, purpose)
+            """
+        _ = try session.pipeline([
             """
             WITH found AS MATERIALIZED (
                 SELECT j.id FROM countersign.job j WHERE j.target_id = ANY(ARRAY(
-                    SELECT newest.id
-                    FROM unnest(\(digests)::text[], \(repositories)::int[], \(purposes)::text[])
-                        AS p(digest, repository_id, purpose)
+                    SELECT newest.id \(pushed)
                     CROSS JOIN LATERAL (SELECT t.id FROM countersign.target t
                         WHERE t.digest = p.digest AND t.repository_id = p.repository_id AND t.purpose = p.purpose
                         ORDER BY t.generation DESC LIMIT 1) AS newest)))
             SELECT id FROM countersign.job WHERE id = ANY(ARRAY(SELECT id FROM found)) ORDER BY id FOR NO KEY UPDATE
-            """)
+            """,
+            """
+            SELECT held.id \(pushed)
+            CROSS JOIN LATERAL (SELECT t.id FROM countersign.target t
+                WHERE t.digest = p.digest AND t.repository_id = p.repository_id AND t.purpose = p.purpose
+                ORDER BY t.generation LIMIT 1 FOR KEY SHARE) AS held
+            """,
+        ])
         let rows = try session.query(
             """
             WITH pushed AS MATERIALIZED (

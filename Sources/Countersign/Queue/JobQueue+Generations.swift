@@ -51,19 +51,25 @@ extension JobQueue {
         let names = requests.map(\.repository.name)
         let digests = requests.map(\.digest.description)
         let formats = order.formats.map { $0.map(\.rawValue).sorted() }
-        let newest: Query = """
+        let generations: Query = """
             FROM unnest(\(registries)::text[], \(names)::text[], \(digests)::text[]) AS a(registry, name, digest)
             JOIN countersign.repository r ON r.registry = a.registry AND r.name = a.name
             CROSS JOIN LATERAL (
                 SELECT id FROM countersign.target
                 WHERE digest = a.digest AND repository_id = r.id AND purpose = \(Purpose.signature.rawValue)::text
-                ORDER BY generation DESC LIMIT 1) AS t
             """
+        let newest: Query = "\(generations) ORDER BY generation DESC LIMIT 1) AS t"
+        let first: Query = "\(generations) ORDER BY generation LIMIT 1) AS t"
         // jobs before targets, both in the order of a push, before the snapshot that decides
         _ = try session.query(
             """
             SELECT id FROM countersign.job WHERE target_id = ANY(ARRAY(SELECT t.id \(newest)))
             ORDER BY id FOR UPDATE
+            """)
+        _ = try session.query(
+            """
+            SELECT id FROM countersign.target WHERE id = ANY(ARRAY(SELECT t.id \(first)))
+            ORDER BY digest, repository_id FOR KEY SHARE
             """)
         _ = try session.query(
             """
@@ -145,6 +151,7 @@ extension JobQueue {
     /// its signature is what the status shows. The members of batches that asked for it are told that it was cancelled.
     /// - Parameter target: whose job was just dropped, in this transaction.
     static func forgetGeneration(_ target: Int64, in session: Session) throws {
+        try holdGenerations(of: [target], in: session)
         let unused = try session.query(
             """
             SELECT t.id FROM countersign.target t JOIN countersign.target_generation g ON g.target_id = t.id
@@ -164,5 +171,22 @@ extension JobQueue {
             """)
         _ = try session.execute("DELETE FROM countersign.target_generation WHERE target_id = \(target)")
         _ = try session.execute("DELETE FROM countersign.target WHERE id = \(target)")
+    }
+
+    /// Holds the first generation of targets that are to be forgotten, before it is read whether they are wanted. Whoever
+    /// pushes or opens generations holds it as well, and then chooses the newest: one that is deleted after that choice would
+    /// be made anew, and nobody is on record as having asked for it.
+    static func holdGenerations(of targets: [Int64], in session: Session) throws {
+        _ = try session.query(
+            """
+            SELECT id FROM countersign.target WHERE id = ANY(ARRAY(
+                SELECT first.id FROM countersign.target t
+                CROSS JOIN LATERAL (
+                    SELECT f.id FROM countersign.target f
+                    WHERE f.digest = t.digest AND f.repository_id = t.repository_id AND f.purpose = t.purpose
+                    ORDER BY f.generation LIMIT 1) AS first
+                WHERE t.id = ANY(\(targets)::bigint[]) AND t.generation > 0))
+            ORDER BY digest, repository_id FOR UPDATE
+            """)
     }
 }
