@@ -122,25 +122,23 @@ extension BatchFeeder {
                 }
             }
         }
-        for start in stride(from: 0, to: pushes.count, by: stepLimit) {
-            let some = Array(pushes[start..<min(start + stepLimit, pushes.count)])
-            let items = try JobQueue.store(
-                some.map { member in
-                    var request = EnqueueRequest(
-                        source: "batch", registry: member.repository.registry, repository: member.repository.name,
-                        digest: member.digest, lane: .bulk,
-                        verdict: .accepted(
-                            rule: policy.ruleName(for: member.repository), policyVersion: policy.version),
-                        delivery: nil, deliveryKey: Batch.deliveryKey(batch.id))
-                    request.formats = batch.formats.map(Set.init)
-                    return request
-                }, in: session)
-            for (member, item) in zip(some, items) {
-                guard let id = item.targetID else { continue }
-                became[member.key] =
-                    item.isRevoked
-                    ? .ended(.revoked, BatchPlan.revoked) : .target(id, isNew: item.verdict == .accepted)
-            }
+        guard !pushes.isEmpty else { return became }
+        // all at once, however many a group has: a second call would take its locks out of the order of a push
+        let items = try JobQueue.store(
+            pushes.map { member in
+                var request = EnqueueRequest(
+                    source: "batch", registry: member.repository.registry, repository: member.repository.name,
+                    digest: member.digest, lane: .bulk,
+                    verdict: .accepted(
+                        rule: policy.ruleName(for: member.repository), policyVersion: policy.version),
+                    delivery: nil, deliveryKey: Batch.deliveryKey(batch.id))
+                request.formats = batch.formats.map(Set.init)
+                return request
+            }, in: session)
+        for (member, item) in zip(pushes, items) {
+            guard let id = item.targetID else { continue }
+            became[member.key] =
+                item.isRevoked ? .ended(.revoked, BatchPlan.revoked) : .target(id, isNew: item.verdict == .accepted)
         }
         return became
     }

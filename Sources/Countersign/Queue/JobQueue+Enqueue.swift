@@ -89,10 +89,11 @@ extension JobQueue {
             case .refused: .init(verdict: .refused, targetID: nil)
             }
         }
+        var met = Set<Push.Key>()
         for push in byDigest {
             guard let target = targets[push.key] else { continue }
             // of several pushes of a new digest in one batch the first made the target
-            let isFirst = byDigest.first { $0.key == push.key }?.index == push.index
+            let isFirst = met.insert(push.key).inserted
             items[push.index] = .init(
                 verdict: target.isNew && isFirst ? .accepted : .known, targetID: target.id,
                 isRevoked: target.isRevoked)

@@ -138,6 +138,36 @@ import Testing
         #expect(try await fixture.records.batch(broken.id)?.error == nil)
     }
 
+    @Test func `a group takes its locks in the order of every push, however large it is`() async throws {
+        let fixture = try await BatchFixture()
+        let pool = fixture.database.pool
+        // the repository is known: its row is nobody's secret
+        try await fixture.database.push(samplePush(sampleDigest("another")))
+        let subjects = try fixture.subjects(BatchFeeder.stepLimit + 50).sorted { $0.reference > $1.reference }
+        let (last, first) = (samplePush(subjects.first?.digest), samplePush(subjects.last?.digest))
+        let batch = try await fixture.batch(subjects, grouping: .init(maxSubjects: 1_000))
+        let hold = TransactionHold()
+        let pushing = Task {
+            try await pool.transaction { session in
+                _ = try JobQueue.store([first], in: session)
+                try hold.wait(in: session)
+            }
+        }
+        try await eventually("the push is stored") { hold.isReached }
+        let feeding = Task { try await fixture.feeder().step() }
+        try await eventually("the batch waits") { try await fixture.database.waitingForLocks() == 1 }
+        // whoever waits for the first holds none that comes later
+        try await pool.transaction { session in
+            _ = try session.execute("SET LOCAL lock_timeout = '2s'")
+            _ = try JobQueue.store([last], in: session)
+        }
+        hold.release()
+        try await pushing.value
+        _ = try await feeding.value
+        #expect(try await fixture.counts(batch) == [.queued: subjects.count])
+        #expect(try await fixture.database.jobCount() == subjects.count + 1)
+    }
+
     @Test func `more batches than one round looks at take turns`() async throws {
         let fixture = try await BatchFixture()
         let subject = try fixture.subject("image")
