@@ -157,6 +157,30 @@ import Testing
         #expect(try await fixture.claim().count == 2)
     }
 
+    @Test func `jobs that are woken piece by piece are read once`() async throws {
+        let fixture = try await QueueFixture()
+        let dependency = Dependency(.registry, "registry.example")
+        let statement = JobQueue.wakeStatement(
+            "last_error ->> 'upstream' = \(dependency.description)::text", after: 0)
+        let plan = try await fixture.genericPlan(of: statement) { _ in }
+        let condition = plan.split(separator: "\n").first { $0.contains("Index Cond") && $0.contains("upstream") }
+        #expect(plan.contains("job_withheld") && condition?.contains("id > ") == true, "\(plan)")
+
+        for start in [0, 500, 1_000] {
+            let pushes = (start..<start + 500).map { samplePush(sampleDigest($0)) }
+            _ = try await fixture.queue.enqueue(pushes)
+        }
+        let failure = Failure(
+            code: "breaker.open", stage: "publish", observed: "503", fix: "wait", upstream: dependency.description)
+        try await fixture.pool.execute(
+            """
+            UPDATE countersign.job SET run_at = now() + interval '1 hour', last_error = \(try failure.json())::jsonb
+            """)
+        #expect(try await fixture.queue.wakeWithheld(by: dependency) == 1_500)
+        #expect(try await fixture.queue.wakeWithheld(by: dependency) == 0)
+        #expect(try await fixture.number("SELECT count(*) FROM countersign.job WHERE run_at <= now()") == 1_500)
+    }
+
     @Test func `completing many jobs reads only their rows`() async throws {
         let fixture = try await QueueFixture()
         try await fixture.push(samplePush(sampleDigest("a")))

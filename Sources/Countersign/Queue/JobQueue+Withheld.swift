@@ -39,20 +39,33 @@ extension JobQueue {
     /// Makes due what was withheld and fits, piece by piece.
     /// - Returns: how many jobs.
     private func wake(_ condition: Query) async throws(QueueError) -> Int {
-        var woken = 0
+        var (woken, last) = (0, Int64(0))
         while true {
-            let count = try await pool.together { session in
-                try session.execute(
-                    """
-                    UPDATE countersign.job SET run_at = now() WHERE id = ANY(ARRAY(
-                        SELECT id FROM countersign.job
-                        WHERE NOT leased AND last_error ? 'upstream' AND \(condition) AND run_at > now()
-                        ORDER BY id LIMIT \(Self.step)::int FOR NO KEY UPDATE SKIP LOCKED))
-                    """)
+            let statement = Self.wakeStatement(condition, after: last)
+            let found = try await pool.together { session -> (count: Int64, last: Int64?) in
+                try session.query(statement).first.map {
+                    (count: try $0.decode("woken"), last: try $0.decode("last"))
+                } ?? (0, nil)
             }
-            woken += count
-            if count < Self.step { return woken }
+            woken += Int(found.count)
+            guard found.count == Int64(Self.step), let next = found.last else { return woken }
+            last = next
         }
+    }
+
+    /// - Parameter last: the last job of the piece before. What was woken keeps its error until it is claimed, and would be read
+    ///   again with every piece.
+    static func wakeStatement(_ condition: Query, after last: Int64) -> Query {
+        """
+        WITH withheld AS MATERIALIZED (
+            SELECT id FROM countersign.job
+            WHERE NOT leased AND last_error ? 'upstream' AND \(condition) AND id > \(last) AND run_at > now()
+            ORDER BY id LIMIT \(step)::int FOR NO KEY UPDATE SKIP LOCKED),
+        woken AS (
+            UPDATE countersign.job SET run_at = now()
+            WHERE id = ANY(ARRAY(SELECT id FROM withheld)) RETURNING id)
+        SELECT count(*) AS woken, max(id) AS last FROM woken
+        """
     }
 
     /// Puts off the due jobs of a registry that is down, spread over as long again, so that claims need not step over
