@@ -38,6 +38,7 @@ extension BatchFeeder {
     /// The members of the next statement: as many digests as it may be about, each with all its tags. Of one repository,
     /// or of all that one tenant has: whoever reads a statement reads the names in it. A statement that is not full waits
     /// while there are tags of which nobody knows yet where they point; those that could not be asked for hold nobody up.
+    /// With a rate it has no more of one registry than may enter in a minute.
     private func nextGroup(
         of batch: Batch, _ grouping: Batch.Grouping, _ waiting: [String], _ session: Session
     ) throws -> [Pending] {
@@ -50,17 +51,25 @@ extension BatchFeeder {
             GROUP BY 1, 2 ORDER BY min(ordinal)
             """
         ).map(Place.init)
-        let full = Int64(grouping.maxSubjects)
+        let most = batch.rate ?? grouping.maxSubjects
         let ready = (grouping.acrossRepositories ? byTenant(places) : places.map { [$0] }).first { places in
-            let digests = places.reduce(0) { $0 + $1.digests }
-            return digests >= full || (digests > 0 && places.allSatisfy { $0.unasked == 0 })
+            let registries = Dictionary(grouping: places, by: \.repository.registry).values
+            let digests = registries.reduce(0) { sum, own in sum + min(most, own.reduce(0) { $0 + Int($1.digests) }) }
+            return digests >= min(grouping.maxSubjects, most * registries.count)
+                || (digests > 0 && places.allSatisfy { $0.unasked == 0 })
         }
         guard let ready else { return [] }
         let pending = try Self.page(
             of: batch, without: waiting, in: ready.map(\.repository), limit: BatchRequest.memberLimit, session)
         var chosen = Set<Key>()
+        var left: [String: Int] = [:]
         return pending.filter { member in
-            if chosen.count < grouping.maxSubjects { chosen.insert(member.key) }
+            let registry = member.repository.registry
+            if chosen.count < grouping.maxSubjects, left[registry, default: most] > 0,
+                chosen.insert(member.key).inserted
+            {
+                left[registry, default: most] -= 1
+            }
             return chosen.contains(member.key)
         }
     }

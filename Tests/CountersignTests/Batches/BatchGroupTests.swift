@@ -90,6 +90,33 @@ import Testing
         #expect(try await groups(fixture) == [5])
     }
 
+    @Test func `a statement has no more digests than the rate lets in within a minute`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await fixture.batch(fixture.subjects(25), grouping: .init(maxSubjects: 20), rate: 10)
+        for _ in 0..<3 { _ = try await fixture.feeder().step() }
+        #expect(try await fixture.counts(batch) == [.queued: 10, .pending: 15])
+        try await fixture.database.pool.execute("UPDATE countersign.batch_pace SET free_at = now() - interval '1 hour'")
+        for _ in 0..<3 { _ = try await fixture.feeder().step() }
+        #expect(try await fixture.counts(batch) == [.queued: 20, .pending: 5])
+        #expect(try await groups(fixture) == [10, 10])
+        try await fixture.database.pool.execute("UPDATE countersign.batch_pace SET free_at = now() - interval '1 hour'")
+        try await fixture.feed()
+        #expect(try await groups(fixture) == [10, 10, 5])
+    }
+
+    @Test func `the rate of a statement over several registries is that of each`() async throws {
+        let fixture = try await BatchFixture()
+        // nothing is signed there; it counts all the same
+        let elsewhere = try Repository(registry: "elsewhere.example", name: "team/app")
+        let subjects = try fixture.subjects(25).flatMap { subject in
+            [subject, BatchSubject(repository: elsewhere, tag: nil, digest: subject.digest)]
+        }
+        let batch = try await fixture.batch(
+            subjects, grouping: .init(maxSubjects: 30, acrossRepositories: true), rate: 10)
+        _ = try await fixture.feeder().step()
+        #expect(try await fixture.counts(batch) == [.queued: 10, .refused: 10, .pending: 30])
+    }
+
     @Test func `what is signed or pushed already is in no group`() async throws {
         let fixture = try await BatchFixture()
         try await fixture.database.push(samplePush(sampleDigest("signed")))
