@@ -13,25 +13,21 @@ struct RequestedBatch {
     let isDryRun: Bool
     /// What was asked, canonically: the selector alone, for the record.
     let selector: String?
+    /// The policy that its author read, where he insists on it.
+    private let policyVersion: String?
 
     private static let common = [
         "references", "selector", "dry_run", "formats", "reason", "policy_version", "grouping", "rate",
     ]
 
-    /// - Parameters:
-    ///   - isResign: whether it came to `/v1/resign`, which also takes `old` and demands a reason.
-    ///   - policyVersion: the present one; a request may insist on the one that its author read.
-    init(
-        _ body: [UInt8], isResign: Bool, registries: [RegistryConfiguration], policyVersion: String
-    ) throws(Problem) {
+    /// - Parameter isResign: whether it came to `/v1/resign`, which also takes `old` and demands a reason.
+    init(_ body: [UInt8], isResign: Bool, registries: [RegistryConfiguration]) throws(Problem) {
         let document: JSONValue
         do { document = try JSONValue(parsing: body) } catch {
             throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
         }
         let fields = try Fields(document, "the request", known: Self.common + (isResign ? ["old"] : []))
-        if let wanted = try fields.text("policy_version"), wanted != policyVersion {
-            throw Problem(.conflict, "batch.policy_version", "the policy is \(policyVersion), not \(wanted)")
-        }
+        policyVersion = try fields.text("policy_version")
         isDryRun = try fields.flag("dry_run") ?? false
         let reason = try fields.text("reason")
         var action = Batch.Action.sign
@@ -73,6 +69,12 @@ struct RequestedBatch {
         request = BatchRequest(
             subjects: subjects, action: action, formats: formats, reason: reason, grouping: grouping,
             rate: try fields.number("rate", 1...60_000))
+    }
+
+    /// Refuses it under another policy than its author read. Not where it is repeated: what was stored then is meant.
+    func insist(on policy: SigningPolicy) throws(Problem) {
+        guard let policyVersion, policyVersion != policy.version else { return }
+        throw Problem(.conflict, "batch.policy_version", "the policy is \(policy.version), not \(policyVersion)")
     }
 
     private static func references(

@@ -90,9 +90,9 @@ package struct BatchesController: RouteSet {
         let principal = try await authority.actor(.operator, for: request)
         let body = try await request.bodyBytes(
             upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
-        let requested = try RequestedBatch(
-            body, isResign: isResign, registries: configuration.registries, policyVersion: plan.policy.version)
+        let requested = try RequestedBatch(body, isResign: isResign, registries: configuration.registries)
         if requested.isDryRun {
+            try requested.insist(on: plan.policy)
             let subjects = try await groupable(requested.request, for: principal)
             return try Response.json(
                 DryRunAnswer(
@@ -112,6 +112,7 @@ package struct BatchesController: RouteSet {
             }
             storing = earlier
         } else {
+            try requested.insist(on: plan.policy)
             storing = try await records.store(
                 try await groupable(requested.request, for: principal), requested.request,
                 selector: requested.selector,

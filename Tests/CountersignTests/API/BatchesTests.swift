@@ -1,5 +1,6 @@
 import Curl
 import OCI
+import OpenSSL
 import Postgres
 import StrictJSON
 import Support
@@ -164,6 +165,29 @@ import Testing
             let reasonless = try await post(doors, "/v1/resign", Self.list("a"), token: token)
             #expect(reasonless.status == 400)
             #expect(try await doors.queue.number("SELECT count(*) FROM countersign.batch") == 0)
+        }
+    }
+
+    @Test func `a request that is repeated is its batch, though the policy that it insists on has gone`() async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let token = try await doors.token(.operator)
+            let body = Self.list("a", extra: #","policy_version":"p-0""#)
+            let principal = try #require(try await APITokens(pool: doors.queue.pool).authenticate(token))
+            let request = try RequestedBatch(Array(body.utf8), isResign: false, registries: []).request
+            guard case .list(let subjects) = request.subjects else { throw SupportError("no list") }
+            // as it was stored while there was that policy
+            let stored = try await BatchRecords(pool: doors.queue.pool).store(
+                subjects, request, selector: nil,
+                from: .init(
+                    principal: principal, key: "k", fingerprint: Hash.sha256(Array("sign\u{0}\(body)".utf8))))
+            guard case .stored = stored else { throw SupportError("not stored") }
+            let again = try await post(doors, "/v1/batches", body, token: token)
+            #expect(again.status == 202 && again.headers["Location"] == "/v1/batches/1")
+            let other = try await post(doors, "/v1/batches", body, token: token, key: "another")
+            #expect(other.status == 409 && code(other) == "batch.policy_version")
+            let dry = try await post(
+                doors, "/v1/batches", Self.list("a", extra: #","policy_version":"p-0","dry_run":true"#), token: token)
+            #expect(dry.status == 409)
         }
     }
 
