@@ -238,6 +238,32 @@ private let ninetyDays: RetentionConfiguration = {
         #expect(try await line.database.number("SELECT count(*) FROM countersign.deleted_artifact") == 0)
     }
 
+    @Test func `the document of an attestation goes with its bundle, and not before`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let digest = image.descriptor.digest
+        try await line.push(digest)
+        let daemon = try await line.daemon()
+        try await daemon.workOff()
+        let id = try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        try await line.delete(digest)
+        try await line.recheckAll(with: daemon)
+        try await daemon.workOff(atMost: 20)
+        #expect(try await line.attestation(id).status.state == .gone)
+        try await line.letDaysPass()
+        #expect(try await line.attestation(id).document.id != nil)
+
+        try await age(line, days: 91)
+        #expect(try await line.database.maintenance(keeping: ninetyDays).removeOld()[.deletedArtifacts] == 2)
+        try await line.letDaysPass()
+        #expect(try await line.attestation(id).document.id == nil)
+        try await line.put(image)
+        try await line.push(digest)
+        try await daemon.workOff()
+        #expect(try await line.attestation(id).status.state == .gone, "there is nothing left to put back")
+    }
+
     @Test func `what is pushed again in time keeps its bundle`() async throws {
         let line = try await SigningLine()
         let image = try await line.image()

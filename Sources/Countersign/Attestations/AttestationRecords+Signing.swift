@@ -149,6 +149,52 @@ extension JobQueue {
         if !woken.isEmpty { notifier.jobsAreDue() }
     }
 
+    /// Takes up the attestations that ended with their artifact, which is signed now. What a process that dies leaves undone,
+    /// the next look at the signature does.
+    func takeUpAttestations(of target: Target, in lane: Lane) async throws(QueueError) {
+        let taken = try await pool.rows(Self.takingUpAttestations(of: target.digest, target.repositoryID, in: lane))
+        if !taken.isEmpty { notifier.jobsAreDue() }
+    }
+
+    /// Queues again what ended because its artifact was away, refused or revoked: where the document is kept, or what was
+    /// signed can be put back without it. What waited too long for a signature stays `gone`, and what a newer one superseded
+    /// stays as it is. The time since its end is none that a document has waited.
+    static func takingUpAttestations(of digest: Digest, _ repositoryID: Int32, in lane: Lane) -> Query {
+        """
+        WITH ended AS MATERIALIZED (
+            SELECT t.id, t.updated_at FROM countersign.target t
+            WHERE t.digest = \(digest.description)::text AND t.repository_id = \(repositoryID)::int
+                AND t.purpose LIKE 'attestation %'
+                AND ((t.state = 'gone' AND t.last_error->>'code' <> \(SignAttestation.noArtifactCode)::text)
+                    OR (t.state = 'refused' AND t.last_error->>'code' = \(SignAttestation.artifactRefusedCode)::text)
+                    OR (t.state IN ('refused', 'cancelled') AND t.last_error->>'code' = \(Lineage.revokedCode)::text))
+                AND NOT EXISTS (SELECT FROM countersign.revocation v
+                    WHERE v.repository_id = \(repositoryID)::int AND v.digest = \(digest.description)::text
+                        AND v.released_at IS NULL)),
+        due AS (
+            -- attestations before targets, as where a document is sent again
+            UPDATE countersign.attestation a SET expires_at = a.expires_at + (now() - ended.updated_at)
+            FROM ended
+            WHERE a.target_id = ended.id AND a.superseded_by IS NULL
+                AND (a.document_id IS NOT NULL
+                    -- its bundle is stored, and no document lies beside the image
+                    OR (a.bundle_route IS DISTINCT FROM 'reference' AND a.legacy_route IS DISTINCT FROM 'reference'
+                        AND EXISTS (SELECT FROM countersign.evidence_target l
+                            JOIN countersign.evidence e ON e.id = l.evidence_id
+                            WHERE l.target_id = a.target_id AND l.live
+                                AND (e.bundle IS NOT NULL OR e.format = \(SignatureFormat.legacy.rawValue)::text))))
+            RETURNING a.target_id),
+        again AS (
+            UPDATE countersign.target t SET state = 'queued', last_error = NULL, updated_at = now()
+            FROM due WHERE t.id = due.target_id AND t.state IN ('gone', 'refused', 'cancelled')
+            RETURNING t.id, t.repository_id)
+        INSERT INTO countersign.job (kind, target_id, repository_id, lane)
+        SELECT \(JobKind.attest.rawValue)::text, id, repository_id, \(lane.rawValue)::smallint FROM again ORDER BY id
+        ON CONFLICT (target_id) DO NOTHING
+        RETURNING id
+        """
+    }
+
     /// Has one attestation look again now.
     func wakeAttestation(_ target: Target) async throws(QueueError) {
         let woken = try await pool.rows(

@@ -51,12 +51,14 @@ package struct DocumentStore: Sendable {
     static func sweep(in session: Session) throws {
         _ = try session.execute(
             "DELETE FROM countersign.document WHERE digest IS NULL AND begun_at < now() - interval '1 hour'")
-        // an attestation that ended without a signature is sent again with its document, if it is sent again
+        // an attestation that ended before anything was signed is sent again with its document, if it is sent again; the image
+        // of another may come back, or be released, and a large document is then put back from here
         _ = try session.execute(
             """
             UPDATE countersign.attestation a SET document_id = NULL FROM countersign.target t
             WHERE t.id = a.target_id AND a.document_id IS NOT NULL
                 AND t.state IN ('refused', 'gone', 'cancelled') AND t.updated_at < now() - interval '1 day'
+                AND NOT EXISTS (SELECT FROM countersign.evidence_target l WHERE l.target_id = t.id AND l.live)
             """)
         _ = try session.execute(
             """

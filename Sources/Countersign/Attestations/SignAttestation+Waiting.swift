@@ -62,7 +62,7 @@ extension SignAttestation {
         if !isSigned, attestation.isExpired {
             return .gone(
                 Failure(
-                    code: "attestation.no_artifact", stage: SigningStage.authorise.rawValue,
+                    code: Self.noArtifactCode, stage: SigningStage.authorise.rawValue,
                     observed: "\(target.digest) was not signed until \(attestation.expiresAt.formatted(.iso8601))",
                     fix: "push the artifact, then send the document again"))
         }

@@ -34,6 +34,8 @@ struct SignAttestation: JobHandler {
     static let saidBefore: Set<String> = ["policy.refused", supersededCode, artifactRefusedCode, documentGoneCode]
     static let supersededCode = "attestation.superseded"
     static let artifactRefusedCode = "attestation.artifact_refused"
+    /// It was not signed in the time that the document waits for that.
+    static let noArtifactCode = "attestation.no_artifact"
     /// It was taken by a version that did not refuse it.
     static let reservedCode = "attestation.type_unknown"
     static let documentGoneCode = "attestation.document_gone"

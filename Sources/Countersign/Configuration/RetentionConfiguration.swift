@@ -9,8 +9,9 @@ package struct RetentionConfiguration: Sendable, Equatable {
     package var batches: Duration = .seconds(90 * 86_400)
     /// Where tags pointed before they moved. Default 0: for ever. Where a tag points now is always kept.
     package var tagHistory: Duration = .zero
-    /// Bundles and manifests of images that their registry said it does not have, counted from then. Default 0: for ever. A
-    /// registry that says so by mistake, and is not pushed to again, has nothing left that a signature could be restored from.
+    /// Bundles, manifests and documents of images that their registry said it does not have, counted from then. Default 0:
+    /// for ever. A registry that says so by mistake, and is not pushed to again, has nothing left that a signature could be
+    /// restored from.
     package var deletedArtifacts: Duration = .zero
 
     package init() {}

@@ -130,9 +130,12 @@ struct SignArtifact: JobHandler {
         try await enqueueChildren(of: approved.subject, of: order.target, rule: order.rule, claim: order.claim)
     }
 
-    /// Its attestations look again now: the signature that they wait for came, or never will.
+    /// Its attestations look again now: the signature that they wait for came, or never will. Once it stands, so do those that
+    /// ended because the artifact was away, refused or revoked.
     func settled(_ claim: Claim, as outcome: Outcome) async throws {
-        try await queue.wakeAttestations(of: claim.requireTarget())
+        let target = try claim.requireTarget()
+        if case .signed = outcome { try await queue.takeUpAttestations(of: target, in: claim.lane) }
+        try await queue.wakeAttestations(of: target)
     }
 
     /// Said of an index that is signed, by a rule of before, they leave it signed.

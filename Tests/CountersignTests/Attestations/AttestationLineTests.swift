@@ -177,6 +177,19 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.attestation(id).status.state == .queued)
     }
 
+    @Test func `a document that waited too long stays gone when its image is signed after all`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        let id = try await line.attest(sampleVEX(1), "openvex", about: digest, wait: .zero)
+        try await daemon.workOff()
+        try await line.push(digest)
+        try await daemon.workOff()
+        let gone = try await line.attestation(id).status
+        #expect(gone.state == .gone && gone.lastError?.code == "attestation.no_artifact")
+        #expect(try await line.referrers(of: digest).count == 1)
+    }
+
     @Test func `on a refused image nothing is published`() async throws {
         let line = try await SigningLine()
         let signed = try await line.image()

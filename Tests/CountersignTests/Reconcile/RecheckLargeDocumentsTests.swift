@@ -100,6 +100,32 @@ import Testing
                 == 0)
     }
 
+    @Test(arguments: Way.allCases) func `what was away with its image for days is put back from the document`(
+        _ way: Way
+    ) async throws {
+        let attested = try await attested(way)
+        let (line, name) = (attested.line, attested.line.repository.name)
+        let image = try await line.pusher.manifest(name, attested.digest)
+        let (listed, signatures) = (try await attested.listed, try await attested.signatures)
+        for referrer in listed { try await line.delete(referrer) }
+        try await line.delete(tag: SignatureTag.fallback(for: attested.digest))
+        try await line.delete(attested.blob, "blobs")
+        try await line.delete(attested.digest)
+        try await line.recheckAll(with: attested.daemon)
+        try await attested.daemon.workOff(atMost: 20)
+        #expect(try await attested.attestation.status.state == .gone)
+
+        try await line.letDaysPass()
+        #expect(try await line.put(image).descriptor.digest == attested.digest)
+        try await line.push(attested.digest)
+        try await attested.daemon.workOff()
+        #expect(try await attested.listed == listed)
+        #expect(try await line.pusher.hasBlob(name, attested.blob))
+        #expect(try await attested.signatures == signatures)
+        let status = try await attested.attestation.status
+        #expect(status.state == .signed && status.lastError == nil)
+    }
+
     /// Until it is back, the attestation does not say that it is signed.
     @Test(arguments: Way.allCases) func `what cannot be put back yet is not called signed`(_ way: Way) async throws {
         let attested = try await attested(way)

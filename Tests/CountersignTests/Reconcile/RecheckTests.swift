@@ -87,6 +87,42 @@ import Testing
         #expect(attestation.status.state == .signed && attestation.status.lastError == nil)
     }
 
+    /// A registry that was restored from an older copy, or said for a while that it has nothing.
+    @Test(arguments: FormatTests.combinations)
+    func `an attestation that was away with its image is put back after the signature, however long it was away`(
+        _ formats: [SignatureFormat]
+    ) async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line, formats)
+        let image = try await line.pusher.manifest(line.repository.name, digest)
+        let id = try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        let listed = try await line.listed(digest)
+        for referrer in try await line.referrers(of: digest) { try await line.delete(referrer.manifest.digest) }
+        if formats.contains(.legacy) {
+            for kind in LegacyKind.allCases { try await line.delete(tag: SignatureTag.legacy(kind, for: digest)) }
+        }
+        try await line.delete(digest)
+        let entries = line.rekor.requests.count
+        try await line.recheckAll(with: daemon)
+        try await daemon.workOff(atMost: 20)
+        #expect(try await line.state(digest) == "gone")
+        #expect(try await line.attestation(id).status.state == .gone)
+
+        try await line.letDaysPass()
+        #expect(try await line.attestation(id).document.id != nil)
+        // as the clean-up of the version before left it
+        try await line.database.pool.execute("UPDATE countersign.attestation SET document_id = NULL")
+        #expect(try await line.put(image).descriptor.digest == digest)
+        try await line.push(digest)
+        try await daemon.workOff()
+        #expect(try await line.listed(digest) == listed)
+        #expect(line.rekor.requests.count == entries, "the log was not asked")
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed && attestation.status.lastError == nil)
+        #expect(try await line.database.jobCount() == 0)
+    }
+
     @Test func `an attestation stands while its image is signed anew, however long ago it was sent`() async throws {
         let line = try await SigningLine()
         let (digest, daemon) = try await signed(line)

@@ -112,6 +112,12 @@ extension SigningLine {
             """)
     }
 
+    /// Lets two days go by for whatever ended, and the hourly clean-up with them.
+    func letDaysPass() async throws {
+        try await database.pool.execute("UPDATE countersign.target SET updated_at = now() - interval '2 days'")
+        try await database.queue.maintain()
+    }
+
     var alerts: Alerts { Alerts(pool: database.pool, logger: SigningDaemon.silence) }
 
     /// Deletes what a tag names, as a cleaning job would.
