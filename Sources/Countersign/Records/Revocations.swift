@@ -77,7 +77,7 @@ package struct Revocations: Sendable {
     }
 
     /// Lifts a revocation. What had been pushed is queued under the present policy: a signature that was taken out of the
-    /// lists is put back, not made again.
+    /// lists is put back, not made again. So are its attestations, and those that waited for it when it was revoked.
     /// - Returns: false when none is in force.
     package func release(_ request: Request) async throws(QueueError) -> Bool {
         try FailPoint.release.before(QueueError.injected)
@@ -115,7 +115,8 @@ package struct Revocations: Sendable {
             } else {
                 try Self.stopWork(on: target.id, in: session)
             }
-            try Self.takeUpAttestations(of: request, target.repositoryID, in: session)
+            _ = try session.query(
+                JobQueue.takingUpAttestations(of: request.digest, target.repositoryID, in: .default))
             try AuditLog.append(Self.entry("artifact.release", request), in: session)
             return true
         }
@@ -238,22 +239,5 @@ extension Revocations {
             """
         ).map { try $0.decode("id", as: Int64.self) }
         try SignatureAlarm.end(about: targets, in: session)
-    }
-
-    /// Attestations that a withdrawal took out of the lists, as far as their documents are kept.
-    private static func takeUpAttestations(of request: Request, _ repositoryID: Int32, in session: Session) throws {
-        _ = try session.execute(
-            """
-            WITH again AS (
-                UPDATE countersign.target t SET state = 'queued', last_error = NULL, updated_at = now()
-                FROM countersign.attestation a
-                WHERE a.target_id = t.id AND a.document_id IS NOT NULL AND t.digest = \(request.digest.description)::text
-                    AND t.repository_id = \(repositoryID)::int AND t.state = 'cancelled'
-                    AND t.last_error->>'code' = \(Lineage.revokedCode)::text
-                RETURNING t.id, t.repository_id)
-            INSERT INTO countersign.job (kind, target_id, repository_id, lane)
-            SELECT \(JobKind.attest.rawValue)::text, id, repository_id, \(Lane.default.rawValue)::smallint FROM again
-            ON CONFLICT (target_id) DO NOTHING
-            """)
     }
 }

@@ -52,6 +52,66 @@ import Testing
         #expect(try await revocations(line).release(request(line, digest)) == false)
     }
 
+    @Test(arguments: [true, false])
+    func `a release days later puts attestations back, also where their documents are not kept`(
+        isDocumentKept: Bool
+    ) async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon(.formats([.bundle, .legacy]))
+        try await line.push(digest)
+        try await daemon.workOff()
+        let id = try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.workOff()
+        let listed = try await line.listed(digest)
+        #expect(listed.count == 4)
+        _ = try await revocations(line).revoke(request(line, digest), removing: true)
+        try await daemon.workOff()
+        #expect(try await line.listed(digest).isEmpty)
+        #expect(try await line.attestation(id).status.state == .cancelled)
+
+        try await line.letDaysPass()
+        #expect(try await line.attestation(id).document.id != nil)
+        if !isDocumentKept {
+            // as the clean-up of the version before left it
+            try await line.database.pool.execute("UPDATE countersign.attestation SET document_id = NULL")
+        }
+        let entries = line.rekor.requests.count
+        #expect(try await revocations(line).release(request(line, digest)))
+        try await daemon.workOff()
+        #expect(try await line.listed(digest) == listed)
+        #expect(line.rekor.requests.count == entries, "the log was not asked")
+        let attestation = try await line.attestation(id)
+        #expect(attestation.status.state == .signed && attestation.status.lastError == nil)
+        #expect(try await line.database.jobCount() == 0)
+    }
+
+    @Test func `a document that waited for its image when that was revoked is taken up by the release`() async throws {
+        let line = try await SigningLine()
+        let digest = try await line.image().descriptor.digest
+        let daemon = try await line.daemon()
+        let id = try await line.attest(sampleDocument("spdx-2.3.json"), "spdxjson", about: digest)
+        try await daemon.attemptAll()
+        _ = try await revocations(line).revoke(request(line, digest), removing: false)
+        try await daemon.workOff()
+        let refused = try await line.attestation(id).status
+        #expect(refused.state == .refused && refused.lastError?.code == "attestation.artifact_refused")
+
+        // two hours later, of which its wait had one left
+        try await line.database.pool.execute(
+            "UPDATE countersign.target SET updated_at = now() - interval '2 hours' WHERE purpose <> 'signature'")
+        try await line.database.pool.execute(
+            "UPDATE countersign.attestation SET expires_at = now() - interval '1 hour'")
+        #expect(try await revocations(line).release(request(line, digest)))
+        try await daemon.attemptAll()
+        #expect(try await line.attestation(id).status.state == .waiting)
+        try await line.push(digest)
+        try await daemon.workOff()
+        #expect(try await line.attestation(id).status.state == .signed)
+        #expect(try await line.referrers(of: digest).count == 2)
+        #expect(try await line.database.contradictions() == 0)
+    }
+
     @Test func `who revoked it by its digest of another algorithm revoked the same manifest`() async throws {
         let line = try await SigningLine()
         let (image, other) = (try await line.image(), try await line.image(tag: "v2"))
