@@ -67,11 +67,14 @@ struct RoleWorld {
     struct Caller {
         let role: APITokens.Role
         let scope: Scope
-        let token: String
+        var token = ""
         /// What it asked for itself: one that runs, one that ended; nil where its role asks for none, or nothing is within its
         /// scope.
         var batch: Int64?
         var endedBatch: Int64?
+
+        /// Its token's.
+        var name: String { "\(role.rawValue) \(scope)" }
     }
 
     func work(for caller: Caller?) -> Work { caller?.scope.isOfTypes == true ? document : image }
@@ -96,6 +99,19 @@ struct RoleWorld {
         try await doors.queue.pool.execute(
             "UPDATE countersign.batch SET state = 'proposed', needs_approval = true WHERE id = \(proposal)")
         self.proposal = proposal
+        try await Self.sweeps(by: sender, doors)
+    }
+
+    /// A sweep of the repository and one of all, a log that is followed, and an alert about no repository.
+    private static func sweeps(by token: String, _ doors: DoorsFixture) async throws {
+        for path in ["/v1/reconcile?repository=registry.example.com/team/app", "/v1/reconcile"] {
+            let answer = try await doors.send(.post, .api, path, headers: ["Authorization": "Bearer \(token)"])
+            #expect(answer.status == 202)
+        }
+        try await doors.queue.pool.execute(
+            "INSERT INTO countersign.followed_log (log, next_index, began_at) VALUES ('rekor', 0, 0)")
+        try await Alerts(pool: doors.queue.pool, logger: SigningDaemon.silence).raise(
+            Alert(.unknownEntry, about: "rekor 0", observed: "about no repository", fix: "look"))
     }
 
     /// A dead letter, a job that waits and one that has a log entry, with an alert about that.
@@ -136,12 +152,12 @@ struct RoleWorld {
         var callers: [Caller] = []
         for role in APITokens.Role.allCases {
             for scope in Scope.allCases where role != .attester || scope != .everything {
-                let token = try await APITokens(pool: doors.queue.pool).create(
-                    name: "\(role.rawValue) \(scope)", role: role, lifetime: nil, scope: scope.tokenScope)
-                var caller = Caller(role: role, scope: scope, token: token)
+                var caller = Caller(role: role, scope: scope)
+                caller.token = try await APITokens(pool: doors.queue.pool).create(
+                    name: caller.name, role: role, lifetime: nil, scope: scope.tokenScope)
                 if role >= .operator, !scope.isOutside {
-                    caller.batch = try await batch(by: token, doors)
-                    caller.endedBatch = try await endedBatch(by: token, doors)
+                    caller.batch = try await batch(by: caller.token, doors)
+                    caller.endedBatch = try await endedBatch(by: caller.token, doors)
                 }
                 callers.append(caller)
             }
