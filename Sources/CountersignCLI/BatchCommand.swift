@@ -69,7 +69,7 @@ extension BatchChange {
 
 struct BatchApproveCommand: BatchChange {
     static let configuration = CommandConfiguration(
-        commandName: "approve", abstract: "Let a proposed batch run; as admin, with another token than asked for it.")
+        commandName: "approve", abstract: "Let a proposed batch run; as admin, another person than asked for it.")
     static let verb = "approve"
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption

@@ -35,17 +35,24 @@ struct TokenCommand: AsyncParsableCommand {
         )
         var predicateTypes: [String] = []
         @Option(help: "What it is for; shown in lists. Made up if not given.") var name: String?
+        @Option(
+            help: "Whose it is: nobody approves what his own token asked for. Without it, a person by its own name.")
+        var person: String?
         @Option(help: "How long it is valid, such as 720h; without it, until it is revoked.") var expires:
             DurationArgument?
 
         private struct Answer: Encodable {
             let name: String
             let role: String
+            let person: String?
             let token: String
             let expiresAt: Date?
         }
 
         func validate() throws {
+            if let person, !APITokens.isPerson(person) {
+                throw ValidationError("--person is 1 to 128 printable characters, no space at either end")
+            }
             guard role != .attester || (!(repositories + tenant).isEmpty && !predicateTypes.isEmpty) else {
                 throw ValidationError("an attester needs --repositories or --tenant, and --predicate-types")
             }
@@ -68,7 +75,7 @@ struct TokenCommand: AsyncParsableCommand {
         private func create(_ name: String, _ scope: TokenScope?, _ tokens: APITokens) async throws -> String {
             do throws(QueueError) {
                 return try await tokens.create(
-                    name: name, role: role, lifetime: expires?.duration, scope: scope, by: unixUser)
+                    name: name, role: role, lifetime: expires?.duration, scope: scope, person: person, by: unixUser)
             } catch {
                 guard case .unstorable("23505", "api_token_name") = error else { throw error }
                 throw CommandFailure(
@@ -90,7 +97,9 @@ struct TokenCommand: AsyncParsableCommand {
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"
                 let token = try await create(name, scope, tokens)
                 switch output.output {
-                case .json: try Console.json(Answer(name: name, role: role.rawValue, token: token, expiresAt: end))
+                case .json:
+                    try Console.json(
+                        Answer(name: name, role: role.rawValue, person: person, token: token, expiresAt: end))
                 case .text: print(token)
                 }
             }
@@ -108,6 +117,7 @@ struct TokenCommand: AsyncParsableCommand {
             let role: String
             /// What it is confined to; absent where it is not.
             let repositories, tenants, predicateTypes: [String]?
+            let person: String?
             let createdAt: Date
             let expiresAt: Date?
             let revokedAt: Date?
@@ -119,6 +129,7 @@ struct TokenCommand: AsyncParsableCommand {
                 repositories = entry.scope?.repositories.map(\.pattern)
                 tenants = entry.scope?.tenants
                 predicateTypes = entry.scope?.predicateTypes
+                person = entry.person
                 createdAt = entry.createdAt
                 expiresAt = entry.expiresAt
                 revokedAt = entry.revokedAt
@@ -137,7 +148,8 @@ struct TokenCommand: AsyncParsableCommand {
                             token.revokedAt.map { "revoked \($0.formatted(.iso8601))" }
                             ?? token.expiresAt.map { "until \($0.formatted(.iso8601))" } ?? "no end"
                         let scope = token.scope.map { "\($0)" } ?? "everything"
-                        print(token.name, token.role.rawValue, end, scope, separator: "  ")
+                        let person = token.person.map { "  person \($0)" } ?? ""
+                        print(token.name, token.role.rawValue, end, scope + person, separator: "  ")
                     }
                 }
             }

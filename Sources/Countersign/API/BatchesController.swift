@@ -209,7 +209,8 @@ package struct BatchesController: RouteSet {
                 "one of our own tokens approves a batch; an issuer's tokens are nobody's in particular")
         case .ownRequest:
             throw Problem(
-                .forbidden, "batch.own_request", "who asked for a batch cannot approve it; somebody else must")
+                .forbidden, "batch.own_request",
+                "\(principal.person) asked for the batch and cannot approve it; another person must")
         case .done(let batch):
             context.logger.notice(
                 "batch \(name)", metadata: ["batch.id": "\(batch.id)", "principal": "\(principal.name)"])

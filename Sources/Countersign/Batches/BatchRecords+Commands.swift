@@ -8,26 +8,27 @@ extension BatchRecords {
         case unknown
         /// Its state does not allow it.
         case impossible(Batch)
-        /// Whoever asked for a batch cannot be the one who approves it.
+        /// The person who asked for a batch cannot be the one who approves it.
         case ownRequest(Batch)
         /// A token of an OpenID Connect issuer is nobody's in particular.
         case notAPerson
     }
 
-    /// Lets a proposed batch run: the word of a second person, which is another of our own tokens than the one it was asked
-    /// with. Tokens of an OpenID Connect issuer approve nothing: one pipeline has many of them, under many names.
+    /// Lets a proposed batch run: the word of a second person, by one of our own tokens. Who has several tokens is one person where
+    /// they say so. Tokens of an OpenID Connect issuer approve nothing: one pipeline has many of them, under many names.
     package func approve(_ id: Int64, by principal: APITokens.Principal) async throws(QueueError) -> Command {
-        guard let approver = principal.tokenID else { return .notAPerson }
+        guard principal.tokenID != nil else { return .notAPerson }
         return try await pool.together { session in
             let locked = try session.query(
                 """
-                SELECT token_id IS NOT DISTINCT FROM \(approver)::bigint OR token_name = \(principal.name)::text
-                    AS is_own, request_sha256
-                FROM countersign.batch WHERE id = \(id) FOR UPDATE
+                SELECT coalesce(b.person, t.person, b.token_name) AS person, b.request_sha256
+                FROM countersign.batch b LEFT JOIN countersign.api_token t ON t.id = b.token_id
+                WHERE b.id = \(id) FOR UPDATE OF b
                 """)
             guard let row = locked.first, let batch = try Self.batch(id, in: session) else { return .unknown }
             guard batch.state == .proposed else { return .impossible(batch) }
-            guard try !row.decode("is_own", as: Bool.self) else { return .ownRequest(batch) }
+            let person: String = try row.decode("person")
+            guard person != principal.person else { return .ownRequest(batch) }
             _ = try session.execute(
                 """
                 UPDATE countersign.batch SET state = 'running', approved_by = \(principal.name)::text, approved_at = now(),
@@ -37,7 +38,7 @@ extension BatchRecords {
             let asked = batch.asked(as: try row.decode("request_sha256"))
             var entry = AuditLog.Entry(action: "batch.approve", by: principal)
             entry.subject = "batch \(id)"
-            entry.detail = "asked for by \(batch.requestedBy); \(asked)"
+            entry.detail = "asked for by \(batch.requestedBy), person \(person); \(asked)"
             try AuditLog.append(entry, in: session)
             return .done(try Self.batch(id, in: session) ?? batch)
         }

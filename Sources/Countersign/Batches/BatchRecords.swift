@@ -46,10 +46,10 @@ package struct BatchRecords: Sendable {
             if let known = try Self.earlier(origin, in: session) { return known }
             let made = try session.query(
                 """
-                INSERT INTO countersign.batch (action, token_id, token_name, idempotency_key, request_sha256, selector,
-                    formats, reason, old, members, max_subjects, across_repositories, rate, needs_approval, state)
+                INSERT INTO countersign.batch (action, token_id, token_name, person, idempotency_key, request_sha256,
+                    selector, formats, reason, old, members, max_subjects, across_repositories, rate, needs_approval, state)
                 VALUES (\(request.action.name)::text, \(origin.principal.tokenID), \(origin.principal.name)::text,
-                    \(origin.key)::text, \(origin.fingerprint), \(selector)::text,
+                    \(origin.principal.person)::text, \(origin.key)::text, \(origin.fingerprint), \(selector)::text,
                     \(request.formats?.map(\.rawValue))::text[], \(request.reason)::text,
                     \(request.action.old?.rawValue)::text, \(Int32(subjects.count)),
                     \(request.grouping.map { Int32($0.maxSubjects) })::int, \(request.grouping?.acrossRepositories ?? false),

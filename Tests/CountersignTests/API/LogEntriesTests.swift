@@ -85,6 +85,8 @@ import Testing
             #expect(try await found("") == ["13", "12", "11"])
             #expect(try await found("identity=\(percentEncoded(Self.identity))") == ["13", "12", "11"])
             #expect(try await found("identity=somebody") == [])
+            #expect(try await found("issuer=\(percentEncoded("https://issuer.example"))") == ["13", "12", "11"])
+            #expect(try await found("issuer=somebody") == [])
             #expect(try await found("digest=\(sampleDigest("two"))") == ["12"])
             #expect(try await found("ref=registry.example/team/app") == ["12", "11"])
             #expect(try await found("ref=registry.example/team/app:one") == ["11"])
@@ -326,13 +328,14 @@ import Testing
         }
     }
 
-    @Test func `a search by digest and one by identity read an index, not the table`() async throws {
+    @Test func `a search by identity, issuer or place reads an index, not the table`() async throws {
         let fixture = try await QueueFixture()
         let plans = try await fixture.pool.transaction { session in
             _ = try session.execute("SET LOCAL enable_seqscan = off")
             return try [
                 "identity = 'x' AND log_index IS NOT NULL ORDER BY id DESC LIMIT 10", "log_index = 5",
                 "right(log_uuid, 64) = 'x' AND log_uuid IS NOT NULL",
+                "issuer = 'x' AND log_index IS NOT NULL ORDER BY id DESC LIMIT 10",
             ].map { condition in
                 try session.query(
                     Query(unsafeSQL: "EXPLAIN SELECT id FROM countersign.evidence WHERE \(condition)")
@@ -342,5 +345,6 @@ import Testing
         #expect(plans[0].contains("evidence_by_identity") && !plans[0].contains("Sort"))
         #expect(plans[1].contains("evidence_by_index"))
         #expect(plans[2].contains("evidence_by_uuid"))
+        #expect(plans[3].contains("evidence_by_issuer") && !plans[3].contains("Sort"))
     }
 }

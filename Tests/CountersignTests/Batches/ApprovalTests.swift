@@ -9,7 +9,7 @@ import Testing
 
 /// Batches that a second person has to agree to.
 @Suite struct ApprovalTests {
-    private func proposed(_ fixture: BatchFixture) async throws -> Batch {
+    private func proposed(_ fixture: BatchFixture, by asker: APITokens.Principal? = nil) async throws -> Batch {
         let repository = try Repository(registry: BatchFixture.registry, name: "team/app")
         let subjects = [sampleDigest("a"), sampleDigest("b")].map { digest in
             BatchSubject(repository: repository, tag: nil, digest: digest)
@@ -17,14 +17,16 @@ import Testing
         let stored = try await fixture.records.store(
             subjects, BatchRequest(subjects: .list(subjects), action: .sign, formats: nil, reason: "because"),
             selector: nil, needsApproval: true,
-            from: .init(principal: fixture.principal, key: "k", fingerprint: [UInt8](repeating: 1, count: 32)))
+            from: .init(principal: asker ?? fixture.principal, key: "k", fingerprint: [UInt8](repeating: 1, count: 32)))
         guard case .stored(let batch) = stored else { throw SupportError("not stored") }
         return batch
     }
 
-    private func somebodyElse(_ fixture: BatchFixture) async throws -> APITokens.Principal {
+    private func admin(
+        _ name: String, person: String? = nil, _ fixture: BatchFixture
+    ) async throws -> APITokens.Principal {
         let tokens = APITokens(pool: fixture.database.pool)
-        let token = try await tokens.create(name: "second", role: .admin, lifetime: nil)
+        let token = try await tokens.create(name: name, role: .admin, lifetime: nil, person: person)
         return try #require(try await tokens.authenticate(token))
     }
 
@@ -39,7 +41,7 @@ import Testing
         #expect(own == .ownRequest(batch))
         #expect(try await fixture.database.jobCount() == 0)
 
-        let second = try await somebodyElse(fixture)
+        let second = try await admin("second", fixture)
         guard case .done(let approved) = try await fixture.records.approve(batch.id, by: second) else {
             throw SupportError("not approved")
         }
@@ -61,6 +63,37 @@ import Testing
         #expect(try await fixture.records.approve(batch.id, by: twin) == .ownRequest(batch))
         let pipeline = APITokens.Principal(tokenID: nil, name: "ref b of ci", role: .operator, scope: nil)
         #expect(try await fixture.records.approve(batch.id, by: pipeline) == .notAPerson)
+    }
+
+    @Test func `two tokens of one person are not two persons, nor is who is named like a person`() async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await proposed(fixture, by: try await admin("laptop", person: "Alice", fixture))
+        let desk = try await admin("desk", person: "Alice", fixture)
+        #expect(try await fixture.records.approve(batch.id, by: desk) == .ownRequest(batch))
+        #expect(try await fixture.records.approve(batch.id, by: admin("Alice", fixture)) == .ownRequest(batch))
+        // a daemon of the version before stores no person: the token says who it was
+        try await fixture.database.pool.execute("UPDATE countersign.batch SET person = NULL")
+        #expect(try await fixture.records.approve(batch.id, by: desk) == .ownRequest(batch))
+
+        let other = try await admin("other", person: "Bob", fixture)
+        guard case .done(let approved) = try await fixture.records.approve(batch.id, by: other) else {
+            throw SupportError("not approved")
+        }
+        #expect(approved.approval?.by == "other")
+        let row = try await AuditLog(pool: fixture.database.pool).latest(1).first
+        #expect(row?.detail?.hasPrefix("asked for by laptop, person Alice; ") == true)
+    }
+
+    @Test func `who asked through an issuer is known by subject and issuer`() async throws {
+        let fixture = try await BatchFixture()
+        let name = OIDCAuthenticator.name("alice", of: "https://issuer.example")
+        let asker = APITokens.Principal(tokenID: nil, name: name, role: .operator, scope: nil)
+        let batch = try await proposed(fixture, by: asker)
+        let own = try await admin("desk", person: "alice of https://issuer.example", fixture)
+        #expect(try await fixture.records.approve(batch.id, by: own) == .ownRequest(batch))
+        guard case .done = try await fixture.records.approve(batch.id, by: admin("other", fixture)) else {
+            throw SupportError("not approved")
+        }
     }
 
     @Test func `one that was taken back and is resumed needs the approval still`() async throws {

@@ -72,6 +72,23 @@ struct TokenCommandTests {
         #expect(tokens.map { texts($0, "predicate_types") } == [nil, ["https://openvex.dev/ns"], ["*"]])
     }
 
+    @Test func `a list says whose a token is, where its maker said so`() async throws {
+        let created = try await run(
+            "create", "--role", "admin", "--name", "desk", "--person", "Alice A.", "--output", "json")
+        #expect(created.status == "exit 0", "\(created)")
+        #expect(try JSONValue(parsing: Array(created.text.utf8))["person"]?.text == "Alice A.")
+        #expect(try await run("create", "--role", "viewer", "--name", "screen").status == "exit 0")
+        #expect(
+            try await run("list").text.split(separator: "\n") == [
+                "desk  admin  no end  everything  person Alice A.", "screen  viewer  no end  everything",
+            ])
+        for person in ["", " Alice", "Alice\u{202E}", "Al\tice", String(repeating: "a", count: 129)] {
+            let refused = try await run("create", "--role", "admin", "--person", person)
+            #expect(refused.status == "exit 2", "\(refused)")
+            #expect(refused.text.contains("--person is 1 to 128 printable characters"), "\(refused)")
+        }
+    }
+
     @Test func `a name is taken until its token is revoked`() async throws {
         let create = ["create", "--role", "viewer", "--name", "desk"]
         #expect(try await run(create).status == "exit 0")

@@ -55,7 +55,7 @@ extension BatchesController {
             answers: [.bytes(200, "events 'progress' and 'end'; the data is a batch", "text/event-stream")],
             problems: [400: ["api.bad_parameter"], 404: ["batch.unknown"], 503: ["api.too_many_waiters"]]),
         command(
-            "approve", "approveBatch", "Lets a proposed batch run; by another token than asked for it.",
+            "approve", "approveBatch", "Lets a proposed batch run; by another person than asked for it.",
             [403: ["batch.own_request", "batch.not_a_person"]], role: .admin, reach: .everything),
         command("cancel", "cancelBatch", "Takes back what is not signed yet."),
         command("resume", "resumeBatch", "Goes on with what was taken back."),
