@@ -51,7 +51,9 @@ package struct BatchesController: RouteSet {
         router.get("/v1/batches/:id") { request, context in
             let principal = try await authority.identify(.viewer, for: request)
             let batch = try await batch(Self.id(context), for: principal)
-            let after = try request.parameter("after", "the 'next' of the page before") { Int32($0) }
+            let after = try request.parameter("after", "the 'next' of the page before") { text in
+                Int32(text).flatMap { $0 >= 0 ? $0 : nil }
+            }
             let limit = try Self.limit(request, atMost: 1_000)
             let states = BatchMember.State.allCases.map(\.rawValue).joined(separator: ", ")
             let state = try request.parameter("state", "one of \(states)") { BatchMember.State(rawValue: $0) }

@@ -104,6 +104,7 @@ import Testing
                 parsing: try await doors.get("/v1/batches/1?limit=2&after=1", token: token).body)
             guard case .array(let last)? = rest["items"] else { throw SupportError("no items") }
             #expect(last.map { $0["ordinal"]?.integer } == [2] && rest["next"] == nil)
+            #expect(try await doors.get("/v1/batches/1?after=-1", token: token).status == 400)
             let batches = try JSONValue(parsing: try await doors.get("/v1/batches", token: token).body)
             guard case .array(let all)? = batches["batches"] else { throw SupportError("no batches") }
             #expect(all.count == 1)
