@@ -115,7 +115,7 @@ package struct FollowedLogs: Sendable {
             let known = try session.query(
                 """
                 SELECT s.signature FROM unnest(\(found.map(\.signature))::bytea[]) AS s(signature)
-                WHERE \(Self.explains("s.signature"))
+                WHERE \(Self.explains("(s.signature)"))
                 """)
             let explained = Set(try known.map { try $0.decode("signature", as: [UInt8].self) })
             let unknown = found.filter { !explained.contains($0.signature) }
@@ -156,7 +156,7 @@ package struct FollowedLogs: Sendable {
             _ = try session.execute(
                 """
                 DELETE FROM countersign.suspected_entry s WHERE log = \(log)::text
-                    AND \(Self.explains("s.signature"))
+                    AND \(Self.explains("(s.signature)"))
                 """)
             _ = try session.execute(
                 """
@@ -185,7 +185,7 @@ package struct FollowedLogs: Sendable {
                     WHERE log = \(log)::text AND seen_at <= now() - \(grace)::interval
                     ORDER BY log_index LIMIT \(Self.judgedAtOnce)::int))
                 RETURNING log_id, log_index, identity, issuer, facts::text AS facts,
-                    \(Self.unrecorded("s.signature")) AS unrecorded
+                    \(Self.unrecorded("(s.signature)")) AS unrecorded
                 """)
             var raised: [Alert] = []
             for row in ripe {

@@ -15,7 +15,7 @@ extension SigningLine {
         let services = KeylessSigner.Services(
             fulcio: FulcioClient(url: endpoints.fulcio, http: Self.http, route: Self.route, audience: "sigstore"),
             timestampAuthorities: [
-                TimestampClient(url: endpoints.tsa + "/api/v1/timestamp", http: Self.http, route: Self.route)
+                TimestampClient(url: endpoints.tsa, http: Self.http, route: Self.route)
             ], logs: [RekorV1(url: endpoints.rekor, http: Self.http, route: Self.route)])
         let root = try TrustedRoot(json: try await lab.trustedRootJSON)
         return try await KeylessSigner(
