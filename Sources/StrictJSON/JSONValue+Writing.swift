@@ -58,18 +58,37 @@ extension JSONValue {
 
     /// Appends UTF-8 as it stands inside a JSON string, without the quotes. It may be cut anywhere.
     public static func escape(_ utf8: some Sequence<UInt8>, to out: inout [UInt8]) {
-        for byte in utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
-            case 0x08: out += "\\b".utf8
-            case 0x09: out += "\\t".utf8
-            case 0x0A: out += "\\n".utf8
-            case 0x0C: out += "\\f".utf8
-            case 0x0D: out += "\\r".utf8
-            case 0..<0x10: out += "\\u000\(String(byte, radix: 16))".utf8
-            case 0x10..<0x20: out += "\\u00\(String(byte, radix: 16))".utf8
-            default: out.append(byte)
-            }
+        if utf8.withContiguousStorageIfAvailable({ escape($0, to: &out) }) == nil {
+            for byte in utf8 { escape(byte, to: &out) }
+        }
+    }
+
+    /// What needs no escape is appended in runs: most of what is written is base64.
+    private static func escape(_ utf8: UnsafeBufferPointer<UInt8>, to out: inout [UInt8]) {
+        var start = utf8.startIndex
+        for (index, byte) in utf8.enumerated() where isEscaped(byte) {
+            out += utf8[start..<index]
+            escape(byte, to: &out)
+            start = index + 1
+        }
+        out += utf8[start...]
+    }
+
+    private static func isEscaped(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private static func escape(_ byte: UInt8, to out: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), byte]
+        case 0x08: out += "\\b".utf8
+        case 0x09: out += "\\t".utf8
+        case 0x0A: out += "\\n".utf8
+        case 0x0C: out += "\\f".utf8
+        case 0x0D: out += "\\r".utf8
+        case 0..<0x10: out += "\\u000\(String(byte, radix: 16))".utf8
+        case 0x10..<0x20: out += "\\u00\(String(byte, radix: 16))".utf8
+        default: out.append(byte)
         }
     }
 }

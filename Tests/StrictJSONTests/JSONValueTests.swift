@@ -42,4 +42,18 @@ import Testing
         #expect(try parse("-9223372036854775808").integer == .min)
         for text in ["9223372036854775808", "1.0", "1e3", "\"1\"", "true"] { #expect(try parse(text).integer == nil) }
     }
+
+    @Test func `every character is written so that it is read again, wherever it stands`() throws {
+        for character in (0...0x7F).map({ Character(Unicode.Scalar($0)) }) + ["é", "😀"] {
+            for text in ["\(character)", "\(character)ab", "ab\(character)", "a\(character)\(character)b", ""] {
+                let written = JSONValue.string(text).encoded()
+                #expect(try JSONValue(parsing: written) == .string(text))
+                // what lies in one piece is written in runs, everything else byte by byte
+                var (whole, bytes) = ([UInt8](), [UInt8]())
+                JSONValue.escape(Array(text.utf8), to: &whole)
+                JSONValue.escape(AnySequence(text.utf8), to: &bytes)
+                #expect(whole == bytes && written == [0x22] + whole + [0x22])
+            }
+        }
+    }
 }

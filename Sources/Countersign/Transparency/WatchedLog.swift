@@ -6,6 +6,7 @@ package struct WatchedLog: TransparencyLog {
     private let log: any TransparencyLog
     private let verifier: CheckpointVerifier
     private let records: LogRecords
+    private let writes = CheckpointWrites()
 
     package init(_ log: any TransparencyLog, verifier: CheckpointVerifier, records: LogRecords) {
         self.log = log
@@ -52,7 +53,8 @@ package struct WatchedLog: TransparencyLog {
             (try? verifier.verify(checkpoint)) != nil
         else { return entry }
         let contradiction = try await remembering(isLost: true) { () -> LogContradiction? in
-            guard let other = try await records.store(of: log.id).record(checkpoint) else { return nil }
+            let store = records.store(of: log.id)
+            guard let other = try await writes(checkpoint, { try await store.record(checkpoint) }) else { return nil }
             let contradiction = LogContradiction(other, checkpoint, "two roots of \(checkpoint.size) leaves")
             try await records.raise(contradiction, of: log.id)
             return contradiction

@@ -1,0 +1,55 @@
+import Sigstore
+import Synchronization
+
+/// What of a log's checkpoints was written down lately, or is being written: entries that come together bring the same one, and
+/// it is written once for all of them.
+///
+/// A write that failed, or that found the log contradicting itself, is not remembered: the next entry asks again.
+final class CheckpointWrites: Sendable {
+    private typealias Write = Task<Checkpoint?, any Error>
+
+    private struct State {
+        /// By the text that the log signed: name, size and root.
+        var writes: [[UInt8]: Write] = [:]
+        /// The same texts, the oldest first.
+        var order: [[UInt8]] = []
+    }
+
+    /// Entries of one moment carry few checkpoints.
+    private static let limit = 32
+
+    private let state = Mutex(State())
+
+    /// Returns what `write` returned of this checkpoint, be it here or for another entry a moment ago.
+    /// - Throws: what `write` throws, to all that waited for it.
+    func callAsFunction(
+        _ checkpoint: Checkpoint, _ write: @escaping @Sendable () async throws -> Checkpoint?
+    ) async throws -> Checkpoint? {
+        let text = checkpoint.signedText
+        let shared = state.withLock { state -> Write in
+            if let known = state.writes[text] { return known }
+            // a task of its own: others wait for it also when this attempt is stopped
+            let fresh = Write { try await write() }
+            state.writes[text] = fresh
+            state.order.append(text)
+            if state.order.count > Self.limit { state.writes[state.order.removeFirst()] = nil }
+            return fresh
+        }
+        do {
+            guard let other = try await shared.value else { return nil }
+            forget(text, shared)
+            return other
+        } catch {
+            forget(text, shared)
+            throw error
+        }
+    }
+
+    private func forget(_ text: [UInt8], _ write: Write) {
+        state.withLock { state in
+            guard state.writes[text] == write else { return }
+            state.writes[text] = nil
+            state.order.removeAll { $0 == text }
+        }
+    }
+}
