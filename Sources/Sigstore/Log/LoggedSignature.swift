@@ -25,6 +25,10 @@ public struct LoggedSignature: Sendable {
     /// Reads an entry's body.
     /// - Throws: ``SigstoreError/unsupported(_:)`` for a kind that is none of a signature's, ``SigstoreError/malformed(_:_:)``.
     public init(_ entry: TlogEntry) throws(SigstoreError) {
+        if (entry.kind, entry.version) == ("rekord", "0.0.1") {
+            try self.init(rekord: JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody))
+            return
+        }
         switch try TlogBody(entry) {
         case .dsse(let body):
             contents = [
@@ -53,6 +57,24 @@ public struct LoggedSignature: Sendable {
             signatures = [signature]
             signers = [try verifier.signer()]
         }
+    }
+
+    /// Rekor v1's `rekord` 0.0.1, for signatures of many formats (rekor/pkg/types/rekord/v0.0.1). We neither make nor accept
+    /// one, but cosign takes it for the entry of a signature with a certificate; other formats have none.
+    private init(rekord document: JSONField) throws(SigstoreError) {
+        let spec = try document.required("spec")
+        let (signature, hash) = (try spec.required("signature"), try spec.required("data").required("hash"))
+        let format = try signature.required("format").string()
+        guard format == "x509" else {
+            throw .unsupported("a rekord entry of a \(printable(format, limit: 40)) signature")
+        }
+        contents = [
+            HashedContent(
+                what: "artifact", algorithm: try hash.required("algorithm").string(),
+                digest: try hash.required("value").hex())
+        ]
+        signatures = [try signature.required("content").bytes()]
+        signers = [try TlogBody.Logged.pem(signature.required("publicKey").required("content").bytes()).signer()]
     }
 }
 

@@ -208,6 +208,12 @@ import Testing
         }
     }
 
+    private static func rekord(_ format: String, _ verifier: String) -> [UInt8] {
+        Array(
+            #"{"apiVersion":"0.0.1","kind":"rekord","spec":{"data":{"hash":{"algorithm":"sha256","value":"\#(String(repeating: "0", count: 64))"}},"signature":{"content":"AAAA","format":"\#(format)","publicKey":{"content":"\#(verifier)"}}}}"#
+                .utf8)
+    }
+
     @Test func `a chain is read by its first certificate, and what is not read is counted and told`() async throws {
         try await SigningLine.withAnotherLab { lab in
             let thief = try await SigningLine(lab: lab)
@@ -217,12 +223,12 @@ import Testing
             guard case .array(let signatures)? = document["spec"]?["signatures"],
                 let verifier = signatures.first?["verifier"]?.text, let pem = Base64.decode(verifier)
             else { throw SupportError("the log's entry has no verifier") }
-            var (chain, foreign, broken, old) = (real, real, real, real)
+            var (chain, foreign, broken, old, odd, pgp) = (real, real, real, real, real, real)
             chain.canonicalizedBody = Array(
                 String(decoding: real.canonicalizedBody, as: UTF8.self)
                     .replacing(verifier, with: Base64.encode(pem + pem)).utf8)
-            (foreign.logIndex, foreign.kind, foreign.version) = (1, "rekord", "0.0.1")
-            foreign.canonicalizedBody = Array(#"{"apiVersion":"0.0.1","kind":"rekord","spec":{}}"#.utf8)
+            (foreign.logIndex, foreign.kind, foreign.version) = (1, "helm", "0.0.1")
+            foreign.canonicalizedBody = Array(#"{"apiVersion":"0.0.1","kind":"helm","spec":{}}"#.utf8)
             broken.logIndex = 2
             broken.canonicalizedBody = Array(#"{"apiVersion":"0.0.1","kind":"dsse","spec":{}}"#.utf8)
             // cosign before 2.2: the log keeps a digest of the envelope, and no signature that records could know
@@ -231,15 +237,21 @@ import Testing
                 #"{"apiVersion":"0.0.1","kind":"intoto","spec":{"content":{"hash":{"algorithm":"sha256","value":"\#(String(repeating: "0", count: 64))"}},"publicKey":"\#(verifier)"}}"#
                     .utf8)
 
+            // of every format of signature, which stock cosign takes for that of a certificate too
+            (odd.logIndex, odd.kind, odd.version) = (4, "rekord", "0.0.1")
+            odd.canonicalizedBody = Self.rekord("x509", verifier)
+            (pgp.logIndex, pgp.kind, pgp.version) = (5, "rekord", "0.0.1")
+            pgp.canonicalizedBody = Self.rekord("pgp", verifier)
+
             let line = try await thief.withFreshDatabase()
             let monitor = Self.monitor(line, try await line.daemon())
-            let log = ScriptedLog(all: [chain, foreign, broken, old])
+            let log = ScriptedLog(all: [chain, foreign, broken, old, odd, pgp])
             try await Self.follow(monitor, log)
             let told = try #require(try await line.sweeps.followedLogs().first)
-            #expect(told.entries == 4 && told.suspected == 2 && told.unknownKinds == 1 && told.unreadable == 1)
+            #expect(told.entries == 6 && told.suspected == 3 && told.unknownKinds == 2 && told.unreadable == 1)
             try await Self.letGraceEnd(line)
             try await Self.follow(monitor, log)
-            #expect(try await line.alerts.open() == ["identity.unknown_entry": 2])
+            #expect(try await line.alerts.open() == ["identity.unknown_entry": 3])
         }
     }
 
