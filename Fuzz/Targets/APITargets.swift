@@ -17,10 +17,9 @@
         static let api = [
             FuzzTarget(name: "api-body") { bytes in
                 for isResign in [false, true] {
-                    guard
-                        let batch = try? RequestedBatch(
-                            bytes, isResign: isResign, registries: registries, policyVersion: "1")
-                    else { continue }
+                    guard let batch = try? RequestedBatch(bytes, isResign: isResign, registries: registries) else {
+                        continue
+                    }
                     promise(!isResign || batch.request.reason?.isEmpty == false, "who signs anew says why")
                     guard let selector = batch.selector else { continue }
                     promise((try? JSONValue(parsing: Array(selector.utf8))) != nil, "the selector reads back")
