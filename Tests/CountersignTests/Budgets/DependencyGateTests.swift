@@ -3,6 +3,7 @@ import FoundationEssentials
 import OCI
 import Postgres
 import Support
+import Synchronization
 import Testing
 
 @testable import Countersign

@@ -1,3 +1,4 @@
+import Curl
 import Postgres
 import Support
 import Synchronization
