@@ -165,6 +165,8 @@ class Cell:
             self.stack.query(f"DELETE FROM turn WHERE name LIKE '{self.line.turn}'")
 
     def begin(self):
+        # one database for all cells: what was put aside before is not this one's
+        self.aside = int(self.stack.query("SELECT count(*) FROM evidence WHERE abandoned_at IS NOT NULL")[0][0])
         self.others(signal.SIGCONT)
         self.stack("kill", "daemon")
         self.offset = self.log.stat().st_size if self.log.exists() else 0
@@ -263,7 +265,8 @@ class Cell:
 
     def check(self):
         run = subprocess.run([here / "check", self.folder, *self.journals], capture_output=True, text=True,
-                             env={**os.environ, "FORMATS": self.line.formats, "TILES_URL": self.env["REKOR2_URL"] if LOG == 2 else ""})
+                             env={**os.environ, "FORMATS": self.line.formats, "ASIDE": str(self.aside),
+                                  "TILES_URL": self.env["REKOR2_URL"] if LOG == 2 else ""})
         counts = re.search(r"lost (\d+), duplicate (\d+), unverifiable (\d+), stuck (\d+)", run.stdout)
         return run.returncode == 0, "/".join(counts.groups()) if counts else "?", run.stdout + run.stderr
 

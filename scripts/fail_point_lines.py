@@ -120,8 +120,11 @@ def registry(url, method="GET"):
 
 def make_anchor_due(cell):
     """The day of the last signed head is over, and something was written since. What a cell before left half done is put aside."""
-    cell.stack.query("""UPDATE evidence SET abandoned_at = now(), abandon_reason = 'another cell'
-                        WHERE logged_at IS NULL AND abandoned_at IS NULL AND id IN (SELECT evidence_id FROM audit_anchor)""")
+    [[aside]] = cell.stack.query("""
+        WITH aside AS (UPDATE evidence SET abandoned_at = now(), abandon_reason = 'another cell'
+            WHERE logged_at IS NULL AND abandoned_at IS NULL AND id IN (SELECT evidence_id FROM audit_anchor) RETURNING 1)
+        SELECT count(*) FROM aside""")
+    cell.aside += int(aside)
     cell.stack.query("UPDATE audit_anchor SET begun_at = begun_at - interval '2 days'")
     subprocess.run([cell.stack.binary, "token", "create", "--config", cell.folder / "countersign.yaml", "--role", "viewer", "--name",
                     f"cell-{time.time_ns()}"], check=True, stdout=subprocess.DEVNULL)
