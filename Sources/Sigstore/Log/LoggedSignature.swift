@@ -26,7 +26,7 @@ public struct LoggedSignature: Sendable {
     /// - Throws: ``SigstoreError/unsupported(_:)`` for a kind that is none of a signature's, ``SigstoreError/malformed(_:_:)``.
     public init(_ entry: TlogEntry) throws(SigstoreError) {
         if (entry.kind, entry.version) == ("rekord", "0.0.1") {
-            try self.init(rekord: JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody))
+            self = try Self(rekord: JSONField(document: "tlog entry body", parsing: entry.canonicalizedBody))
             return
         }
         switch try TlogBody(entry) {
