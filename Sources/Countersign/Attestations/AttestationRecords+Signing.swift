@@ -134,10 +134,11 @@ extension AttestationRecords {
 }
 
 extension JobQueue {
-    /// Has the attestations of an artifact look again now: its signature came, or never will.
-    func wakeAttestations(of target: Target) async throws(QueueError) {
-        let woken = try await pool.rows(
-            """
+    /// Has the attestations of an artifact look again now: its signature came, or never will. What a process that dies leaves
+    /// undone, the next look at the signature does.
+    /// - Parameter lane: in which those that ended with their artifact are taken up, now that it is signed; nil: they are not.
+    func wakeAttestations(of target: Target, takingUpIn lane: Lane?) async throws(QueueError) {
+        let waking: Query = """
             UPDATE countersign.job j SET run_at = now()
             WHERE j.kind = \(JobKind.attest.rawValue)::text AND NOT j.leased AND j.run_at > now()
                 AND j.target_id = ANY(ARRAY(
@@ -145,15 +146,10 @@ extension JobQueue {
                     WHERE t.digest = \(target.digest.description)::text
                         AND t.repository_id = \(target.repositoryID)::int AND t.purpose LIKE 'attestation %'))
             RETURNING j.id
-            """)
-        if !woken.isEmpty { notifier.jobsAreDue() }
-    }
-
-    /// Takes up the attestations that ended with their artifact, which is signed now. What a process that dies leaves undone,
-    /// the next look at the signature does.
-    func takeUpAttestations(of target: Target, in lane: Lane) async throws(QueueError) {
-        let taken = try await pool.rows(Self.takingUpAttestations(of: target.digest, target.repositoryID, in: lane))
-        if !taken.isEmpty { notifier.jobsAreDue() }
+            """
+        let takingUp = lane.map { Self.takingUpAttestations(of: target.digest, target.repositoryID, in: $0) }
+        let due = try await pool.atOnce([takingUp, waking].compactMap(\.self))
+        if due.contains(where: { !$0.isEmpty }) { notifier.jobsAreDue() }
     }
 
     /// Queues again what ended because its artifact was away, refused or revoked: where the document is kept, or what was

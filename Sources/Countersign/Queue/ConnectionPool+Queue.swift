@@ -16,6 +16,16 @@ extension ConnectionPool {
         }
     }
 
+    /// Several statements in one round trip, which take effect together.
+    /// - Returns: the rows of each.
+    func atOnce(_ queries: [Query]) async throws(QueueError) -> [[Row]] {
+        do {
+            return try await withSession { session in try session.pipeline(queries) }
+        } catch {
+            throw QueueError(error)
+        }
+    }
+
     /// What time it is for every row in our tables.
     func databaseNow() async throws(QueueError) -> Date {
         guard

@@ -19,13 +19,16 @@ struct Adoption: Sendable {
     func adopt(
         _ formats: [SignatureFormat], for order: SigningOrder
     ) async throws -> [SignatureFormat: Evidence] {
-        guard !formats.isEmpty else { return [:] }
+        var isAdopted = false
         for format in formats {
-            switch format {
-            case .bundle: try await adoptBundle(order)
-            case .legacy: try await adoptLayer(order)
-            }
+            let isFound =
+                switch format {
+                case .bundle: try await adoptBundle(order)
+                case .legacy: try await adoptLayer(order)
+                }
+            isAdopted = isAdopted || isFound
         }
+        guard isAdopted else { return [:] }
         // what was stored before stands, also over what was found
         return try await journal.liveEvidence(of: order.target)
     }
@@ -36,11 +39,12 @@ struct Adoption: Sendable {
         let attachment: Evidence.Attachment
     }
 
-    private func adoptBundle(_ order: SigningOrder) async throws {
+    /// - Returns: whether one was recorded.
+    private func adoptBundle(_ order: SigningOrder) async throws -> Bool {
         let name = order.place.repository.name
         let listed: ListedBundles
         do { listed = try await order.place.registry.bundles(name, of: order.target.digest) } catch .tooLarge {
-            return  // more referrers than anybody reads: whoever listed them must not keep the image unsigned
+            return false  // more referrers than anybody reads: whoever listed them must not keep the image unsigned
         }
         var look = BlobLook(place: order.place)
         for candidate in listed.bundles {
@@ -62,15 +66,17 @@ struct Adoption: Sendable {
                     attachment: Evidence.Attachment(
                         manifest: manifest.bytes, mediaType: manifest.descriptor.mediaType,
                         digest: manifest.descriptor.digest))
-                if try await take(found, order) { return }
+                if try await take(found, order) { return true }
             }
         }
+        return false
     }
 
     /// The most layers of others that are fetched to find one of ours.
     private static let layerLimit = 64
 
-    private func adoptLayer(_ order: SigningOrder) async throws {
+    /// - Returns: whether one was recorded.
+    private func adoptLayer(_ order: SigningOrder) async throws -> Bool {
         var look = BlobLook(place: order.place)
         for descriptor in try await promisingLayers(order) {
             guard let payload = try await look.bytes(of: descriptor.digest, size: descriptor.size) else { continue }
@@ -87,8 +93,9 @@ struct Adoption: Sendable {
                 logged: Evidence.Logged(entry, bundle: nil),
                 attachment: Evidence.Attachment(
                     manifest: layer.encoded(), mediaType: descriptor.mediaType, digest: descriptor.digest))
-            if try await take(found, order) { return }
+            if try await take(found, order) { return true }
         }
+        return false
     }
 
     /// Records what was found, if it can be followed from the record: the signature is ours, but what is around it is anybody's

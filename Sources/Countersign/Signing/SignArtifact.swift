@@ -133,9 +133,8 @@ struct SignArtifact: JobHandler {
     /// Its attestations look again now: the signature that they wait for came, or never will. Once it stands, so do those that
     /// ended because the artifact was away, refused or revoked.
     func settled(_ claim: Claim, as outcome: Outcome) async throws {
-        let target = try claim.requireTarget()
-        if case .signed = outcome { try await queue.takeUpAttestations(of: target, in: claim.lane) }
-        try await queue.wakeAttestations(of: target)
+        let lane: Lane? = if case .signed = outcome { claim.lane } else { nil }
+        try await queue.wakeAttestations(of: claim.requireTarget(), takingUpIn: lane)
     }
 
     /// Said of an index that is signed, by a rule of before, they leave it signed.
