@@ -101,8 +101,8 @@ package struct Batch: Sendable, Equatable {
     /// somebody else's leaves the name that it finds, so that what carries this one is wanted by the batch alone.
     static func deliveryKey(_ id: Int64) -> [UInt8] { Array("batch \(id)".utf8) }
 
-    /// Whether a column names the work of some batch.
-    static func isDeliveryKey(_ column: Query) -> Query { "\(column) LIKE 'batch %'" }
+    /// The pattern of such names.
+    static let deliveryKeys: Query = "'batch %'"
 }
 
 /// One reference of a batch.

@@ -272,8 +272,8 @@ extension JobQueue {
                     run_at = CASE WHEN j.leased THEN j.run_at ELSE least(j.run_at, now()) END,
                     lane = least(j.lane, excluded.lane), depth = least(j.depth, excluded.depth),
                     -- a batch takes no job over that somebody else wants: cancelled, it would take that back
-                    delivery_key = CASE WHEN \(Batch.isDeliveryKey("j.delivery_key")) THEN excluded.delivery_key
-                        WHEN \(Batch.isDeliveryKey("excluded.delivery_key")) THEN j.delivery_key
+                    delivery_key = CASE WHEN j.delivery_key LIKE \(Batch.deliveryKeys) THEN excluded.delivery_key
+                        WHEN excluded.delivery_key LIKE \(Batch.deliveryKeys) THEN j.delivery_key
                         ELSE coalesce(excluded.delivery_key, j.delivery_key) END,
                     cancel_requested = false
                 RETURNING 1),
