@@ -93,9 +93,9 @@ struct LogEntriesController: RouteSet {
         _ request: Request, about reference: RequestedReference?
     ) async throws -> LogEntryRecords.Filter {
         var filter = LogEntryRecords.Filter()
-        filter.identity = request.parameter("identity")
-        filter.issuer = request.parameter("issuer")
-        filter.log = request.parameter("log")
+        filter.identity = try request.storableText("identity")
+        filter.issuer = try request.storableText("issuer")
+        filter.log = try request.storableText("log")
         filter.digest = try request.parameter("digest", "sha256:… or sha512:…") { try? Digest($0) }
         filter.index = try request.parameter("index", "the entry's index in its log") { text in
             Int64(text).flatMap { $0 >= 0 ? $0 : nil }

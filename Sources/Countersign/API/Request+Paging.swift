@@ -27,7 +27,7 @@ extension Request {
     /// `registry` and `repository`, and what the token may see.
     func repositories(_ principal: APITokens.Principal?) throws(Problem) -> RepositoryFilter {
         var filter = RepositoryFilter()
-        filter.registry = parameter("registry")
+        filter.registry = try storableText("registry")
         filter.pattern = try parameter("repository", "a glob over registry/repository") { try? Glob($0) }
         filter.scope = principal?.scope
         return filter

@@ -16,6 +16,12 @@ extension Request {
         }
         return value
     }
+
+    /// A query parameter that is compared with what the database holds: no text there has a NUL, and none is asked for.
+    /// - Throws: 400 for one that has.
+    func storableText(_ name: String) throws(Problem) -> String? {
+        try parameter(name, "text without NUL") { $0.utf8.contains(0) ? nil : $0 }
+    }
 }
 
 /// What a caller means by a reference: a configured registry under its canonical name, and a tag or a digest.

@@ -37,6 +37,14 @@ import Testing
         }
     }
 
+    @Test(arguments: ["artifacts", "repositories", "events", "reconcile"])
+    func `a registry that no text can name is refused`(list: String) async throws {
+        try await DoorsFixture.withDoors { (doors) async throws in
+            let answer = try await doors.get("/v1/\(list)?registry=%00", token: doors.token(.viewer))
+            #expect(try answer.status == 400 && JSONValue(parsing: answer.body)["code"]?.text == "api.bad_parameter")
+        }
+    }
+
     @Test func `artifacts are listed, newest first, and narrowed by what is asked`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             try await push(doors)

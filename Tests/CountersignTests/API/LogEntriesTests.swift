@@ -318,7 +318,7 @@ import Testing
 
     @Test(arguments: [
         "index=-1", "index=x", "uuid=12", "digest=abc", "from=yesterday", "limit=0", "limit=501", "before=x", "ref=x",
-        "ref=registry.example/a@sha256:00",
+        "ref=registry.example/a@sha256:00", "identity=%00", "issuer=a%00", "log=%00",
     ])
     func `a parameter in another form is refused by name`(query: String) async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
