@@ -74,12 +74,10 @@ struct SignAttestation: JobHandler {
         }
         // also after a look that failed on the way: what is missing makes the target unsigned until it is put back
         let isSigned = attestation.status.signature != nil
-        if isSigned, let newer = attestation.supersededBy {
+        if let newer = attestation.supersededBy {
             return .refused(refusal(Self.supersededCode, "attestation \(newer) took its place"))
         }
-        if attestation.supersededBy == nil, attestation.status.signature == nil,
-            let newer = try await records.signedReplacement(of: attestation, target)
-        {
+        if !isSigned, let newer = try await records.signedReplacement(of: attestation, target) {
             return .refused(
                 refusal(Self.supersededCode, "attestation \(newer) of the same type is newer and signed"))
         }

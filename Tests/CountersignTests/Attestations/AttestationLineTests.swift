@@ -246,6 +246,27 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.attestation(again).status.state == .signed)
     }
 
+    @Test func `an older VEX whose turn comes after a newer one is signed is not published any more`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = try await line.image().descriptor.digest
+        try await line.push(digest)
+        try await daemon.workOff()
+        let old = try await line.attest(sampleVEX(1), "openvex", about: digest)
+        try await line.database.pool.execute("UPDATE countersign.job SET run_at = now() + interval '1 hour'")
+        let new = try await line.attest(sampleVEX(2), "openvex", about: digest)
+        try await daemon.workOff()
+        #expect(try await line.attestation(new).status.state == .signed)
+
+        try await line.database.pool.execute("UPDATE countersign.job SET run_at = now()")
+        try await daemon.workOff()
+        let older = try await line.attestation(old)
+        #expect(older.status.state == .refused && older.status.lastError?.code == "attestation.superseded")
+        #expect(older.supersededBy == new)
+        let vex = try await line.statements(of: digest).filter { $0.type == "https://openvex.dev/ns" }
+        #expect(try vex.map { try Statement(json: $0.payload).predicate["version"] } == [.integer(2)])
+    }
+
     @Test func `of CycloneDX a VEX takes the place of VEX alone, and a bill of materials that of bills alone`()
         async throws
     {
