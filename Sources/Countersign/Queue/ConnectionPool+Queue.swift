@@ -16,11 +16,15 @@ extension ConnectionPool {
         }
     }
 
-    /// Several statements in one round trip, which take effect together.
+    /// Several statements in one round trip, which take effect together; repeated once as ``rows(_:)`` is.
     /// - Returns: the rows of each.
     func atOnce(_ queries: [Query]) async throws(QueueError) -> [[Row]] {
         do {
-            return try await withSession { session in try session.pipeline(queries) }
+            do {
+                return try await withSession { session in try session.pipeline(queries) }
+            } catch let error as PostgresError where error.code == "postgres.serialization" {
+                return try await withSession { session in try session.pipeline(queries) }
+            }
         } catch {
             throw QueueError(error)
         }

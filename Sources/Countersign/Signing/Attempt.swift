@@ -40,23 +40,38 @@ package struct Attempt: Sendable {
 
     /// Settles, and does what follows from it.
     func end(_ claim: Claim, as outcome: Outcome, _ trace: AttemptTrace) async {
-        do {
-            let settlement = try await settled(claim, outcome)
-            metrics.outcomes.increment(outcome.name)
-            try await handlers[claim.kind]?.settled(claim, as: outcome)
-            try await alarm?.ended(claim, as: outcome)
-            if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
-                metrics.pushToSigned.observe(sincePush)
-                trace.note(
-                    .info, "signed",
-                    [
-                        "tlog.index": "\(record.logIndex)", "referrer": "\(record.referrer)",
-                        "ms": "\(sincePush.inMilliseconds)",
-                    ])
-            }
-        } catch {
-            trace.note(
+        let settlement: Settlement
+        do { settlement = try await settled(claim, outcome) } catch {
+            return trace.note(
                 .warning, "the outcome was not stored; the lease runs out and the job is claimed again",
+                ["outcome": "\(outcome.name)", "error": "\(error)"])
+        }
+        metrics.outcomes.increment(outcome.name)
+        if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
+            metrics.pushToSigned.observe(sincePush)
+            trace.note(
+                .info, "signed",
+                [
+                    "tlog.index": "\(record.logIndex)", "referrer": "\(record.referrer)",
+                    "ms": "\(sincePush.inMilliseconds)",
+                ])
+        }
+        await follow("its alert stands until the next look at the signature", outcome, trace) {
+            try await alarm?.ended(claim, as: outcome)
+        }
+        await follow("what waits for it looks by itself, or is looked for at the next look", outcome, trace) {
+            try await handlers[claim.kind]?.settled(claim, as: outcome)
+        }
+    }
+
+    /// Does what follows from an outcome that is stored.
+    /// - Parameter otherwise: what becomes of it, if it fails.
+    private func follow(
+        _ otherwise: String, _ outcome: Outcome, _ trace: AttemptTrace, _ body: () async throws -> Void
+    ) async {
+        do { try await body() } catch {
+            trace.note(
+                .warning, "the outcome was stored, and not all that follows from it; \(otherwise)",
                 ["outcome": "\(outcome.name)", "error": "\(error)"])
         }
     }

@@ -52,6 +52,18 @@ import Testing
         #expect(written.all == [5, 5, 5, 5])
     }
 
+    @Test func `what was written is asked for again after a moment, in case it was forgotten`() async throws {
+        let (checkpoint, forgetful) = (try log.checkpoint(5), CheckpointWrites(lasting: .zero))
+        for _ in 1...3 {
+            let other = try await forgetful(checkpoint) { [written] in
+                written.note(checkpoint)
+                return nil
+            }
+            #expect(other == nil)
+        }
+        #expect(written.all == [5, 5, 5])
+    }
+
     @Test func `only the last few are remembered`() async throws {
         for size in 1...40 { #expect(try await write(try log.checkpoint(size)) == nil) }
         #expect(try await write(try log.checkpoint(40)) == nil)
