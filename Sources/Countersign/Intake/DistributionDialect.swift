@@ -16,7 +16,7 @@ package struct DistributionDialect: WebhookDialect {
 
     package init() {}
 
-    package var bodySchema: Schema { .object(["events": .list(of: .anything)]) }
+    package var bodySchema: Schema { .object([:], optional: ["events": .either(.list(of: .anything), .null)]) }
 
     package var emptyDelivery: Delivery {
         Delivery(head: ["Content-Type": "application/json"], body: Array(#"{"events":[]}"#.utf8))

@@ -98,6 +98,14 @@ import Testing
         #expect(throws: IntakeError.malformed(reason)) { try DistributionDialect().events(in: delivery) }
     }
 
+    @Test(arguments: ["{}", #"{"events": null}"#, #"{"events": []}"#])
+    func `an envelope without events is taken, and described`(text: String) throws {
+        let (dialect, body) = (DistributionDialect(), Array(text.utf8))
+        #expect(try dialect.events(in: Delivery(body: body)).isEmpty)
+        let described = JSONValue.object(dialect.bodySchema.json)
+        #expect(SchemaCheck(document: described).faults(try JSONValue(parsing: body), described) == [])
+    }
+
     @Test(arguments: [
         ("{}", IgnoredReason.incomplete), ("[]", .incomplete), ("null", .incomplete), (#"{"action": 1}"#, .incomplete),
         (#"{"action": "pull"}"#, .action), (#"{"action": "push"}"#, .notAManifest),

@@ -25,6 +25,7 @@ package struct Schema: Sendable, Equatable {
     package static let anything = Schema([:])
     package static let number = Schema(["type": .string("number")])
     package static let string = Schema(["type": .string("string")])
+    package static let null = Schema(["type": .string("null")])
 
     package static func string(matching pattern: String) -> Schema {
         Schema(["type": .string("string"), "pattern": .string(pattern)])
