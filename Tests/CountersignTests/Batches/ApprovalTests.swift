@@ -84,6 +84,17 @@ import Testing
         #expect(row?.detail?.hasPrefix("asked for by laptop, person Alice; ") == true)
     }
 
+    @Test(arguments: [(String?.none, "Alice"), ("Alice", nil)])
+    func `a token that is made again under the name of the one that asked is not a second person`(
+        _ before: String?, _ after: String?
+    ) async throws {
+        let fixture = try await BatchFixture()
+        let batch = try await proposed(fixture, by: try await admin("laptop", person: before, fixture))
+        #expect(try await APITokens(pool: fixture.database.pool).revoke(name: "laptop"))
+        let again = try await admin("laptop", person: after, fixture)
+        #expect(try await fixture.records.approve(batch.id, by: again) == .ownRequest(batch))
+    }
+
     @Test func `who asked through an issuer is known by subject and issuer`() async throws {
         let fixture = try await BatchFixture()
         let name = OIDCAuthenticator.name("alice", of: "https://issuer.example")
