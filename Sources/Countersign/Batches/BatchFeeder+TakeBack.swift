@@ -4,8 +4,8 @@ import Postgres
 extension BatchFeeder {
     /// Takes back what a cancelled batch had put into the queue and nobody else wants: jobs that wait in the bulk lane,
     /// under the name of a cancelled batch (a push would have put its own there, and what was there before the batch has one
-    /// or none), of targets of which nothing was signed yet, or another format was. What a worker holds, what is prepared for a
-    /// log already, and what was published and was found missing, ends by itself.
+    /// or none), of targets of which nothing was signed yet, or all that was is published. What a worker holds, what is prepared
+    /// for a log already, and what is being put back, ends by itself.
     ///
     /// The batch's row is held, and its state read under that lock: one that was resumed since it was looked at keeps all
     /// that it has in the queue.
@@ -97,11 +97,12 @@ extension BatchFeeder {
                 AND NOT EXISTS (SELECT FROM countersign.batch_member other
                     WHERE other.target_id = j.target_id AND other.batch_id <> ALL(\(cancelled)::bigint[])
                         AND other.result IS NULL)
-                -- of what was published a re-check looks after `signed` alone: anything else must end before it is let go
-                AND NOT EXISTS (SELECT FROM countersign.evidence_target e WHERE e.target_id = j.target_id AND e.live
-                    AND ((SELECT t.state FROM countersign.target t WHERE t.id = j.target_id) <> 'signed'
-                        OR NOT EXISTS (SELECT FROM countersign.attachment a
-                            WHERE a.evidence_id = e.evidence_id AND a.pushed_at IS NOT NULL)))
+                -- what was begun must end: a re-check looks after `signed` alone. What was settled before and is not missed was not
+                -- begun for the batch, also where its image was `gone` or had `failed` since
+                AND NOT EXISTS (SELECT FROM countersign.evidence_target e
+                    WHERE e.target_id = j.target_id AND e.live AND NOT EXISTS (SELECT FROM countersign.attachment a
+                        WHERE a.evidence_id = e.evidence_id AND a.target_id = e.target_id AND a.verified_at >= a.pushed_at
+                            AND a.missing_at IS NULL AND a.removed_at IS NULL))
             ORDER BY j.id LIMIT \(Int64(Self.stepLimit)) FOR UPDATE OF j SKIP LOCKED
             """
         ).map { try $0.decode("id") }

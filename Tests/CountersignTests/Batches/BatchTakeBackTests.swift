@@ -47,34 +47,101 @@ import Testing
         #expect(try await fixture.database.jobCount() == 2)
     }
 
+    /// An image with its signature in the registry.
+    @discardableResult
+    private func published(_ seed: String, _ fixture: BatchFixture) async throws -> Evidence {
+        let journal = fixture.database.journal
+        try await fixture.database.push(samplePush(sampleDigest(seed)))
+        let claim = try await fixture.database.claimOne()
+        let evidence = try await journal.log(
+            sampleLogged(), attachment: sampleAttachment(), of: try await journal.prepare(samplePrepared(), for: claim),
+            for: claim)
+        try await journal.published(evidence, for: claim)
+        _ = try await fixture.database.queue.settle(claim, as: .signed(sampleRecord()))
+        return evidence
+    }
+
+    /// Queues what is there as a re-check does.
+    private func recheck(_ fixture: BatchFixture) async throws {
+        try await fixture.database.pool.execute(
+            """
+            INSERT INTO countersign.job (kind, target_id, repository_id, lane)
+            SELECT 'sign', id, repository_id, 2 FROM countersign.target
+            """)
+    }
+
+    @Test(arguments: [Outcome.gone(sampleFailure), .failed(sampleFailure)])
+    func `what had ended before the batch is taken back, although its signature is published`(_ end: Outcome)
+        async throws
+    {
+        let fixture = try await BatchFixture()
+        try await published("image", fixture)
+        try await recheck(fixture)
+        _ = try await fixture.database.queue.settle(try await fixture.database.claimOne(), as: end)
+        let batch = try await fixture.batch([fixture.subject("image")])
+        try await fixture.feed()
+        // an attempt that came to nothing has begun nothing either
+        _ = try await fixture.database.queue.settle(
+            try await fixture.database.claimOne(), as: .retry(sampleFailure, after: .seconds(60), counts: true))
+        #expect(try await fixture.counts(batch) == [.waiting: 1])
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.cancelled: 1])
+        #expect(try await fixture.database.jobCount() == 0)
+        #expect(try await fixture.database.contradictions() == 0)
+    }
+
+    enum Begun: CaseIterable { case prepared, logged, published }
+
+    @Test(arguments: Begun.allCases)
+    func `what a worker has begun for the batch ends by itself`(_ begun: Begun) async throws {
+        let fixture = try await BatchFixture()
+        let journal = fixture.database.journal
+        let batch = try await fixture.batch([fixture.subject("image")])
+        try await fixture.feed()
+        let claim = try await fixture.database.claimOne()
+        let prepared = try await journal.prepare(samplePrepared(), for: claim)
+        if begun != .prepared {
+            let logged = try await journal.log(
+                sampleLogged(), attachment: sampleAttachment(), of: prepared, for: claim)
+            if begun == .published { try await journal.published(logged, for: claim) }
+        }
+        _ = try await fixture.database.queue.settle(
+            claim, as: .retry(sampleFailure, after: .seconds(60), counts: true))
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.waiting: 1])
+        #expect(try await fixture.database.jobCount() == 1)
+    }
+
+    @Test func `a member of a group is not taken back because another one is published`() async throws {
+        let fixture = try await BatchFixture()
+        let evidence = try await published("other", fixture)
+        let batch = try await fixture.batch([fixture.subject("image")])
+        try await fixture.feed()
+        try await fixture.database.pool.execute(
+            """
+            INSERT INTO countersign.evidence_target (evidence_id, target_id, format)
+            SELECT \(evidence.id), id, 'bundle' FROM countersign.target WHERE state = 'queued'
+            """)
+        _ = try await fixture.records.cancel(batch.id, by: fixture.principal)
+        try await fixture.feed()
+        #expect(try await fixture.counts(batch) == [.queued: 1])
+        #expect(try await fixture.database.jobCount() == 1)
+    }
+
     /// - Parameter isJoined: whether a re-check found that it is missing before the batch came, or the batch's own look did.
     @Test(arguments: [true, false])
     func `a signature that is being put back outlives a batch that is cancelled`(isJoined: Bool) async throws {
         let fixture = try await BatchFixture()
-        let (queue, journal) = (fixture.database.queue, fixture.database.journal)
         let subject = try fixture.subject("image")
-        try await fixture.database.push(samplePush(sampleDigest("image")))
-        let first = try await fixture.database.claimOne()
-        let evidence = try await journal.log(
-            sampleLogged(), attachment: sampleAttachment(), of: try await journal.prepare(samplePrepared(), for: first),
-            for: first)
-        try await journal.published(evidence, for: first)
-        _ = try await queue.settle(first, as: .signed(sampleRecord()))
-
+        let evidence = try await published("image", fixture)
         let early: Batch? = if isJoined { nil } else { try await fixture.batch([subject]) }
-        if isJoined {
-            // as a re-check queues it
-            try await fixture.database.pool.execute(
-                """
-                INSERT INTO countersign.job (kind, target_id, repository_id, lane)
-                SELECT 'sign', id, repository_id, 2 FROM countersign.target
-                """)
-        } else {
-            try await fixture.feed()
-        }
+        if isJoined { try await recheck(fixture) } else { try await fixture.feed() }
         let look = try await fixture.database.claimOne()
-        try await journal.missing(evidence, for: look)
-        _ = try await queue.settle(look, as: .retry(sampleFailure, after: .seconds(60), counts: true))
+        try await fixture.database.journal.missing(evidence, for: look)
+        _ = try await fixture.database.queue.settle(
+            look, as: .retry(sampleFailure, after: .seconds(60), counts: true))
         #expect(try await fixture.database.state(sampleDigest("image")) == "waiting")
 
         let batch = if let early { early } else { try await fixture.batch([subject]) }
