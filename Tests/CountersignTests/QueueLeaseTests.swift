@@ -160,6 +160,8 @@ import Testing
         let first = try await fixture.claimOne()
         let group = try #require(first.groupID)
         #expect(try await fixture.queue.gather(group, limit: 100).count == 19)
+        // some had crashed before
+        try await fixture.pool.execute("UPDATE countersign.job SET crash_count = id % 2")
         try await fixture.expireLeases()
         #expect(try await fixture.queue.rescue().count == 20)
         #expect(try await fixture.number("SELECT count(DISTINCT run_at) FROM countersign.job") == 1)

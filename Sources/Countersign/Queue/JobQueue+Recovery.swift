@@ -10,7 +10,8 @@ extension JobQueue {
     }
 
     /// Takes jobs back whose holder stopped beating. Any replica may do this at any time: what one sweep holds the next
-    /// one skips, and the lease is looked at again on the row that is locked.
+    /// one skips, and the lease is looked at again on the row that is locked. What one takes back of a group is due again at one
+    /// moment, what several do nearly so.
     package func rescue(limit: Int = 2_500) async throws(QueueError) -> [Rescued] {
         let settings = settings
         let rescued = try await pool.together { session in
@@ -26,13 +27,15 @@ extension JobQueue {
                     jobID: lease.jobID, leaseToken: lease.leaseToken, as: .failed, lease.poison, in: session)
             }
             let innocent = expired.filter { !$0.isPoison(under: settings) }
-            // those of one group come back together: one after the other, they would make a statement each
-            var moments: [Int64: Double] = [:]
-            for case let group? in innocent.map(\.groupID) { moments[group] = Double.random(in: 0..<1) }
-            let back = innocent.map { lease in
-                lease.back(
-                    ceiling: settings.crashBackoffCeiling,
-                    random: lease.groupID.flatMap { moments[$0] } ?? .random(in: 0..<1))
+            // those of one group come back together, with the one that crashed most: one after the other, they would make a
+            // statement each
+            var together: [Int64: Duration] = [:]
+            let back = innocent.sorted { $0.crashes > $1.crashes }.map { lease in
+                let delay =
+                    lease.groupID.flatMap { together[$0] }
+                    ?? lease.delay(ceiling: settings.crashBackoffCeiling, random: .random(in: 0..<1))
+                if let group = lease.groupID { together[group] = delay }
+                return lease.back(after: delay)
             }
             _ = try Self.putBack(back, in: session)
             return expired.map {
@@ -103,10 +106,14 @@ struct ExpiredLease: Sendable {
     }
 
     /// - Parameter random: uniform in 0..<1.
-    func back(ceiling: Duration, random: Double) -> JobReturn {
+    func delay(ceiling: Duration, random: Double) -> Duration {
         let span = min(ceiling, .seconds(1 << min(crashes + 1, 20)))
-        return JobReturn(
-            jobID: jobID, leaseToken: leaseToken, error: crashed, delay: span * random,
+        return span * random
+    }
+
+    func back(after delay: Duration) -> JobReturn {
+        JobReturn(
+            jobID: jobID, leaseToken: leaseToken, error: crashed, delay: delay,
             // a process that died says nothing about the job: crashes have a count and an end of their own
             uncountedAttempts: 1, failures: 1, crashes: 1)
     }

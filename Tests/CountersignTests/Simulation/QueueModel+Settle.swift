@@ -102,7 +102,7 @@ extension QueueModel {
                     Held(jobID: job.id, token: job.token, target: job.target, attempt: 0, failures: 0, crashes: 0),
                     as: .failed, lease.poison)
             } else {
-                _ = putBack(lease.back(ceiling: crashBackoffCeiling, random: random()))
+                _ = putBack(lease.back(after: lease.delay(ceiling: crashBackoffCeiling, random: random())))
             }
         }
     }
