@@ -84,7 +84,7 @@ import Testing
         #expect(row?.detail?.hasPrefix("asked for by laptop, person Alice; ") == true)
     }
 
-    @Test(arguments: [(String?.none, "Alice"), ("Alice", nil)])
+    @Test(arguments: [(nil, "Alice"), ("Alice", nil)] as [(String?, String?)])
     func `a token that is made again under the name of the one that asked is not a second person`(
         _ before: String?, _ after: String?
     ) async throws {
