@@ -15,8 +15,8 @@ struct AuditCommand: AsyncParsableCommand {
             commandName: "verify", abstract: "Check the chain of hashes from its first row, and every signed head.",
             discussion: """
                 Reads the database and the trust material of the configuration; needs no daemon. Exit status 0 if all of it \
-                holds, 1 if something does not or a row has waited for a signed head for two days, 3 if it could not be found \
-                out.
+                holds, 1 if something does not or daemons were at work for two days without a signed head for a row, 3 if it \
+                could not be found out.
                 """)
 
         @OptionGroup var configuration: ConfigurationOption

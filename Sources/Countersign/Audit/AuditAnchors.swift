@@ -53,12 +53,14 @@ package struct AuditAnchors: Sendable {
         ).values { try $0.decode("position", as: Int64.self) }
     }
 
-    /// The first row after that one, and how long ago it was written, by the database's clock; nil if there is none.
+    /// The first row after that one, and for how long after it daemons showed themselves, or rows were written; nil if there is
+    /// none. Not until now: no head is due of a dump that was put away, or while no daemon is at work.
     func row(after position: Int64) async throws(QueueError) -> (position: Int64, age: Duration)? {
         try await pool.rows(
             """
-            SELECT position, clock_timestamp() - at AS age FROM countersign.audit
-            WHERE position > \(position) ORDER BY position LIMIT 1
+            SELECT position, greatest((SELECT max(at) FROM countersign.audit),
+                (SELECT max(seen_at) FROM countersign.worker)) - at AS age
+            FROM countersign.audit WHERE position > \(position) ORDER BY position LIMIT 1
             """
         ).values { row in
             (position: try row.decode("position", as: Int64.self), age: try row.decode("age", as: Duration.self))

@@ -7,8 +7,8 @@ package struct AuditVerification: Sendable {
     private let anchors: AuditAnchors
     /// Where the trust material of a TUF repository is kept, too.
     let pool: ConnectionPool
-    /// How long a row may wait for a signed head: one is due every day, and log and authority may be away for another. The
-    /// alert waits as long (docs/operations.md).
+    /// How long a row may wait for a signed head while daemons are at work: one is due every day, and log and authority may be
+    /// away for another. The alert waits as long (docs/operations.md).
     private static let patience: Duration = .seconds(172_800)
 
     package init(pool: ConnectionPool) {
@@ -55,7 +55,7 @@ package struct AuditVerification: Sendable {
             faults.append(
                 AuditChain.Fault(
                     position: row.position,
-                    observed: "no signed head vouches for it, \(hours) hours after it was written"))
+                    observed: "no signed head vouches for it, and work went on for \(hours) hours after it"))
         }
         return Report(
             entries: walk.entries, head: walk.head, anchors: good, anchoredPosition: position, faults: faults)

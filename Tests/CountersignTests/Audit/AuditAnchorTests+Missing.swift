@@ -26,11 +26,12 @@ extension AuditAnchorTests {
     {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
+        try await daemon.queue.announce(host: "here", version: "1")
         try await write(line)
         try await age(line)
         var faults = try await report(line, daemon).faults
         #expect(faults.map(\.position) == [1])
-        #expect(faults.map(\.observed) == ["no signed head vouches for it, 72 hours after it was written"])
+        #expect(faults.map(\.observed) == ["no signed head vouches for it, and work went on for 72 hours after it"])
         try await anchoring(line, daemon).anchorIfDue()
         #expect(try await report(line, daemon).faults.isEmpty)
         try await write(line)
@@ -38,6 +39,21 @@ extension AuditAnchorTests {
         try await age(line)
         faults = try await report(line, daemon).faults
         #expect(faults.map(\.position) == [2])
+    }
+
+    @Test func `of a dump that was put away, and of an installation that stands still, no row waits too long`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        try await daemon.queue.announce(host: "here", version: "1")
+        try await write(line)
+        try await age(line)
+        try await line.database.pool.execute("UPDATE countersign.worker SET seen_at = seen_at - interval '3 days'")
+        #expect(try await report(line, daemon).faults.isEmpty)
+        // without a daemon that shows itself, a row that follows tells as much
+        try await write(line)
+        #expect(try await report(line, daemon).faults.map(\.position) == [1])
     }
 
     @Test func `a head that was put aside after it was logged is a fault`() async throws {
