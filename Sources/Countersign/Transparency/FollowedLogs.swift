@@ -88,21 +88,23 @@ package struct FollowedLogs: Sendable {
         return try rows.values { try $0.decode("next_index", as: Int64.self) }.first ?? index
     }
 
-    /// Whether our records explain an entry with that signature. What we made does, signed or put aside, logged or about to be.
-    /// What was adopted may be a thief's who put something of ours into his statement: it does once all is known that it is about.
+    /// Whether our records explain an entry with that signature. What we made does; what was adopted may be a thief's who put
+    /// something of ours into his statement: it does once all is known that it is about. That is counted only of the latter.
     private static func explains(_ signature: Query) -> Query {
-        """
-        (EXISTS (SELECT FROM countersign.evidence o WHERE o.signature = \(signature) AND o.log_request <> '')
-            OR \(unrecorded(signature)) <= 0)
-        """
+        "(\(made(signature)) OR \(unrecorded(signature)) <= 0)"
     }
 
-    /// Of how many subjects of the statement with that signature, which was adopted, there is no record; NULL without a row.
+    /// Whether we made it: signed or put aside, logged or about to be.
+    private static func made(_ signature: Query) -> Query {
+        "EXISTS (SELECT FROM countersign.evidence o WHERE o.signature = \(signature) AND o.log_request <> '')"
+    }
+
+    /// Of how many subjects of the statement with that signature, which was adopted, there is no record; NULL if it was not.
     private static func unrecorded(_ signature: Query) -> Query {
         """
         (SELECT max(o.subjects) - count(DISTINCT (t.repository_id, t.digest)) FROM countersign.evidence o
             JOIN countersign.evidence_target c ON c.evidence_id = o.id JOIN countersign.target t ON t.id = c.target_id
-            WHERE o.signature = \(signature))
+            WHERE o.signature = \(signature) AND o.log_request = '')
         """
     }
 
@@ -158,24 +160,21 @@ package struct FollowedLogs: Sendable {
                 DELETE FROM countersign.suspected_entry s WHERE log = \(log)::text
                     AND \(Self.explains("(s.signature)"))
                 """)
-            _ = try session.execute(
-                """
-                UPDATE countersign.alert a SET ended_at = now()
-                WHERE a.ended_at IS NULL AND a.code = \(Alert.Code.unknownEntry.rawValue)::text
-                    AND a.facts->>'log' = \(log)::text
-                    AND \(Self.explains("decode(a.facts->>'signature', 'hex')"))
-                """)
-            // what was raised before some of it was adopted says how much is not
+            let signature: Query = "decode(a.facts->>'signature', 'hex')"
+            // what is explained by now ends; what was raised before some of it was adopted says how much is not
             let partly = try session.query(
                 """
-                SELECT * FROM (
-                    SELECT a.facts->>'log_id' AS log_id, (a.facts->>'log_index')::bigint AS log_index,
-                        a.facts->>'identity' AS identity, a.facts->>'issuer' AS issuer, a.facts::text AS facts,
-                        \(Self.unrecorded("decode(a.facts->>'signature', 'hex')")) AS unrecorded
+                WITH standing AS MATERIALIZED (
+                    SELECT a.id, a.facts, \(Self.made(signature)) AS made, \(Self.unrecorded(signature)) AS unrecorded
                     FROM countersign.alert a
                     WHERE a.ended_at IS NULL AND a.code = \(Alert.Code.unknownEntry.rawValue)::text
-                        AND a.facts->>'log' = \(log)::text) AS standing
-                WHERE unrecorded > 0
+                        AND a.facts->>'log' = \(log)::text),
+                ended AS (
+                    UPDATE countersign.alert a SET ended_at = now() FROM standing s
+                    WHERE a.id = s.id AND a.ended_at IS NULL AND (s.made OR s.unrecorded <= 0))
+                SELECT facts->>'log_id' AS log_id, (facts->>'log_index')::bigint AS log_index,
+                    facts->>'identity' AS identity, facts->>'issuer' AS issuer, facts::text AS facts, unrecorded
+                FROM standing WHERE NOT made AND unrecorded > 0
                 """)
             for row in partly { try Alerts.amend(Alert(unknownEntry: row, in: log), in: session) }
             let ripe = try session.query(

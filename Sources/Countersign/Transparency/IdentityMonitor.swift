@@ -78,22 +78,27 @@ package struct IdentityMonitor: Service {
         await cancelWhenGracefulShutdown {
             var present: [Followed] = []
             var former: [String: Former] = [:]
+            var (isBusy, judged) = (false, ContinuousClock.now)
             while !Task.isCancelled {
+                // once a poll, also while there is more to read: for each page it would cost more than the reading
+                let judges = !isBusy || ContinuousClock.now - judged >= settings.poll
+                if judges { judged = .now }
                 // whoever signs meets the same fault of the services, and reports it
                 if let now = try? logs() { present = now }
-                var (isBusy, isHeard) = (false, false)
+                isBusy = false
+                var isHeard = false
                 for followed in present {
-                    let progress = await stepOrReport(followed, among: present)
+                    let progress = await stepOrReport(followed, among: present, judging: judges)
                     isBusy = isBusy || progress == .more
                     isHeard = isHeard || progress == .more || progress == .end
                 }
                 await rememberOrReport(present, &former)
                 for (url, log) in former.sorted(by: { $0.key < $1.key }) {
-                    let progress = await stepOrReport(Followed(log.client, chosen: nil))
+                    let progress = await stepOrReport(Followed(log.client, chosen: nil), judging: judges)
                     isBusy = isBusy || progress == .more
                     await noteOrReport(progress, of: url, isHeard: isHeard)
                 }
-                await judgeOrReport(besides: present.map(\.log.id) + former.keys)
+                if judges { await judgeOrReport(besides: present.map(\.log.id) + former.keys) }
                 if !isBusy { try? await Task.sleep(for: settings.poll * Double.random(in: 0.8..<1.2)) }
             }
         }
@@ -126,17 +131,17 @@ package struct IdentityMonitor: Service {
     }
 
     /// What keeps this daemon from reading a log need not keep the others: it is their turn then.
-    private func stepOrReport(_ followed: Followed, among present: [Followed] = []) async -> Progress {
-        let progress = await readOrReport(followed, among: present)
+    private func stepOrReport(_ followed: Followed, among present: [Followed] = [], judging: Bool) async -> Progress {
+        let progress = await readOrReport(followed, among: present, judging: judging)
         if progress == .away || progress == .unreadable { try? await records.leaveTurn(followed.log.id) }
         return progress
     }
 
-    private func readOrReport(_ followed: Followed, among present: [Followed]) async -> Progress {
+    private func readOrReport(_ followed: Followed, among present: [Followed], judging: Bool) async -> Progress {
         let log = followed.log
         metrics.follow(log.id)
         do {
-            return try await progress(followed, among: present)
+            return try await progress(followed, among: present, judging: judging)
         } catch is CancellationError {
             return .later
         } catch SigstoreError.withheld {
@@ -157,10 +162,10 @@ package struct IdentityMonitor: Service {
     /// Reads on in one log, and judges what was found before.
     /// - Returns: whether there is more to read at once.
     package func step(_ log: any LogFollower) async throws -> Bool {
-        try await progress(Followed(log, chosen: nil), among: []) == .more
+        try await progress(Followed(log, chosen: nil), among: [], judging: true) == .more
     }
 
-    private func progress(_ followed: Followed, among present: [Followed]) async throws -> Progress {
+    private func progress(_ followed: Followed, among present: [Followed], judging: Bool) async throws -> Progress {
         let log = followed.log
         guard try await records.takeTurn(log.id) else {
             // how far it is read is shown by who reads it
@@ -168,7 +173,7 @@ package struct IdentityMonitor: Service {
             metrics.behind.remove(log.id)
             return .later
         }
-        try await judge(log.id)
+        if judging { try await judge(log.id) }
         try await pacer.pass()
         let size = try await log.size()
         let begin =

@@ -33,14 +33,15 @@ import Testing
 
     static func monitor(
         _ line: SigningLine, _ daemon: SigningDaemon, start: ReconcileConfiguration.Start = .index(0),
-        queue: JobQueue? = nil, lasting: Duration = .seconds(120), metrics: MetricsRegistry = MetricsRegistry(),
+        queue: JobQueue? = nil, lasting: Duration = .seconds(120), poll: Duration = .milliseconds(20),
+        metrics: MetricsRegistry = MetricsRegistry(),
         logs: @escaping @Sendable () -> [IdentityMonitor.Followed] = { [] },
         replaced: @escaping @Sendable (String, RekorAPI) -> any LogFollower = { url, _ in PoorLog(id: url, length: 0) },
         logger: Logger = SigningDaemon.silence
     ) -> IdentityMonitor {
         var settings = ReconcileConfiguration.IdentityMonitor()
         (settings.isEnabled, settings.start, settings.rate) = (true, start, 1_000)
-        settings.poll = .milliseconds(20)
+        settings.poll = poll
         let holder = (queue ?? line.database.queue).worker
         return IdentityMonitor(
             logs, replaced: replaced, identities: daemon.signers.identities.map(WatchedIdentity.init),
