@@ -42,7 +42,7 @@ struct SignAttestation: JobHandler {
     init(_ parts: JobParts) {
         policy = parts.policy
         registries = parts.registries
-        line = EvidenceLine(journal: parts.journal, signers: parts.signers, policy: parts.policy)
+        line = EvidenceLine(parts)
         publication = Publication(journal: parts.journal, subjects: parts.subjects)
         records = parts.attestations
         documents = parts.documents

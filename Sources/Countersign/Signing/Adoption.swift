@@ -13,6 +13,7 @@ struct Adoption: Sendable {
     let journal: Journal
     let signer: Signer
     let policy: SigningPolicy
+    let tenants: Tenants
 
     /// For each format the first signature that we would have published and could publish again, recorded as the target's
     /// evidence.
@@ -150,7 +151,7 @@ struct Adoption: Sendable {
     private func isOurs(_ presented: PresentedForm, _ order: SigningOrder) -> Bool {
         let found = try? signer.verify(
             presented, order.content.predicateType, for: order.target.digest, in: order.target.repository)
-        guard let verified = found, verified.statement.map(isWithinPolicy) ?? true else { return false }
+        guard let verified = found, verified.statement.map({ isWithinPolicy($0, order) }) ?? true else { return false }
         guard order.content.kind == .attestation || order.target.generation > 0 else { return true }
         // an SBOM of last week is ours, too, and so is the signature that this one is to replace; only this very document,
         // which says its generation, is the one that is being signed
@@ -160,20 +161,22 @@ struct Adoption: Sendable {
             && verified.annotations[Statement.generationAnnotation] == "\(order.target.generation)"
     }
 
-    /// Whether the statement is about one artifact, or approves each of several in a repository that policy signs in now. Whoever
-    /// holds our token could put another artifact beside one of ours, and stock verifiers accept the signature for both.
-    private func isWithinPolicy(_ statement: Statement) -> Bool {
+    /// Whether the statement is about one artifact, or approves several that policy has in one statement now. Whoever holds our
+    /// token could put another artifact beside one of ours, and stock verifiers accept the signature for both.
+    private func isWithinPolicy(_ statement: Statement, _ order: SigningOrder) -> Bool {
         // two digests of one subject may be of two artifacts
         guard statement.subjects.allSatisfy({ $0.digest.count == 1 }) else { return false }
-        return statement.subjects.count == 1 || statement.subjects.allSatisfy(isApproved)
+        let ours = StatementTerms(order.rule, in: order.target.repository, tenants)
+        return statement.subjects.count == 1 || statement.subjects.allSatisfy { terms(of: $0) == ours }
     }
 
-    private func isApproved(_ subject: Statement.Subject) -> Bool {
+    /// On which terms policy signs in the repository that a subject is approved for; nil where it does not.
+    private func terms(of subject: Statement.Subject) -> StatementTerms? {
         guard let approved = subject.annotations[Statement.repositoryAnnotation],
             let repository = try? Reference(approved).repository, repository.description == approved,
-            case .sign = policy.decide(repository, tagged: nil)
-        else { return false }
-        return true
+            case .sign(let rule) = policy.decide(repository, tagged: nil)
+        else { return nil }
+        return StatementTerms(rule, in: repository, tenants)
     }
 
     /// A signature does not carry Rekor's name for its entry; the leaf hash is the part of it that finds the entry. The index is

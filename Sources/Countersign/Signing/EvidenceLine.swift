@@ -13,11 +13,13 @@ package struct EvidenceLine: Sendable {
     let journal: Journal
     let signers: Signers
     let policy: SigningPolicy
+    let tenants: Tenants
 
-    package init(journal: Journal, signers: Signers, policy: SigningPolicy) {
-        self.journal = journal
-        self.signers = signers
-        self.policy = policy
+    init(_ parts: JobParts) {
+        journal = parts.journal
+        signers = parts.signers
+        policy = parts.policy
+        tenants = parts.queue.tenants
     }
 
     /// The target's live evidence in each of the order's formats, in the order in which they are published: what is stored,
@@ -28,7 +30,8 @@ package struct EvidenceLine: Sendable {
         if !unknown.isEmpty {
             let signer = try signers.signer(for: order.rule)
             let adopted = try await trace.stage(.adopt) {
-                try await Adoption(journal: journal, signer: signer, policy: policy).adopt(unknown, for: order)
+                try await Adoption(journal: journal, signer: signer, policy: policy, tenants: tenants)
+                    .adopt(unknown, for: order)
             }
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }

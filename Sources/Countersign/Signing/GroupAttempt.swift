@@ -58,22 +58,13 @@ struct GroupAttempt: Sendable {
         await putBack(later)
         await end(failed)
         for members in begun.values { await finish(members) }
-        for members in Dictionary(grouping: fresh, by: signing).values { alone += await sign(members) }
+        for members in Dictionary(grouping: fresh, by: terms).values { alone += await sign(members) }
         await putBack(await each(alone, { await byItself($0) }).compactMap { $0 })
     }
 
-    /// What one statement has only one of. Jobs of several tenants may have come into one group, by an older daemon or a
-    /// configuration that was another; nobody reads of another tenant's images all the same.
-    private struct Signing: Hashable {
-        let identity: String
-        let log: String?
-        let tenant: String?
-    }
-
-    private func signing(_ member: GroupMember) -> Signing {
-        Signing(
-            identity: member.order.rule.identity, log: member.order.rule.log,
-            tenant: attempt.queue.tenants.name(of: member.order.target.repository))
+    /// Jobs of several tenants may have come into one group, by an older daemon or a configuration that was another.
+    private func terms(_ member: GroupMember) -> StatementTerms {
+        StatementTerms(member.order.rule, in: member.order.target.repository, attempt.queue.tenants)
     }
 
     private func gathered(with claims: [Claim]) async -> [Claim] {
@@ -139,8 +130,9 @@ struct GroupAttempt: Sendable {
     private func isAdopted(_ member: GroupMember) async throws -> Bool {
         let signer = try ordinary.line.signers.signer(for: member.order.rule)
         return try await member.trace.stage(.adopt) {
-            try await !Adoption(journal: journal, signer: signer, policy: ordinary.policy)
-                .adopt([.bundle], for: member.order).isEmpty
+            try await !Adoption(
+                journal: journal, signer: signer, policy: ordinary.policy, tenants: attempt.queue.tenants
+            ).adopt([.bundle], for: member.order).isEmpty
         }
     }
 

@@ -31,7 +31,7 @@ struct SignArtifact: JobHandler {
     init(_ parts: JobParts) {
         policy = parts.policy
         registries = parts.registries
-        line = EvidenceLine(journal: parts.journal, signers: parts.signers, policy: parts.policy)
+        line = EvidenceLine(parts)
         publication = Publication(journal: parts.journal, subjects: parts.subjects)
         withdrawal = Withdrawal(journal: parts.journal, subjects: parts.subjects, signers: parts.signers)
         queue = parts.queue

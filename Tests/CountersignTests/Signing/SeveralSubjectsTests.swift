@@ -81,6 +81,33 @@ extension SigningLine {
         #expect(try await line.adoptions.isEmpty)
     }
 
+    @Test func `a statement about several that policy never has in one, by identity, log or tenant, is not adopted`()
+        async throws
+    {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let digest = image.descriptor.digest
+        let (identity, log, tenant) = (
+            "registry.example/keys/app", "registry.example/logs/app", "registry.example/b/app"
+        )
+        for other in [identity, log, tenant] {
+            let evil = line.approved(sampleDigest("evil"), in: other)
+            try await line.attach(
+                try await line.stolen(Statement(subjects: [line.approved(digest), evil])), to: image)
+        }
+        var setup = SigningLine.Setup()
+        setup.rules =
+            [SigningLine.Setup.rule("keys", glob: identity), SigningLine.Setup.rule("logs", glob: log)] + setup.rules
+        setup.rules[0].identity = "former"
+        setup.rules[1].log = "other"
+        setup.tenants = [TenantConfiguration(name: "b", repositories: [try Glob(tenant)])]
+        try await line.push(digest)
+        try await line.daemon(setup).workOff()
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.referrers(of: digest).count == 4)
+        #expect(try await line.adoptions.isEmpty)
+    }
+
     @Test func `an image of ours in a thief's statement does not silence the identity monitor`() async throws {
         try await SigningLine.withAnotherLab { lab in
             let line = try await SigningLine(lab: lab)
