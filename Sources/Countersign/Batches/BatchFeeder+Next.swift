@@ -37,15 +37,16 @@ extension BatchFeeder {
 
     /// The members of the next statement: as many digests as it may be about, each with all its tags. Of one repository,
     /// or of all that one tenant has: whoever reads a statement reads the names in it. A statement that is not full waits
-    /// while there are tags of which nobody knows yet where they point; those that could not be asked for hold nobody up.
-    /// With a rate it has no more of one registry than may enter in a minute.
+    /// while there are tags of which nobody knows yet where they point; those that were asked for in vain, and those of a
+    /// registry that is away, hold nobody up. With a rate it has no more of one registry than may enter in a minute.
     private func nextGroup(
         of batch: Batch, _ grouping: Batch.Grouping, _ waiting: [String], _ session: Session
     ) throws -> [Pending] {
         let places = try session.query(
             """
             SELECT registry, repository, count(DISTINCT digest) AS digests,
-                count(*) FILTER (WHERE digest IS NULL AND failures = 0) AS unasked
+                count(*) FILTER (WHERE digest IS NULL AND failures = 0
+                    AND error ->> 'code' IS DISTINCT FROM \(DependencyGate.openCode)::text) AS unasked
             FROM countersign.batch_member
             WHERE batch_id = \(batch.id) AND target_id IS NULL AND result IS NULL AND registry <> ALL(\(waiting)::text[])
             GROUP BY 1, 2 ORDER BY min(ordinal)

@@ -13,7 +13,8 @@ extension BatchFeeder {
     private enum Answer: Sendable {
         case digest(Digest)
         case ended(TargetState, Failure)
-        case later(Failure?, after: Duration)
+        /// `counts`: whether it was asked, and failed.
+        case later(Failure?, after: Duration, counts: Bool)
     }
 
     /// Asks for the next tags, several at once. Marked as asked for a minute: what a daemon that dies had asked is asked
@@ -64,16 +65,16 @@ extension BatchFeeder {
             return .digest(resolved.descriptor.digest)
         } catch {
             let failed = AttemptFailure(StageFailure(stage: .resolve, underlying: error))
-            if case .withheld(let time) = failed.verdict { return .later(failed.failure, after: time) }
+            if case .withheld(let time) = failed.verdict { return .later(failed.failure, after: time, counts: false) }
             guard case .retry(let kind, let after) = failed.verdict else {
                 if case .refuse = failed.verdict { return .ended(.refused, failed.failure) }
-                return .later(nil, after: .zero)  // this process is going away
+                return .later(nil, after: .zero, counts: false)  // this process is going away
             }
             switch retry.decision(
                 for: kind, attempt: question.failures + 1, failures: question.failures, retryAfter: after,
                 random: .random(in: 0..<1))
             {
-            case .retry(let delay, _): return .later(failed.failure, after: delay)
+            case .retry(let delay, _): return .later(failed.failure, after: delay, counts: true)
             case .exhausted: return .ended(kind == .eventual ? .gone : .failed, failed.failure)
             }
         }
@@ -87,8 +88,8 @@ extension BatchFeeder {
             case .digest(let digest): rows.append((question.ordinal, "\(digest)", nil, nil, .zero, false))
             case .ended(let state, let failure):
                 rows.append((question.ordinal, nil, state.rawValue, failure, .zero, true))
-            case .later(let failure, let delay):
-                rows.append((question.ordinal, nil, nil, failure, delay, failure != nil))
+            case .later(let failure, let delay, let counts):
+                rows.append((question.ordinal, nil, nil, failure, delay, counts))
             }
         }
         let written = rows

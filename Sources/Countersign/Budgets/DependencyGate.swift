@@ -35,6 +35,11 @@ package final class DependencyGate: HTTPGate {
         state = Mutex(State(view: DependencyView(rate: settings.bucket.rate)))
     }
 
+    /// Of an upstream that is away, as against one that is only busy.
+    static let openCode = "breaker.open"
+    /// Of a rate that is used up.
+    static let exhaustedCode = "budget.exhausted"
+
     /// Where no rate is known, one too many is taken for that much a second at least.
     private static let leastObserved = 10.0
 
@@ -257,7 +262,7 @@ package final class DependencyGate: HTTPGate {
     var standingInLine: Int { slots.queued }
 
     private func open(for time: Duration) -> Withheld {
-        board.withheld(dependency, "breaker.open")
+        board.withheld(dependency, Self.openCode)
         return refusal(for: time)
     }
 
@@ -265,7 +270,7 @@ package final class DependencyGate: HTTPGate {
     private func refusal(for time: Duration) -> Withheld {
         let failure = state.withLock(\.view.lastFailure) ?? "not answering"
         return Withheld(
-            code: "breaker.open", upstream: dependency.description,
+            code: Self.openCode, upstream: dependency.description,
             observed: "\(dependency) is taken for down (\(failure)); it is tried again in \(time.inSeconds) s",
             after: max(time, .zero))
     }
@@ -304,9 +309,9 @@ package final class DependencyGate: HTTPGate {
         let before = turn.queued - (Lane.ofAttempt == .bulk ? 0 : turn.queuedYielding)
         let wait = wait + .seconds(Double(max(0, before)) / max(rate ?? 1, 0.1))
         let rate = rate.map { " of \(($0 * 10).rounded() / 10) a second" } ?? ""
-        board.withheld(dependency, "budget.exhausted")
+        board.withheld(dependency, Self.exhaustedCode)
         return Withheld(
-            code: "budget.exhausted", upstream: dependency.description,
+            code: Self.exhaustedCode, upstream: dependency.description,
             observed: "the budget\(rate) of \(dependency) is used up", after: wait)
     }
 }

@@ -11,7 +11,8 @@ extension Failure {
 
     private static func fix(_ withheld: Withheld) -> String {
         switch withheld.code {
-        case "breaker.open": "see that \(withheld.upstream) is up; it is tried again by itself, and the job with it"
+        case DependencyGate.openCode:
+            "see that \(withheld.upstream) is up; it is tried again by itself, and the job with it"
         case RepositoryCaps.code: RepositoryCaps.fix
         default: "nothing: it waits for its turn; raise the budget in the configuration if the upstream bears more"
         }

@@ -111,6 +111,19 @@ extension Sweep {
         if next == nil { registry.course.endsListing() }
     }
 
+    /// A listing that was not asked for, since there was no turn for it at the registry: nothing has failed.
+    func putOff(listingOf registry: SweptRegistry, for time: Duration) async throws(QueueError) {
+        try await queue.pool.together { session in
+            guard try turns.holds(registry.turn, in: session) else { return }
+            _ = try session.execute(
+                """
+                INSERT INTO countersign.swept_registry (registry, due_at)
+                VALUES (\(registry.name)::text, now() + \(time)::interval)
+                ON CONFLICT (registry) DO UPDATE SET due_at = excluded.due_at
+                """)
+        }
+    }
+
     /// A listing that failed is tried again later; who asked for it hears of it after some times.
     func note(_ failure: Failure, _ registry: SweptRegistry, again pause: Duration) async throws(QueueError) {
         try await queue.pool.together { session in

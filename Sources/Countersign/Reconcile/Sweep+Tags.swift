@@ -27,15 +27,6 @@ extension Sweep {
         return nil
     }
 
-    /// A tag and where the registry says that it points.
-    struct Found: Sendable {
-        let tag: String
-        /// nil: there is a manifest, and it cannot be read.
-        let digest: OCI.Digest?
-        /// What the registry answered each time instead of a manifest.
-        var fault: OCIError?
-    }
-
     /// One page: listed, each tag asked for, what nobody told of put into the queue.
     func page(of sweep: SweepRecords.Sweep, _ registry: SweptRegistry) async throws {
         guard let rule = plan.rule(for: sweep.repository) else { return }
@@ -58,47 +49,12 @@ extension Sweep {
         // a registry may give more tags than it was asked for
         let tags = page.names.filter { !SignatureTag.matches($0) }
         for start in stride(from: 0, to: tags.count, by: Self.questionLimit) {
-            // at a low rate a page takes longer than a turn
-            guard try await turns.take(registry.turn) else { return }
-            let few = tags[start..<min(start + Self.questionLimit, tags.count)]
-            found += try await withThrowingTaskGroup(of: Found?.self) { group in
-                for tag in few {
-                    group.addTask {
-                        do { return try await find(tag, in: name, registry) } catch let error as OCIError
-                            where sweep.failures >= Self.tagPatience && error.isAboutTheTag
-                        {
-                            return Found(tag: tag, digest: nil, fault: error)
-                        }
-                    }
-                }
-                return try await group.reduce(into: [Found]()) { if let one = $1 { $0.append(one) } }
-            }
+            let few = Array(tags[start..<min(start + Self.questionLimit, tags.count)])
+            guard let answers = try await answers(about: few, of: sweep, registry) else { return }
+            found += answers
         }
         let failure = try passedOver(found, of: tags.count, sweep)
         try await write(found, sweep, rule, registry, asked: asked, failure, next: page.next)
-    }
-
-    /// Asks where a tag points. nil: it is not there any more.
-    private func find(_ tag: String, in name: String, _ registry: SweptRegistry) async throws -> Found? {
-        try await registry.pacer.pass()
-        do {
-            if let digest = try await registry.client.claimedDigest(name, tag: tag) {
-                return Found(tag: tag, digest: digest)
-            }
-        } catch .notFound {
-            // the head of an answer does not say who speaks, the registry or a proxy before it: the whole one does
-        }
-        try await registry.pacer.pass()
-        do {
-            return Found(tag: tag, digest: try await registry.client.resolve(name, tag: tag).descriptor.digest)
-        } catch {
-            switch error {
-            case .notFound(let answer) where answer.isDistributionError: return nil
-            case .unsupportedMediaType, .manifestMalformed, .tooLarge, .digestMismatch:
-                return Found(tag: tag, digest: nil)
-            default: throw error
-            }
-        }
     }
 
     /// By the clock that pushes are measured with: what was pushed since says more than an answer to a question asked before.
@@ -246,6 +202,19 @@ extension Sweep {
                     THEN now() + \(interval)::interval ELSE now() END
             WHERE repository_id = \(sweep.id)::int AND page IS NOT DISTINCT FROM \(sweep.page)::text
             """)
+    }
+
+    /// A page that was not asked for, since there was no turn for it at the registry: nothing has failed.
+    func putOff(
+        _ sweep: SweepRecords.Sweep, _ registry: SweptRegistry, for time: Duration
+    ) async throws(QueueError) {
+        try await queue.pool.together { session in
+            guard try turns.holds(registry.turn, in: session) else { return }
+            _ = try session.execute(
+                """
+                UPDATE countersign.swept_repository SET due_at = now() + \(time)::interval WHERE repository_id = \(sweep.id)::int
+                """)
+        }
     }
 
     /// A page that failed is asked for again later; who asked for the sweep hears of it after some times.

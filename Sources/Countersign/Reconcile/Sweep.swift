@@ -107,6 +107,15 @@ package struct Sweep: Service {
         } catch {
             if Task.isCancelled { return false }
             let failed = AttemptFailure(StageFailure(stage: .resolve, underlying: error))
+            // whoever asked for the sweep hears of a registry that is away; of one that is busy its turn comes
+            if case .withheld(let time) = failed.verdict, failed.failure.code != DependencyGate.openCode {
+                if let due {
+                    try await putOff(due, registry, for: max(time, poll))
+                } else {
+                    try await putOff(listingOf: registry, for: max(time, poll))
+                }
+                return true
+            }
             // a listing that the database refuses is refused at every look: it waits as one that could not be read
             let fix =
                 error is QueueError

@@ -37,9 +37,9 @@ struct BatchFixture: Sendable {
     }
 
     /// The part of one daemon that carries batches on.
-    func feeder(tenants: [TenantConfiguration] = []) -> BatchFeeder {
+    func feeder(tenants: [TenantConfiguration] = [], registries: Registries? = nil) -> BatchFeeder {
         BatchFeeder(
-            queue: database.anotherQueue(tenants: tenants), policy: policy, registries: nil,
+            queue: database.anotherQueue(tenants: tenants), policy: policy, registries: registries,
             configured: [Self.registry],
             retry: RetryPolicy(), logger: SigningDaemon.silence)
     }

@@ -1,3 +1,4 @@
+import Curl
 import OCI
 import Postgres
 import Support
@@ -87,6 +88,63 @@ import Testing
         _ = try await fixture.feeder().step()
         #expect(try await fixture.counts(batch)[.queued] == nil)
         try await fixture.feed()
+        #expect(try await groups(fixture) == [5])
+    }
+
+    /// A registry of which nothing can be asked: its rate is used up for long, unless it is known to be away.
+    private func busyRegistry(_ fixture: BatchFixture, isAway: Bool = false) async throws -> Registries {
+        var budgets = BudgetConfiguration()
+        budgets.upstreams = [.init(kind: .registry, rate: 0.001)]
+        budgets.wait = .milliseconds(10)
+        budgets.breaker.failures = 1
+        let dependencies = Dependencies.test(budgets, fixture.database)
+        let gate = dependencies.gate(.registry, BatchFixture.registry)
+        try await gate.admit()
+        if isAway { gate.note(.failed("http.unreachable")) }
+        var upstream = UpstreamConfiguration(url: "http://127.0.0.1:9")
+        (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
+        return try Registries(
+            [RegistryConfiguration(name: BatchFixture.registry, upstream: upstream)], http: SigningLine.http,
+            dependencies: dependencies)
+    }
+
+    @Test func `a tag that does not come to its turn at the registry has not failed, and its statement waits for it`()
+        async throws
+    {
+        let fixture = try await BatchFixture()
+        let repository = try fixture.subject("x").repository
+        let batch = try await fixture.batch(
+            fixture.subjects(5) + [BatchSubject(repository: repository, tag: "t", digest: nil)],
+            grouping: .init(maxSubjects: 10))
+        let feeder = fixture.feeder(registries: try await busyRegistry(fixture))
+        for _ in 0..<6 {
+            try await fixture.database.pool.execute("UPDATE countersign.batch_member SET due_at = now()")
+            _ = try await feeder.step()
+        }
+        #expect(
+            try await fixture.database.number(
+                """
+                SELECT count(*) FROM countersign.batch_member WHERE tag = 't' AND failures = 0 AND result IS NULL
+                    AND due_at > now() AND error ->> 'code' = 'budget.exhausted'
+                """) == 1)
+        #expect(try await fixture.counts(batch)[.queued] == nil)
+        try await fixture.database.pool.execute(
+            "UPDATE countersign.batch_member SET digest = \(sampleDigest("t").description)::text WHERE tag = 't'")
+        _ = try await feeder.step()
+        #expect(try await groups(fixture) == [6])
+    }
+
+    @Test func `a statement does not wait for a registry that is away`() async throws {
+        let fixture = try await BatchFixture()
+        let repository = try fixture.subject("x").repository
+        _ = try await fixture.batch(
+            fixture.subjects(5) + [BatchSubject(repository: repository, tag: "t", digest: nil)],
+            grouping: .init(maxSubjects: 10))
+        _ = try await fixture.feeder(registries: try await busyRegistry(fixture, isAway: true)).step()
+        #expect(
+            try await fixture.database.text(
+                "SELECT error ->> 'code' FROM countersign.batch_member WHERE tag = 't' AND failures = 0")
+                == "breaker.open")
         #expect(try await groups(fixture) == [5])
     }
 

@@ -1,3 +1,4 @@
+import Curl
 import OCI
 import Postgres
 import Support
@@ -56,6 +57,74 @@ import Testing
         try await sweeping.run()
         #expect(try await line.swept().counts.unreadable == 1)
         #expect(try await line.swept().error?.code == "sweep.tag_unreadable")
+    }
+
+    @Test func `what does not come to its turn at the registry has not failed, and who asked for it gets it`()
+        async throws
+    {
+        let line = try await SigningLine()
+        _ = try await line.image(tag: "v1")
+        let gate = WithholdingGate()
+        let sweeping = try line.sweeping(http: SigningLine.http.gated(by: gate))
+        try await sweeping.list(line)
+        let act = AuditLog.Entry(action: "reconcile.request", atCommandLineBy: "test")
+        _ = try await line.sweeps.request(line.repository, act)
+        _ = try await line.sweeps.request(registries: [SigningLine.registryName], act)
+        gate.withhold(.max)
+        for _ in 0...Sweep.requestPatience {
+            try await line.makeSweepsDue()
+            try await line.database.pool.execute("UPDATE countersign.swept_registry SET due_at = now()")
+            try await sweeping.run()
+        }
+        let registry = try #require(try await line.sweeps.registries().first)
+        #expect(registry.failures == 0 && registry.requestedAt != nil && registry.error == nil)
+        let waiting = try await line.swept()
+        #expect(waiting.failures == 0 && waiting.requestedAt != nil && waiting.error == nil)
+        #expect(waiting.sweptAt == nil)
+        #expect(!sweeping.metrics.render().contains("countersign_sweep_failures_total{"))
+
+        gate.withhold(0)
+        try await line.makeSweepsDue()
+        try await line.database.pool.execute("UPDATE countersign.swept_registry SET due_at = now()")
+        try await sweeping.run()
+        #expect(try await line.swept().sweptAt != nil)
+        #expect(try await line.sweeps.pending() == 0)
+    }
+
+    @Test func `a registry that is away is a failure, and who asked for a sweep hears of it`() async throws {
+        let line = try await SigningLine()
+        let gate = WithholdingGate()
+        let sweeping = try line.sweeping(names: true, http: SigningLine.http.gated(by: gate))
+        try await sweeping.list(line)
+        _ = try await line.sweeps.request(
+            line.repository, AuditLog.Entry(action: "reconcile.request", atCommandLineBy: "test"))
+        gate.withhold(.max, "breaker.open")
+        for _ in 0..<Sweep.requestPatience {
+            try await line.makeSweepsDue()
+            try await sweeping.run()
+        }
+        let swept = try await line.swept()
+        #expect(swept.failures == Sweep.requestPatience && swept.requestedAt == nil)
+        #expect(swept.error?.code == "breaker.open")
+    }
+
+    @Test func `a tag that does not come to its turn is asked for again, and no other of its page`() async throws {
+        let line = try await SigningLine()
+        for tag in ["a", "b", "c", "d", "e"] { _ = try await line.image(tag: tag) }
+        let gate = WithholdingGate()
+        let sweeping = try line.sweeping(http: SigningLine.http.gated(by: gate))
+        try await sweeping.list(line)
+        let isQuestion: @Sendable (FaultRelay.Request) -> Bool = {
+            $0.method == "HEAD" && $0.path.contains("/manifests/")
+        }
+        let asked = line.registry.requests.count(where: isQuestion)
+        // the list of tags, and two of them
+        gate.withhold(4, after: 3)
+        try await sweeping.run()
+        let swept = try await line.swept()
+        #expect(swept.sweptAt != nil && swept.failures == 0 && swept.error == nil)
+        #expect(swept.counts == SweepRecords.Counts(tags: 5, missed: 5, moved: 0, unreadable: 0))
+        #expect(line.registry.requests.count(where: isQuestion) == asked + 5)
     }
 
     @Test func `who asks again and again neither restarts a sweep nor keeps others from theirs`() async throws {
