@@ -52,13 +52,13 @@ package final class Dependencies: Service {
 
     /// Registries that are not asked now, before which a line stands, or at which other daemons have the places: their jobs are
     /// not claimed, and take no slot from those of others.
-    package var closedRegistries: [String] {
-        board.gates.compactMap { gate in
-            guard gate.dependency.kind == .registry, gate.refusalNow != nil || gate.isCrowded || !gate.hasPlace else {
-                return nil
-            }
-            return gate.dependency.name
-        }
+    package var closedRegistries: [String] { registries { $0.refusalNow != nil || $0.isCrowded || !$0.hasPlace } }
+
+    /// Registries before which as much of the bulk lane stands as gets its turn in time. A push goes before it, and is claimed.
+    package var registriesCrowdedByBulk: [String] { registries(where: \.isCrowdedByBulk) }
+
+    private func registries(where isMeant: (DependencyGate) -> Bool) -> [String] {
+        board.gates.filter { $0.dependency.kind == .registry && isMeant($0) }.map(\.dependency.name)
     }
 
     /// Before every log there stand as many of the bulk lane already as get their turn in time: more of them would stand there

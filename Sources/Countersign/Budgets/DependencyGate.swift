@@ -294,8 +294,8 @@ package final class DependencyGate: HTTPGate {
         return pause.map(refusal(whilePaused:))
     }
 
-    /// Whether more requests stand in line already than get their turn in time.
-    var isCrowded: Bool { isTooMuch(turn.queued) }
+    /// Whether more requests stand in line already than get their turn in time. Those of the bulk lane stand behind all others.
+    var isCrowded: Bool { isTooMuch(turn.queued - turn.queuedYielding) }
 
     /// The same of those of the bulk lane alone.
     var isCrowdedByBulk: Bool { isTooMuch(turn.queuedYielding) }

@@ -8,19 +8,21 @@ extension JobQueue {
     /// nothing, and after a crash for its whole lease.
     /// Kinds that this version does not know stay for those who do.
     /// - Parameter closed: registries that are not asked now; what is theirs is left alone.
+    /// - Parameter closedToBulk: registries of which only jobs of the bulk lane are left alone.
     /// - Parameter lanes: those to look into; nil: all, by their weights.
     /// - Parameter bulk: whether jobs of the bulk lane are wanted.
     /// - Parameter groups: whether jobs of groups are wanted; without a place for one they stay for whoever has.
     package func claim(
-        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = [], bulk: Bool = true,
-        groups: Bool = true
+        limit: Int, lanes: [Lane]? = nil, cursor: ClaimCursor, closed: [String] = [], closedToBulk: [String] = [],
+        bulk: Bool = true, groups: Bool = true
     ) async throws(QueueError) -> [Claim] {
         guard limit > 0 else { return [] }
         try FailPoint.claim.before(QueueError.injected)
         let starts = cursor.next(lanes: lanes, tenants: tenants.ids).filter { bulk || $0.lane != .bulk }
         let trustedUntil = ContinuousClock.now + settings.lease - settings.leaseMargin
         let statement = Self.claimStatement(
-            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed, groups: groups)
+            limit: limit, starts: starts, worker: worker, lease: settings.lease, closed: closed,
+            closedToBulk: closedToBulk, groups: groups)
         let claims = try await pool.together { session in
             try Self.read(session.query(statement), trustedUntil: trustedUntil, in: session)
         }
@@ -48,24 +50,28 @@ extension JobQueue {
     }
 
     /// Only while a registry is closed: the usual statement stays the usual statement.
-    private static func notOf(_ closed: [String]) -> Query {
-        closed.isEmpty
-            ? ""
-            : "AND NOT EXISTS (SELECT FROM countersign.repository r WHERE r.id = j.repository_id AND r.registry = ANY(\(closed)::text[]))"
+    private static func notOf(_ closed: [String], _ closedToBulk: [String]) -> Query {
+        func elsewhere(_ registries: [String]) -> Query {
+            "NOT EXISTS (SELECT FROM countersign.repository r WHERE r.id = j.repository_id AND r.registry = ANY(\(registries)::text[]))"
+        }
+        let all: Query = closed.isEmpty ? "" : "AND \(elsewhere(closed))"
+        let bulk: Query =
+            closedToBulk.isEmpty ? "" : "AND (l.lane <> \(Lane.bulk.rawValue) OR \(elsewhere(closedToBulk)))"
+        return "\(all) \(bulk)"
     }
 
     /// `ANY(ARRAY(…))` and not a join: prepared on an empty table, a join plan reads the whole table for ever after.
     /// `MATERIALIZED`, because a plain sub-select with LIMIT and FOR UPDATE may be run again and lock more than LIMIT.
     static func claimStatement(
         limit: Int, starts: [ClaimCursor.Start], worker: UUID, lease: Duration, closed: [String] = [],
-        groups: Bool = true
+        closedToBulk: [String] = [], groups: Bool = true
     ) -> Query {
         func due(_ condition: Query = "true") -> Query {
             """
             SELECT j.id FROM countersign.job j
             WHERE NOT j.leased AND j.lane = l.lane AND j.tenant = l.tenant AND \(condition)
                 AND j.run_at >= l.since AND j.run_at <= now()
-                AND j.kind = ANY(\(JobKind.handlers.map { $0.kind.rawValue })::text[]) \(notOf(closed))
+                AND j.kind = ANY(\(JobKind.handlers.map { $0.kind.rawValue })::text[]) \(notOf(closed, closedToBulk))
             ORDER BY j.lane, j.tenant, j.run_at, j.id LIMIT \(limit)::int
             FOR NO KEY UPDATE SKIP LOCKED
             """

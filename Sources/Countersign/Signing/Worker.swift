@@ -118,11 +118,13 @@ package struct Worker: Service {
     /// Fills the free slots: those for everybody by the lanes' weights, those for live pushes with live pushes.
     private func claim(_ free: Int, _ cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
         let closed = dependencies?.closedRegistries ?? []
+        let closedToBulk = dependencies?.registriesCrowdedByBulk ?? []
         let others = await held.slotsBeyondLive
         let groups = await held.hasPlaceForGroup(limit: settings.groups)
         let bulk = dependencies?.areLogsCrowdedByBulk != true
         let open = min(free, max(0, settings.concurrency - settings.liveSlots - others))
-        var claims = try await queue.claim(limit: open, cursor: cursor, closed: closed, bulk: bulk, groups: groups)
+        var claims = try await queue.claim(
+            limit: open, cursor: cursor, closed: closed, closedToBulk: closedToBulk, bulk: bulk, groups: groups)
         guard open < free, claims.count == open else { return claims }
         do throws(QueueError) {
             claims += try await queue.claim(

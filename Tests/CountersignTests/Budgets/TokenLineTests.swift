@@ -83,6 +83,24 @@ import Testing
         await end(tasks)
     }
 
+    /// So many of a lane before another gate, of which one waits for its token; they get none in this test.
+    private func line(_ count: Int, _ lane: Lane, before gate: DependencyGate) async throws -> [Task<Void, any Error>] {
+        let before = gate.turn.queued + gate.turn.taken
+        let tasks = (0..<count).map { _ in
+            Task { _ = try await Lane.$ofAttempt.withValue(lane) { try await gate.admit() } }
+        }
+        try await eventually("they stand in line") { gate.turn.queued + gate.turn.taken == before + count }
+        return tasks
+    }
+
+    /// A daemon with so many tokens a second for each log and registry; `budgets.wait` is so long that two are too many in line.
+    private func slowDaemon(rate: Double = 0.01) -> Dependencies {
+        var configuration = BudgetConfiguration()
+        configuration.upstreams = [.init(kind: .rekor, rate: rate), .init(kind: .registry, rate: rate)]
+        configuration.wait = .seconds(150)
+        return Dependencies.test(configuration, fixture)
+    }
+
     @Test func `bulk is not claimed while as much of it stands before every log as gets its turn`() async throws {
         var configuration = BudgetConfiguration()
         configuration.upstreams = [.init(kind: .rekor, rate: 0.01)]
@@ -103,6 +121,32 @@ import Testing
         let claims = try await fixture.queue.claim(limit: 10, cursor: ClaimCursor(), bulk: false)
         #expect(claims.map { $0.target?.digest } == [sampleDigest("push")])
         #expect(try await fixture.claim().count == 1)
+    }
+
+    @Test func `a push is claimed however much of a batch stands before its registry`() async throws {
+        let daemon = slowDaemon()
+        let registry = daemon.gate(.registry, "registry.example")
+        try await registry.admit()
+        var tasks = try await line(4, .bulk, before: registry)
+        #expect(daemon.closedRegistries.isEmpty)
+        #expect(daemon.registriesCrowdedByBulk == ["registry.example"])
+
+        var elsewhere = samplePush(sampleDigest("elsewhere"), lane: .bulk)
+        elsewhere.registry = "elsewhere.example"
+        try await fixture.push(
+            samplePush(sampleDigest("batch"), lane: .bulk), samplePush(sampleDigest("again"), lane: .default),
+            samplePush(sampleDigest("push")), elsewhere)
+        let claims = try await fixture.queue.claim(
+            limit: 10, cursor: ClaimCursor(), closed: daemon.closedRegistries,
+            closedToBulk: daemon.registriesCrowdedByBulk)
+        #expect(
+            Set(claims.map { $0.target?.digest })
+                == [sampleDigest("push"), sampleDigest("again"), sampleDigest("elsewhere")])
+        #expect(try await fixture.claim().map { $0.target?.digest } == [sampleDigest("batch")])
+
+        tasks += try await line(2, .live, before: registry)
+        #expect(daemon.closedRegistries == ["registry.example"], "these do not get their turn in time")
+        await end(tasks)
     }
 
     @Test func `who stands in line until its time is over holds nothing`() async throws {
