@@ -61,13 +61,6 @@ package final class Dependencies: Service {
         board.gates.filter { $0.dependency.kind == .registry && isMeant($0) }.map(\.dependency.name)
     }
 
-    /// Before every log there stand as many of the bulk lane already as get their turn in time: more of them would stand there
-    /// with a slot each, and go back.
-    package var areLogsCrowdedByBulk: Bool {
-        let logs = board.gates.filter { $0.dependency.kind == .rekor }
-        return !logs.isEmpty && logs.allSatisfy(\.isCrowdedByBulk)
-    }
-
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             // new repositories within a second; tenants that another daemon's configuration brought within half a minute

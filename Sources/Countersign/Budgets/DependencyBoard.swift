@@ -47,6 +47,9 @@ final class DependencyBoard: Sendable {
         share()
     }
 
+    /// Daemons that are alive, this one among them; alone until the table was looked at.
+    var livingDaemons: Int { state.withLock { $0.daemons?.count ?? 1 } }
+
     var gates: [DependencyGate] {
         state.withLock { $0.gates.values.compactMap(\.gate) }.sorted {
             $0.dependency.description < $1.dependency.description

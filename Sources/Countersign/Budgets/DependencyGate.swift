@@ -301,13 +301,16 @@ package final class DependencyGate: HTTPGate {
     var isCrowdedByBulk: Bool { isTooMuch(turn.queuedYielding) }
 
     private func isTooMuch(_ queued: Int) -> Bool {
-        rate.map { Double(queued) > max(1, $0 * (settings.wait / .seconds(1))) } ?? false
+        shareOfRate.map { Double(queued) > max(1, $0 * (settings.wait / .seconds(1))) } ?? false
     }
+
+    /// What of the rate comes to the line of this daemon, while each of them has one.
+    private var shareOfRate: Double? { rate.map { $0 / Double(board.livingDaemons) } }
 
     /// Those who stand in line before it go first.
     func exhausted(_ wait: Duration) -> Withheld {
         let before = turn.queued - (Lane.ofAttempt == .bulk ? 0 : turn.queuedYielding)
-        let wait = wait + .seconds(Double(max(0, before)) / max(rate ?? 1, 0.1))
+        let wait = wait + .seconds(Double(max(0, before)) / max(shareOfRate ?? 1, 0.1))
         let rate = rate.map { " of \(($0 * 10).rounded() / 10) a second" } ?? ""
         board.withheld(dependency, Self.exhaustedCode)
         return Withheld(

@@ -49,6 +49,17 @@ extension SigningServices {
         }
     }
 
+    /// Whether, whichever of these rules it is for, a signature of the bulk lane would stand where as many of that lane stand
+    /// already as get their turn in time: more of them would stand there with a slot each, and go back. It needs all that its rule
+    /// names: one of them that is crowded is enough.
+    func areCrowdedByBulk(for rules: [PolicyConfiguration.Rule]) -> Bool {
+        let signing = rules.filter { $0.effect == .sign }
+        return !signing.isEmpty
+            && signing.allSatisfy { rule in
+                (try? gates(for: rule.formats, of: rule))?.contains { $0.gate.isCrowdedByBulk } ?? false
+            }
+    }
+
     /// Each format is an entry in each of its logs, and a timestamp of each of its authorities.
     private func gates(for formats: [SignatureFormat], of rule: PolicyConfiguration.Rule) throws -> [Place] {
         let entries = try formats.flatMap { try logs(for: $0, of: rule).all.map(\.id) }

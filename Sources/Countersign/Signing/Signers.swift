@@ -36,6 +36,12 @@ package struct Signers: Sendable {
         return Signer(identity: identity, services: try services(), trust: trust.current)
     }
 
+    /// ``SigningServices/areCrowdedByBulk(for:)`` of those of the moment.
+    func areCrowdedByBulk(for rules: [PolicyConfiguration.Rule]) -> Bool {
+        // what cannot be told here is told where it is needed
+        (try? services())?.areCrowdedByBulk(for: rules) ?? false
+    }
+
     /// Whose evidence this is: what was begun under one identity is finished under it, though the rule may name another
     /// now. The rule's, where none is.
     /// - Parameter digest: SHA-256 of the message, where evidence has only the head of it.

@@ -121,7 +121,7 @@ package struct Worker: Service {
         let closedToBulk = dependencies?.registriesCrowdedByBulk ?? []
         let others = await held.slotsBeyondLive
         let groups = await held.hasPlaceForGroup(limit: settings.groups)
-        let bulk = dependencies?.areLogsCrowdedByBulk != true
+        let bulk = !attempt.parts.signers.areCrowdedByBulk(for: attempt.parts.policy.rules)
         let open = min(free, max(0, settings.concurrency - settings.liveSlots - others))
         var claims = try await queue.claim(
             limit: open, cursor: cursor, closed: closed, closedToBulk: closedToBulk, bulk: bulk, groups: groups)

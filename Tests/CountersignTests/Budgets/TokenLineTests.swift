@@ -101,26 +101,53 @@ import Testing
         return Dependencies.test(configuration, fixture)
     }
 
-    @Test func `bulk is not claimed while as much of it stands before every log as gets its turn`() async throws {
-        var configuration = BudgetConfiguration()
-        configuration.upstreams = [.init(kind: .rekor, rate: 0.01)]
-        configuration.wait = .seconds(150)
-        let daemon = Dependencies.test(configuration, fixture)
-        let log = daemon.gate(.rekor, "https://slow.example.com")
-        try await log.admit()
-        #expect(!daemon.areLogsCrowdedByBulk)
-        let tasks = (0..<4).map { _ in
-            Task { _ = try await Lane.$ofAttempt.withValue(.bulk) { try await log.admit() } }
+    /// Over the logs of these hosts, the gates of which have no token left.
+    private func services(
+        _ hosts: String..., of daemon: Dependencies
+    ) async throws -> SigningServices {
+        var logs: [SigningServices.Log] = []
+        for host in hosts {
+            let client = try ForkingLog(host)
+            logs.append(.init(name: host, client: client, gate: daemon.gate(.rekor, client.id)))
+            try await daemon.gate(.rekor, client.id).admit()
         }
-        try await eventually("it is full") { daemon.areLogsCrowdedByBulk }
-        let other = daemon.gate(.rekor, "https://other.example.com")
-        #expect(!daemon.areLogsCrowdedByBulk && !other.isCrowdedByBulk, "another log has room")
+        return SigningServices(logs: logs, authorities: [])
+    }
+
+    @Test func `bulk is not claimed while as much of it stands before the log as gets its turn`() async throws {
+        let daemon = slowDaemon()
+        let signing = try await services("slow.example.com", of: daemon)
+        let rules = [SigningLine.Setup.rule()]
+        // one that takes no entries any more, and is only read
+        _ = ReadingGate(daemon.gate(.rekor, "https://former.example.com"))
+        #expect(!signing.areCrowdedByBulk(for: rules))
+        let tasks = try await line(4, .bulk, before: daemon.gate(.rekor, "https://slow.example.com"))
+        #expect(signing.areCrowdedByBulk(for: rules))
+        #expect(!signing.areCrowdedByBulk(for: []))
         await end(tasks)
 
         try await fixture.push(samplePush(sampleDigest("batch"), lane: .bulk), samplePush(sampleDigest("push")))
         let claims = try await fixture.queue.claim(limit: 10, cursor: ClaimCursor(), bulk: false)
         #expect(claims.map { $0.target?.digest } == [sampleDigest("push")])
         #expect(try await fixture.claim().count == 1)
+    }
+
+    @Test func `of several logs one is crowded for all who need it, and none for others`() async throws {
+        let daemon = slowDaemon()
+        let one = try await services("a.example.com", "b.example.com", of: daemon)
+        let both = SigningServices(logs: one.logs, entriesPerBundle: 2, authorities: [])
+        var elsewhere = SigningLine.Setup.rule("elsewhere")
+        elsewhere.log = "a.example.com"
+        let rules = [SigningLine.Setup.rule(), elsewhere]
+        var tasks = try await line(4, .bulk, before: daemon.gate(.rekor, "https://b.example.com"))
+        #expect(both.areCrowdedByBulk(for: rules), "every bundle is entered there, too")
+        #expect(!one.areCrowdedByBulk(for: rules))
+        elsewhere.log = "b.example.com"
+        #expect(one.areCrowdedByBulk(for: [elsewhere]))
+        #expect(!one.areCrowdedByBulk(for: [SigningLine.Setup.rule(), elsewhere]), "one rule's log has room")
+        tasks += try await line(4, .bulk, before: daemon.gate(.rekor, "https://a.example.com"))
+        #expect(one.areCrowdedByBulk(for: [SigningLine.Setup.rule(), elsewhere]))
+        await end(tasks)
     }
 
     @Test func `a push is claimed however much of a batch stands before its registry`() async throws {
@@ -146,6 +173,18 @@ import Testing
 
         tasks += try await line(2, .live, before: registry)
         #expect(daemon.closedRegistries == ["registry.example"], "these do not get their turn in time")
+        await end(tasks)
+    }
+
+    @Test func `of the rate of all a daemon has its share for its own line`() async throws {
+        let daemon = slowDaemon(rate: 0.02)
+        let log = daemon.gate(.rekor, "https://slow.example.com")
+        try await log.admit()
+        let tasks = try await line(4, .bulk, before: log)
+        #expect(!log.isCrowdedByBulk)
+        try await fixture.anotherQueue().announce(host: "other", version: "1")
+        await daemon.refresh()
+        #expect(log.isCrowdedByBulk)
         await end(tasks)
     }
 
