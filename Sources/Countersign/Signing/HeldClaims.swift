@@ -10,6 +10,7 @@ actor HeldClaims {
         var attempt: Task<Void, Never>?
     }
 
+    private let patience: Duration
     private var holdings: [Int64: Holding] = [:]
     private var waiters: [CheckedContinuation<Void, Never>] = []
     private var members = 0
@@ -20,6 +21,10 @@ actor HeldClaims {
 
     /// Other daemons that were alive at the last heartbeat.
     private(set) var peers = 0
+
+    /// - Parameter patience: how long after the last group no other begins for a job that was put off, unless it comes: it is due
+    ///   again sooner, but another daemon may have taken it.
+    init(patience: Duration = .seconds(10)) { self.patience = patience }
 
     func meet(_ peers: Int) { self.peers = peers }
 
@@ -46,13 +51,9 @@ actor HeldClaims {
     /// afterwards it may be a group's itself.
     func hasPlaceForGroup(limit: Int) -> Bool { groups < limit && !(groups > 0 && awaitsLoneJob) }
 
-    /// How long after the last group no other begins for a job that was put off, unless it comes: it is due again sooner, but another
-    /// daemon may have taken it.
-    private static let patience: Duration = .seconds(10)
-
     private var awaitsLoneJob: Bool {
         guard let putOffAt else { return false }
-        return groups > 0 || ContinuousClock.now < putOffAt + Self.patience
+        return groups > 0 || ContinuousClock.now < putOffAt + patience
     }
 
     /// From now on no group begins, until a job that must run alone had its turn.

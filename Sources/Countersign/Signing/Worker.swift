@@ -21,6 +21,8 @@ package struct Worker: Service {
         package var groups = 2
         /// Members of one group that are looked at or published at once.
         package var groupWidth = 16
+        /// How long no group begins for a job that must run alone and was put off for those that ran.
+        package var patience: Duration = .seconds(10)
 
         package init() {}
     }
@@ -48,7 +50,7 @@ package struct Worker: Service {
         self.progress = progress
         self.version = version
         self.logger = logger
-        held = HeldClaims()
+        held = HeldClaims(patience: settings.patience)
         group = GroupAttempt(attempt, held: held, width: settings.groupWidth)
     }
 

@@ -57,6 +57,8 @@ import Testing
         line.rekor.next(.held(hold)) { $0.method == "POST" }
         var settings = Worker.Settings()
         settings.poll = .milliseconds(20)
+        // on a busy machine the job that was put off comes late
+        settings.patience = .seconds(240)
         let worker = try await line.daemon().worker(settings)
         let suspect = try await line.image(tag: "suspect").descriptor.digest
         let later = try await line.images(3)
