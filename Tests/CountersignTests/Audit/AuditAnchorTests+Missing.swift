@@ -26,8 +26,8 @@ extension AuditAnchorTests {
     {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
-        try await daemon.queue.announce(host: "here", version: "1")
         try await write(line)
+        try await daemon.queue.announce(host: "here", version: "1")
         try await age(line)
         var faults = try await report(line, daemon).faults
         #expect(faults.map(\.position) == [1])
@@ -46,8 +46,8 @@ extension AuditAnchorTests {
     {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
-        try await daemon.queue.announce(host: "here", version: "1")
         try await write(line)
+        try await daemon.queue.announce(host: "here", version: "1")
         try await age(line)
         try await line.database.pool.execute("UPDATE countersign.worker SET seen_at = seen_at - interval '3 days'")
         #expect(try await report(line, daemon).faults.isEmpty)
