@@ -95,7 +95,6 @@ import Testing
     private func busyRegistry(_ fixture: BatchFixture, isAway: Bool = false) async throws -> Registries {
         var budgets = BudgetConfiguration()
         budgets.upstreams = [.init(kind: .registry, rate: 0.001)]
-        budgets.wait = .milliseconds(10)
         budgets.breaker.failures = 1
         let dependencies = Dependencies.test(budgets, fixture.database)
         let gate = dependencies.gate(.registry, BatchFixture.registry)
