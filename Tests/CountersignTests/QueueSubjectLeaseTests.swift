@@ -65,7 +65,7 @@ import Testing
     @Test func `a writer that takes longer than a turn keeps it`() async throws {
         let fixture = try await QueueFixture()
         let (first, second, subject) = try await rivals(fixture)
-        let turns = SubjectTurns(pool: fixture.pool, lasting: .milliseconds(1500))
+        let turns = SubjectTurns(pool: fixture.pool, lasting: .seconds(4))
         try await turns.taking(subject, at: subject.repository, for: first) {
             let began = try await fixture.text("SELECT expires_at::text FROM countersign.subject_lease")
             try await eventually("the first turn is over") {
