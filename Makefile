@@ -101,7 +101,7 @@ chaos: release ## Three daemons killed, frozen and cut off while 2,000 images ar
 	@WITHIN=$${WITHIN:-600} scripts/chaos $(DEMO)-chaos
 
 .PHONY: chaos-long
-chaos-long: release ## The same for an hour or two, in memory: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL, a full disk
+chaos-long: release ## The same for two hours and a half, in memory: 30,000 images, 1,000 kills, 100 restarts of PostgreSQL, a full disk
 	@IMAGES=30000 KILLS=1000 RESTARTS=100 SECONDS=8500 FULL_DISK=$${FULL_DISK:-1} $(CHAOS_LONG_DATABASE) scripts/chaos $(CHAOS_LONG)
 
 .PHONY: fail-points
