@@ -21,14 +21,20 @@ extension AuditAnchorTests {
         }
     }
 
-    @Test func `a row that no head vouches for after two days is a fault, before the first head and after it`()
-        async throws
-    {
+    /// A daemon at work, and a row of three days ago that no head vouches for.
+    private func waiting() async throws -> (line: SigningLine, daemon: SigningDaemon) {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
         try await write(line)
         try await daemon.queue.announce(host: "here", version: "1")
         try await age(line)
+        return (line, daemon)
+    }
+
+    @Test func `a row that no head vouches for after two days is a fault, before the first head and after it`()
+        async throws
+    {
+        let (line, daemon) = try await waiting()
         var faults = try await report(line, daemon).faults
         #expect(faults.map(\.position) == [1])
         #expect(faults.map(\.observed) == ["no signed head vouches for it, and work went on for 72 hours after it"])
@@ -44,11 +50,7 @@ extension AuditAnchorTests {
     @Test func `of a dump that was put away, and of an installation that stands still, no row waits too long`()
         async throws
     {
-        let line = try await SigningLine()
-        let daemon = try await line.daemon()
-        try await write(line)
-        try await daemon.queue.announce(host: "here", version: "1")
-        try await age(line)
+        let (line, daemon) = try await waiting()
         try await line.database.pool.execute("UPDATE countersign.worker SET seen_at = seen_at - interval '3 days'")
         #expect(try await report(line, daemon).faults.isEmpty)
         // without a daemon that shows itself, a row that follows tells as much
