@@ -151,7 +151,7 @@ struct ConnectFailure {
         } else if Self.isDistrust(text, of: hosts) {
             error = .untrusted(reason: text)
         } else {
-            error = .unavailable(reason: text)
+            error = .unavailable(reason: text, sqlState: state)
         }
     }
 

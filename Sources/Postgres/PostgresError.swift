@@ -2,11 +2,11 @@
 /// are logged and shown.
 public enum PostgresError: Error, Sendable, Equatable {
     /// The server could not be reached or does not take connections now.
-    case unavailable(reason: String)
+    case unavailable(reason: String, sqlState: String? = nil)
     /// The server does not want *us*: wrong password, no such role or database. Repeating does not help.
     case refused(sqlState: String, reason: String)
     /// The server does not prove that it is the one we want, as `sslmode` asks: no TLS, another name, or a certificate that
-    /// does not chain to the root. Repeating does not help.
+    /// does not chain to the root or has expired. Repeating does not help.
     case untrusted(reason: String)
     /// The connection broke. Where a statement was under way, the server may have carried it out.
     case connectionLost(reason: String, sqlState: String?, statement: String?)
@@ -62,35 +62,12 @@ extension PostgresError {
         }
     }
 
-    /// What an operator can do about it.
-    public var fix: String {
-        switch self {
-        case .unavailable, .connectionLost, .closed, .cancelled:
-            "see that the database is up and that its URL in the configuration is right"
-        case .refused: "see role, password and name of the database in its URL, and the server's pg_hba.conf"
-        case .untrusted: "see sslmode, sslrootcert and the host in the database's URL"
-        case .deadline: "see what keeps the database busy: locks, its disk"
-        case .poolExhausted: "try again later; if it persists, configure more connections or a faster disk"
-        case .commitUnknown: "look whether it was done before it is done again"
-        case .server(let report):
-            switch report.sqlState {
-            case "42501": "give the role what it needs: `countersign migrate --grant`"
-            case "42P01", "42703", "3F000": "bring the database to this version: `countersign migrate`"
-            default: "see the database's own log at this time"
-            }
-        case .configuration: "correct it in the configuration, under database"
-        case .decoding, .unrepresentable, .misuse: "report this with the text above"
-        case .migration(.failed): "mend what it says, and migrate again"
-        case .migration: "use the version of countersign that belongs to this database, or restore the migration file"
-        }
-    }
-
     /// The server's SQLSTATE (PostgreSQL Appendix A), where it sent one.
     public var sqlState: String? {
         switch self {
         case .server(let report): report.sqlState
         case .refused(let state, _): state
-        case .connectionLost(_, let state, _): state
+        case .unavailable(_, let state), .connectionLost(_, let state, _): state
         case .migration(.failed(_, let report, _)): report.sqlState
         default: nil
         }
@@ -101,6 +78,14 @@ extension PostgresError {
         switch self {
         case .unavailable, .connectionLost, .deadline, .poolExhausted, .commitUnknown: true
         case .server(let report): report.isTransient
+        default: false
+        }
+    }
+
+    /// Whether no connection came of it: the server, or the way to it, has to be mended or waited for, whatever was asked.
+    public var isWithoutConnection: Bool {
+        switch self {
+        case .unavailable, .refused, .untrusted, .poolExhausted, .closed: true
         default: false
         }
     }
@@ -119,7 +104,7 @@ extension PostgresError {
 extension PostgresError: CustomStringConvertible {
     public var description: String {
         switch self {
-        case .unavailable(let reason): "PostgreSQL is unavailable: \(reason)"
+        case .unavailable(let reason, _): "PostgreSQL is unavailable: \(reason)"
         case .refused(let state, let reason): "PostgreSQL refused the connection (\(state)): \(reason)"
         case .untrusted(let reason): "the server does not prove to be the one that was meant: \(reason)"
         case .connectionLost(let reason, _, nil): "the connection to PostgreSQL was lost: \(reason)"

@@ -1,6 +1,7 @@
-import Postgres
 import Support
 import Testing
+
+@testable import Postgres
 
 @Suite struct ErrorTests {
     private static let secret = "s3cr3t-value-77"
@@ -55,6 +56,26 @@ import Testing
         #expect(error?.code == "postgres.constraint")
         #expect(error?.isTransient == false)
         await pool.close()
+    }
+
+    @Test(arguments: [
+        ("53100", "free space"), ("53200", "memory"), ("53300", "max_connections"), ("53400", "limit"),
+        ("57P01", "start it"), ("57P02", "start it"), ("57P03", "start it"), ("57P04", "dropped"),
+        ("57P05", "idle_session_timeout"), ("42501", "migrate --grant"), ("42P01", "countersign migrate"),
+        ("42601", "own log"),
+    ])
+    func `a fix is what the SQLSTATE asks for`(state: String, fix: String) {
+        let report = ServerReport(
+            sqlState: state, message: "", constraint: nil, table: nil, column: nil, position: nil, statement: "")
+        #expect(PostgresError.server(report).fix.contains(fix))
+    }
+
+    @Test func `a server that ends a connection, or takes none, says why, and the fix goes by it`() {
+        let dropped = PostgresError.connectionLost(reason: "", sqlState: "57P04", statement: "SELECT 1")
+        #expect(dropped.fix.contains("dropped"))
+        let full = ConnectFailure("FATAL:  53300: sorry, too many clients already LOCATION:  x, y.c:1", of: 1).error
+        #expect(full.code == "postgres.unavailable" && full.fix.contains("max_connections"))
+        #expect(PostgresError.unavailable(reason: "refused").fix.contains("see that the database is up"))
     }
 
     @Test func `a configuration does not show its password`() throws {

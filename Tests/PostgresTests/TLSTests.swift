@@ -16,11 +16,13 @@ import Testing
         return ConnectionPool(try PostgresConfiguration(url: url), size: 1, waitLimit: .seconds(30))
     }
 
-    private func expectDistrust(_ pool: ConnectionPool, because reason: String) async throws {
+    @discardableResult
+    private func expectDistrust(_ pool: ConnectionPool, because reason: String) async throws -> PostgresError {
         let error = try #require(await #expect(throws: PostgresError.self) { try await pool.query("SELECT 1") })
         #expect(error.code == "postgres.untrusted" && "\(error)".contains(reason), "\(error)")
-        #expect(!error.isTransient && !error.answerMayBeLost)
+        #expect(!error.isTransient && error.isWithoutConnection && !error.answerMayBeLost)
         await pool.close()
+        return error
     }
 
     @Test func `a server that proves its name is spoken to, over TLS`() async throws {
@@ -44,6 +46,14 @@ import Testing
             try pool(at: cluster.port, root: other.rootFile), because: "certificate verify failed")
         try await expectDistrust(
             try pool(at: cluster.port, root: other.rootFile + ".none"), because: "root certificate file")
+    }
+
+    /// libpq says no more than that, so the fix has to name what it may be.
+    @Test func `a certificate that has expired is not trusted, and the fix says how to see that`() async throws {
+        let cluster = try await PostgresCluster(provenAs: Self.name, isExpired: true)
+        let error = try await expectDistrust(
+            try pool(at: cluster.port, root: cluster.rootFile), because: "certificate verify failed")
+        #expect(error.fix.contains("has expired") && error.fix.contains("openssl s_client -starttls postgres"))
     }
 
     @Test func `a server without TLS is not spoken to`() async throws {

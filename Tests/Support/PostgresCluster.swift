@@ -39,12 +39,17 @@ public actor PostgresCluster {
     public nonisolated var rootFile: String { folder + "/root.pem" }
 
     /// A cluster of its own, for tests that restart it. Others take ``shared()``.
-    /// - Parameter name: it speaks TLS, with a certificate for this name from an authority of its own.
-    public init(provenAs name: String? = nil) async throws {
+    /// - Parameters:
+    ///   - name: it speaks TLS, with a certificate for this name from an authority of its own.
+    ///   - isExpired: that certificate ended yesterday.
+    public init(provenAs name: String? = nil, isExpired: Bool = false) async throws {
         let port = try freePort()
         let folder = "/tmp/cs-pg-" + UUID().uuidString.prefix(8).lowercased()
         supervisor = try ChildProcess(
-            Self.asServerUser + ["sh", "-c", Self.script, "sh", folder, "\(port)", try Self.programs(), name ?? ""])
+            Self.asServerUser + [
+                "sh", "-c", Self.script, "sh", folder, "\(port)", try Self.programs(), name ?? "",
+                isExpired ? "-1" : "2",
+            ])
         try await supervisor.waitForOutput("READY")
         var configuration = try PostgresConfiguration(
             url: "host=\(folder) port=\(port) user=postgres dbname=postgres sslmode=disable")
@@ -60,15 +65,16 @@ public actor PostgresCluster {
     /// Makes the cluster, starts it and waits for the end of standard input, which comes with the end of the test
     /// process even when that is killed. Durability is off: nothing here outlives the process.
     private static let script = """
-        folder=$1; port=$2; PATH=$3:$PATH name=$4
+        folder=$1; port=$2; PATH=$3:$PATH name=$4 days=$5
         trap '' INT TERM HUP
         mkdir -m 700 "$folder" || exit 1
         cd "$folder"
         certify() {
-            ec="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-            openssl req -x509 $ec -subj '/CN=Test Authority' -keyout root.key -out root.pem &&
-            openssl req -x509 $ec -subj "/CN=$name" -addext "subjectAltName=DNS:$name" -addext basicConstraints=critical,CA:FALSE \\
-                -CA root.pem -CAkey root.key -keyout server.key -out server.pem &&
+            ec="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+            openssl req -x509 $ec -days 2 -subj '/CN=Test Authority' -keyout root.key -out root.pem &&
+            openssl req -new $ec -subj "/CN=$name" -addext "subjectAltName=DNS:$name" -addext basicConstraints=critical,CA:FALSE \\
+                -keyout server.key -out server.csr &&
+            openssl x509 -req -in server.csr -copy_extensions copy -days "$days" -CA root.pem -CAkey root.key -out server.pem &&
             printf '%s\\n' 'ssl = on' "ssl_cert_file = '$folder/server.pem'" "ssl_key_file = '$folder/server.key'" >>data/postgresql.conf
         }
         {
