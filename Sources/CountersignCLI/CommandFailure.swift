@@ -1,11 +1,7 @@
 import Countersign
-import Curl
 import FoundationEssentials
 import Glibc
 import OCI
-import Postgres
-import Sigstore
-import TUF
 
 /// Why a command could not do what it was asked: what was seen and what to do, never a stack trace.
 struct CommandFailure: Error {
@@ -36,20 +32,19 @@ struct CommandFailure: Error {
     init(describing error: any Error) {
         switch error {
         case let error as CommandFailure: self = error
-        case let error as OCIError:
-            self.init(code: error.code, observed: "\(error)", fix: error.fix, status: error.exitStatus)
-        case let error as SigstoreError: self.init(code: error.code, observed: error.observed, fix: error.fix)
-        case let error as HTTPError: self.init(code: error.code, observed: "\(error)")
-        case let error as PostgresError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
-        case let error as QueueError: self.init(code: error.code, observed: "\(error)", fix: error.fix)
-        case let error as TUFError: self.init(code: error.code, observed: error.observed, fix: error.fix)
-        case let error as TrustError: self.init(code: error.code, observed: error.observed, fix: error.fix)
-        case let error as TransparencyError:
-            self.init(code: error.code, observed: error.observed, fix: error.fix, status: error.status)
-        case let error as VerificationError: self.init(code: error.code, observed: error.observed, fix: error.fix)
-        case let error as LogStateError: self.init(code: error.code, observed: error.observed, fix: error.fix)
-        case let error as BundleFileError: self.init(code: error.code, observed: error.observed, status: 2)
+        case let error as any Explained:
+            self.init(code: error.code, observed: error.observed, fix: error.fix, status: Self.status(of: error))
         default: self.init(code: "cli.failed", observed: "\(error)")
+        }
+    }
+
+    /// Whether it is an answer, or misuse; all else leaves the question open.
+    private static func status(of error: any Explained) -> Int32 {
+        switch error {
+        case let error as OCIError: error.exitStatus
+        case let error as TransparencyError: error.exitStatus
+        case is BundleFileError, is GlobError: 2
+        default: 3
         }
     }
 
@@ -71,7 +66,7 @@ extension OCIError {
 
 extension TransparencyError {
     /// "No such entry" and "another entry" are answers; the rest is a question that cannot be put so.
-    fileprivate var status: Int32 { saysNo ? 1 : 2 }
+    fileprivate var exitStatus: Int32 { saysNo ? 1 : 2 }
 }
 
 /// What a person or a script reads.

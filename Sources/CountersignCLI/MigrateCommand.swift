@@ -49,9 +49,7 @@ struct MigrateCommand: AsyncParsableCommand {
             }
             answer = Answer(applied: found.applied.map(\.name), pending: found.pending, ahead: found.ahead, granted: 0)
         } else {
-            do { try await Preflight.server(of: connection) } catch let error as PreflightError {
-                throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix)
-            }
+            try await Preflight.server(of: connection)
             let applied = try await migrator.migrate(using: connection).map(\.name)
             let granted = try await DatabaseRoles(connection: connection).grant(
                 grant.map { ($0.kind, $0.role) }, by: unixUser)

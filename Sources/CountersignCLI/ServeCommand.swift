@@ -19,14 +19,8 @@ struct ServeCommand: AsyncParsableCommand {
         let form = StructuredLogHandler.form(configuration.log.format)
         let level = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info
         LoggingSystem.bootstrap { StructuredLogHandler(label: $0, form: form, level: level) }
-        do {
-            try await CountersignService(
-                configuration, version: BuildVersion.current, logger: Logger(label: "countersign")
-            ).run(migrations: try migrations.directory, stoppingOn: [.sigterm, .sigint])
-        } catch let error as PreflightError {
-            throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix)
-        } catch let error as ListenerError {
-            throw CommandFailure(code: error.code, observed: error.observed, fix: error.fix)
-        }
+        try await CountersignService(
+            configuration, version: BuildVersion.current, logger: Logger(label: "countersign")
+        ).run(migrations: try migrations.directory, stoppingOn: [.sigterm, .sigint])
     }
 }

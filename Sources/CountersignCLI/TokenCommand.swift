@@ -59,6 +59,22 @@ struct TokenCommand: AsyncParsableCommand {
             guard predicateTypes.isEmpty || !(repositories + tenant).isEmpty else {
                 throw ValidationError("--predicate-types needs --repositories or --tenant; '**' is every repository")
             }
+            _ = try scope()
+        }
+
+        /// What it is confined to; nil: nothing.
+        private func scope() throws(ValidationError) -> TokenScope? {
+            guard !(repositories + tenant).isEmpty else { return nil }
+            for pattern in repositories {
+                do { _ = try Glob(pattern) } catch { throw ValidationError("--repositories '\(pattern)': \(error)") }
+            }
+            do {
+                return try TokenScope(
+                    repositories: repositories, tenants: tenant,
+                    predicateTypes: predicateTypes.isEmpty ? ["*"] : predicateTypes)
+            } catch {
+                throw ValidationError("--predicate-types: \(CommandFailure(describing: error).observed)")
+            }
         }
 
         /// A name that nobody has would be a token for nothing.
@@ -86,12 +102,7 @@ struct TokenCommand: AsyncParsableCommand {
 
         func run() async throws {
             try checkTenants()
-            let scope =
-                (repositories + tenant).isEmpty
-                ? nil
-                : try TokenScope(
-                    repositories: repositories, tenants: tenant,
-                    predicateTypes: predicateTypes.isEmpty ? ["*"] : predicateTypes)
+            let scope = try scope()
             try await withTokens(configuration) { tokens in
                 let end = expires.map { Date().addingTimeInterval(Double($0.duration.components.seconds)) }
                 let name = name ?? "\(role.rawValue)-\(UUID().uuidString.prefix(8).lowercased())"

@@ -33,6 +33,17 @@ public enum CryptoError: Error, Sendable, Equatable {
         case .failed: "crypto.failed"
         }
     }
+
+    /// What an operator can do about it.
+    public var fix: String {
+        switch self {
+        case .malformed, .unsupported: "give another: the text above says what this one is, or is not"
+        case .signatureInvalid: "treat it as altered, and get it again from whoever made it"
+        case .chain, .certificateTimestamp, .timestamp: "see that the trust material is the right one, and up to date"
+        case .outsideValidity: "compare this machine's clock; if it is right, the certificate must be renewed"
+        case .failed: "see memory and entropy of this machine"
+        }
+    }
 }
 
 extension CryptoError: CustomStringConvertible {

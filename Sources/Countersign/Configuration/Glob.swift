@@ -71,6 +71,12 @@ package struct Glob: Sendable, Hashable, CustomStringConvertible {
 package enum GlobError: Error, Equatable, CustomStringConvertible {
     case empty, tooLong, unprintable, ambiguous
 
+    package var code: String { "glob.malformed" }
+
+    package var fix: String {
+        "write it as 'registry.example.com/team/**': '*' within a segment, '**' across segments"
+    }
+
     package var description: String {
         switch self {
         case .empty: "the pattern is empty"

@@ -62,11 +62,8 @@ package struct Doctor: Sendable {
     ) async -> DoctorFinding {
         do {
             return DoctorFinding(check, try await see())
-        } catch let error as PreflightError {
-            return DoctorFinding(check, failed: error.observed, code: error.code, fix: error.fix)
-        } catch let error as TrustError {
-            return DoctorFinding(check, failed: error.observed, code: error.code, fix: error.fix)
         } catch let error as HTTPError {
+            // the check knows what it asked
             return DoctorFinding(check, failed: "\(error)", code: error.code, fix: fix)
         } catch {
             let failed = AttemptFailure(error).failure

@@ -11,7 +11,9 @@ package enum PreflightError: Error, Sendable, Equatable {
     /// The server is older than what our statements are written for.
     case databaseTooOld(version: String)
     case migrationFault(String)
-    case database(code: String, String)
+    case database(PostgresError)
+    /// It could not be looked at.
+    case unexpected(String)
     /// A fail point is set in production: the process would die or lie at it.
     case failPointInProduction
     case failPoint(FailPointError)
@@ -22,7 +24,8 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .migrationsPending: "database.migrations_pending"
         case .databaseTooOld: "database.too_old"
         case .migrationFault: "database.migration_fault"
-        case .database(let code, _): code
+        case .database(let error): error.code
+        case .unexpected: "database.unexpected"
         case .failPointInProduction: "fail_point.production"
         case .failPoint(.notCompiledIn): "fail_point.not_compiled_in"
         case .failPoint(.malformed), .failPoint(.unknown), .failPoint(.noAnswer): "fail_point.invalid"
@@ -35,7 +38,8 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .migrationsPending(let names): "the database lacks \(names.joined(separator: ", "))"
         case .migrationFault(let why): why
         case .databaseTooOld(let version): "the database is PostgreSQL \(version)"
-        case .database(_, let why): why
+        case .database(let error): "\(error)"
+        case .unexpected(let why): why
         case .failPointInProduction: "\(FailPointSetting.variable) is set"
         case .failPoint(let error): "\(FailPointSetting.variable) is set, and \(error)"
         }
@@ -48,7 +52,8 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .databaseTooOld: "use PostgreSQL \(Preflight.oldestServer) or later"
         case .migrationFault:
             "use the version of countersign that belongs to this database, or restore the migration file"
-        case .database: "see that database.url is right and the database is up"
+        case .database(let error): error.fix
+        case .unexpected: "see that database.url is right and the database is up"
         case .failPointInProduction: "unset it; fail points are for tests, with environment: development"
         case .failPoint(.notCompiledIn): "unset it, or build with COUNTERSIGN_FAIL_POINTS=1 for a test"
         case .failPoint(.malformed), .failPoint(.unknown), .failPoint(.noAnswer):
@@ -132,9 +137,9 @@ package struct Preflight: Sendable {
         } catch let error as PreflightError {
             throw error
         } catch let error as PostgresError {
-            throw .database(code: error.code, "\(error)")
+            throw .database(error)
         } catch {
-            throw .database(code: "database.unexpected", "\(error)")
+            throw .unexpected("\(error)")
         }
     }
 }

@@ -36,23 +36,8 @@ struct AttemptFailure: Sendable {
         case QueueError.withheld(let withheld): self.init(withheld, stage)
         case is CancellationError:
             self.init(.release, "attempt.cancelled", stageName, "the attempt was stopped", "nothing")
-        case let error as OCIError: self.init(error, stage)
-        case let error as SigstoreError:
-            self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
-        case let error as SigningError:
-            self.init(Self.verdict(error), error.code, stageName, "\(error)", error.fix)
-        case let error as VerificationError:
-            self.init(.retry(.identity, after: nil), error.code, stageName, error.observed, error.fix)
-        case let error as TrustError:
-            self.init(Self.verdict(error), error.code, stageName, error.observed, error.fix)
-        case let error as QueueError:
-            self.init(Self.verdict(error), error.code, stageName, "\(error)", error.fix)
-        case let error as PostgresError:
-            self.init(.retry(.dependency, after: nil), error.code, stageName, "\(error)", error.fix)
-        case let error as CryptoError:
-            self.init(
-                .retry(.dependency, after: nil), error.code, stageName, "\(error)",
-                "see memory and entropy of this machine")
+        case let error as any Explained:
+            self.init(Self.verdict(of: error, at: stage), error.code, stageName, error.observed, error.fix)
         default:
             self.init(
                 .retry(.permanent, after: nil), "attempt.unexpected", stageName, "\(cause)",
@@ -68,6 +53,20 @@ struct AttemptFailure: Sendable {
     private init(_ verdict: Verdict, _ code: String, _ stage: String, _ observed: String, _ fix: String) {
         self.verdict = verdict
         failure = Failure(code: code, stage: stage, observed: observed, fix: fix)
+    }
+
+    /// A set that is not named here has no business in an attempt.
+    private static func verdict(of error: any Explained, at stage: SigningStage) -> Verdict {
+        switch error {
+        case let error as OCIError: verdict(error, stage)
+        case let error as SigstoreError: verdict(error)
+        case let error as SigningError: verdict(error)
+        case let error as TrustError: verdict(error)
+        case let error as QueueError: verdict(error)
+        case is VerificationError: .retry(.identity, after: nil)
+        case is PostgresError, is CryptoError: .retry(.dependency, after: nil)
+        default: .retry(.permanent, after: nil)
+        }
     }
 
     /// News of the trust material may come by itself; a configuration that leaves us without a service has to be mended.
@@ -86,10 +85,6 @@ struct AttemptFailure: Sendable {
         case .withheld(let withheld): .withheld(withheld.after)
         case .overloaded, .unstorable, .unreadable, .database: .retry(.dependency, after: nil)
         }
-    }
-
-    private init(_ error: OCIError, _ stage: SigningStage) {
-        self.init(Self.verdict(error, stage), error.code, stage.rawValue, "\(error)", error.fix)
     }
 
     /// Only an answer about the artifact itself may end its job. What a registry says of our own writes or of other

@@ -66,5 +66,8 @@ struct CommandFixTests {
         let missing = ServerReport(
             sqlState: "42P01", message: "", constraint: nil, table: nil, column: nil, position: nil, statement: "")
         #expect(PostgresError.server(missing).fix.contains("countersign migrate"))
+        let untrusted = PostgresError.untrusted(reason: "certificate verify failed")
+        #expect(PreflightError.database(untrusted).fix == untrusted.fix)
+        #expect(AttemptFailure(PreflightError.database(untrusted)).failure.code == untrusted.code)
     }
 }

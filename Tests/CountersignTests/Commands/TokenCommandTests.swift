@@ -89,6 +89,21 @@ struct TokenCommandTests {
         }
     }
 
+    @Test func `what confines to nothing that there can be is misuse`() async throws {
+        for (repository, type, told) in [
+            ("a b", "openvex", "--repositories 'a b': the pattern has spaces"),
+            ("registry.example.com/***", "openvex", "--repositories 'registry.example.com/***': '***' means nothing"),
+            ("**", "open vex", "--predicate-types: predicate type: \"open vex\" is none of spdx,"),
+            ("**", "https://sigstore.dev/x", "is reserved for signatures"),
+        ] {
+            let refused = try await run(
+                "create", "--role", "attester", "--repositories", repository, "--predicate-types", type)
+            #expect(refused.status == "exit 2", "\(refused)")
+            #expect(refused.text.contains(told), "\(refused)")
+        }
+        #expect(try await run("list").text.isEmpty)
+    }
+
     @Test func `a name is taken until its token is revoked`() async throws {
         let create = ["create", "--role", "viewer", "--name", "desk"]
         #expect(try await run(create).status == "exit 0")
