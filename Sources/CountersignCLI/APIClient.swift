@@ -108,7 +108,7 @@ struct APIClient: Sendable {
 
 /// What an answer that is none means for whoever asked.
 extension APIClient {
-    /// RFC 9457.
+    /// RFC 9457; a daemon of an older version says no `fix`.
     private struct Problem: Decodable {
         let code: String?
         let title: String?
@@ -132,32 +132,20 @@ extension APIClient {
                 fix: "Is --api the API's listener?", isPassing: isPassing)
         }
         return CommandFailure(
-            code: code, observed: words, fix: fix(response.status, code) ?? problem.fix,
-            status: exitStatus(response.status, code), isPassing: isPassing)
+            code: code, observed: words, fix: problem.fix, status: exitStatus(response.status, code),
+            isPassing: isPassing)
     }
 
     /// What the daemon refuses because of who asks leaves the question open: it says nothing of what was asked about.
     private static func exitStatus(_ status: Int, _ code: String) -> Int32 {
         switch status {
         // it did not arrive as it was sent
-        case 400 where code == "api.interrupted": 3
+        case 400 where ["api.interrupted", "attestation.digest_mismatch"].contains(code): 3
+        // not of who asks: of what was asked for
+        case 403 where code == "policy.refused": 1
         case 400, 413: 2
         case 404, 409, 410, 422: 1
         default: 3
-        }
-    }
-
-    private static func fix(_ status: Int, _ code: String) -> String? {
-        switch (status, code) {
-        case (401, _): "Give a token: --token-file FILE. `countersign token create --role viewer` makes one."
-        case (403, "api.forbidden"): "The token's role does not allow this."
-        case (403, "api.out_of_scope"): "Give a token that is for this, or for all repositories."
-        case (_, "reference.malformed"):
-            "A reference begins with its registry: host/repository, then :tag or @sha256:… where one artifact is meant."
-        case (_, "reference.incomplete"): "Say which artifact: host/repository:tag or host/repository@sha256:…."
-        case (_, "reference.digest_needed"):
-            "Write host/repository@sha256:…; `countersign status REF` says where a tag points."
-        default: nil
         }
     }
 }

@@ -34,12 +34,14 @@ struct AttestCommand: AsyncParsableCommand {
         let client = try api.client
         var query = [("ref", reference), ("type", type)]
         if let replace { query.append(("replace", replace ? "true" : "false")) }
+        let document = try Self.document(predicate)
         var status: AttestationStatus
         do {
             status = try await client.put(
-                "/v1/attestations", query: query, Self.document(predicate), timeout: uploadTimeout.duration)
-        } catch let failure as CommandFailure {
-            throw Refusal.explained(failure, reference: reference)
+                "/v1/attestations", query: query, document, timeout: uploadTimeout.duration)
+        } catch let failure as CommandFailure where failure.code == "api.too_large" {
+            // less than what any document may have, or it would not have been sent: this daemon refuses it
+            throw CommandFailure(code: failure.code, observed: failure.observed, fix: failure.fix, status: 1)
         }
         if !noWait { status = try await settled(status, client) }
         switch output.output {
@@ -52,13 +54,13 @@ struct AttestCommand: AsyncParsableCommand {
     /// A file is read while it is sent; what has no length, such as a pipe, is read first.
     private static func document(_ path: String) throws -> APIClient.Body {
         if path != "-", let file = HTTPUpload(path: path) {
-            guard file.size <= DocumentFormat.maxBytes else { throw Refusal.tooLarge(path) }
+            guard file.size <= DocumentFormat.maxBytes else { throw Self.tooLarge(path) }
             return .file(file)
         }
         guard let bytes = bytes(path) else {
             throw CommandFailure(code: "file.unreadable", observed: "cannot read \(path)", status: 2)
         }
-        guard bytes.count <= DocumentFormat.maxBytes else { throw Refusal.tooLarge(path) }
+        guard bytes.count <= DocumentFormat.maxBytes else { throw Self.tooLarge(path) }
         guard !bytes.isEmpty else {
             throw CommandFailure(code: "file.empty", observed: "\(path) is empty", status: 2)
         }
@@ -94,45 +96,10 @@ struct AttestCommand: AsyncParsableCommand {
         return status
     }
 
-    /// What a refusal means for whoever sent the document: the API says what was seen, this what to do.
-    private enum Refusal {
-        static func tooLarge(_ path: String) -> CommandFailure {
-            CommandFailure(
-                code: "api.too_large", observed: "\(path) is larger than \(DocumentFormat.maxBytes >> 20) MiB",
-                fix: "no document may be; cut it into several, or publish it elsewhere and attest its digest", status: 2
-            )
-        }
-
-        static func explained(_ failure: CommandFailure, reference: String) -> CommandFailure {
-            let (status, fix): (Int32, String?) =
-                switch failure.code {
-                case "attestation.type_unknown":
-                    (2, "one of cosign's names for --type, or a URI of your own; none under https://sigstore.dev/")
-                case "attestation.document_invalid":
-                    (1, "see that the document is what --type says; what was found, and where, stands above")
-                case "attestation.digest_mismatch", "api.interrupted": (3, "send it again: it did not arrive whole")
-                case "attestation.artifact_refused":
-                    (1, "see why: `countersign status \(reference)`; nothing is published on what policy refuses")
-                case "attestation.tag_unknown":
-                    (1, "push the image first, or send the document by digest: then it waits for the image")
-                case "attestation.type_out_of_scope":
-                    (
-                        failure.status,
-                        "a token for this type: `countersign token create --role attester --predicate-types …`"
-                    )
-                case "api.out_of_scope":
-                    (
-                        failure.status,
-                        "a token for this repository: `countersign token create --role attester --repositories …`"
-                    )
-                case "api.forbidden": (failure.status, "a token with the role attester or operator")
-                case "policy.refused": (1, "allow the repository in the policy and in an endpoint's repositories")
-                case "api.too_large": (1, "the daemon takes less: attestations.max_document")
-                case "attestation.too_many_uploads": (3, "try again in a moment: attestations.max_uploads bounds them")
-                default: (failure.status, failure.fix)
-                }
-            return CommandFailure(code: failure.code, observed: failure.observed, fix: fix, status: status)
-        }
+    private static func tooLarge(_ path: String) -> CommandFailure {
+        CommandFailure(
+            code: "api.too_large", observed: "\(path) is larger than \(DocumentFormat.maxBytes >> 20) MiB",
+            fix: "no document may be; cut it into several, or publish it elsewhere and attest its digest", status: 2)
     }
 }
 

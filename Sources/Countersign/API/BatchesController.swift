@@ -152,7 +152,7 @@ package struct BatchesController: RouteSet {
         let subjects = try await subjects(of: request, for: principal)
         if let reason = plan.aloneEverywhere(subjects, request) {
             throw Problem(
-                .unprocessableContent, reason.code, "\(reason.observed); say \(reason.fix), or leave out 'grouping'")
+                .unprocessableContent, reason.code, reason.observed, fix: "say \(reason.fix), or leave out 'grouping'")
         }
         return subjects
     }
@@ -191,7 +191,7 @@ package struct BatchesController: RouteSet {
         } catch let error as OCIError {
             throw Problem(
                 .badGateway, "batch.registry", "the registry did not list its tags: \(error) [\(error.code)]",
-                retryAfter: error.retryAfter)
+                fix: error.fix, retryAfter: error.retryAfter)
         }
     }
 

@@ -11,6 +11,8 @@ package struct Problem: Error, Sendable, Equatable {
     package let code: String
     /// For the reader of this occurrence; holds nothing secret.
     package let detail: String
+    /// What to do about it.
+    package let fix: String
     /// Seconds after which the request may succeed.
     package var retryAfter: Duration?
     /// Answered before its body was read: the connection ends with this answer, and the answer says so. A client that does not
@@ -19,10 +21,14 @@ package struct Problem: Error, Sendable, Equatable {
     /// It stands in the audit log already.
     package var isRecorded = false
 
-    package init(_ status: HTTPResponse.Status, _ code: String, _ detail: String, retryAfter: Duration? = nil) {
+    /// - Parameter fix: where it is another than the code's usual one.
+    package init(
+        _ status: HTTPResponse.Status, _ code: String, _ detail: String, fix: String? = nil, retryAfter: Duration? = nil
+    ) {
         self.status = status
         self.code = code
         self.detail = detail
+        self.fix = fix ?? Self.fixes[code] ?? Self.otherFix
         self.retryAfter = retryAfter
     }
 
@@ -39,6 +45,7 @@ package struct Problem: Error, Sendable, Equatable {
         let status: Int
         let code: String
         let detail: String
+        let fix: String
     }
 }
 
@@ -50,7 +57,7 @@ extension Problem: HTTPResponseError {
         if let retryAfter { headers[.retryAfter] = "\(max(1, Int((retryAfter / .seconds(1)).rounded(.up))))" }
         if endsConnection { headers[.connection] = "close" }
         if status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
-        let document = Document(title: status.reasonPhrase, status: status.code, code: code, detail: detail)
+        let document = Document(title: status.reasonPhrase, status: status.code, code: code, detail: detail, fix: fix)
         let body = try JSONEncoder.service.encode(document)
         return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
     }
@@ -67,7 +74,8 @@ struct ProblemMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let problem as Problem {
             return try problem.response(from: request, context: context)
-        } catch let error as QueueError where error.isTransient {
+        } catch let error as QueueError where error.isTransient || error.isWithoutConnection {
+            if !error.isTransient { Self.log(error, context) }
             return try Problem(
                 .serviceUnavailable, "api.unavailable", "the database does not answer", retryAfter: .seconds(5)
             )
@@ -77,9 +85,17 @@ struct ProblemMiddleware: RouterMiddleware {
             return try Problem(error.status, code, error.body ?? error.status.reasonPhrase)
                 .response(from: request, context: context)
         } catch {
-            context.logger.error("request failed", metadata: ["observed": "\(String(describing: error).prefix(2000))"])
+            Self.log(error, context)
             return try Problem(.internalServerError, "http.internal", "the request failed; the log says why")
                 .response(from: request, context: context)
         }
+    }
+
+    /// What the caller is not told, and somebody has to mend.
+    private static func log(_ error: any Error, _ context: ServiceContext) {
+        let failure = AttemptFailure(error).failure
+        context.logger.error(
+            "request failed",
+            metadata: ["code": "\(failure.code)", "observed": "\(failure.observed)", "fix": "\(failure.fix)"])
     }
 }

@@ -168,7 +168,7 @@ struct AttestationIntake: Sendable {
                 "the registry has no \(reference.repository):\(tag); before the push, name the artifact by its digest")
         } catch {
             throw Problem(
-                .serviceUnavailable, error.code, "the registry was asked for the tag: \(error)",
+                .serviceUnavailable, error.code, "the registry was asked for the tag: \(error)", fix: error.fix,
                 retryAfter: .seconds(10))
         }
     }
@@ -242,7 +242,7 @@ struct AttestationIntake: Sendable {
         switch error {
         case let problem as Problem: problem
         case let error as DocumentError:
-            Problem(.unprocessableContent, error.code, "\(error.description); \(error.fix)")
+            Problem(.unprocessableContent, error.code, error.description, fix: error.fix)
         case is CancellationError: interrupted
         default:
             Problem(.serviceUnavailable, "api.unavailable", "the document could not be stored", retryAfter: .seconds(5))

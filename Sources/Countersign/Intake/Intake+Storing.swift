@@ -53,7 +53,9 @@ extension Intake {
     private func unavailable(_ error: QueueError, _ endpoint: EndpointConfiguration) -> IntakeError {
         logger.error(
             "delivery not stored",
-            metadata: ["endpoint": "\(endpoint.name)", "code": "\(error.code)", "observed": "\(error)"])
+            metadata: [
+                "endpoint": "\(endpoint.name)", "code": "\(error.code)", "observed": "\(error)", "fix": "\(error.fix)",
+            ])
         return .unavailable(code: error.code)
     }
 

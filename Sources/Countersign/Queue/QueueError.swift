@@ -60,6 +60,11 @@ package enum QueueError: Error, Sendable {
         case .leaseLost, .leaseUntrusted, .revoked, .superseded, .withheld, .unstorable, .unreadable: false
         }
     }
+
+    /// Whether the database was not even reached, whoever has to mend that.
+    package var isWithoutConnection: Bool {
+        if case .database(let error) = self { error.isWithoutConnection } else { false }
+    }
 }
 
 extension QueueError: CustomStringConvertible {

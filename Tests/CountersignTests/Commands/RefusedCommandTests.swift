@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 import Support
 import Testing
 
@@ -11,7 +12,9 @@ struct RefusedCommandTests {
     private static func problem(_ status: Int, _ code: String) -> LoopbackServer.Action {
         .answer(
             status, [("Content-Type", "application/problem+json")],
-            Array(#"{"code":"\#(code)","detail":"it says why","status":\#(status),"title":"No"}"#.utf8))
+            Array(
+                #"{"code":"\#(code)","detail":"it says why","fix":"do \#(code)","status":\#(status),"title":"No"}"#.utf8
+            ))
     }
 
     /// A command of each kind: a question, a request, a command on something.
@@ -42,7 +45,9 @@ struct RefusedCommandTests {
 
     @Test(arguments: [
         (400, "reference.malformed", 2), (400, "reference.incomplete", 2), (400, "reference.digest_needed", 2),
-        (400, "api.bad_parameter", 2), (400, "api.interrupted", 3), (404, "batch.unknown", 1), (409, "batch.state", 1),
+        (400, "api.bad_parameter", 2), (400, "api.interrupted", 3),
+        (400, "attestation.digest_mismatch", 3), (403, "policy.refused", 1), (404, "batch.unknown", 1),
+        (409, "batch.state", 1),
         (422, "registry.unknown", 1), (422, "policy.refused", 1), (401, "api.token_unknown", 3),
         (403, "api.forbidden", 3), (403, "api.out_of_scope", 3), (500, "http.internal", 3),
     ])
@@ -53,9 +58,23 @@ struct RefusedCommandTests {
             let run = try await CountersignProgram.run(command + ["--api", server.url])
             #expect(run.status == exit, "\(command): \(run)")
             #expect(run.text.contains("No: it says why [\(code)]"), "\(command): \(run)")
-            let isExplained = code.hasPrefix("reference.") || status == 401 || status == 403
-            #expect(!isExplained || run.text.contains("  fix: "), "\(command): \(run)")
+            #expect(run.text.contains("  fix: do \(code)"), "\(command): \(run)")
         }
+    }
+
+    @Test func `a document that this daemon does not take is refused, one that no daemon does is misuse`() async throws
+    {
+        let server = try LoopbackServer { _ in Self.problem(413, "api.too_large") }
+        defer { server.stop() }
+        let folder = try TemporaryDirectory()
+        let large = try folder.write("", to: "large")
+        #expect(truncate(large, 65 << 20) == 0)
+        for (document, exit) in [("/etc/os-release", 1), (large, 2)] {
+            let run = try await CountersignProgram.run(
+                ["attest", "--type", "spdxjson", "--predicate", document, Self.reference, "--api", server.url])
+            #expect(run.status == exit && run.text.contains("[api.too_large]"), "\(run)")
+        }
+        #expect(server.requests.count == 1)
     }
 
     @Test func `what others say moves no cursor and begins no line`() async throws {

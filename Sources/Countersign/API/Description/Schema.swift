@@ -105,5 +105,6 @@ package struct Schema: Sendable, Equatable {
         "type": string, "title": string, "status": integer(400...599),
         "code": string(matching: "^[a-z0-9_.]+$").described("Stable, for machines."),
         "detail": string.described("For the reader of this occurrence."),
+        "fix": string.described("What to do about it."),
     ]).described("RFC 9457").named("Problem")
 }
