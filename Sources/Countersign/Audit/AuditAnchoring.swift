@@ -39,7 +39,12 @@ package struct AuditAnchoring: Service {
                 do {
                     try await anchorIfDue()
                 } catch {
-                    logger.error("the audit log's head was not anchored", metadata: ["error": "\(error)"])
+                    let failure = AttemptFailure(error).failure
+                    logger.error(
+                        "the audit log's head was not anchored",
+                        metadata: [
+                            "error.code": "\(failure.code)", "error": "\(failure.observed)", "fix": "\(failure.fix)",
+                        ])
                 }
                 // jittered, so that replicas started together do not come together
                 do { try await Task.sleep(for: Self.pause * Double.random(in: 0.8..<1.2)) } catch { return }

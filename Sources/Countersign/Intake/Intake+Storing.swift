@@ -45,7 +45,11 @@ extension Intake {
             guard case .unstorable = error else { throw unavailable(error, endpoint) }
             metrics.events.increment(endpoint.name, "unstorable")
             logger.error(
-                "event lost", metadata: ["endpoint": "\(endpoint.name)", "reason": "\(reason)", "error": "\(error)"])
+                "event lost",
+                metadata: [
+                    "endpoint": "\(endpoint.name)", "reason": "\(reason)", "error.code": "\(error.code)",
+                    "error": "\(error)",
+                ])
             return Receipt(refused: 1)
         }
     }

@@ -115,7 +115,10 @@ package struct NotificationDelivery: Service {
             // its time runs out and it is sent again
             logger.error(
                 "the end of a notification was not recorded",
-                metadata: ["sink": "\(sink.name)", "event.id": "\(letter.event.id)", "error": "\(error)"])
+                metadata: [
+                    "sink": "\(sink.name)", "event.id": "\(letter.event.id)", "error.code": "\(error.code)",
+                    "error": "\(error)",
+                ])
         }
     }
 

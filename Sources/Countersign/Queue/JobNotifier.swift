@@ -35,11 +35,11 @@ package struct JobNotifier: Service {
         guard let pool else { return }
         await cancelWhenGracefulShutdown {
             for await _ in due {
-                do {
+                do throws(PostgresError) {
                     try await pool.execute("SELECT pg_notify(\(Self.channel)::text, '')")
                 } catch {
                     // Others find the jobs by polling.
-                    logger.debug("NOTIFY failed", metadata: ["error": "\(error)"])
+                    logger.debug("NOTIFY failed", metadata: ["error.code": "\(error.code)", "error": "\(error)"])
                 }
                 do { try await Task.sleep(for: Self.interval) } catch { return }
             }

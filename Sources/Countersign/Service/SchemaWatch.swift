@@ -36,7 +36,9 @@ package struct SchemaWatch: Service {
         let fault: MigrationFault?
         do { fault = try await migrator.overtaken(pool) } catch {
             let level: Logger.Level = error.isTransient ? .debug : .warning
-            return logger.log(level: level, "the schema was not looked at", metadata: ["error": "\(error)"])
+            return logger.log(
+                level: level, "the schema was not looked at",
+                metadata: ["error.code": "\(error.code)", "error": "\(error)"])
         }
         guard let fault else { return }
         logger.critical(

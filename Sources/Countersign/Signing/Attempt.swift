@@ -42,9 +42,10 @@ package struct Attempt: Sendable {
     func end(_ claim: Claim, as outcome: Outcome, _ trace: AttemptTrace) async {
         let settlement: Settlement
         do { settlement = try await settled(claim, outcome) } catch {
+            let failure = AttemptFailure(error).failure
             return trace.note(
                 .warning, "the outcome was not stored; the lease runs out and the job is claimed again",
-                ["outcome": "\(outcome.name)", "error": "\(error)"])
+                ["outcome": "\(outcome.name)", "error.code": "\(failure.code)", "error": "\(failure.observed)"])
         }
         metrics.outcomes.increment(outcome.name)
         if case .signed(let record) = outcome, case .ended(_, let sincePush) = settlement {
@@ -70,9 +71,10 @@ package struct Attempt: Sendable {
         _ otherwise: String, _ outcome: Outcome, _ trace: AttemptTrace, _ body: () async throws -> Void
     ) async {
         do { try await body() } catch {
+            let failure = AttemptFailure(error).failure
             trace.note(
                 .warning, "the outcome was stored, and not all that follows from it; \(otherwise)",
-                ["outcome": "\(outcome.name)", "error": "\(error)"])
+                ["outcome": "\(outcome.name)", "error.code": "\(failure.code)", "error": "\(failure.observed)"])
         }
     }
 
@@ -103,8 +105,10 @@ package struct Attempt: Sendable {
                 return false
             }
         } catch {
+            let unknown = AttemptFailure(error).failure
             trace.note(
-                .warning, "what became of an alert is not known; the next attempt raises it", ["error": "\(error)"])
+                .warning, "what became of an alert is not known; the next attempt raises it",
+                ["error.code": "\(unknown.code)", "error": "\(unknown.observed)"])
             return false
         }
         guard trust == nil || !RotationHint.isGiven(by: error) || claim.failures >= Self.looksAtTrust else {

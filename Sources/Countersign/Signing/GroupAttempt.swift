@@ -77,7 +77,8 @@ struct GroupAttempt: Sendable {
             return more
         } catch {
             attempt.logger.warning(
-                "the rest of a group was not claimed", metadata: ["group.id": "\(group)", "error": "\(error)"])
+                "the rest of a group was not claimed",
+                metadata: ["group.id": "\(group)", "error.code": "\(error.code)", "error": "\(error)"])
             return []
         }
     }
@@ -304,9 +305,10 @@ struct GroupAttempt: Sendable {
     private func putBack(_ members: [JobQueue.GroupReturn], after delay: Duration) async {
         guard !members.isEmpty else { return }
         await Task {
-            do { try await attempt.queue.putBack(members, after: delay) } catch {
+            do throws(QueueError) { try await attempt.queue.putBack(members, after: delay) } catch {
                 attempt.logger.warning(
-                    "a group was not given back; its leases run out", metadata: ["error": "\(error)"])
+                    "a group was not given back; its leases run out",
+                    metadata: ["error.code": "\(error.code)", "error": "\(error)"])
             }
         }.value
         for member in members { await held.remove(member.claim) }

@@ -107,9 +107,10 @@ package struct Worker: Service {
             guard await held.begin(claims, limit: settings.groups) else {
                 let pause = settings.poll * Double.random(in: 1..<2)
                 return await Task {
-                    do { try await queue.putBack(unbegun: claims, after: pause) } catch {
+                    do throws(QueueError) { try await queue.putBack(unbegun: claims, after: pause) } catch {
                         logger.warning(
-                            "claims were not given back; their leases run out", metadata: ["error": "\(error)"])
+                            "claims were not given back; their leases run out",
+                            metadata: ["error.code": "\(error.code)", "error": "\(error)"])
                     }
                 }.value
             }
@@ -174,9 +175,10 @@ package struct Worker: Service {
         // groups run for long: claiming must not wait for their end, and no other begins meanwhile
         guard await !held.worksGroups else {
             return await Task {
-                do { try await queue.putBack(unbegun: [claim], after: .seconds(5)) } catch {
+                do throws(QueueError) { try await queue.putBack(unbegun: [claim], after: .seconds(5)) } catch {
                     logger.warning(
-                        "a claim was not given back; its lease runs out", metadata: ["error": "\(error)"])
+                        "a claim was not given back; its lease runs out",
+                        metadata: ["error.code": "\(error.code)", "error": "\(error)"])
                 }
             }.value
         }
@@ -199,8 +201,10 @@ package struct Worker: Service {
     private func giveBack(_ claims: [Claim]) async {
         guard !claims.isEmpty else { return }
         await Task {
-            do { try await queue.release(claims) } catch {
-                logger.warning("claims were not given back; their leases run out", metadata: ["error": "\(error)"])
+            do throws(QueueError) { try await queue.release(claims) } catch {
+                logger.warning(
+                    "claims were not given back; their leases run out",
+                    metadata: ["error.code": "\(error.code)", "error": "\(error)"])
             }
         }.value
     }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Logging
 import OCI
 import OpenSSL
 import Postgres
@@ -112,11 +113,13 @@ import Testing
 }
 
 @Suite(.enabled(if: SigningLine.isPossible, "docker-registry is not installed")) struct AuditAnchorTests {
-    func anchoring(_ line: SigningLine, _ daemon: SigningDaemon, interval: Duration = .zero) -> AuditAnchoring {
+    func anchoring(
+        _ line: SigningLine, _ daemon: SigningDaemon, interval: Duration = .zero,
+        logger: Logger = SigningDaemon.silence
+    ) -> AuditAnchoring {
         AuditAnchoring(
             anchors: AuditAnchors(pool: line.database.pool), signers: daemon.signers,
-            turns: Turns(pool: line.database.pool, holder: UUID()), interval: interval,
-            logger: SigningDaemon.silence)
+            turns: Turns(pool: line.database.pool, holder: UUID()), interval: interval, logger: logger)
     }
 
     func report(_ line: SigningLine, _ daemon: SigningDaemon) async throws -> AuditVerification.Report {
