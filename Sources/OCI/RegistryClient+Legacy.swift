@@ -5,11 +5,9 @@ extension RegistryClient {
     private static let configLimit = 1 << 20
 
     /// Attaches a legacy signature or attestation: reads the tag, adds the layer to those of others, writes, and reads
-    /// again until the layer is there: at most 5 rounds.
+    /// again until the layer is there (eight cosigns at once lose five layers).
     ///
-    /// A tag has no lock and most registries ignore `If-Match`, so the caller holds the lease of the subject against our
-    /// own kind, and the reading back finds out about others (eight cosigns at once lose five layers). Safe to repeat: a
-    /// layer that is there is not added again.
+    /// The caller holds the lease of the subject. Safe to repeat: a layer that is there is not added again.
     /// - Parameters:
     ///   - name: the repository's name on this registry: the image's, or the one where signatures are kept.
     ///   - superseded: blobs of ours whose layers the new one replaces.
@@ -20,30 +18,23 @@ extension RegistryClient {
         _ layer: LegacyLayer, _ kind: LegacyKind, to subject: Digest, in name: String,
         superseding superseded: Set<Digest> = []
     ) async throws(OCIError) -> LegacyAttachment {
-        let rounds = 5
         let tag = try SignatureTag.legacy(kind, for: subject)
-        var hasPushedBlob = false
-        for round in 0...rounds {
-            let present = try await legacyManifest(name, tag)
-            try present.mayGrow(tag)
-            let config = try await legacyConfig(of: present, name)
-            guard let next = try present.adding(layer, config: config, without: superseded) else {
-                guard let digest = present.digest else { break }
-                return LegacyAttachment(tag: tag, manifest: digest)
+        var payload = [layer.payload]
+        let present = try await rewriting(
+            tag, .legacyPut, in: name,
+            read: { () async throws(OCIError) -> LegacyManifest in try await legacyManifest(name, tag) },
+            change: { (present, _) async throws(OCIError) -> Rewritten? in
+                try present.mayGrow(tag)
+                let config = try await legacyConfig(of: present, name)
+                guard let next = try present.adding(layer, config: config, without: superseded) else { return nil }
+                defer { payload = [] }  // once is enough
+                return Rewritten(
+                    manifest: next.manifest, mediaType: present.mediaType, entityTag: present.entityTag,
+                    blobs: payload + (next.configBytes.map { [$0] } ?? []))
             }
-            guard round < rounds else { break }
-            do {
-                if !hasPushedBlob { try await pushBlob(name, layer.payload) }
-                hasPushedBlob = true
-                if let bytes = next.configBytes { try await pushBlob(name, bytes) }
-                _ = try await pushManifest(
-                    .legacyPut, name, bytes: next.manifest, mediaType: present.mediaType, reference: .tag(tag),
-                    ifMatch: present.entityTag)
-            } catch .refused(let answer) where answer.status == 412 {
-                continue  // someone wrote in between, and this registry told us
-            }
-        }
-        throw .legacyTagContended(tag: tag, attempts: rounds)
+        ).held
+        guard let digest = present.digest else { throw .manifestMalformed("legacy manifest: no layers") }
+        return LegacyAttachment(tag: tag, manifest: digest)
     }
 
     /// Takes layers of ours out of a legacy tag, by the same reading, changing and writing as ``attach(_:_:to:in:superseding:)``.
@@ -55,24 +46,18 @@ extension RegistryClient {
         _ layers: [[UInt8]], _ kind: LegacyKind, of subject: Digest, in name: String
     ) async throws(OCIError) {
         guard !layers.isEmpty else { return }
-        let rounds = 5
         let gone = try layers.map { (json) throws(OCIError) in try LegacyLayer.descriptor(json: json) }
         let tag = try SignatureTag.legacy(kind, for: subject)
-        for round in 0...rounds {
-            let present = try await legacyManifest(name, tag)
-            let config = try await legacyConfig(of: present, name)
-            guard let next = try present.removing(gone, config: config) else { return }
-            guard round < rounds else { break }
-            do {
-                if let bytes = next.configBytes { try await pushBlob(name, bytes) }
-                _ = try await pushManifest(
-                    .legacyPut, name, bytes: next.manifest, mediaType: present.mediaType, reference: .tag(tag),
-                    ifMatch: present.entityTag)
-            } catch .refused(let answer) where answer.status == 412 {
-                continue  // someone wrote in between, and this registry told us
-            }
-        }
-        throw .legacyTagContended(tag: tag, attempts: rounds)
+        _ = try await rewriting(
+            tag, .legacyPut, in: name,
+            read: { () async throws(OCIError) -> LegacyManifest in try await legacyManifest(name, tag) },
+            change: { (present, _) async throws(OCIError) -> Rewritten? in
+                let config = try await legacyConfig(of: present, name)
+                guard let next = try present.removing(gone, config: config) else { return nil }
+                return Rewritten(
+                    manifest: next.manifest, mediaType: present.mediaType, entityTag: present.entityTag,
+                    blobs: next.configBytes.map { [$0] } ?? [])
+            })
     }
 
     /// Where the layer is served, or nil if the registry says that the tag or the layer is not there (any more). Two

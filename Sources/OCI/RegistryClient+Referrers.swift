@@ -31,74 +31,46 @@ extension RegistryClient {
 
     /// Lists `entry` in the fallback index of `subject`: read, merge, write, and read back until it is there.
     ///
-    /// Writers have no lock on a tag and most registries ignore `If-Match`, so the caller holds the lease of the
-    /// subject against our own kind, and the read-back finds out about others: at most 5 rounds.
+    /// The caller holds the lease of the subject. What is listed and was deleted goes where the registry takes no index that
+    /// lists it.
     /// - Returns: whether anything had to be written.
     /// - Throws: `fallbackNotAnIndex` when the tag holds something else, `fallbackIndexContended` after the last round.
     @discardableResult
     public func addToFallbackIndex(_ name: String, subject: Digest, entry: Descriptor) async throws(OCIError) -> Bool {
-        let rounds = 5
-        let tag = SignatureTag.fallback(for: subject)
-        var gone: Set<Digest> = []
-        for round in 0...rounds {
-            let index = try await fallbackIndex(name, subject) ?? .empty
-            guard let bytes = index.adding(entry, without: gone) else { return round > 0 }
-            guard round < rounds else { break }
-            do {
-                _ = try await pushManifest(
-                    .fallbackPut, name, bytes: bytes, mediaType: MediaType.ociIndex, reference: .tag(tag),
-                    ifMatch: index.entityTag)
-            } catch .refused(let answer) where answer.status == 412 {
-                continue  // someone wrote in between, and this registry told us
-            } catch .blobUnknown(let answer) {
-                // A referrer was deleted and is still listed: distribution then takes no index that lists it.
-                let found = try await missing(index.descriptors, in: name)
-                guard !found.isSubset(of: gone) else { throw .blobUnknown(answer) }
-                gone.formUnion(found)
-            }
-        }
-        throw .fallbackIndexContended(tag: tag, attempts: rounds)
+        try await rewriteFallbackIndex(name, subject) { index, gone in index.adding(entry, without: gone) }
     }
 
-    /// Takes referrers of ours out of the fallback index of `subject`. Their manifests stay: nothing is deleted.
+    /// Takes referrers of ours out of the fallback index of `subject`, by the same reading, changing and writing as
+    /// ``addToFallbackIndex(_:subject:entry:)``. Their manifests stay: nothing is deleted.
     ///
     /// Where the registry lists referrers by itself there is no index to write, and they stay listed until somebody with
     /// the right to delete does so. The caller holds the lease of the subject.
     /// - Returns: whether the registry lists none of them any more.
+    /// - Throws: `fallbackNotAnIndex` when the tag holds something else, `fallbackIndexContended` after the last round.
     @discardableResult
     public func dropFromFallbackIndex(
         _ name: String, subject: Digest, referrers: Set<Digest>
     ) async throws(OCIError) -> Bool {
-        let rounds = 5
         guard !referrers.isEmpty else { return true }
         if try await listedByAPI(name, subject) != nil { return false }
-        let tag = SignatureTag.fallback(for: subject)
-        for _ in 0..<rounds {
-            guard let index = try await fallbackIndex(name, subject), let bytes = index.removing(referrers) else {
-                return true
-            }
-            do {
-                _ = try await pushManifest(
-                    .fallbackPut, name, bytes: bytes, mediaType: MediaType.ociIndex, reference: .tag(tag),
-                    ifMatch: index.entityTag)
-            } catch .refused(let answer) where answer.status == 412 {
-                continue
-            }
-        }
-        throw .fallbackIndexContended(tag: tag, attempts: rounds)
+        _ = try await rewriteFallbackIndex(name, subject) { index, gone in index.removing(referrers.union(gone)) }
+        return true
     }
 
-    /// Those that the registry answers it does not have.
-    private func missing(_ listed: [Descriptor], in name: String) async throws(OCIError) -> Set<Digest> {
-        var missing: Set<Digest> = []
-        for descriptor in listed.prefix(256) {
-            do {
-                _ = try await manifestAnswer(.manifestGet, name, "\(descriptor.digest)")
-            } catch .notFound(let answer) where answer.isRegistrysOwn {
-                missing.insert(descriptor.digest)
+    private func rewriteFallbackIndex(
+        _ name: String, _ subject: Digest, change: (FallbackIndex, _ gone: Set<Digest>) -> [UInt8]?
+    ) async throws(OCIError) -> Bool {
+        try await rewriting(
+            SignatureTag.fallback(for: subject), .fallbackPut, in: name,
+            read: { () async throws(OCIError) -> FallbackIndex in try await fallbackIndex(name, subject) ?? .empty },
+            change: { (index, gone) async throws(OCIError) -> Rewritten? in
+                change(index, gone).map { bytes in
+                    Rewritten(
+                        manifest: bytes, mediaType: MediaType.ociIndex, entityTag: index.entityTag,
+                        listed: index.descriptors)
+                }
             }
-        }
-        return missing
+        ).isWritten
     }
 
     /// The fallback index, or `nil` when the registry itself answers that there is no such tag.

@@ -5,7 +5,8 @@ import Support
 import Synchronization
 
 /// A registry in memory that speaks the distribution specification over loopback: referrers API on or off, any
-/// authentication, and faults by script. It checks what a registry checks: digests, and blobs a manifest names.
+/// authentication, and faults by script. It checks what a registry checks: digests, blobs a manifest names, and, like some,
+/// manifests an index lists.
 final class FakeRegistry: Sendable {
     enum Authentication: Sendable {
         case none
@@ -19,6 +20,8 @@ final class FakeRegistry: Sendable {
         var manifests: [String: (bytes: [UInt8], type: String)] = [:]
         var referrersAPI = false
         var sendsSubjectField = false
+        /// As distribution does: an index that lists a manifest which is not there is refused.
+        var checksIndexes = false
         var authentication = Authentication.none
         /// Tokens handed out and still good.
         var tokens: Set<String> = []
@@ -123,6 +126,11 @@ final class FakeRegistry: Sendable {
         }
         if case .image(let image) = manifest.content,
             ([image.config] + image.layers).contains(where: { state.blobs["\($0.digest)"] == nil })
+        {
+            return error(400, "MANIFEST_BLOB_UNKNOWN")
+        }
+        if state.checksIndexes, case .index(let index) = manifest.content,
+            index.manifests.contains(where: { state.manifests["\($0.digest)"] == nil })
         {
             return error(400, "MANIFEST_BLOB_UNKNOWN")
         }

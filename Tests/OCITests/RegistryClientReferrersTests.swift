@@ -134,6 +134,41 @@ import Testing
         #expect(client.requestCounts[.fallbackPut] == 5)
     }
 
+    /// distribution refuses an index that lists a manifest it does not have.
+    @Test func `a deleted referrer that is still listed keeps ours neither out nor in`() async throws {
+        let registry = try Self.registry { $0.checksIndexes = true }
+        let client = try registry.client()
+        let theirs = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        let other = Self.bundle + [0x0A]
+        func listed() async throws -> [Digest] {
+            try await client.referrers("app", of: Self.subject.digest).descriptors.map(\.digest)
+        }
+        registry.change { _ = $0.manifests.removeValue(forKey: "\(theirs)") }
+        let ours = try await client.attach(Self.referrer(other), bundle: other, to: "app").manifest.digest
+        #expect(try await listed() == [ours])
+
+        _ = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app")
+        registry.change { _ = $0.manifests.removeValue(forKey: "\(theirs)") }
+        #expect(try await client.dropFromFallbackIndex("app", subject: Self.subject.digest, referrers: [ours]))
+        #expect(try await listed().isEmpty)
+    }
+
+    @Test func `what is out of the index after the last write is out`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let ours = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        let index = try #require(registry.change { $0.manifests[Self.tag]?.bytes })
+        // four times somebody writes back what he had read before us
+        registry.change { state in
+            state.afterPut = { state, name in
+                let puts = state.log.count { $0.method == "PUT" && $0.path.hasSuffix(Self.tag) }
+                if name == Self.tag, puts < 6 { state.manifests[Self.tag] = (index, MediaType.ociIndex) }
+            }
+        }
+        #expect(try await client.dropFromFallbackIndex("app", subject: Self.subject.digest, referrers: [ours]))
+        #expect(client.requestCounts[.fallbackPut] == 6)
+    }
+
     @Test func `a conditional write that fails is repeated on the new content`() async throws {
         let registry = try Self.registry {
             $0.manifests[Self.tag] = (ManifestTests.index([FallbackIndexTests.foreign]), MediaType.ociIndex)

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import OCI
 import OpenSSL
 import Postgres
@@ -206,6 +207,27 @@ import Testing
         let history = try await line.database.records.history(of: digest, in: line.repository)
         #expect(history.revocation?.removal == Revocations.Removal.none)
         #expect(try await line.state(digest) == "revoked")
+    }
+
+    /// distribution refuses an index that lists a manifest it does not have.
+    @Test func `a deleted referrer that is still listed does not hold up a withdrawal`() async throws {
+        let line = try await SigningLine()
+        let image = try await line.image()
+        let digest = image.descriptor.digest
+        let daemon = try await line.daemon()
+        try await line.push(digest)
+        try await daemon.workOff()
+        let theirs = BundleReferrer.render(
+            bundle: Array("{}".utf8), subject: image.descriptor, predicateType: "https://spdx.dev/Document",
+            created: Date(timeIntervalSince1970: 0))
+        _ = try await line.pusher.attach(theirs, bundle: Array("{}".utf8), to: line.repository.name)
+        try await line.delete(theirs.descriptor.digest)
+
+        _ = try await revocations(line).revoke(request(line, digest), removing: true)
+        try await daemon.workOff()
+        #expect(try await line.referrers(of: digest).isEmpty)
+        let history = try await line.database.records.history(of: digest, in: line.repository)
+        #expect(history.revocation?.removal == .removed)
     }
 
     @Test func `layers of others stay when ours go`() async throws {
