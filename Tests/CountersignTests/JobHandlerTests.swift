@@ -38,6 +38,16 @@ struct JobHandlerTests {
         #expect(Set(JobKind.handlers.filter { $0.looksBack }.map { $0.kind }) == [.sign, .attest])
     }
 
+    @Test func `only a withdrawal works on what is revoked, and is cancelled by whoever may lift that`() {
+        for handler in JobKind.handlers {
+            let isWithdrawal = handler.kind == .withdraw
+            #expect(handler.kind.worksOnRevoked == isWithdrawal, "\(handler.kind.rawValue)")
+            #expect(handler.kind.cancelledBy == (isWithdrawal ? .admin : .operator), "\(handler.kind.rawValue)")
+        }
+        let unknown = JobKind(rawValue: "of_a_newer_daemon")
+        #expect(!unknown.worksOnRevoked && unknown.cancelledBy == .admin)
+    }
+
     /// An end as a new kind might have it.
     private struct Forgotten: JobEnd {
         var isBroken = false

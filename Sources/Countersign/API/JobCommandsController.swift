@@ -23,8 +23,8 @@ package struct JobCommandsController: RouteSet {
             let principal = try await authority.actor(.operator, for: request)
             let found = try await job(context, principal)
             let job = found.id
-            // what is taken out of the lists of a registry is stopped by whoever may lift the revocation
-            if found.kind == JobKind.withdraw.rawValue { _ = try await authority.require(.admin, for: request) }
+            let role = found.kind.cancelledBy
+            if role > .operator { _ = try await authority.require(role, for: request) }
             let act = AuditLog.Entry(action: "job.cancel", by: principal, on: found)
             guard let cancellation = try await queue.cancel(job: job, of: found.kind, act) else {
                 throw Problem.unknownJob(job)

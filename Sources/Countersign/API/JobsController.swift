@@ -78,7 +78,7 @@ private struct JobAnswer: Encodable {
 
     init(_ job: JobRecord) {
         id = job.id
-        kind = job.kind
+        kind = job.kind.rawValue
         repository = job.repository.description
         digest = job.digest?.description
         tag = job.tag
@@ -121,7 +121,7 @@ private struct DeadLetterAnswer: Encodable {
 
     init(_ letter: DeadLetter) {
         job = letter.jobID
-        kind = letter.kind
+        kind = letter.kind.rawValue
         repository = letter.repository.description
         digest = letter.digest?.description
         tag = letter.tag

@@ -15,12 +15,21 @@ protocol JobHandler: Sendable {
     /// (``SignatureAlarm``).
     static var looksBack: Bool { get }
 
+    /// Whether its jobs work on a digest that is revoked; whoever else holds one is stopped at the next commit.
+    static var worksOnRevoked: Bool { get }
+
+    /// Whose token may cancel its jobs, an operator's at least; more than that only without a scope.
+    static var cancelledBy: APITokens.Role { get }
+
     /// Codes of refusals that are said before the signature was looked at: one that is there stands.
     static var saidBefore: Set<String> { get }
 
     /// What else a failure with which a job is put back changes, in the transaction that puts it back.
     /// - Throws: what the session throws; then the job is not put back either.
     static func putBack(_ claim: Claim, after failure: Failure, in session: Session) throws
+
+    /// What else a cancellation changes, in its transaction.
+    static func cancelled(_ target: Int64?, in session: Session) throws
 
     init(_ parts: JobParts)
 
@@ -35,7 +44,10 @@ protocol JobHandler: Sendable {
 
 extension JobHandler {
     static var looksBack: Bool { false }
+    static var worksOnRevoked: Bool { false }
+    static var cancelledBy: APITokens.Role { .operator }
     static var saidBefore: Set<String> { [] }
     static func putBack(_ claim: Claim, after failure: Failure, in session: Session) throws {}
+    static func cancelled(_ target: Int64?, in session: Session) throws {}
     func settled(_ claim: Claim, as outcome: Outcome) async throws {}
 }

@@ -16,4 +16,12 @@ extension JobKind {
 
     /// The same by kind.
     static let known: [JobKind: any JobHandler.Type] = Dictionary(handlers.map { ($0.kind, $0) }) { first, _ in first }
+
+    /// Those whose jobs work on what is revoked.
+    static let workingOnRevoked = handlers.filter { $0.worksOnRevoked }.map { $0.kind.rawValue }
+
+    var worksOnRevoked: Bool { Self.known[self]?.worksOnRevoked ?? false }
+
+    /// Of a kind that only a newer daemon knows: whoever may do most.
+    var cancelledBy: APITokens.Role { Self.known[self]?.cancelledBy ?? .admin }
 }

@@ -264,7 +264,7 @@ extension JobQueue {
                 RETURNING t.id, t.digest, t.repository_id, t.purpose, t.state, t.pushes),
             due AS (
                 INSERT INTO countersign.job AS j (kind, target_id, repository_id, lane, actor, delivery_key, depth)
-                SELECT 'sign', s.id, s.repository_id, p.lane, p.actor, p.delivery_key, p.depth
+                SELECT \(JobKind.sign.rawValue)::text, s.id, s.repository_id, p.lane, p.actor, p.delivery_key, p.depth
                 FROM pushed p JOIN stored s USING (digest, repository_id, purpose)
                 WHERE s.state <> 'revoked' ORDER BY s.id
                 ON CONFLICT (target_id) DO UPDATE SET

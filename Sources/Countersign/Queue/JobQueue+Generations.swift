@@ -118,7 +118,7 @@ extension JobQueue {
                 WHERE NOT leased AND target_id = ANY(ARRAY(SELECT id FROM newest WHERE state = 'signed')) RETURNING 1),
             due AS (
                 INSERT INTO countersign.job (kind, target_id, repository_id, lane, delivery_key)
-                SELECT 'sign', o.id, o.repository_id, least(j.lane, \(Lane.bulk.rawValue)::smallint),
+                SELECT \(JobKind.sign.rawValue)::text, o.id, o.repository_id, least(j.lane, \(Lane.bulk.rawValue)::smallint),
                     coalesce(j.delivery_key, \(Batch.deliveryKey(order.batch)))
                 FROM opened o JOIN newest n USING (digest, repository_id)
                 LEFT JOIN LATERAL (SELECT lane, delivery_key FROM countersign.job

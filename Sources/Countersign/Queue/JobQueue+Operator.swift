@@ -18,7 +18,7 @@ extension JobQueue {
     ///   - act: who does it, written down with it.
     /// - Returns: `nil` when there is no such job (any more).
     package func cancel(
-        job id: Int64, of kind: String? = nil, _ act: AuditLog.Entry? = nil
+        job id: Int64, of kind: JobKind? = nil, _ act: AuditLog.Entry? = nil
     ) async throws(QueueError) -> Cancellation? {
         try await pool.together { session in
             // first the lock, then a snapshot that knows what it protects
@@ -27,7 +27,7 @@ extension JobQueue {
                 """
                 WITH found AS MATERIALIZED (
                     SELECT id, target_id, leased, kind FROM countersign.job
-                    WHERE id = \(id) AND kind = coalesce(\(kind)::text, kind)),
+                    WHERE id = \(id) AND kind = coalesce(\(kind?.rawValue)::text, kind)),
                 told AS (
                     UPDATE countersign.job SET cancel_requested = true, pushed_again = false
                     WHERE id = ANY(ARRAY(SELECT id FROM found WHERE leased)) RETURNING 1),
@@ -36,23 +36,15 @@ extension JobQueue {
                     WHERE id = ANY(ARRAY(SELECT id FROM found WHERE NOT leased)) RETURNING target_id),
                 shown AS (
                     UPDATE countersign.target SET state = 'cancelled', updated_at = now()
-                    WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting') RETURNING 1),
-                unasked AS (
-                    UPDATE countersign.revocation v SET removal = \(Revocations.Removal.none.rawValue)::text, removal_error = NULL
-                    FROM found f JOIN countersign.target t ON t.id = f.target_id
-                    WHERE f.kind = \(JobKind.withdraw.rawValue)::text AND v.repository_id = t.repository_id
-                        AND v.digest = t.digest AND v.released_at IS NULL
-                        AND v.removal = \(Revocations.Removal.asked.rawValue)::text
-                    RETURNING 1)
-                SELECT leased, target_id FROM found
+                    WHERE id = ANY(ARRAY(SELECT target_id FROM dropped)) AND state IN ('queued', 'waiting') RETURNING 1)
+                SELECT leased, target_id, kind FROM found
                 """)
-            let done = try rows.first.map { row -> Cancellation in
-                try row.decode("leased", as: Bool.self) ? .cancelling : .cancelled
-            }
-            if done == .cancelled, let target = try rows.first?.decode("target_id", as: Int64?.self) {
-                try Self.forgetGeneration(target, in: session)
-            }
-            if let done { try Self.write(act, "job \(id): \(done.rawValue)", in: session) }
+            guard let row = rows.first else { return nil }
+            let done: Cancellation = try row.decode("leased") ? .cancelling : .cancelled
+            let target: Int64? = try row.decode("target_id")
+            try JobKind.known[JobKind(rawValue: try row.decode("kind"))]?.cancelled(target, in: session)
+            if done == .cancelled, let target { try Self.forgetGeneration(target, in: session) }
+            try Self.write(act, "job \(id): \(done.rawValue)", in: session)
             return done
         }
     }
@@ -140,7 +132,7 @@ extension JobQueue {
                     last_error = CASE WHEN t.state = 'revoked' THEN t.last_error END, updated_at = now()
                 FROM raised d
                 WHERE t.id = d.target_id
-                    AND (t.state = 'failed' OR (t.state = 'revoked' AND d.kind = \(JobKind.withdraw.rawValue)::text))
+                    AND (t.state = 'failed' OR (t.state = 'revoked' AND d.kind = ANY(\(JobKind.workingOnRevoked)::text[])))
                 RETURNING t.id)
             INSERT INTO countersign.job (kind, target_id, repository_id, tag, delivery_key, lane)
             SELECT kind, target_id, repository_id, tag, delivery_key, \(Lane.default.rawValue)::smallint

@@ -10,7 +10,7 @@ extension JobQueue {
         _ = try session.execute(
             """
             INSERT INTO countersign.job (kind, repository_id, tag, actor, lane, delivery_key)
-            SELECT 'resolve', r.id, p.tag, p.actor, p.lane, p.delivery_key
+            SELECT \(JobKind.resolve.rawValue)::text, r.id, p.tag, p.actor, p.lane, p.delivery_key
             FROM unnest(
                 \(unresolved.map(\.registry))::text[], \(unresolved.map(\.repository))::text[],
                 \(unresolved.map(\.tag))::text[], \(unresolved.map(\.actor))::text[],

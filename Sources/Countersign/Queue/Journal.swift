@@ -103,7 +103,7 @@ extension Journal {
     ) throws -> (targetID: Int64, answers: [[Row]]) {
         let answers = try session.pipeline([lock(claim), revocation(of: claim)] + more)
         guard let row = answers[0].first else { throw QueueError.leaseLost(jobID: claim.jobID) }
-        if claim.kind != .withdraw, try answers[1].first?.decode("is_revoked") ?? false {
+        if !claim.kind.worksOnRevoked, try answers[1].first?.decode("is_revoked") ?? false {
             throw QueueError.revoked(jobID: claim.jobID)
         }
         return (try row.decode("target_id"), Array(answers.dropFirst(2)))

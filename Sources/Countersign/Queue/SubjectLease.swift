@@ -35,7 +35,7 @@ package struct SubjectLease: Sendable {
                     AND lease_expires_at > clock_timestamp()
                 FOR KEY SHARE),
             forbidden AS MATERIALIZED (
-                SELECT \(claim.kind != .withdraw) AND EXISTS (SELECT FROM countersign.revocation v
+                SELECT \(!claim.kind.worksOnRevoked) AND EXISTS (SELECT FROM countersign.revocation v
                         WHERE v.repository_id = \(target.repositoryID)::int AND v.digest = \(target.digest.description)::text
                             AND v.released_at IS NULL) AS is_revoked,
                     EXISTS (SELECT FROM countersign.target n JOIN countersign.target_generation g ON g.target_id = n.id

@@ -93,7 +93,7 @@ extension JobRecord {
             let lane = Lane(rawValue: try row.decode("lane"))
         else { throw QueueError.unreadable(table: "job", what: "state or lane") }
         self.init(
-            id: try row.decode("id"), kind: try row.decode("kind"),
+            id: try row.decode("id"), kind: JobKind(rawValue: try row.decode("kind")),
             repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
             digest: try row.decode("digest", as: String?.self).map { try Digest($0) },
             purpose: try row.decode("purpose", as: String?.self).map(Purpose.init(rawValue:)),
@@ -111,7 +111,8 @@ extension JobRecord {
 extension DeadLetter {
     fileprivate init(_ row: Row) throws {
         self.init(
-            jobID: try row.decode("job_id"), kind: try row.decode("kind"), targetID: try row.decode("target_id"),
+            jobID: try row.decode("job_id"), kind: JobKind(rawValue: try row.decode("kind")),
+            targetID: try row.decode("target_id"),
             repository: try Repository(registry: try row.decode("registry"), name: try row.decode("name")),
             digest: try row.decode("digest", as: String?.self).map { try Digest($0) },
             purpose: try row.decode("purpose", as: String?.self).map(Purpose.init(rawValue:)),

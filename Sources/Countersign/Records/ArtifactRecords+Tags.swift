@@ -20,6 +20,7 @@ extension ArtifactRecords {
                 SELECT * FROM countersign.tag_history
                 WHERE repository_id = r.id AND tag = \(tag)::text ORDER BY id DESC LIMIT 1) AS h
             LEFT JOIN LATERAL (
+                -- written out, as the index has it: a plan for any kind cannot use that
                 SELECT * FROM countersign.job
                 WHERE repository_id = r.id AND tag = \(tag)::text AND kind = 'resolve' ORDER BY id DESC LIMIT 1) AS j ON true
             LEFT JOIN LATERAL (

@@ -4,7 +4,7 @@ package import OCI
 /// A job as `GET /v1/jobs` shows it.
 package struct JobRecord: Sendable {
     package let id: Int64
-    package let kind: String
+    package let kind: JobKind
     package let repository: Repository
     /// `nil` while only a tag is known.
     package let digest: Digest?
@@ -28,7 +28,7 @@ package struct JobRecord: Sendable {
 /// Work that was given up.
 package struct DeadLetter: Sendable {
     package let jobID: Int64
-    package let kind: String
+    package let kind: JobKind
     package let targetID: Int64?
     package let repository: Repository
     package let digest: Digest?

@@ -10,6 +10,9 @@ extension JobKind {
 /// it is here.
 struct WithdrawArtifact: JobHandler {
     static let kind = JobKind.withdraw
+    static let worksOnRevoked = true
+    /// By whoever may lift the revocation.
+    static let cancelledBy = APITokens.Role.admin
 
     private let registries: Registries
     private let journal: Journal
@@ -38,6 +41,19 @@ struct WithdrawArtifact: JobHandler {
             UPDATE countersign.revocation SET removal_error = \(try failure.json())::jsonb
             WHERE repository_id = \(target.repositoryID)::int AND digest = \(target.digest.description)::text
                 AND released_at IS NULL AND removal = 'asked'
+            """)
+    }
+
+    /// Nothing is asked of the registry any more.
+    static func cancelled(_ target: Int64?, in session: Session) throws {
+        guard let target else { return }
+        _ = try session.execute(
+            """
+            UPDATE countersign.revocation v
+            SET removal = \(Revocations.Removal.none.rawValue)::text, removal_error = NULL
+            FROM countersign.target t
+            WHERE t.id = \(target) AND v.repository_id = t.repository_id AND v.digest = t.digest
+                AND v.released_at IS NULL AND v.removal = \(Revocations.Removal.asked.rawValue)::text
             """)
     }
 }

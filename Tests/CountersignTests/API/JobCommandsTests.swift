@@ -59,7 +59,7 @@ import Testing
                 .post, .api, "/v1/revoke", headers: ["Authorization": "Bearer \(everywhere)"], body: Array(body.utf8))
             #expect(ordered.status == 202)
             let job = try #require(try await doors.queue.records.jobs().items.first)
-            #expect(job.kind == "withdraw")
+            #expect(job.kind == .withdraw)
 
             for (token, code) in [
                 (confined, "api.forbidden"), (everywhere, "api.forbidden"), (confinedAdmin, "api.out_of_scope"),
@@ -70,7 +70,7 @@ import Testing
             let asked = "SELECT count(*) FROM countersign.revocation WHERE removal = 'asked'"
             #expect(try await doors.queue.number(Query(unsafeSQL: asked)) == 1)
             // nor by a look at the job from before the removal was ordered
-            #expect(try await doors.queue.queue.cancel(job: job.id, of: "sign") == nil)
+            #expect(try await doors.queue.queue.cancel(job: job.id, of: .sign) == nil)
             #expect(try await doors.queue.jobCount() == 1)
             #expect(try await post(doors, "/v1/jobs/\(job.id)/retry", token: confined).status == 202)
             #expect(try await post(doors, "/v1/jobs/\(job.id)/cancel", token: admin).status == 200)
