@@ -58,7 +58,9 @@ import Testing
         _ = try await fixture.queue.rescue()
         while try await fixture.jobCount() > 0 {
             try await fixture.makeDue()
-            _ = try await fixture.queue.complete(try await fixture.claim().map { ($0, sampleRecord($0.jobID)) })
+            for claim in try await fixture.claim() {
+                _ = try await fixture.queue.settle(claim, as: .signed(sampleRecord(claim.jobID)))
+            }
         }
         #expect(try await fixture.number("SELECT count(*) FROM countersign.target WHERE state = 'signed'") == 12)
         #expect(try await fixture.number("SELECT count(*) FROM countersign.dead_letter") == 0)

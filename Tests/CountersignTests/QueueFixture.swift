@@ -191,3 +191,12 @@ func sampleAttachment(_ seed: String = "manifest") -> Evidence.Attachment {
         manifest: Array(seed.utf8), mediaType: "application/vnd.oci.image.manifest.v1+json",
         digest: Digest.sha256(of: Array(seed.utf8)))
 }
+
+extension Journal {
+    /// Commit point 1 of a signing event with one format, in a repository without a cap.
+    func prepare(_ prepared: Evidence.Prepared, for claim: Claim) async throws(QueueError) -> Evidence {
+        let stored = try await prepare([prepared], for: claim, within: RepositoryCaps([], pool: pool))
+        guard let evidence = stored.first else { throw .unreadable(table: "evidence", what: "the row just written") }
+        return evidence
+    }
+}

@@ -31,7 +31,6 @@ import Testing
             }
         }
         try await fixture.queue.release([zombie])
-        #expect(try await fixture.queue.complete([(zombie, sampleRecord())]).isEmpty)
         await #expect(throws: QueueError.self) { try await fixture.queue.markAlone(zombie) }
         #expect(try await fixture.state(digest) == "signing")
         let settled = try await fixture.queue.settle(heir, as: .signed(sampleRecord()))
@@ -125,19 +124,6 @@ import Testing
         let claim = try await fixture.claimOne()
         #expect(claim.attempt == 2 && claim.failures == 3)
         #expect(try await fixture.number("SELECT count(first_failed_at) FROM countersign.job") == 1)
-    }
-
-    @Test func `several signed jobs end in one commit and only those that are held`() async throws {
-        let fixture = try await QueueFixture()
-        for index in 0..<5 { try await fixture.push(samplePush(sampleDigest(index))) }
-        let claims = try await fixture.claim()
-        try await fixture.pool.execute(
-            "UPDATE countersign.job SET lease_token = lease_token + 1000 WHERE id = \(claims[2].jobID)")
-        let settled = try await fixture.queue.complete(
-            claims.enumerated().map { ($1, sampleRecord(Int64($0))) })
-        #expect(Set(settled.keys) == Set(claims.map(\.jobID)).subtracting([claims[2].jobID]))
-        #expect(try await fixture.number("SELECT count(*) FROM countersign.target WHERE state = 'signed'") == 4)
-        #expect(try await fixture.jobCount() == 1)
     }
 
     @Test func `a state without its evidence cannot be stored`() async throws {

@@ -13,7 +13,7 @@ import OpenSSL
 package struct BatchesController: RouteSet {
     private let records: BatchRecords
     private let selection: BatchSelection
-    private let listing: TagListing?
+    private let listing: TagListing
     private let plan: BatchPlan
     private let configuration: Configuration
     private let authority: Authority
@@ -23,7 +23,7 @@ package struct BatchesController: RouteSet {
 
     package init(
         records: BatchRecords, configuration: Configuration, policy: SigningPolicy, authority: Authority,
-        registries: Registries?, metrics: ServiceMetrics
+        registries: Registries, metrics: ServiceMetrics
     ) {
         self.records = records
         self.configuration = configuration
@@ -31,7 +31,7 @@ package struct BatchesController: RouteSet {
         selection = BatchSelection(pool: records.pool, endpoints: configuration.endpoints)
         let plan = BatchPlan(
             policy: policy, registries: Set(configuration.registries.map(\.name)), pool: records.pool)
-        listing = registries.map { TagListing(registries: $0, plan: plan) }
+        listing = TagListing(registries: registries, plan: plan)
         self.plan = plan
         events = BatchEvents(records: records, metrics: metrics)
     }
@@ -181,9 +181,6 @@ package struct BatchesController: RouteSet {
     }
 
     private func listed(_ selector: BatchSelector) async throws -> [BatchSubject]? {
-        guard let listing else {
-            throw Problem(.serviceUnavailable, "batch.no_registry", "no registry can be asked")
-        }
         do {
             return try await listing.subjects(selector)
         } catch let error as TagListing.NoRepository {

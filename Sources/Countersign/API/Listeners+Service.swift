@@ -21,8 +21,8 @@ extension Listeners {
         package var progress: any WorkerProgress
         /// Whether all doors listen.
         package var areDoorsOpen: @Sendable () -> Bool
-        /// Asked what a tag points at; nil: nobody is.
-        package var registries: Registries?
+        /// Asked what a tag points at.
+        package var registries: Registries
         /// Issuers whose tokens are taken beside our own.
         package var oidc: OIDCAuthenticator?
         /// Shared with the workers: both hold documents.
@@ -34,7 +34,7 @@ extension Listeners {
             commit: @escaping Intake.Commit, intakePool: ConnectionPool, apiPool: ConnectionPool,
             figuresPool: ConnectionPool, queue: JobQueue, policy: SigningPolicy, metrics: ServiceMetrics,
             progress: any WorkerProgress, areDoorsOpen: @escaping @Sendable () -> Bool,
-            registries: Registries? = nil, oidc: OIDCAuthenticator? = nil,
+            registries: Registries, oidc: OIDCAuthenticator? = nil,
             documentMemory: DocumentMemory = DocumentMemory(capacity: DocumentFormat.maxBytes),
             heard: @escaping Intake.Heard = { _, _ in }
         ) {

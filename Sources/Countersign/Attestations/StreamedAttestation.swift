@@ -42,7 +42,7 @@ struct StreamedAttestation: Sendable {
         if let stored {
             prepared = stored
         } else {
-            try await signers.caps?.ask(order.target, signatures: 1)
+            try await signers.caps.ask(order.target, signatures: 1)
             prepared = try await prepare(statement, digest, order, trace)
         }
         let signer = try signers.signer(of: prepared, order.content.kind, digest: digest, for: order.rule)

@@ -16,7 +16,7 @@ extension JobQueue {
     private func end(_ claim: Claim, as outcome: Outcome) async throws(QueueError) -> Settlement {
         switch outcome {
         case .signed(let record):
-            return try Self.held(try await complete([(claim, record)])[claim.jobID], claim)
+            return try Self.held(try await complete(claim, record), claim)
         case .refused(let failure):
             return try await conclude(claim, as: .refused, failure)
         case .gone(let failure):
@@ -80,38 +80,31 @@ extension JobQueue {
 }
 
 extension JobQueue {
-    /// Ends signed jobs, many in one commit. A job id that is missing from the answer lost its lease.
-    package func complete(_ signed: [(claim: Claim, record: SignedRecord)]) async throws(QueueError) -> [Int64:
-        Settlement]
-    {
-        guard !signed.isEmpty else { return [:] }
-        let settled = try await pool.together { session -> [Int64: Settlement] in
-            let ended = try Self.locking(signed.map(\.claim.jobID), then: Self.completeStatement(signed), in: session)
-            return try Self.settlements(ended, ended: .signed)
+    /// Ends a signed job.
+    /// - Returns: nil if its lease is lost.
+    private func complete(_ claim: Claim, _ record: SignedRecord) async throws(QueueError) -> Settlement? {
+        let settled = try await pool.together { session in
+            let ended = try Self.locking([claim.jobID], then: Self.completeStatement(claim, record), in: session)
+            return try Self.settlements(ended, ended: .signed)[claim.jobID]
         }
-        if settled.values.contains(.requeued) { notifier.jobsAreDue() }
+        if settled == .requeued { notifier.jobsAreDue() }
         return settled
     }
 
-    static func completeStatement(_ signed: [(claim: Claim, record: SignedRecord)]) -> Query {
+    static func completeStatement(_ claim: Claim, _ record: SignedRecord) -> Query {
         """
-        WITH settled AS MATERIALIZED (
-            SELECT * FROM unnest(
-                \(signed.map(\.claim.jobID))::bigint[], \(signed.map(\.claim.leaseToken))::bigint[],
-                \(signed.map(\.record.identity))::text[], \(signed.map(\.record.issuer))::text[],
-                \(signed.map(\.record.logID))::text[], \(signed.map(\.record.logIndex))::bigint[],
-                \(signed.map(\.record.logUUID))::text[], \(signed.map(\.record.integratedAt))::timestamptz[],
-                \(signed.map { $0.record.referrer.description })::text[],
-                \(signed.map(\.record.rule))::text[], \(signed.map(\.record.policyVersion))::text[],
-                \(signed.map { $0.record.formats.map(\.rawValue).joined(separator: ",") })::text[],
-                \(signed.map(\.record.signedAt))::timestamptz[])
-            AS s(id, lease_token, identity, issuer, log_id, log_index, log_uuid, integrated_at, referrer_digest, rule,
-                policy_version, formats, signed_at) \(onlyRow(of: signed.count))),
+        WITH settled (id, lease_token, identity, issuer, log_id, log_index, log_uuid, integrated_at, referrer_digest, rule,
+                policy_version, formats, signed_at) AS MATERIALIZED (
+            VALUES (\(claim.jobID)::bigint, \(claim.leaseToken)::bigint, \(record.identity)::text, \(record.issuer)::text,
+                \(record.logID)::text, \(record.logIndex)::bigint, \(record.logUUID)::text,
+                \(record.integratedAt)::timestamptz, \(record.referrer.description)::text, \(record.rule)::text,
+                \(record.policyVersion)::text, \(record.formats.map(\.rawValue).joined(separator: ","))::text,
+                \(record.signedAt)::timestamptz)),
         held AS MATERIALIZED (
             SELECT j.id, j.target_id, j.pushed_again, j.received_at, s.formats
             FROM settled s
             JOIN countersign.job j ON j.id = s.id AND j.lease_token = s.lease_token AND j.leased AND j.target_id IS NOT NULL
-            ORDER BY j.id FOR UPDATE OF j),
+            FOR UPDATE OF j),
         \(endedOrRequeued()),
         verified AS (
             UPDATE countersign.attachment a SET verified_at = now(), missing_at = NULL
@@ -135,10 +128,6 @@ extension JobQueue {
         SELECT id, pushed_again, false AS cancelled, now() - received_at AS age FROM held
         """
     }
-
-    /// Said of the one row that arrays of one element are. A plan for any arrays takes them for ten, looks dearer than one for
-    /// these, and so every call would be planned anew (measured: as long again as the statement).
-    private static func onlyRow(of count: Int) -> Query { count == 1 ? "LIMIT 1" : "" }
 
     /// What is said before the signature was looked at: one that is there stands.
     static let saidBefore = JobKind.handlers.reduce(into: Set<String>()) { $0.formUnion($1.saidBefore) }

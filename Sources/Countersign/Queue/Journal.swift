@@ -6,7 +6,7 @@ package import Postgres
 ///
 /// | written | before | found by the next attempt |
 /// |---|---|---|
-/// | ``prepare(_:for:)`` (commit point 1) | anything is sent to the log | sends the same bytes |
+/// | ``prepare(_:for:within:)`` (commit point 1) | anything is sent to the log | sends the same bytes |
 /// | ``log(_:inFurther:of:for:)``, of several logs | the next one is asked | asks the others only |
 /// | ``log(_:attachment:of:for:)`` (commit point 2) | anything is pushed | pushes the same manifest |
 /// | ``published(_:for:)`` | read back | reads back |
@@ -38,12 +38,12 @@ package struct Journal: Sendable {
     ///   already. Go on with what is returned and forget the rest: a signature that is not stored was never made. What was
     ///   there is not believed either (``Evidence/isFoundUnlogged``): somebody else wrote it.
     package func prepare(
-        _ prepared: [Evidence.Prepared], for claim: Claim, within caps: RepositoryCaps? = nil
+        _ prepared: [Evidence.Prepared], for claim: Claim, within caps: RepositoryCaps
     ) async throws(QueueError) -> [Evidence] {
         try await pool.together { session in
             let (targetID, answers) = try Self.fence(claim, and: [Self.liveEvidence(of: claim)], in: session)
             let existing = try answers[0].map(Evidence.init)
-            if let caps, let target = claim.target {
+            if let target = claim.target {
                 let made = prepared.count { prepared in !existing.contains { $0.format == prepared.format } }
                 try caps.count(made, of: target, in: session)
             }
@@ -53,14 +53,6 @@ package struct Journal: Sendable {
                 return Evidence(id: id, prepared: prepared, logged: nil, attachment: nil, firstMissedAt: nil).admitted
             }
         }
-    }
-
-    /// Commit point 1 of a signing event with one format.
-    package func prepare(_ prepared: Evidence.Prepared, for claim: Claim) async throws(QueueError) -> Evidence {
-        guard let evidence = try await prepare([prepared], for: claim).first else {
-            throw .unreadable(table: "evidence", what: "the row just written")
-        }
-        return evidence
     }
 
     /// Commit point 2: the log's answer, and the manifest that will carry it, rendered once.

@@ -116,7 +116,7 @@ package struct CountersignService: Sendable {
                 subjects: SubjectTurns(pool: pools.work, lasting: configuration.worker.subjectLease), queue: workQueue,
                 attestations: AttestationRecords(pool: pools.work), documents: DocumentStore(pool: pools.work),
                 memory: memory, inlineLimit: configuration.attestations.inlineLimit),
-            retry: configuration.worker.retryPolicy, metrics: metrics, trust: trust,
+            retry: configuration.worker.retryPolicy, metrics: metrics,
             alarm: SignatureAlarm(alerts: Alerts(pool: pools.work, logger: logger)), logger: logger)
         let progress = WorkerHeartbeat()
         let worker = Worker(

@@ -8,7 +8,7 @@ extension Signers {
     /// stand before the services.
     package init(
         _ configuration: SigstoreConfiguration, trust: TrustKeeper, http: HTTPClient, records: LogRecords? = nil,
-        dependencies: Dependencies? = nil, caps: RepositoryCaps? = nil
+        dependencies: Dependencies? = nil, caps: RepositoryCaps
     ) throws {
         let retired = RetiredLogs(
             trust, upstream: configuration.upstreams, http: http, records: records, dependencies: dependencies,

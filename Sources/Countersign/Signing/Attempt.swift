@@ -6,24 +6,21 @@ package struct Attempt: Sendable {
     private let handlers: [JobKind: any JobHandler]
     let retry: RetryPolicy
     let metrics: ServiceMetrics
-    let trust: TrustKeeper?
-    private let alarm: SignatureAlarm?
+    private let alarm: SignatureAlarm
     let logger: Logger
 
     var queue: JobQueue { parts.queue }
+    /// Asked to look for a rotation when a failure hints at one.
+    var trust: TrustKeeper { parts.signers.trust }
 
-    /// - Parameters:
-    ///   - trust: asked to look for a rotation when a failure hints at one.
-    ///   - alarm: told of signatures that do not hold any more.
+    /// - Parameter alarm: told of signatures that do not hold any more.
     package init(
-        _ parts: JobParts, retry: RetryPolicy, metrics: ServiceMetrics, trust: TrustKeeper? = nil,
-        alarm: SignatureAlarm? = nil, logger: Logger
+        _ parts: JobParts, retry: RetryPolicy, metrics: ServiceMetrics, alarm: SignatureAlarm, logger: Logger
     ) {
         self.parts = parts
         handlers = JobKind.known.mapValues { $0.init(parts) }
         self.retry = retry
         self.metrics = metrics
-        self.trust = trust
         self.alarm = alarm
         self.logger = logger
     }
@@ -58,7 +55,7 @@ package struct Attempt: Sendable {
                 ])
         }
         await follow("its alert stands until the next look at the signature", outcome, trace) {
-            try await alarm?.ended(claim, as: outcome)
+            try await alarm.ended(claim, as: outcome)
         }
         await follow("what waits for it looks by itself, or is looked for at the next look", outcome, trace) {
             try await handlers[claim.kind]?.settled(claim, as: outcome)
@@ -98,7 +95,7 @@ package struct Attempt: Sendable {
     func isTold(_ error: any Error, _ claim: Claim, _ trace: AttemptTrace) async -> Bool {
         let failure = failed(error).failure
         do {
-            guard let alarm, try await alarm.failed(error, failure, claim), let target = claim.target else {
+            guard try await alarm.failed(error, failure, claim), let target = claim.target else {
                 return false
             }
             guard try await parts.journal.lineage(of: target).state == .signed, !Task.isCancelled else {
@@ -111,7 +108,7 @@ package struct Attempt: Sendable {
                 ["error.code": "\(unknown.code)", "error": "\(unknown.observed)"])
             return false
         }
-        guard trust == nil || !RotationHint.isGiven(by: error) || claim.failures >= Self.looksAtTrust else {
+        guard !trust.isFollowed || !RotationHint.isGiven(by: error) || claim.failures >= Self.looksAtTrust else {
             return false
         }
         trace.note(
@@ -130,7 +127,7 @@ package struct Attempt: Sendable {
 
     /// What a failure means for the claim; nil when nothing may be recorded.
     func outcome(of error: any Error, for claim: Claim, _ trace: AttemptTrace) -> Outcome? {
-        if RotationHint.isGiven(by: error) { trust?.nudge() }
+        if RotationHint.isGiven(by: error) { trust.nudge() }
         let failed = failed(error)
         let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
         if case .retry(_, let delay, _) = outcome {

@@ -36,7 +36,7 @@ package struct EvidenceLine: Sendable {
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }
             if !missing.isEmpty {
-                try await signers.caps?.ask(order.target, signatures: missing.count)
+                try await signers.caps.ask(order.target, signatures: missing.count)
                 for made in try await make(missing, order, signer, trace) { evidence[made.format] = made }
             }
         }

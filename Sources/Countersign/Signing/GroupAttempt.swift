@@ -112,7 +112,7 @@ struct GroupAttempt: Sendable {
                 await end(claim, outcome, trace)
                 return .ended
             case .approved(let approved):
-                let isCapped = ordinary.line.signers.caps?.cover(target) ?? false
+                let isCapped = ordinary.line.signers.caps.cover(target)
                 guard approved.order.formats == [.bundle], !isCapped else { return .alone(claim) }
                 let member = GroupMember(approved: approved, trace: trace)
                 if let known { return .begun(known.id, member) }
@@ -267,7 +267,7 @@ struct GroupAttempt: Sendable {
     }
 
     private func failure(_ error: any Error) -> AttemptFailure {
-        if RotationHint.isGiven(by: error) { attempt.trust?.nudge() }
+        if RotationHint.isGiven(by: error) { attempt.trust.nudge() }
         // whatever a stopped attempt fails with is its stopping
         return AttemptFailure(Task.isCancelled ? CancellationError() : error)
     }

@@ -7,13 +7,13 @@ package struct Signers: Sendable {
     /// In the configuration's order.
     package let identities: [SigningIdentity]
     package let trust: TrustKeeper
-    /// How much each repository may have signed; nil: as much as it likes.
-    let caps: RepositoryCaps?
+    /// How much each repository may have signed.
+    let caps: RepositoryCaps
     private let services: @Sendable () throws -> SigningServices
 
     /// - Parameter services: those of the moment; they rotate, and nobody restarts for it.
     package init(
-        identities: [SigningIdentity], trust: TrustKeeper, caps: RepositoryCaps? = nil,
+        identities: [SigningIdentity], trust: TrustKeeper, caps: RepositoryCaps,
         services: @escaping @Sendable () throws -> SigningServices
     ) {
         self.caps = caps

@@ -33,14 +33,14 @@ package struct Worker: Service {
     private let settings: Settings
     private let held: HeldClaims
     private let group: GroupAttempt
-    private let dependencies: Dependencies?
+    private let dependencies: Dependencies
     private let progress: WorkerHeartbeat
     private let version: String
     private let logger: Logger
 
     package init(
         queue: JobQueue, attempt: Attempt, signal: JobSignal, settings: Settings, progress: WorkerHeartbeat,
-        version: String, dependencies: Dependencies? = nil, logger: Logger
+        version: String, dependencies: Dependencies, logger: Logger
     ) {
         self.queue = queue
         self.dependencies = dependencies
@@ -120,8 +120,8 @@ package struct Worker: Service {
 
     /// Fills the free slots: those for everybody by the lanes' weights, those for live pushes with live pushes.
     private func claim(_ free: Int, _ cursor: ClaimCursor) async throws(QueueError) -> [Claim] {
-        let closed = dependencies?.closedRegistries ?? []
-        let closedToBulk = dependencies?.registriesCrowdedByBulk ?? []
+        let closed = dependencies.closedRegistries
+        let closedToBulk = dependencies.registriesCrowdedByBulk
         let others = await held.slotsBeyondLive
         let groups = await held.hasPlaceForGroup(limit: settings.groups)
         let bulk = !attempt.parts.signers.areCrowdedByBulk(for: attempt.parts.policy.rules)

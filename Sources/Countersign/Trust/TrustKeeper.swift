@@ -103,6 +103,9 @@ package final class TrustKeeper: Sendable {
         return try serviceRule(trust.signingConfig, now)
     }
 
+    /// Whether it may change at all.
+    var isFollowed: Bool { source != nil }
+
     /// Asks for a look soon: a log is frozen, a key is unknown. Returns at once.
     package func nudge() { nudged.raise() }
 

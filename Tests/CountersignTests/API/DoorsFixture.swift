@@ -23,8 +23,8 @@ struct DoorsFixture {
     /// Tells the daemon to stop; requests under way end.
     let stop: @Sendable () async -> Void
     private let http = HTTPClient()
-    /// For asking issuers.
-    private static let issuers = HTTPClient()
+    /// For asking issuers and registries.
+    private static let outward = HTTPClient()
 
     /// Runs `body` while the doors are open.
     /// - Parameters:
@@ -53,7 +53,8 @@ struct DoorsFixture {
                 commit: { requests throws(QueueError) in try await group.commit(requests) }, intakePool: pool,
                 apiPool: apiPool, figuresPool: pool, queue: jobs, policy: SigningPolicy(configuration),
                 metrics: metrics, progress: Idle(), areDoorsOpen: { doors.areAllOpen },
-                oidc: OIDCAuthenticator(configuration.api.oidc, http: Self.issuers)),
+                registries: try Registries(configuration.registries, http: Self.outward),
+                oidc: OIDCAuthenticator(configuration.api.oidc, http: Self.outward)),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
         let services = listeners.services { door, port in

@@ -381,8 +381,9 @@ import Testing
         for number in 0..<count {
             try await fixture.push(samplePush(sampleDigest("\(repository) \(number)"), repository: repository))
         }
-        _ = try await fixture.queue.complete(
-            try await fixture.claim(limit: 1_000).enumerated().map { ($0.element, sampleRecord(Int64($0.offset))) })
+        for (number, claim) in try await fixture.claim(limit: 1_000).enumerated() {
+            _ = try await fixture.queue.settle(claim, as: .signed(sampleRecord(Int64(number))))
+        }
         try await fixture.pool.execute(
             "UPDATE countersign.target SET verified_at = now() - interval '2 hours' WHERE state = 'signed'")
     }

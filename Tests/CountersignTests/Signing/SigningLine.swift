@@ -164,7 +164,7 @@ struct SigningLine: Sendable {
         let signers = Signers(
             identities: [identity] + (setup.formerKey.map { [SigningIdentity(name: "former", means: .key($0))] } ?? []),
             trust: TrustKeeper(fixed: Verifier(root: try TrustedRoot(json: root), demanding: setup.demands)),
-            caps: setup.budgets.map { RepositoryCaps($0.repositories, pool: database.pool) }, services: { services })
+            caps: RepositoryCaps(setup.budgets?.repositories ?? [], pool: database.pool), services: { services })
         var configured = Self.registry(at: registry.url, signatures: setup.signatureRepository)
         configured.deletion = setup.deletion
         return try SigningDaemon(
@@ -178,10 +178,11 @@ struct SigningLine: Sendable {
     /// A daemon whose trust and services are those of `trust`: as `serve` puts it together.
     func daemon(following trust: TrustKeeper, _ sigstore: SigstoreConfiguration) throws -> SigningDaemon {
         try SigningDaemon(
-            signers: Signers(sigstore, trust: trust, http: Self.http),
+            signers: Signers(
+                sigstore, trust: trust, http: Self.http, caps: RepositoryCaps([], pool: database.pool)),
             policy: SigningPolicy(rules: Setup().rules, registries: [Self.registryName]),
             registries: Registries([Self.registry(at: registry.url)], http: Self.http, dependencies: nil),
-            database: database, dependencies: nil, settings: Setup.patient, trust: trust)
+            database: database, dependencies: nil, settings: Setup.patient)
     }
 
     private func rekorV1(_ gate: DependencyGate?) -> any TransparencyLog {
@@ -267,15 +268,16 @@ struct SigningDaemon: Sendable {
     let attempt: Attempt
     let signers: Signers
     let database: QueueFixture
-    let dependencies: Dependencies?
+    /// Its gates stand before services and registry where the setup has budgets.
+    let dependencies: Dependencies
 
     init(
         signers: Signers, policy: SigningPolicy, registries: Registries, database: QueueFixture,
         dependencies: Dependencies?, settings: JobQueue.Settings, tenants: [TenantConfiguration] = [],
-        trust: TrustKeeper? = nil, inlineLimit: Int = SigningLine.Setup().inlineLimit
+        inlineLimit: Int = SigningLine.Setup().inlineLimit
     ) throws {
         self.signers = signers
-        self.dependencies = dependencies
+        self.dependencies = dependencies ?? .test(BudgetConfiguration(), database)
         self.database = database
         queue = database.anotherQueue(settings: settings, tenants: tenants)
         attempt = Attempt(
@@ -284,7 +286,7 @@ struct SigningDaemon: Sendable {
                 subjects: SubjectTurns(pool: database.pool), queue: queue,
                 attestations: AttestationRecords(pool: database.pool), documents: DocumentStore(pool: database.pool),
                 memory: DocumentMemory(capacity: 64 << 20), inlineLimit: inlineLimit),
-            retry: Self.impatience, metrics: ServiceMetrics(), trust: trust,
+            retry: Self.impatience, metrics: ServiceMetrics(),
             alarm: SignatureAlarm(alerts: Alerts(pool: database.pool, logger: Self.silence)), logger: Self.silence)
     }
 

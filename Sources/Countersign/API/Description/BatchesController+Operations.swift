@@ -15,7 +15,6 @@ extension BatchesController {
         409: ["batch.policy_version"], 413: ["api.too_large"],
         422: ["batch.key_reused", "batch.too_many", "batch.no_repository", "batch.grouping_legacy"],
         502: ["batch.registry"],
-        503: ["batch.no_registry"],
     ]
 
     static let operations = [
