@@ -12,7 +12,6 @@ package struct EnqueueRequest: Sendable {
     package var tag: String?
     package var mediaType: String?
     package var actor: String?
-    package var purpose: Purpose
     package var lane: Lane
     package var verdict: Verdict
     /// What arrived. Absent for work derived from other work: no event row is written for it.
@@ -30,7 +29,7 @@ package struct EnqueueRequest: Sendable {
     /// - Parameter deliveryKey: only for derived work; a delivery has its own.
     package init(
         source: String, registry: String, repository: String, digest: Digest?, tag: String? = nil,
-        mediaType: String? = nil, actor: String? = nil, purpose: Purpose = .signature, lane: Lane = .live,
+        mediaType: String? = nil, actor: String? = nil, lane: Lane = .live,
         verdict: Verdict, delivery: RecordedDelivery?, deliveryKey: [UInt8]? = nil
     ) {
         self.source = source
@@ -40,7 +39,6 @@ package struct EnqueueRequest: Sendable {
         self.tag = tag
         self.mediaType = mediaType
         self.actor = actor
-        self.purpose = purpose
         self.lane = lane
         self.verdict = verdict
         self.delivery = delivery

@@ -4,8 +4,8 @@ package import Postgres
 /// The queue: pushes in, claims out, and a fenced end for each. All of its state is in PostgreSQL; any number of daemons
 /// share one database.
 ///
-/// The statements are in one extension per part of a job's life: `+Enqueue`, `+Tags`, `+Claim`, `+Lease`,
-/// `+Settle`, `+Return`, `+Recovery`, `+Operator`.
+/// The statements are in one extension per part of a job's life: `+Enqueue`, `+Repositories`,
+/// `+Targets`, `+Tags`, `+Events`, `+Claim`, `+Lease`, `+Settle`, `+Return`, `+Recovery`, `+Operator`.
 package struct JobQueue: Sendable {
     package struct Settings: Sendable {
         /// How long a claim is held without a heartbeat. Shorter: faster take-over after a crash; longer: more slack
