@@ -21,7 +21,16 @@ public struct Repository: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// `host/name`.
+    /// Parses the written form: what is before the first slash is the registry.
+    /// - Throws: `OCIError.referenceMalformed`.
+    package init(_ text: String) throws(OCIError) {
+        guard let slash = text.firstIndex(of: "/") else {
+            throw .referenceMalformed(text, "no registry before a slash; write host/repository")
+        }
+        try self.init(registry: String(text[..<slash]), name: String(text[text.index(after: slash)...]))
+    }
+
+    /// `host/name`, which parses back to the same repository.
     public var description: String { "\(registry)/\(name)" }
 
     /// `name := component *("/" component)`,

@@ -47,6 +47,14 @@ import Testing
         #expect(reference.tag == written.tag)
         #expect(reference.digest?.description == written.digest)
         #expect(try Reference(reference.description) == reference)
+        #expect(try Repository(reference.repository.description) == reference.repository)
+    }
+
+    @Test(arguments: [
+        "", "app", "/app", "r.io", "r.io/", "r.io/App", "r.io/app:v1", "r.io/app@sha256:\(hex)", "https://r.io/app",
+    ])
+    func `what is no repository, or more than one, is not read as one`(text: String) {
+        #expect(throws: OCIError.self) { try Repository(text) }
     }
 
     @Test(arguments: [

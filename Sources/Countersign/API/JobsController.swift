@@ -18,7 +18,7 @@ package struct JobsController: RouteSet {
             let state = try request.parameter("state", "queued, signing or waiting") { text in
                 TargetState(rawValue: text).flatMap { $0.isFinal ? nil : $0 }
             }
-            let repository = try request.parameter("repository", "registry/repository", parse: Self.repository)
+            let repository = try request.parameter("repository", "registry/repository", parse: { try? Repository($0) })
             let page = try await records.jobs(
                 state: state, repository: repository, scope: principal?.scope, before: try request.cursor(),
                 limit: try request.limit())
@@ -42,12 +42,6 @@ package struct JobsController: RouteSet {
             return try Response.json(
                 DeadLettersAnswer(deadLetters: page.items.map(DeadLetterAnswer.init), next: page.next))
         }
-    }
-
-    /// `registry/name`: everything before the first slash is the registry.
-    private static func repository(_ text: String) -> Repository? {
-        guard let slash = text.firstIndex(of: "/") else { return nil }
-        return try? Repository(registry: String(text[..<slash]), name: String(text[text.index(after: slash)...]))
     }
 }
 

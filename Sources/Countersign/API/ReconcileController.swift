@@ -46,12 +46,13 @@ package struct ReconcileController: RouteSet {
                 try authority.confine(principal, to: repository)
                 guard registries.contains(where: { $0.name == repository.registry }) else {
                     throw Problem(
-                        .unprocessableContent, "registry.unknown", "registry '\(repository.registry)' is not configured"
+                        .unprocessableContent, Registries.unknownCode,
+                        "registry '\(repository.registry)' is not configured"
                     )
                 }
                 guard plan.rule(for: repository) != nil else {
                     throw Problem(
-                        .unprocessableContent, "policy.refused", "no policy rule signs in \(repository)")
+                        .unprocessableContent, SigningPolicy.refusedCode, "no policy rule signs in \(repository)")
                 }
                 act.repository = repository.description
                 filter.pattern = try? Glob(repository.description)

@@ -67,13 +67,6 @@ struct RefusedCommands: RouterMiddleware {
         }
     }
 
-    /// nil for what is none: it stands in the detail.
-    private static func repository(_ text: String) -> String? {
-        guard let slash = text.firstIndex(of: "/") else { return nil }
-        let (registry, name) = (String(text[..<slash]), String(text[text.index(after: slash)...]))
-        return (try? Repository(registry: registry, name: name))?.description
-    }
-
     private func write(
         _ problem: Problem, _ action: String, _ principal: APITokens.Principal, _ request: Request,
         _ context: ServiceContext
@@ -84,7 +77,8 @@ struct RefusedCommands: RouterMiddleware {
         entry.subject = context.parameters.get("id").map { id in
             "\(action.prefix { $0 != "." }.replacing("_", with: " ")) \(id)"
         }
-        entry.repository = request.parameter("repository").flatMap(Self.repository)
+        // what is none stands in the detail
+        entry.repository = request.parameter("repository").flatMap { try? Repository($0) }?.description
         entry.outcome = .refused
         entry.code = problem.code
         entry.detail = RefusalShare.detail(problem, after: unwritten)

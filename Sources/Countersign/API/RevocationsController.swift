@@ -92,7 +92,7 @@ package struct RevocationsController: RouteSet {
         try authority.confine(principal, to: reference.repository)
         guard configuration.registries.contains(where: { $0.name == reference.repository.registry }) else {
             throw Problem(
-                .unprocessableContent, "registry.unknown",
+                .unprocessableContent, Registries.unknownCode,
                 "registry '\(reference.repository.registry)' is not configured")
         }
         return (

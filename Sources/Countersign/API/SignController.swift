@@ -124,7 +124,9 @@ extension AuditLog.Entry {
         self.init(action: "artifact.sign", by: principal)
         repository = "\(request.registry)/\(request.repository)"
         subject = request.digest?.description ?? request.tag
-        if let refusal = request.verdict.refusal { (outcome, code, detail) = (.refused, "policy.refused", refusal) }
+        if let refusal = request.verdict.refusal {
+            (outcome, code, detail) = (.refused, SigningPolicy.refusedCode, refusal)
+        }
         if item.isRevoked { (outcome, code, detail) = (.refused, Lineage.revokedCode, SignController.revokedReason) }
     }
 }

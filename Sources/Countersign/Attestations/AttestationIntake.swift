@@ -146,10 +146,10 @@ struct AttestationIntake: Sendable {
             }
         }
         guard configuration.registries.contains(where: { $0.name == repository.registry }) else {
-            throw Problem(.forbidden, "policy.refused", "registry '\(repository.registry)' is not configured")
+            throw Problem(.forbidden, SigningPolicy.refusedCode, "registry '\(repository.registry)' is not configured")
         }
         switch policy.decide(repository, tagged: nil) {
-        case .refuse(let reason): throw Problem(.forbidden, "policy.refused", reason)
+        case .refuse(let reason): throw Problem(.forbidden, SigningPolicy.refusedCode, reason)
         case .sign(let rule): return rule.name
         }
     }

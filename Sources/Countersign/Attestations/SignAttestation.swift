@@ -31,7 +31,9 @@ struct SignAttestation: JobHandler {
     let queue: JobQueue
 
     /// Said of what is signed, it leaves it signed.
-    static let saidBefore: Set<String> = ["policy.refused", supersededCode, artifactRefusedCode, documentGoneCode]
+    static let saidBefore: Set<String> = [
+        SigningPolicy.refusedCode, supersededCode, artifactRefusedCode, documentGoneCode,
+    ]
     static let supersededCode = "attestation.superseded"
     static let artifactRefusedCode = "attestation.artifact_refused"
     /// It was not signed in the time that the document waits for that.
@@ -61,10 +63,11 @@ struct SignAttestation: JobHandler {
     func callAsFunction(_ claim: Claim, _ trace: AttemptTrace) async throws -> Outcome {
         let target = try claim.requireTarget()
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
-            return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
+            return .refused(
+                refusal(SigningPolicy.refusedCode, "no policy rule allows signing in \(target.repository) any more"))
         }
         guard let registry = registries[target.repository] else {
-            return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
+            return .refused(Registries.unknown(target.repository, .authorise))
         }
         guard let attestation = try await records.attestation(of: target) else {
             return .refused(Self.documentGone)

@@ -67,10 +67,7 @@ extension AuditLog.Filter {
         else { return false }
         if repositories.isOpen { return true }
         // what is about no repository is not for a token that is confined to some
-        guard let text = entry.repository, let slash = text.firstIndex(of: "/"),
-            let repository = try? Repository(
-                registry: String(text[..<slash]), name: String(text[text.index(after: slash)...]))
-        else { return false }
+        guard let repository = entry.repository.flatMap({ try? Repository($0) }) else { return false }
         return repositories.allows(repository) && (entry.type.map(isWithinScope) ?? true)
     }
 

@@ -54,7 +54,7 @@ extension BatchFeeder {
             return .ended(
                 .refused,
                 Failure(
-                    code: "registry.unknown", stage: "resolve",
+                    code: Registries.unknownCode, stage: "resolve",
                     observed: "registry '\(question.repository.registry)' is not configured",
                     fix: "configure it, then retry-failed"))
         }

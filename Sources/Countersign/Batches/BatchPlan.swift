@@ -26,10 +26,10 @@ struct BatchPlan: Sendable {
     /// Why the policy refuses a member; `nil` when it does not.
     func refusal(_ repository: Repository, formats: [SignatureFormat]?) -> Failure? {
         guard registries.contains(repository.registry) else {
-            return Self.refused("registry.unknown", "registry '\(repository.registry)' is not configured")
+            return Self.refused(Registries.unknownCode, "registry '\(repository.registry)' is not configured")
         }
         switch policy.decide(repository, tagged: nil) {
-        case .refuse(let reason): return Self.refused("policy.refused", reason)
+        case .refuse(let reason): return Self.refused(SigningPolicy.refusedCode, reason)
         case .sign(let rule):
             if let missing = formats?.first(where: { !rule.formats.contains($0) }) {
                 return Self.refused(
@@ -64,7 +64,7 @@ struct BatchPlan: Sendable {
     }
 
     static let revoked = Failure(
-        code: "artifact.revoked", stage: "authorise", observed: "the digest was revoked in this repository",
+        code: Lineage.revokedCode, stage: "authorise", observed: "the digest was revoked in this repository",
         fix: "countersign release, if it may be signed again")
 
     static let neverSigned = Failure(

@@ -7,6 +7,9 @@ import OpenSSL
 /// globs match? Asked when a push or a command arrives, to refuse early, and again when the job runs; that one counts and
 /// its `version` is stored.
 package struct SigningPolicy: Sendable {
+    /// Of whatever it refuses, wherever that is said.
+    static let refusedCode = "policy.refused"
+
     /// Names the content: equal rules and lists have equal versions on every daemon, whatever the file's comments and order
     /// of keys.
     package let version: String

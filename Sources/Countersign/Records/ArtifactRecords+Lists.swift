@@ -28,10 +28,8 @@ package struct RepositoryFilter: Sendable {
 
     /// The one repository that a pattern without wildcards names.
     var exact: Repository? {
-        guard let text = pattern?.pattern, !text.contains("*"), !text.contains("?"),
-            let slash = text.firstIndex(of: "/")
-        else { return nil }
-        return try? Repository(registry: String(text[..<slash]), name: String(text[text.index(after: slash)...]))
+        guard let text = pattern?.pattern, !text.contains("*"), !text.contains("?") else { return nil }
+        return try? Repository(text)
     }
 
     var isOpen: Bool { registry == nil && pattern == nil && scope == nil }

@@ -100,7 +100,7 @@ extension ArtifactStatus.Signature {
 extension Failure {
     static func refusedAtIntake(_ reason: String) -> Failure {
         Failure(
-            code: "policy.refused", stage: "intake", observed: reason,
+            code: SigningPolicy.refusedCode, stage: "intake", observed: reason,
             fix: "allow it in the endpoint's repositories or the policy, then push again")
     }
 }

@@ -29,6 +29,18 @@ package struct Registries: Sendable {
         places = registries.reduce(into: [:]) { $0[$1.name] = $1.signaturePlace }
     }
 
+    static let unknownCode = "registry.unknown"
+
+    /// Ends a job, of a digest or of a tag, as policy does when it says no: whoever took the registry out of the configuration
+    /// meant it, and what waited for it would wait for ever. A push takes it up again. What is signed there nobody can look at
+    /// any more, so it is not called signed. Only a removal waits (``place(of:)``): it was promised.
+    static func unknown(_ repository: Repository, _ stage: SigningStage) -> Failure {
+        let error = SigningError.unknownRegistry(repository.registry)
+        return Failure(
+            code: error.code, stage: stage.rawValue, observed: "\(error)",
+            fix: "add the registry to the configuration, then push or send it again, if it should be signed")
+    }
+
     /// The client of the registry that `repository` names; nil if the configuration has none (any more).
     package subscript(_ repository: Repository) -> RegistryClient? { clients[repository.registry] }
 

@@ -28,11 +28,11 @@ struct ResolveTag: JobHandler {
         guard case .sign(let rule) = policy.decide(repository, tagged: true) else {
             return .refused(
                 Failure(
-                    code: "policy.refused", stage: SigningStage.resolve.rawValue,
+                    code: SigningPolicy.refusedCode, stage: SigningStage.resolve.rawValue,
                     observed: "no policy rule allows signing in \(repository) any more",
                     fix: "change the policy and push again, if it should be signed"))
         }
-        guard let registry = registries[repository] else { throw SigningError.unknownRegistry(repository.registry) }
+        guard let registry = registries[repository] else { return .refused(Registries.unknown(repository, .resolve)) }
         let manifest = try await trace.stage(.resolve, { ["artifact.digest": "\($0.descriptor.digest)"] }) {
             try await registry.resolve(repository.name, tag: tag)
         }

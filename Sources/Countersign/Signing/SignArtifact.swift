@@ -79,7 +79,8 @@ struct SignArtifact: JobHandler {
         if let ended = lineage.end(of: target) { return .refused(ended) }
         // The policy of now decides, not that of the push; its version is what is stored.
         guard case .sign(let rule) = policy.decide(target.repository, tagged: nil) else {
-            return .refused(refusal("policy.refused", "no policy rule allows signing in \(target.repository) any more"))
+            return .refused(
+                refusal(SigningPolicy.refusedCode, "no policy rule allows signing in \(target.repository) any more"))
         }
         guard !rule.formats(asked: claim.formats).isEmpty else {
             let asked = claim.formats.map(SignatureFormat.list) ?? ""
@@ -87,7 +88,7 @@ struct SignArtifact: JobHandler {
                 refusal(Self.formatCode, "rule '\(rule.name)' does not sign in what was asked for: \(asked)"))
         }
         guard let registry = registries[target.repository] else {
-            return .refused(refusal("registry.unknown", "\(target.repository.registry) is not in the configuration"))
+            return .refused(Registries.unknown(target.repository, .authorise))
         }
         try FailPoint.authorise.after(QueueError.injected)
         try await line.askFirst(target, claim, rule)
@@ -139,7 +140,8 @@ struct SignArtifact: JobHandler {
 
     /// Said of an index that is signed, by a rule of before, they leave it signed.
     static let saidBefore: Set<String> = [
-        "policy.refused", Lineage.supersededCode, Lineage.revokedCode, childrenOnlyCode, tooDeepCode, formatCode,
+        SigningPolicy.refusedCode, Lineage.supersededCode, Lineage.revokedCode, childrenOnlyCode, tooDeepCode,
+        formatCode,
     ]
     static let formatCode = "policy.format"
     static let childrenOnlyCode = "policy.children_only"

@@ -51,7 +51,7 @@ extension SigningError {
         case .readBackDiffers: "registry.read_back_differs"
         case .subjectBusy: "signing.subject_busy"
         case .groupBusy: "signing.group_busy"
-        case .unknownRegistry: "registry.unknown"
+        case .unknownRegistry: Registries.unknownCode
         }
     }
 

@@ -125,4 +125,15 @@ struct FailureTests {
         #expect(try await line.database.errorCode(digest) == "registry.unknown")
         #expect(line.registry.requests.isEmpty)
     }
+
+    @Test func `a tag of an unknown registry ends as well, with a dead letter to show it`() async throws {
+        let line = try await SigningLine()
+        var request = samplePush(nil, tag: "latest", repository: line.repository.name)
+        request.registry = "elsewhere.example"
+        try await line.database.push(request)
+        try await line.daemon().workOff()
+        #expect(try await line.database.jobCount() == 0)
+        #expect(try await line.database.records.deadLetters().items.map(\.error.code) == ["registry.unknown"])
+        #expect(line.registry.requests.isEmpty)
+    }
 }

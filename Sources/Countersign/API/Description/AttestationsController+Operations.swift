@@ -21,7 +21,7 @@ extension AttestationsController {
                     "api.bad_parameter", "api.malformed", "api.interrupted", "reference.malformed",
                     "reference.incomplete", "attestation.type_unknown", "attestation.digest_mismatch",
                 ],
-                403: ["attestation.type_out_of_scope", "policy.refused"], 404: ["attestation.tag_unknown"],
+                403: ["attestation.type_out_of_scope", SigningPolicy.refusedCode], 404: ["attestation.tag_unknown"],
                 409: ["attestation.artifact_refused"], 413: ["api.too_large"],
                 422: ["attestation.document_invalid"], 503: ["attestation.too_many_uploads"],
             ]),

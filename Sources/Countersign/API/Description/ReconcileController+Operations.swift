@@ -25,7 +25,7 @@ extension ReconcileController {
                     202, "it is under way; 'pending' of GET for that repository is 0 at its end",
                     .object(["requested_at": .time, "pending": .count], optional: ["repository": .string]))
             ],
-            problems: [400: ["reference.malformed"], 422: ["policy.refused", "registry.unknown"]]),
+            problems: [400: ["reference.malformed"], 422: [SigningPolicy.refusedCode, Registries.unknownCode]]),
     ]
 
     private static let registry = Schema.object(

@@ -11,7 +11,7 @@ extension RevocationsController {
             "api.malformed", "api.interrupted", "reference.malformed", "reference.incomplete",
             "reference.digest_needed",
         ],
-        413: ["api.too_large"], 422: ["registry.unknown"],
+        413: ["api.too_large"], 422: [Registries.unknownCode],
     ]
 
     static let operations = [
