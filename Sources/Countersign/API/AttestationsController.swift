@@ -6,7 +6,7 @@ import Sigstore
 
 /// `/v1/attestations`: documents about artifacts, sent with `PUT`, shown with `GET`.
 struct AttestationsController: RouteSet {
-    let intake: AttestationIntake
+    let upload: AttestationUpload
     let records: AttestationRecords
     let documents: DocumentStore
     let registries: [RegistryConfiguration]
@@ -17,7 +17,7 @@ struct AttestationsController: RouteSet {
             guard let principal = try await authority.identify(.viewer, for: request) else {
                 throw Problem(.unauthorized, "api.token_missing", "this needs a token")
             }
-            let taken = try await intake.take(request, from: principal, context)
+            let taken = try await upload.take(request, from: principal, context)
             guard let record = try await records.attestation(taken.id) else {
                 throw Problem(
                     .internalServerError, "http.internal", "attestation \(taken.id) was taken and is not there")

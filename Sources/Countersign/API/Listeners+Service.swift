@@ -77,11 +77,13 @@ extension Listeners {
         }
         let (attestationRecords, documents) = (AttestationRecords(pool: pool), DocumentStore(pool: pool))
         let attestations = AttestationsController(
-            intake: AttestationIntake(
+            upload: AttestationUpload(
                 configuration: configuration, policy: dependencies.policy, registries: dependencies.registries,
-                queue: dependencies.queue, records: attestationRecords, artifacts: records, documents: documents,
-                memory: dependencies.documentMemory, audit: AuditLog(pool: pool),
-                slots: UploadSlots(places: configuration.attestations.maxUploads)),
+                artifacts: records,
+                intake: AttestationIntake(
+                    queue: dependencies.queue, records: attestationRecords, documents: documents,
+                    memory: dependencies.documentMemory, wait: configuration.attestations.wait),
+                audit: AuditLog(pool: pool), slots: UploadSlots(places: configuration.attestations.maxUploads)),
             records: attestationRecords, documents: documents, registries: configuration.registries,
             authority: authority)
         self.init(
