@@ -41,7 +41,7 @@ struct AttestationUpload: Sendable {
             entry.type = wish.type.uri
             return try await take(request, wish, principal, &entry, context)
         } catch {
-            var problem = Self.problem(error)
+            var problem = Self.problem(error, context.logger)
             // a document that has a digest was read to its end
             problem.endsConnection = entry.digest == nil
             entry.outcome = .refused
@@ -173,14 +173,17 @@ struct AttestationUpload: Sendable {
 
     // MARK: Refusals
 
-    private static func problem(_ error: any Error) -> Problem {
+    private static func problem(_ error: any Error, _ logger: Logger) -> Problem {
         switch error {
-        case let problem as Problem: problem
+        case let problem as Problem: return problem
         case let error as DocumentError:
-            Problem(.unprocessableContent, error.code, "\(error.description); \(error.fix)")
-        case is CancellationError: interrupted
-        default:
-            Problem(.serviceUnavailable, "api.unavailable", "the document could not be stored", retryAfter: .seconds(5))
+            return Problem(.unprocessableContent, error.code, "\(error.description); \(error.fix)")
+        case is CancellationError: return interrupted
+        case let error as QueueError where error.isTransient:
+            logger.warning("document not stored", metadata: ["code": "\(error.code)", "observed": "\(error)"])
+            return Problem(
+                .serviceUnavailable, "api.unavailable", "the document could not be stored", retryAfter: .seconds(5))
+        default: return Problem(unexpected: error, logger)
         }
     }
 }

@@ -32,6 +32,20 @@ package struct Problem: Error, Sendable, Equatable {
         self.retryAfter = retryAfter
     }
 
+    /// For an error that nobody foresaw: nothing of it reaches the caller, the log has it.
+    init(unexpected error: any Error, _ logger: Logger) {
+        Self.log(error, logger)
+        self.init(.internalServerError, "http.internal", "the request failed; the log says why")
+    }
+
+    /// What the caller is not told, and somebody has to mend.
+    static func log(_ error: any Error, _ logger: Logger) {
+        let failure = AttemptFailure(error).failure
+        logger.error(
+            "request failed",
+            metadata: ["code": "\(failure.code)", "observed": "\(failure.observed)", "fix": "\(failure.fix)"])
+    }
+
     /// The same, with ``endsConnection``.
     var ending: Problem {
         var problem = self
@@ -75,7 +89,7 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch let problem as Problem {
             return try problem.response(from: request, context: context)
         } catch let error as QueueError where error.isTransient || error.isWithoutConnection {
-            if !error.isTransient { Self.log(error, context) }
+            if !error.isTransient { Problem.log(error, context.logger) }
             return try Problem(
                 .serviceUnavailable, "api.unavailable", "the database does not answer", retryAfter: .seconds(5)
             )
@@ -85,17 +99,7 @@ struct ProblemMiddleware: RouterMiddleware {
             return try Problem(error.status, code, error.body ?? error.status.reasonPhrase)
                 .response(from: request, context: context)
         } catch {
-            Self.log(error, context)
-            return try Problem(.internalServerError, "http.internal", "the request failed; the log says why")
-                .response(from: request, context: context)
+            return try Problem(unexpected: error, context.logger).response(from: request, context: context)
         }
-    }
-
-    /// What the caller is not told, and somebody has to mend.
-    private static func log(_ error: any Error, _ context: ServiceContext) {
-        let failure = AttemptFailure(error).failure
-        context.logger.error(
-            "request failed",
-            metadata: ["code": "\(failure.code)", "observed": "\(failure.observed)", "fix": "\(failure.fix)"])
     }
 }

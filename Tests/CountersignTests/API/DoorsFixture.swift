@@ -30,9 +30,10 @@ struct DoorsFixture {
     /// - Parameters:
     ///   - cluster: where the daemon stores, if that is not the fixture's own database.
     ///   - readers: connections that the API has for itself, on the fixture's own database; nil: it shares all.
+    ///   - logger: told what goes wrong.
     static func withDoors(
         _ configuration: Configuration = .doors, cluster: PostgresConfiguration? = nil, readers: Int? = nil,
-        _ body: (DoorsFixture) async throws -> Void
+        logger: Logger = SigningDaemon.silence, _ body: (DoorsFixture) async throws -> Void
     ) async throws {
         let queue = try await QueueFixture()
         let pool = cluster.map { ConnectionPool($0, size: 2, waitLimit: .milliseconds(300)) } ?? queue.pool
@@ -55,7 +56,7 @@ struct DoorsFixture {
                 metrics: metrics, progress: Idle(), areDoorsOpen: { doors.areAllOpen },
                 registries: try Registries(configuration.registries, http: Self.outward),
                 oidc: OIDCAuthenticator(configuration.api.oidc, http: Self.outward)),
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+            logger: logger)
         let (bound, continuation) = AsyncStream.makeStream(of: (Door, Int).self)
         let services = listeners.services { door, port in
             doors.opened(door)
@@ -86,6 +87,7 @@ struct DoorsFixture {
 
     struct Idle: WorkerProgress {
         var sinceLastStep: Duration? { .milliseconds(20) }
+        var longestSilence: Duration { .seconds(60) }
         var isStopping: Bool { false }
     }
 

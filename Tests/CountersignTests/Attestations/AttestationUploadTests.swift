@@ -1,4 +1,5 @@
 import Curl
+import Logging
 import OCI
 import OpenSSL
 import Postgres
@@ -277,6 +278,29 @@ import Testing
             #expect(wrong.status == 400 && wrong.json["code"]?.text == "attestation.digest_mismatch")
             #expect(try await isUntouched(doors))
             #expect(try await audit(doors).map(\.outcome) == [.refused, .refused])
+        }
+    }
+
+    @Test func `only what may pass is asked for again, and of whatever fails the log says why`() async throws {
+        let lines = KeptLines()
+        try await DoorsFixture.withDoors(logger: lines.logger) { (doors) async throws in
+            let token = try await attester(doors)
+            let cases: [(sqlState: String, status: Int, code: String, level: Logger.Level)] = [
+                ("P0001", 500, "http.internal", .error), ("53100", 503, "api.unavailable", .warning),
+            ]
+            for (sqlState, status, code, level) in cases {
+                try await doors.queue.refuse("INSERT ON countersign.attestation", sqlState: sqlState)
+                let answer = try await put(doors, token)
+                #expect(answer.status == status && answer.json["code"]?.text == code, "\(answer.json)")
+                #expect(!"\(answer.json)".contains("the power is out"))
+                let told = lines.kept.withLock { $0 }.filter { $0.text.contains("the power is out") }
+                #expect(told.map(\.level).last == level, "\(told)")
+                #expect(try await audit(doors).first?.code == code)
+                try await doors.queue.refuseNothing()
+            }
+            #expect(lines.kept.withLock { $0 }.count { $0.text.contains("the power is out") } == 2)
+            #expect(try await isUntouched(doors))
+            #expect(try await put(doors, token).status == 202)
         }
     }
 

@@ -32,8 +32,7 @@ import Testing
         _ configuration: Configuration, _ lines: KeptLines = KeptLines(),
         onBound: @escaping @Sendable (Door, Int) async -> Void = { _, _ in }
     ) async throws {
-        let logger = Logger(label: "test") { _ in lines }
-        try await CountersignService(configuration, version: "0.0.0", logger: logger)
+        try await CountersignService(configuration, version: "0.0.0", logger: lines.logger)
             .run(migrations: packageRoot + "/migrations", stoppingOn: [], onBound: onBound)
     }
 
@@ -124,28 +123,6 @@ import Testing
             let request = HTTPRequest(.get, "http://127.0.0.1:\(bound)/readyz", route: .toTestServer)
             let answer = try? await SigningLine.http.send(request)
             return String(decoding: answer?.body ?? [], as: UTF8.self)
-        }
-    }
-
-    private final class KeptLines: LogHandler {
-        let kept = Mutex<[(level: Logger.Level, text: String)]>([])
-
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set {}
-        }
-        var logLevel: Logger.Level {
-            get { .info }
-            set {}
-        }
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { nil }
-            set {}
-        }
-
-        func log(event: LogEvent) {
-            kept.withLock { $0.append((event.level, "\(event.message) \(event.metadata ?? [:])")) }
         }
     }
 }

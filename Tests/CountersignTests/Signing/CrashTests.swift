@@ -212,13 +212,14 @@ struct CrashTests {
 
 extension QueueFixture {
     /// Lets every statement of this kind fail.
-    func refuse(_ event: String) async throws {
+    func refuse(_ event: String, sqlState: String = "P0001") async throws {
         try await pool.transaction { session in
             try session.execute(
-                """
-                CREATE FUNCTION countersign.refuse() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN RAISE EXCEPTION 'the power is out'; END $$
-                """)
+                Query(
+                    unsafeSQL: """
+                        CREATE FUNCTION countersign.refuse() RETURNS trigger LANGUAGE plpgsql AS
+                        $$ BEGIN RAISE EXCEPTION 'the power is out' USING ERRCODE = '\(sqlState)'; END $$
+                        """))
             try session.execute(
                 Query(
                     unsafeSQL:

@@ -112,7 +112,7 @@ import Testing
     {
         let rotation = try await Rotation()
         let (shards, lines) = (rotation.shards, KeptLines())
-        try await rotation.running(logger: Logger(label: "test") { _ in lines }) {
+        try await rotation.running(logger: lines.logger) {
             try await eventually("it is at its end") { try await rotation.holds("at_end") }
             shards.sizes.withLock { $0[Self.old] = nil }
             try await eventually("it is silent") { try await rotation.holds("unanswered_since IS NOT NULL") }
@@ -127,7 +127,9 @@ import Testing
             try await rotation.aDayGoesBy()
             try await eventually("it is let go") { try await !rotation.holds("true") }
             try await eventually("it is told") {
-                lines.kept.withLock { $0 }.contains { $0.contains("is not followed any more") && $0.contains(Self.old) }
+                lines.kept.withLock { $0 }.map(\.text).contains {
+                    $0.contains("is not followed any more") && $0.contains(Self.old)
+                }
             }
         }
         #expect(try await rotation.line.alerts.alerts().items.isEmpty)
@@ -167,26 +169,5 @@ import Testing
                 try await eventually("the other reads it") { try await rotation.holds("next_index = 6 AND at_end") }
             }
         }
-    }
-
-    /// Lines of the log, with what they carry.
-    private final class KeptLines: LogHandler {
-        let kept = Mutex<[String]>([])
-
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set {}
-        }
-        var logLevel: Logger.Level {
-            get { .trace }
-            set {}
-        }
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { nil }
-            set {}
-        }
-
-        func log(event: LogEvent) { kept.withLock { $0.append("\(event.message) \(event.metadata ?? [:])") } }
     }
 }
