@@ -1,6 +1,6 @@
 import ArgumentParser
+import Countersign
 import Curl
-import Glibc
 import Sigstore
 
 struct AttestCommand: AsyncParsableCommand {
@@ -32,10 +32,10 @@ struct AttestCommand: AsyncParsableCommand {
 
     func run() async throws {
         let client = try api.client
+        let document = try Self.document(predicate)
         var query = [("ref", reference), ("type", type)]
         if let replace { query.append(("replace", replace ? "true" : "false")) }
-        let document = try Self.document(predicate)
-        var status: AttestationStatus
+        var status: Received<AttestationAnswer>
         do {
             status = try await client.put(
                 "/v1/attestations", query: query, document, timeout: uploadTimeout.duration)
@@ -46,7 +46,7 @@ struct AttestCommand: AsyncParsableCommand {
         if !noWait { status = try await settled(status, client) }
         switch output.output {
         case .json: try Console.json(status)
-        case .text: status.tell()
+        case .text: status.answer.tell()
         }
         if !noWait, !status.isSettled || !status.isSound { throw ExitCode(1) }
     }
@@ -57,34 +57,22 @@ struct AttestCommand: AsyncParsableCommand {
             guard file.size <= DocumentFormat.maxBytes else { throw Self.tooLarge(path) }
             return .file(file)
         }
-        guard let bytes = bytes(path) else {
-            throw CommandFailure(code: "file.unreadable", observed: "cannot read \(path)", status: 2)
+        let bytes: [UInt8]
+        do {
+            bytes = try NamedFile(argument: path).contents(atMost: DocumentFormat.maxBytes)
+        } catch {
+            throw error.limit == nil ? CommandFailure(describing: error) : Self.tooLarge(path)
         }
-        guard bytes.count <= DocumentFormat.maxBytes else { throw Self.tooLarge(path) }
         guard !bytes.isEmpty else {
             throw CommandFailure(code: "file.empty", observed: "\(path) is empty", status: 2)
         }
         return .bytes(bytes)
     }
 
-    /// All of it, and of too much only enough to see that it is; nil if it cannot be read.
-    private static func bytes(_ path: String) -> [UInt8]? {
-        let descriptor = path == "-" ? STDIN_FILENO : Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { if descriptor != STDIN_FILENO { _ = Glibc.close(descriptor) } }
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 64 << 10)
-        while bytes.count <= DocumentFormat.maxBytes {
-            let count = Glibc.read(descriptor, &part, part.count)
-            guard count >= 0 else { return nil }
-            if count == 0 { break }
-            bytes += part.prefix(count)
-        }
-        return bytes
-    }
-
     /// Asks until nothing more happens by itself, or the time is up; through restarts of the daemon, which has the document.
-    private func settled(_ taken: AttestationStatus, _ client: APIClient) async throws -> AttestationStatus {
+    private func settled(_ taken: Received<AttestationAnswer>, _ client: APIClient) async throws -> Received<
+        AttestationAnswer
+    > {
         var patience = Patience(for: timeout.duration, goesOn: false)
         var status = taken
         var pause = Duration.milliseconds(200)
@@ -103,62 +91,28 @@ struct AttestCommand: AsyncParsableCommand {
     }
 }
 
-/// What the API says of an attestation (`PUT` and `GET /v1/attestations`); the members are the API's.
-struct AttestationStatus: Codable {
-    struct Document: Codable {
-        let digest: String
-        let size: Int
-        let url: String?
-    }
-    let id: Int64
-    let reference: String
-    let predicateType: String
-    let facts: String
-    let document: Document
-    let state: String
-    /// As of an artifact; a daemon of an older version does not say.
-    let recheck: Bool?
-    let broken: Bool?
-    let replaces: Bool
-    let routes: [String: String]?
-    let sender: String
-    let takenAt: String
-    let expiresAt: String?
-    let supersededBy: Int64?
-    let supersededAt: String?
-    let attempts: Int
-    let rule: String?
-    let nextAttemptAt: String?
-    let lastError: ArtifactStatus.Failure?
-    let signature: ArtifactStatus.Signature?
-
-    /// Whether nothing more happens by itself.
-    var isSettled: Bool { ArtifactStatus.isSettled(state, recheck: recheck) }
-
-    /// Whether it is signed and attached, for all that is known.
-    var isSound: Bool { ArtifactStatus.isSound(state, broken: broken) }
-
+extension AttestationAnswer {
     func tell() {
         var lines = [
             ("attestation", "\(id), \(facts)"), ("about", reference), ("predicate", predicateType),
             ("document", "\(document.digest), \(document.size) bytes"),
-            ("state", ArtifactStatus.words(state, recheck: recheck, broken: broken)),
+            ("state", standing),
         ]
         if let signature {
             lines += [
                 ("identity", signature.identity), ("issuer", signature.issuer),
                 ("log index", String(signature.logIndex)),
             ]
-            if let uuid = signature.logUuid { lines.append(("log uuid", uuid)) }
-            if let at = signature.integratedAt { lines.append(("logged", at)) }
+            if let uuid = signature.logUUID { lines.append(("log uuid", uuid)) }
+            if let at = signature.integratedAt { lines.append(("logged", at.apiText)) }
             lines.append(("published", signature.referrer))
         }
         for (format, route) in (routes ?? [:]).sorted(by: { $0.key < $1.key }) {
             lines.append(("route", "\(format): \(route)"))
         }
-        if let supersededBy { lines.append(("superseded", "by \(supersededBy), \(supersededAt ?? "")")) }
-        if signature == nil, let expiresAt { lines.append(("waits until", expiresAt)) }
-        if let nextAttemptAt { lines.append(("next", nextAttemptAt)) }
+        if let supersededBy { lines.append(("superseded", "by \(supersededBy), \(supersededAt?.apiText ?? "")")) }
+        if signature == nil, let expiresAt { lines.append(("waits until", expiresAt.apiText)) }
+        if let nextAttemptAt { lines.append(("next", nextAttemptAt.apiText)) }
         if let lastError {
             lines.append(("error", "\(lastError.code) at \(lastError.stage): \(lastError.observed)"))
             lines.append(("fix", lastError.fix))

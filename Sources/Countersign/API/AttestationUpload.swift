@@ -148,14 +148,14 @@ struct AttestationUpload: Sendable {
         }
         do throws(OCIError) {
             return try await registry.resolve(reference.repository.name, tag: tag).descriptor.digest
-        } catch .notFound {
+        } catch .notFound(let answer) where answer.isDistributionError {
             throw Problem(
                 .notFound, "attestation.tag_unknown",
                 "the registry has no \(reference.repository):\(tag); before the push, name the artifact by its digest")
         } catch {
             throw Problem(
-                .serviceUnavailable, error.code, "the registry was asked for the tag: \(error)",
-                retryAfter: .seconds(10))
+                .badGateway, "attestation.registry", "the registry did not tell the tag: \(error) [\(error.code)]",
+                retryAfter: error.retryAfter)
         }
     }
 

@@ -304,6 +304,42 @@ import Testing
         }
     }
 
+    @Test func `a tag is unknown by the registry's own word alone, and all else that it answers is its failure`()
+        async throws
+    {
+        @Sendable func answer(_ status: Int, _ code: String) -> LoopbackServer.Action {
+            .answer(status, [("Content-Type", "application/json")], Array(#"{"errors":[{"code":"\#(code)"}]}"#.utf8))
+        }
+        let registry = try LoopbackServer { request in
+            switch request.path.split(separator: "/").last ?? "" {
+            case "away": answer(500, "UNKNOWN")
+            case "closed": answer(401, "UNAUTHORIZED")
+            case "proxied": .answer(404, [("Content-Type", "text/html")], Array("<h1>nothing here</h1>".utf8))
+            default: answer(404, "MANIFEST_UNKNOWN")
+            }
+        }
+        defer { registry.stop() }
+        var upstream = UpstreamConfiguration(url: registry.url)
+        (upstream.proxy, upstream.privateNetwork, upstream.plainHTTP) = (.none, true, true)
+        let asking = Configuration.doors { $0.registries[0].upstream = upstream }
+        try await DoorsFixture.withDoors(asking) { (doors) async throws in
+            let token = try await attester(doors)
+            let cases = [
+                ("away", 502, "attestation.registry", "[registry.unavailable]"),
+                ("closed", 502, "attestation.registry", "[registry.unauthorized]"),
+                ("proxied", 502, "attestation.registry", "[registry.not_found]"),
+                ("unpushed", 404, "attestation.tag_unknown", "name the artifact by its digest"),
+            ]
+            for (tag, status, code, words) in cases {
+                let answer = try await put(doors, token, ref: "registry.example.com/team/app:\(tag)")
+                #expect(answer.status == status && answer.json["code"]?.text == code, "\(tag): \(answer.json)")
+                #expect(answer.json["detail"]?.text?.contains(words) == true, "\(tag): \(answer.json)")
+                #expect(try await audit(doors).first?.code == code)
+            }
+            #expect(try await isUntouched(doors))
+        }
+    }
+
     @Test func `the audit log cannot be changed`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             _ = try await put(doors, try await doors.token(.viewer))

@@ -23,7 +23,8 @@ extension AttestationsController {
                 ],
                 403: ["attestation.type_out_of_scope", SigningPolicy.refusedCode], 404: ["attestation.tag_unknown"],
                 409: ["attestation.artifact_refused"], 413: ["api.too_large"],
-                422: ["attestation.document_invalid"], 503: ["attestation.too_many_uploads"],
+                422: ["attestation.document_invalid"], 502: ["attestation.registry"],
+                503: ["attestation.too_many_uploads"],
             ]),
         Operation(
             .get, "/v1/attestations", "attestations", "The attestations of one artifact, newest first.",
