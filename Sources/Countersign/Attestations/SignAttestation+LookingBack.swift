@@ -45,7 +45,7 @@ extension SignAttestation {
     /// What was signed without being held, as it was begun.
     private func statement(_ evidence: Evidence, of attestation: AttestationRecord) throws -> StreamedStatement {
         guard let document = attestation.document.id else {
-            throw SigningError.evidenceUnusable("the document of a bundle that was too large to be stored is not kept")
+            throw SigningError.documentLost(attestation.document.digest)
         }
         return StreamedStatement(
             head: evidence.prepared.payload,
@@ -66,9 +66,7 @@ extension SignAttestation {
             try await registry.serves(document.digest, document.size, by: referrer.descriptor, of: subject.digest, name)
         }
         guard !isServed else { return }
-        guard let kept = document.id else {
-            throw SigningError.evidenceUnusable("the document \(document.digest) is neither served nor kept any more")
-        }
+        guard let kept = document.id else { throw SigningError.documentLost(document.digest) }
         try FailPoint.recordMissing.before(QueueError.injected)
         try await line.journal.missing(evidence, "the document (\(document.digest))", for: order.claim)
         try FailPoint.recordMissing.after(QueueError.injected)

@@ -159,7 +159,7 @@ struct SignAttestation: JobHandler {
             let manifest = try await publication.publish(logged, order, trace)
             record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
         }
-        guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
+        guard let record else { throw SigningError.noFormat(rule: rule.name) }
         return record
     }
 

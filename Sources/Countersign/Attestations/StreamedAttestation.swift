@@ -86,7 +86,8 @@ struct StreamedAttestation: Sendable {
         }
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         guard credential.key.algorithm.defaultScheme.isOverSHA256 else {
-            throw SigningError.evidenceUnusable("a \(credential.key.algorithm) key does not sign over SHA-256")
+            throw SigstoreError.identity(
+                .key("a \(credential.key.algorithm) key does not sign over SHA-256; use a P-256 key"))
         }
         let signature = try await trace.stage(.sign) {
             try credential.key.sign(prehashed: digest, credential.key.algorithm.defaultScheme)
@@ -116,7 +117,9 @@ struct StreamedAttestation: Sendable {
         let stored = try await trace.stage(.prepare) {
             try await journal.prepare([prepared], for: order.claim, within: signers.caps)
         }
-        guard let evidence = stored.first else { throw SigningError.evidenceUnusable("nothing was stored") }
+        guard let evidence = stored.first else {
+            throw QueueError.unreadable(table: "evidence", what: "the row just written")
+        }
         return evidence
     }
 
@@ -133,9 +136,7 @@ struct StreamedAttestation: Sendable {
         _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> Logged {
         // another attempt was faster, under another rule: the next one finds what that has begun
-        guard begun.prepared.payload == statement.head else {
-            throw SigningError.evidenceUnusable("the statement is not the one that was signed")
-        }
+        guard begun.prepared.payload == statement.head else { throw SigningError.overtaken }
         let (prepared, entry): (Evidence, TlogEntry)
         if let known = begun.logged {
             (prepared, entry) = (begun, try TlogEntry(json: known.entry))

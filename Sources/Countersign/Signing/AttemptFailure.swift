@@ -133,8 +133,9 @@ struct AttemptFailure: Sendable {
             .retry(.identity, after: nil)
         case .certificateExpired(_, let until), .logReplaced(_, let until):
             .retry(.dependency, after: .seconds(max(0, until.timeIntervalSinceNow)))
-        case .evidenceUnusable, .readBackDiffers: .retry(.dependency, after: nil)
-        case .subjectBusy, .groupBusy: .retry(.contended, after: nil)
+        case .evidenceUnusable, .documentLost, .readBackDiffers: .retry(.dependency, after: nil)
+        case .subjectBusy, .groupBusy, .overtaken: .retry(.contended, after: nil)
+        case .noFormat: .refuse
         }
     }
 

@@ -39,10 +39,10 @@ struct GroupLine: Sendable {
     ///   log, none with evidence.
     /// - Returns: `.fallen` when some of them may not be in it any more; the signature is forgotten then, nobody has seen it.
     func prepare(_ members: [GroupMember], _ trace: AttemptTrace) async throws -> Journal.GroupCommit {
-        guard let first = members.first else { throw SigningError.evidenceUnusable("a group without members") }
-        let signer = try line.signers.signer(for: first.order.rule)
-        return try await signer.services.admitted([.bundle], of: first.order.rule, isUnused: \.hasFallen) {
-            try await sign(members, first.order.rule, signer, trace)
+        let rule = members[0].order.rule
+        let signer = try line.signers.signer(for: rule)
+        return try await signer.services.admitted([.bundle], of: rule, isUnused: \.hasFallen) {
+            try await sign(members, rule, signer, trace)
         }
     }
 
@@ -80,7 +80,7 @@ struct GroupLine: Sendable {
             try await trace.stage(.verify) {
                 try signer.verifyStored(evidence.prepared, .signature) { presented in
                     guard case .bundle(let bundle) = presented else {
-                        throw SigningError.evidenceUnusable("a group is signed in the bundle format only")
+                        throw SigningError.evidenceUnusable("that of a group is no bundle")
                     }
                     try signer.trust.verifier.verifyBeforeLogging(
                         bundle, members: try members.map { try $0.verified() }, by: try signer.identity.expected,
@@ -158,7 +158,7 @@ struct GroupLine: Sendable {
         of prepared: Evidence.Prepared, _ entry: TlogEntry, _ signer: Signer
     ) throws -> UnverifiedBundle {
         guard case .bundle(let bundle) = try signer.presented(prepared, entry, .signature) else {
-            throw SigningError.evidenceUnusable("a group is signed in the bundle format only")
+            throw SigningError.evidenceUnusable("that of a group is no bundle")
         }
         return bundle
     }
@@ -171,10 +171,7 @@ extension Signer {
         for members: [GroupMember], in logs: ChosenLogs
     ) async throws {
         do {
-            guard
-                case .bundle(let bundle) = document.presented(
-                    signature, by: credential.signer, timestamps: timestamps)
-            else { throw SigningError.evidenceUnusable("a group is signed in the bundle format only") }
+            let bundle = document.bundle(signature, by: credential.signer, timestamps: timestamps)
             try trust.verifier.verifyBeforeLogging(
                 bundle, members: try members.map { try $0.verified() }, by: try identity.expected,
                 expecting: Statement.cosignSignPredicateType, datedByLog: logs.dateEntries)

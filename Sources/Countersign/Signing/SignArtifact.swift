@@ -52,7 +52,7 @@ struct SignArtifact: JobHandler {
             let manifest = try await publication.publish(logged, order, trace)
             record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
         }
-        guard let record else { throw SigningError.evidenceUnusable("the rule has no format") }
+        guard let record else { throw SigningError.noFormat(rule: order.rule.name) }
         try await follow(approved, trace)
         return .signed(record)
     }

@@ -82,21 +82,26 @@ package struct SignedDocument: Sendable {
                 : .message(digest: signer.key.digest(of: message), signature: signature), by: signer)
     }
 
+    /// The signature as a bundle.
+    /// - Parameter entries: none before it is logged.
+    func bundle(
+        _ signature: [UInt8], by signer: LogSubmission.Signer, entries: [TlogEntry] = [], timestamps: [[UInt8]]
+    ) -> UnverifiedBundle {
+        let material: UnverifiedBundle.Material =
+            switch signer {
+            case .certificate(let certificate): .certificate(certificate.der)
+            case .publicKey(let key): .publicKey(hint: key.hint)
+            }
+        return UnverifiedBundle(.envelope(envelope(signature)), material, entries, timestamps: timestamps)
+    }
+
     /// The signature as its readers will meet it: the same parts, the same bytes.
     /// - Parameter entries: none before it is logged.
     func presented(
         _ signature: [UInt8], by signer: LogSubmission.Signer, entries: [TlogEntry] = [], timestamps: [[UInt8]]
     ) -> PresentedForm {
         switch format {
-        case .bundle:
-            let material: UnverifiedBundle.Material =
-                switch signer {
-                case .certificate(let certificate): .certificate(certificate.der)
-                case .publicKey(let key): .publicKey(hint: key.hint)
-                }
-            return .bundle(
-                UnverifiedBundle(
-                    .envelope(envelope(signature)), material, entries, timestamps: timestamps))
+        case .bundle: return .bundle(bundle(signature, by: signer, entries: entries, timestamps: timestamps))
         case .legacy:
             let certificate: Certificate? =
                 if case .certificate(let certificate) = signer { certificate } else { nil }

@@ -1,4 +1,5 @@
 package import FoundationEssentials
+package import OCI
 import Sigstore
 
 /// What stops a signing for reasons of our own (the errors of registries and Sigstore services are their modules').
@@ -7,8 +8,15 @@ package enum SigningError: Error, Sendable {
     case identityMismatch(expected: SigningIdentity.ExpectedIdentity, seen: SigningIdentity.ExpectedIdentity)
     /// The timestamp authority's clock and Fulcio's are too far apart for any verifier.
     case clockSkew(authority: Date, notBefore: Date, notAfter: Date)
-    /// Stored evidence that cannot be continued.
+    /// A stored row (evidence, its manifest, an anchor of the audit log) that is not what the line makes.
     case evidenceUnusable(String)
+    /// The document of a signed attestation is not kept any more, and what was published of it cannot be looked at, or put
+    /// back, without it.
+    case documentLost(OCI.Digest)
+    /// Another attempt has signed the document first, in a statement that is not this one's.
+    case overtaken
+    /// The rule signs in nothing that was asked for.
+    case noFormat(rule: String)
     /// The log's entry for our own request does not verify. `remedy`: what to do, where it is something else than the usual.
     case ownOutputRejected(code: String, observed: String, remedy: String? = nil)
     /// The certificate ran out before the log took the entry; the log is asked once more after `until`.
@@ -41,6 +49,9 @@ extension SigningError {
         case .identityMismatch: "identity.mismatch"
         case .clockSkew: "tsa.clock_skew"
         case .evidenceUnusable: "signing.evidence_unusable"
+        case .documentLost: "attestation.document_lost"
+        case .overtaken: "signing.overtaken"
+        case .noFormat: SignArtifact.formatCode
         case .ownOutputRejected(let code, _, _): code
         case .certificateExpired: "signing.certificate_expired"
         case .logReplaced: "rekor.replaced"
@@ -61,7 +72,10 @@ extension SigningError {
         case .identityMismatch:
             "give the daemon the token of the configured identity, or correct subject_alternative_name and issuer"
         case .clockSkew: "compare the clocks of the timestamp authority, Fulcio and this machine"
-        case .evidenceUnusable: "report this with the text above; the evidence row of the target is damaged"
+        case .evidenceUnusable: "see who can write to the database; if nobody else did, report this with the text above"
+        case .documentLost: "send it again: it is put back at the next try, and not signed again"
+        case .overtaken: "nothing: the next attempt goes on with what the other one made"
+        case .noFormat: "see the formats of its rule"
         case .ownOutputRejected(_, _, let remedy?): remedy
         case .ownOutputRejected: "see that trusted_root.json belongs to the Fulcio, log and timestamp authority in use"
         case .certificateExpired: "nothing: the log is asked once more, then the digest is signed anew"
@@ -89,6 +103,11 @@ extension SigningError: CustomStringConvertible {
             "the timestamp authority says \(authority.formatted(.iso8601)), the certificate holds from "
                 + "\(start.formatted(.iso8601)) to \(end.formatted(.iso8601))"
         case .evidenceUnusable(let why): "stored evidence cannot be continued: \(why)"
+        case .documentLost(let digest):
+            "the document \(digest) is not kept any more, and what was published of it is not served, or cannot be "
+                + "compared without it"
+        case .overtaken: "another attempt has signed the document first"
+        case .noFormat(let rule): "rule '\(rule)' does not sign in what was asked for"
         case .ownOutputRejected(_, let observed, _): "our own signature does not verify: \(observed)"
         case .certificateExpired(let end, _):
             "the certificate ended at \(end.formatted(.iso8601)) before the log took the entry"

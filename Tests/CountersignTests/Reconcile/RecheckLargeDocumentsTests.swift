@@ -142,6 +142,32 @@ import Testing
         try await line.pusher.verifyBlob(line.repository.name, attested.blob, size: try await size(of: attested, way))
     }
 
+    /// As the clean-up of a version before left it: neither our records nor the registry have the bytes.
+    @Test(arguments: Way.allCases)
+    func `a document that is lost is told as that, raises no alert, and is put back once it is sent again`(
+        _ way: Way
+    ) async throws {
+        let attested = try await attested(way)
+        let line = attested.line
+        let (listed, signatures) = (try await attested.listed, try await attested.signatures)
+        try await line.database.pool.execute("UPDATE countersign.attestation SET document_id = NULL")
+        try await line.database.pool.execute("DELETE FROM countersign.document")
+        try await line.delete(attested.blob, "blobs")
+        try await line.recheckAll(with: attested.daemon)
+        let lost = try await attested.attestation.status
+        #expect(lost.state == .signed && lost.lastError?.code == "attestation.document_lost")
+        #expect(lost.lastError?.fix.hasPrefix("send it again") == true)
+        #expect(try await line.alerts.alerts().items.isEmpty)
+
+        try await line.attest(Self.document, "https://example.com/large", about: attested.digest)
+        try await attested.daemon.workOff()
+        let status = try await attested.attestation.status
+        #expect(status.state == .signed && status.lastError == nil, "\(String(describing: status.lastError))")
+        #expect(try await attested.listed == listed)
+        #expect(try await line.pusher.hasBlob(line.repository.name, attested.blob))
+        #expect(try await attested.signatures == signatures)
+    }
+
     @Test(arguments: Way.allCases) func `a registry that serves other bytes of it raises an alert`(_ way: Way)
         async throws
     {

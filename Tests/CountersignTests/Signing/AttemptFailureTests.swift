@@ -18,4 +18,17 @@ import Testing
             }
         }
     }
+
+    @Test func `each fact of signing says what becomes of the job by itself`() {
+        let facts: [(error: SigningError, code: String, retryClass: String?)] = [
+            (.evidenceUnusable("no certificate"), "signing.evidence_unusable", "dependency"),
+            (.documentLost(sampleDigest("document")), "attestation.document_lost", "dependency"),
+            (.overtaken, "signing.overtaken", "contended"), (.noFormat(rule: "all"), "policy.format", nil),
+        ]
+        for (error, code, retryClass) in facts {
+            let failed = AttemptFailure(StageFailure(stage: .verify, underlying: error))
+            #expect(failed.failure.code == code && failed.retryClass == retryClass)
+        }
+        #expect(SigningError.overtaken.fix.hasPrefix("nothing"))
+    }
 }
