@@ -20,23 +20,24 @@ struct RequestedBatch {
         "references", "selector", "dry_run", "formats", "reason", "policy_version", "grouping", "rate",
     ]
 
-    /// - Parameter isResign: whether it came to `/v1/resign`, which also takes `old` and demands a reason.
-    init(_ body: [UInt8], isResign: Bool, registries: [RegistryConfiguration]) throws(Problem) {
+    /// - Parameter action: what the path says; `resign` also takes `old`, which decides in place of what is given here, and
+    ///   demands a reason.
+    init(_ body: [UInt8], _ action: Batch.Action, registries: [RegistryConfiguration]) throws(Problem) {
         let document: JSONValue
         do { document = try JSONValue(parsing: body) } catch {
             throw Problem(.badRequest, "api.malformed", "not JSON: \(error)")
         }
-        let fields = try Fields(document, "the request", known: Self.common + (isResign ? ["old"] : []))
+        let fields = try Fields(document, "the request", known: Self.common + (action == .sign ? [] : ["old"]))
         policyVersion = try fields.text("policy_version")
         isDryRun = try fields.flag("dry_run") ?? false
         let reason = try fields.text("reason")
-        var action = Batch.Action.sign
-        if isResign {
+        var action = action
+        if case .resign(let usual) = action {
             guard reason?.isEmpty == false else {
                 throw Problem(
                     .badRequest, "api.malformed", "'reason' is missing: why is there to be another signature?")
             }
-            let word = try fields.text("old") ?? Batch.OldSignatures.keep.rawValue
+            let word = try fields.text("old") ?? usual.rawValue
             guard let old = Batch.OldSignatures(rawValue: word) else {
                 throw Problem(.badRequest, "api.malformed", "'old' must be keep or remove")
             }

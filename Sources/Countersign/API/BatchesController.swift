@@ -37,8 +37,8 @@ package struct BatchesController: RouteSet {
     }
 
     package func addRoutes(to router: Router<ServiceContext>) {
-        router.post("/v1/batches") { request, context in try await take(request, context, isResign: false) }
-        router.post("/v1/resign") { request, context in try await take(request, context, isResign: true) }
+        router.post("/v1/batches") { request, context in try await take(request, context, .sign) }
+        router.post("/v1/resign") { request, context in try await take(request, context, .resign(.keep)) }
         router.get("/v1/batches") { request, _ in
             let principal = try await authority.identify(.viewer, for: request)
             let before = try request.cursor()
@@ -88,11 +88,12 @@ package struct BatchesController: RouteSet {
         }
     }
 
-    private func take(_ request: Request, _ context: ServiceContext, isResign: Bool) async throws -> Response {
+    /// - Parameter action: what the path says.
+    private func take(_ request: Request, _ context: ServiceContext, _ action: Batch.Action) async throws -> Response {
         let principal = try await authority.actor(.operator, for: request)
         let body = try await request.bodyBytes(
             upTo: Self.maxBody, within: configuration.listeners.readTimeout, on: context.channel)
-        let requested = try RequestedBatch(body, isResign: isResign, registries: configuration.registries)
+        let requested = try RequestedBatch(body, action, registries: configuration.registries)
         if requested.isDryRun {
             try requested.insist(on: plan.policy)
             let subjects = try await groupable(requested.request, for: principal)
@@ -101,10 +102,9 @@ package struct BatchesController: RouteSet {
                     try await plan.verdicts(on: subjects, requested.request),
                     isGrouped: requested.request.grouping != nil, policyVersion: plan.policy.version))
         }
-        let action = isResign ? "resign" : "sign"
         let origin = BatchRecords.Origin(
             principal: principal, key: try Self.idempotencyKey(request),
-            fingerprint: Hash.sha256(Array("\(action)\u{0}".utf8) + body))
+            fingerprint: Hash.sha256(Array("\(action.name)\u{0}".utf8) + body))
         // asked again: what the selector means now is not looked up, and would not count
         let storing: BatchRecords.Storing
         if let earlier = try await records.earlier(origin) {
@@ -130,7 +130,7 @@ package struct BatchesController: RouteSet {
                 "batch stored",
                 metadata: [
                     "batch.id": "\(batch.id)", "principal": "\(principal.name)", "members": "\(batch.members)",
-                    "action": "\(action)",
+                    "action": "\(action.name)",
                 ])
             return try await answer(batch, .accepted)
         case .known(let batch): return try await answer(batch, .accepted)

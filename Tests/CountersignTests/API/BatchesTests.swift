@@ -174,7 +174,7 @@ import Testing
             let token = try await doors.token(.operator)
             let body = Self.list("a", extra: #","policy_version":"p-0""#)
             let principal = try #require(try await APITokens(pool: doors.queue.pool).authenticate(token))
-            let request = try RequestedBatch(Array(body.utf8), isResign: false, registries: []).request
+            let request = try RequestedBatch(Array(body.utf8), .sign, registries: []).request
             guard case .list(let subjects) = request.subjects else { throw SupportError("no list") }
             // as it was stored while there was that policy
             let stored = try await BatchRecords(pool: doors.queue.pool).store(
