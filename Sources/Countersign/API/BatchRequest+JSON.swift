@@ -136,7 +136,7 @@ extension BatchSelector {
         }
         unsigned = try fields.flag("unsigned") ?? false
         if let text = try fields.text("signed_before") {
-            guard let date = try? Date.ISO8601FormatStyle().parse(text) else {
+            guard let date = Date(rfc3339: text) else {
                 throw Problem(
                     .badRequest, "api.malformed", "'signed_before' must be a time such as 2026-01-31T00:00:00Z")
             }

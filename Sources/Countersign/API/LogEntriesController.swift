@@ -103,8 +103,8 @@ struct LogEntriesController: RouteSet {
         filter.uuid = try request.parameter("uuid", "80 hex digits, or the last 64 of them") { text in
             [64, 80].contains(text.utf8.count) && Hex.decode(text) != nil ? text.lowercased() : nil
         }
-        filter.from = try request.parameter("from", Self.timeForm, parse: Self.time)
-        filter.until = try request.parameter("to", Self.timeForm, parse: Self.time)
+        filter.from = try request.dayOrTime("from")
+        filter.until = try request.dayOrTime("to")
         if let reference {
             filter.repository = reference.repository
             if let digest = try await digest(of: reference) {
@@ -131,11 +131,5 @@ struct LogEntriesController: RouteSet {
         try request.parameter("limit", "a number from 1 to 500") { text in
             Int(text).flatMap { (1...500).contains($0) ? $0 : nil }
         } ?? 100
-    }
-
-    private static let timeForm = "a day, or a time such as 2026-01-02T15:04:05Z"
-
-    private static func time(_ text: String) -> Date? {
-        try? Date(text.contains("T") ? text : "\(text)T00:00:00Z", strategy: .iso8601)
     }
 }

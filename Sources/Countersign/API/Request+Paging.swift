@@ -1,6 +1,7 @@
 import FoundationEssentials
 import Hummingbird
 import OCI
+import Sigstore
 
 /// What lists are asked with.
 extension Request {
@@ -16,11 +17,15 @@ extension Request {
         } ?? usual
     }
 
-    /// A moment, as `2026-01-02T15:04:05Z`.
+    /// A moment, as `2026-01-02T15:04:05Z` or with a fraction of a second, as answers have it.
     func time(_ name: String) throws(Problem) -> Date? {
-        try parameter(name, "a time such as 2026-01-02T15:04:05Z") { text in
-            (try? Date.ISO8601FormatStyle().parse(text))
-                ?? (try? Date.ISO8601FormatStyle(includingFractionalSeconds: true).parse(text))
+        try parameter(name, "a time such as 2026-01-02T15:04:05Z", parse: Date.init(rfc3339:))
+    }
+
+    /// The same, or a day, which stands for its beginning.
+    func dayOrTime(_ name: String) throws(Problem) -> Date? {
+        try parameter(name, "a day, or a time such as 2026-01-02T15:04:05Z") { text in
+            Date(rfc3339: text) ?? Date(rfc3339: "\(text)T00:00:00Z")
         }
     }
 
@@ -43,8 +48,17 @@ extension Operation.Parameter {
 }
 
 extension Schema {
-    /// A time in a query.
-    static let moment = string(
-        matching:
-            "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{3})?Z$")
+    /// A time in a query or a body: RFC 3339.
+    static let moment = string(matching: "^\(day)T\(timeOfDay)$")
+
+    /// The same, or a day.
+    static let dayOrMoment = string(matching: "^\(day)(T\(timeOfDay))?$")
+
+    /// One that there is.
+    private static let day =
+        "([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+        + "|02-(0[1-9]|1[0-9]|2[0-8]))"
+        + "|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)"
+    private static let timeOfDay =
+        "([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 }

@@ -16,16 +16,3 @@ package struct ServiceContext: RequestContext {
     /// Every response body of ours is JSON with sorted keys and ISO 8601 times.
     package var responseEncoder: JSONEncoder { .service }
 }
-
-extension JSONEncoder {
-    /// Sorted keys, so that equal answers are equal bytes; times as `2026-01-02T15:04:05.678Z`.
-    static var service: JSONEncoder {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .custom { date, encoder in
-            var container = encoder.singleValueContainer()
-            try container.encode(date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
-        }
-        return encoder
-    }
-}

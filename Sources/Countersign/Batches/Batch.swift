@@ -42,7 +42,7 @@ package struct Batch: Sendable, Equatable {
     }
 
     /// What becomes of the signatures of earlier generations.
-    package enum OldSignatures: String, Sendable { case keep, remove }
+    package enum OldSignatures: String, Sendable, CaseIterable { case keep, remove }
 
     /// How many artifacts one statement may be about.
     package struct Grouping: Sendable, Equatable {

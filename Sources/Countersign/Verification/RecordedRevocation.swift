@@ -5,6 +5,6 @@ extension VerifyReference.Revocation {
     package init(_ recorded: ArtifactHistory.Revocation) {
         self.init(
             reason: recorded.reason, revokedBy: recorded.revokedBy,
-            revokedAt: recorded.revokedAt.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true)))
+            revokedAt: recorded.revokedAt.apiText)
     }
 }

@@ -86,12 +86,13 @@ extension BatchesController {
         ["reason": .string(atMost: 1_000)],
         optional: [
             "references": references, "selector": .selector, "dry_run": .boolean, "formats": formats,
-            "policy_version": .string, "old": .one(of: ["keep", "remove"]), "grouping": .grouping, "rate": .count,
+            "policy_version": .string, "old": .old, "grouping": .grouping, "rate": .count,
         ])
 }
 
 extension Schema {
     static let format = one(of: SignatureFormat.allCases.map(\.rawValue))
+    static let old = one(of: Batch.OldSignatures.allCases.map(\.rawValue))
     static let memberState = one(of: BatchMember.State.allCases.map(\.rawValue))
 
     static let selector = object(
@@ -99,7 +100,7 @@ extension Schema {
         optional: [
             "source": one(of: BatchSelector.Source.allCases.map(\.rawValue)), "registry": string, "repository": string,
             "tag": string, "digests": list(of: digest), "unsigned": boolean,
-            "signed_before": string, "identity": string,
+            "signed_before": moment, "identity": string,
         ]
     ).named("Selector")
 
@@ -111,7 +112,7 @@ extension Schema {
             "requested_by": string, "members": count, "created_at": time, "started_at": time,
         ],
         optional: [
-            "selector": selector, "formats": list(of: format), "reason": string, "old": one(of: ["keep", "remove"]),
+            "selector": selector, "formats": list(of: format), "reason": string, "old": old,
             "ended_at": time, "grouping": grouping, "rate": count, "error": failure,
             "approved_by": string, "approved_at": time,
             "progress": object(

@@ -16,8 +16,8 @@ extension LogEntriesController {
                 .query("index", .integer(0...Int.max), "the entry's index in its log"),
                 .query("log", .string, "the log's URL, or its id in hex"),
                 .query("uuid", .string, "80 hex digits, or the last 64 of them"),
-                .query("from", .string, "a day or time: recorded then or later"),
-                .query("to", .string, "a day or time: recorded before"), .limit, .before,
+                .query("from", .dayOrMoment, "a day or time: recorded then or later"),
+                .query("to", .dayOrMoment, "a day or time: recorded before"), .limit, .before,
             ],
             answers: [
                 .json(
