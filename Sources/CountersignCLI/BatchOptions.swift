@@ -58,20 +58,13 @@ struct BatchSubjectOptions: ParsableArguments {
     }
 
     private static func lines(of path: String) throws -> [String] {
-        var lines: [String] = []
-        if path == "-" {
-            while let line = readLine() { lines.append(line) }
-        } else {
-            guard let bytes = try? NamedFile(path: path).contents(atMost: 64 << 20),
-                let text = String(bytes: bytes, encoding: .utf8)
-            else {
-                throw CommandFailure(
-                    code: "cli.file", observed: "cannot read \(path)", fix: "One reference a line, in UTF-8.", status: 2
-                )
-            }
-            lines = text.split(whereSeparator: \.isNewline).map(String.init)
+        guard let bytes = try? NamedFile(argument: path).contents(atMost: 64 << 20),
+            let text = String(bytes: bytes, encoding: .utf8)
+        else {
+            throw CommandFailure(
+                code: "cli.file", observed: "cannot read \(path)", fix: "One reference a line, in UTF-8.", status: 2)
         }
-        return lines.compactMap { line in
+        return text.split(whereSeparator: \.isNewline).compactMap { line in
             let word = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).first
             return word.map(String.init)
         }

@@ -4,8 +4,13 @@ import OpenSSL
 /// A file that somebody named, which may be a pipe (`<(…)`): read in pieces, and held whole only as far as somebody said.
 package struct NamedFile {
     package let path: String
+    /// It is open already, and stays so: standard input.
+    private let descriptor: Int32?
 
-    package init(path: String) { self.path = path }
+    package init(path: String) { (self.path, descriptor) = (path, nil) }
+
+    /// What a command's argument names: `-` is standard input.
+    package init(argument: String) { (path, descriptor) = (argument, argument == "-" ? STDIN_FILENO : nil) }
 
     /// The most bytes of an artifact that are held at once, where hashing it in pieces will not do.
     package static let heldLimit = 256 << 20
@@ -34,12 +39,12 @@ package struct NamedFile {
 
     /// - Parameter take: whether the rest is wanted.
     private func read(_ take: ([UInt8]) -> Bool) throws(BundleFileError) {
-        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw BundleFileError(path: path) }
-        defer { _ = Glibc.close(descriptor) }
+        let open = descriptor ?? Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard open >= 0 else { throw BundleFileError(path: path) }
+        defer { if descriptor == nil { _ = Glibc.close(open) } }
         var part = [UInt8](repeating: 0, count: 1 << 20)
         while true {
-            let count = Glibc.read(descriptor, &part, part.count)
+            let count = Glibc.read(open, &part, part.count)
             guard count >= 0 else { throw BundleFileError(path: path) }
             guard count > 0, take(count == part.count ? part : Array(part.prefix(count))) else { return }
         }

@@ -9,7 +9,7 @@ struct PipedFileTests {
 
     private static let batch = """
         {"id":7,"action":"sign","state":"running","requested_by":"x","members":1,
-        "created_at":"2026-01-01T00:00:00.000Z"}
+        "created_at":"2026-01-01T00:00:00.000Z","started_at":"2026-01-01T00:00:00.000Z"}
         """
 
     @Test func `a token and a list of references come from pipes`() async throws {
@@ -31,6 +31,42 @@ struct PipedFileTests {
         #expect(large.status == 2 && large.text.contains("more than 67108864 bytes [file.too_large]"), "\(large)")
         let empty = try await CountersignProgram.run(script: command + Self.end, ["0"])
         #expect(empty.status == 2 && empty.text.contains("is empty [file.empty]"), "\(empty)")
+    }
+
+    @Test func `a document comes from a pipe or from standard input, of which no more is read than may be sent`()
+        async throws
+    {
+        let server = try LoopbackServer { _ in .answer(403) }
+        defer { server.stop() }
+        func run(_ source: String, bytes: Int) async throws -> (text: String, status: Int) {
+            try await CountersignProgram.run(script: source + Self.end, ["\(bytes)", server.url])
+        }
+        let attest = #""$0" attest --type custom --api "$2" r.example/a:1 --predicate "#
+        for source in [
+            attest + #"<(head -c "$1" /dev/zero 2>/dev/null)"#,
+            #"head -c "$1" /dev/zero 2>/dev/null | "# + attest + "-",
+        ] {
+            let large = try await run(source, bytes: 65 << 20)
+            #expect(large.status == 2 && large.text.contains("is larger than 64 MiB [api.too_large]"), "\(large)")
+            let empty = try await run(source, bytes: 0)
+            #expect(empty.status == 2 && empty.text.contains("is empty [file.empty]"), "\(empty)")
+            #expect(try await run(source, bytes: 3).status == 3)
+        }
+        #expect(server.requests.map(\.body) == [[0, 0, 0], [0, 0, 0]])
+        let missing = try await run(attest + "/nowhere", bytes: 0)
+        #expect(missing.status == 2 && missing.text.contains("it is not there, or not readable"), "\(missing)")
+    }
+
+    @Test func `a list of references comes from standard input`() async throws {
+        let server = try LoopbackServer { _ in .answer(202, [], Array(Self.batch.utf8)) }
+        defer { server.stop() }
+        let command =
+            #"printf '# two\nr.example/a:1 # one\n\nr.example/a:2' | "$0" batch --no-wait --api "$1" --file -"#
+        let run = try await CountersignProgram.run(script: command + Self.end, [server.url])
+        #expect(run.status == 0, "\(run)")
+        let request = try #require(server.requests.first)
+        #expect(
+            String(decoding: request.body, as: UTF8.self) == #"{"references":["r.example/a:1","r.example/a:2"]}"#)
     }
 
     @Test func `a token file without a token asks nobody`() async throws {
