@@ -1,3 +1,4 @@
+import Countersign
 import Curl
 import FoundationEssentials
 
@@ -95,9 +96,7 @@ struct APIClient: Sendable {
 
     private static func decoded<Answer: Decodable>(_ response: HTTPResponse) throws -> Answer {
         do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            return try decoder.decode(Answer.self, from: Data(response.body))
+            return try JSONDecoder.service.decode(Answer.self, from: Data(response.body))
         } catch {
             throw CommandFailure(
                 code: "cli.answer", observed: "the daemon's answer was not understood: \(error)",

@@ -3,25 +3,17 @@ import Countersign
 import Curl
 import FoundationEssentials
 
-/// What `/v1/alerts` answers.
+/// A page of alerts; all of them, once their pages are read.
 private struct AlertPage: Codable {
-    var alerts: [AlertEntry]
+    var alerts: [Received<AlertAnswer>]
     var next: Int64?
 }
 
-private struct AlertEntry: Codable {
-    let id: Int64
-    let code, state, observed, fix: String
-    let repository, digest: String?
-    let facts: [String: String]
-    let raisedAt, seenAt: String
-    let times: Int
-    let acknowledgedAt, acknowledgedBy, note, endedAt: String?
-
-    func tell() {
-        print("\(id)\t\(state)\t\(code)\t\(raisedAt)\t\(repository.map { "\($0)@\(digest ?? "")" } ?? "-")")
+extension AlertAnswer {
+    fileprivate func tell() {
+        print("\(id)\t\(state)\t\(code)\t\(raisedAt.apiText)\t\(repository.map { "\($0)@\(digest ?? "")" } ?? "-")")
         print("  \(observed.printable)\n  fix: \(fix.printable)")
-        print("  seen \(times) \(times == 1 ? "time" : "times"), last at \(seenAt)")
+        print("  seen \(times) \(times == 1 ? "time" : "times"), last at \(seenAt.apiText)")
         for (name, value) in facts.sorted(by: { $0.key < $1.key }) { print("  \(name): \(value.printable)") }
         if let acknowledgedBy {
             print("  acknowledged by \(acknowledgedBy)\(note.map { ": \($0.printable)" } ?? "")")
@@ -54,7 +46,7 @@ struct AlertsListCommand: AsyncParsableCommand {
             page.alerts += more.alerts
             page.next = more.next
         }
-        if output.output == .json { try Console.json(page) } else { for alert in page.alerts { alert.tell() } }
+        if output.output == .json { try Console.json(page) } else { for alert in page.alerts { alert.answer.tell() } }
         if !page.alerts.isEmpty { throw ExitCode(1) }
     }
 }
@@ -70,7 +62,8 @@ struct AlertsAcknowledgeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let query = note.map { "?note=\(percentEncoded($0))" } ?? ""
-        let alert: AlertEntry = try await api.client.post("/v1/alerts/\(id)/acknowledge\(query)", [String: String]())
-        if output.output == .json { try Console.json(alert) } else { alert.tell() }
+        let alert: Received<AlertAnswer> = try await api.client.post(
+            "/v1/alerts/\(id)/acknowledge\(query)", [String: String]())
+        if output.output == .json { try Console.json(alert) } else { alert.answer.tell() }
     }
 }

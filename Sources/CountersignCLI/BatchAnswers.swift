@@ -1,84 +1,73 @@
-import FoundationEssentials
+import Countersign
 
-/// What the API says of a batch (`GET /v1/batches/{id}`); the members are the API's.
-struct BatchAnswer: Codable {
-    struct Progress: Codable, Equatable {
-        let counts: [String: Int]
-        let ended: Int
-        let targets: Int
-        let rate: Double?
-        let etaSeconds: Int?
-    }
-    let id: Int64
-    let action: String
-    let state: String
-    let requestedBy: String
-    let reason: String?
-    let members: Int
-    let createdAt: String
-    let endedAt: String?
-    let progress: Progress?
+// What the API answers of batches, as the commands tell it.
 
+extension BatchAnswer {
     /// Whether the daemon waits for nothing more of it.
     var hasEnded: Bool { endedAt != nil }
 
     /// Whether every member is signed.
-    var isAllSigned: Bool { hasEnded && state == "done" && (progress?.counts["signed"] ?? 0) == members }
+    var isAllSigned: Bool { hasEnded && state == Batch.State.done.rawValue && (count(.signed) ?? 0) == members }
 
-    /// `signed 12, waiting 3`, in the order in which a reader looks for them.
+    /// How many members are in that state; nil: none, or nobody says.
+    func count(_ state: BatchMember.State) -> Int? { progress?.counts[state.rawValue] }
+
+    /// `signed 12, waiting 3`, in the order in which a reader looks for them; last what only a newer daemon knows.
     var summary: String {
-        let order = [
-            "signed", "pending", "queued", "signing", "waiting", "failed", "refused", "gone", "cancelled", "revoked",
-        ]
         let counts = progress?.counts ?? [:]
-        let words = order.compactMap { state in counts[state].map { "\(state) \($0)" } }
+        let known = ([.signed] + BatchMember.State.allCases.filter { $0 != .signed }).map(\.rawValue)
+        let others = counts.keys.filter { !known.contains($0) }.sorted()
+        let words = (known + others).compactMap { state in counts[state].map { "\(state) \($0)" } }
         return words.isEmpty ? "nothing to do" : words.joined(separator: ", ")
     }
 
     /// `batch 4 done: signed 12, failed 1 of 13`.
     var line: String { "batch \(id) \(state): " + (members == 0 ? "nothing matched" : "\(summary) of \(members)") }
+
+    /// What was asked beside the references, who agreed to it, and why it stands still.
+    var circumstances: [(String, String)] {
+        var lines: [(String, String)] = []
+        if let selector { lines.append(("selector", selector.words)) }
+        if let formats { lines.append(("formats", formats.joined(separator: ", "))) }
+        if let grouping {
+            let reach = grouping.acrossRepositories ? "also of different repositories" : "of one repository"
+            lines.append(("grouping", "up to \(grouping.maxSubjects) digests in a statement, \(reach)"))
+        }
+        if let rate { lines.append(("rate", "\(rate) digests a minute, for each registry")) }
+        if let old { lines.append(("old", old)) }
+        if let reason { lines.append(("reason", reason)) }
+        if let approvedBy {
+            lines.append(("approved", (approvedAt.map { "\($0.apiText) " } ?? "") + "by \(approvedBy)"))
+        }
+        if let error {
+            lines.append(("error", "\(error.code) at \(error.stage): \(error.observed)"))
+            lines.append(("fix", error.fix))
+        }
+        return lines
+    }
 }
 
-/// One reference of a batch and what became of it.
-struct BatchItem: Codable {
-    struct Failure: Codable {
-        let code: String
-        let stage: String
-        let observed: String
-        let fix: String
+extension RequestedSelector {
+    /// `repository registry.example.com/team/**, unsigned`.
+    fileprivate var words: String {
+        let conditions = [
+            source.map { "source \($0)" }, registry.map { "registry \($0)" }, repository.map { "repository \($0)" },
+            tag.map { "tag \($0)" }, digests.map { $0.count == 1 ? $0[0] : "\($0.count) digests" },
+            unsigned == true ? "unsigned" : nil, signedBefore.map { "signed before \($0)" },
+            identity.map { "identity \($0)" },
+        ]
+        return conditions.compactMap(\.self).joined(separator: ", ")
     }
-    let ordinal: Int32
-    let reference: String
-    let state: String
-    let new: Bool
-    /// Why its rule keeps it out of every group; a daemon of an older version does not say.
-    let alone: Failure?
-    let error: Failure?
 }
 
 /// A page of a batch.
 struct BatchPage: Codable {
-    let batch: BatchAnswer
-    let items: [BatchItem]
+    let batch: Received<BatchAnswer>
+    let items: [Received<BatchItemAnswer>]
     let next: Int32?
 }
 
-/// What a dry run answers.
-struct BatchDryRun: Codable {
-    struct Item: Codable {
-        let reference: String
-        let plan: String
-        let alone: BatchItem.Failure?
-        let error: BatchItem.Failure?
-    }
-    let dryRun: Bool
-    let members: Int
-    let plan: [String: Int]
-    let alone: Int?
-    let items: [Item]
-    let truncated: Bool
-    let policyVersion: String
-
+extension DryRunAnswer {
     func tell() {
         for item in items {
             let reason = item.error?.observed ?? item.alone.map { "by itself: \($0.observed)" }

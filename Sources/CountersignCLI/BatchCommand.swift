@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 
 struct BatchCommand: AsyncParsableCommand {
@@ -61,7 +62,8 @@ protocol BatchChange: AsyncParsableCommand {
 
 extension BatchChange {
     mutating func run() async throws {
-        let batch: BatchAnswer = try await api.client.post("/v1/batches/\(id)/\(Self.verb)", [String: String]())
+        let batch: Received<BatchAnswer> = try await api.client.post(
+            "/v1/batches/\(id)/\(Self.verb)", [String: String]())
         if output.output == .json { return try Console.json(batch) }
         print(batch.line)
     }

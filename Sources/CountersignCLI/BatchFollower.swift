@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 import Glibc
 
@@ -9,12 +10,12 @@ struct BatchFollower {
 
     private struct Request: Encodable {
         let references: [String]?
-        let selector: BatchSubjectOptions.Selector?
+        let selector: RequestedSelector?
         let dryRun: Bool?
         let formats: [String]?
         let reason: String?
         let old: String?
-        let grouping: BatchRunOptions.Grouping?
+        let grouping: BatchAnswer.Grouping?
         let rate: Int?
 
         enum CodingKeys: String, CodingKey {
@@ -26,22 +27,24 @@ struct BatchFollower {
     /// Sends the request and does what the options say.
     /// - Parameter old: for `/v1/resign` only.
     /// - Throws: `ExitCode(1)` unless everything is signed in the end; status 4 if the time was up before that.
-    func run(_ path: String, _ subjects: BatchSubjectOptions, _ options: BatchRunOptions, old: String? = nil)
+    func run(
+        _ path: String, _ subjects: BatchSubjectOptions, _ options: BatchRunOptions, old: Batch.OldSignatures? = nil
+    )
         async throws
     {
         let (references, selector) = try subjects.resolved()
         let request = Request(
             references: references, selector: selector, dryRun: options.dryRun ? true : nil,
-            formats: options.format.isEmpty ? nil : options.format, reason: options.reason, old: old,
+            formats: options.format.isEmpty ? nil : options.format, reason: options.reason, old: old?.rawValue,
             grouping: options.grouping, rate: options.rate)
         if options.dryRun {
-            let answer: BatchDryRun = try await client.post(path, request)
-            if output == .json { try Console.json(answer) } else { answer.tell() }
+            let plan: Received<DryRunAnswer> = try await client.post(path, request)
+            if output == .json { try Console.json(plan) } else { plan.answer.tell() }
             return
         }
         let key = options.idempotencyKey ?? "cli-\(UUID())"
-        let batch: BatchAnswer = try await client.post(path, request, headers: [("Idempotency-Key", key)])
-        if batch.state == "proposed" {
+        let batch: Received<BatchAnswer> = try await client.post(path, request, headers: [("Idempotency-Key", key)])
+        if batch.state == Batch.State.proposed.rawValue {
             Console.error(
                 "batch \(batch.id) waits until an admin other than who asked approves: countersign batch approve \(batch.id)"
             )
@@ -63,11 +66,11 @@ struct BatchFollower {
         var line = ProgressLine(isTerminal: isatty(STDERR_FILENO) == 1, isSilent: output == .json)
         var batch = try await patience.ask { try await page(id, limit: 1).batch }
         while !batch.hasEnded, !patience.isOver {
-            line.show(batch)
+            line.show(batch.answer)
             try await patience.pause(.milliseconds(line.isTerminal ? 500 : 1_000))
             batch = try await patience.ask { try await page(id, limit: 1).batch }
         }
-        line.end(batch)
+        line.end()
         try await tell(batch, &patience)
         guard batch.hasEnded else {
             throw Patience.timeIsUp(
@@ -78,9 +81,10 @@ struct BatchFollower {
     }
 
     /// What became of it; what is not signed by name.
-    func tell(_ batch: BatchAnswer, _ patience: inout Patience) async throws {
-        var others: [BatchItem] = []
-        for state in ["failed", "refused", "gone", "cancelled", "revoked"] where batch.progress?.counts[state] != nil {
+    func tell(_ batch: Received<BatchAnswer>, _ patience: inout Patience) async throws {
+        var others: [Received<BatchItemAnswer>] = []
+        for state in BatchMember.State.allCases
+        where state.isFinal && state != .signed && batch.answer.count(state) != nil {
             var after: Int32?
             repeat {
                 let begin = after
@@ -96,12 +100,13 @@ struct BatchFollower {
         for item in others.sorted(by: { $0.ordinal < $1.ordinal }) {
             print("\(item.state)\t\(item.reference)" + (item.error.map { "\t\($0.observed) [\($0.code)]" } ?? ""))
         }
+        Console.table(batch.circumstances)
         print(batch.line)
     }
 
-    func page(_ id: Int64, state: String? = nil, after: Int32? = nil, limit: Int) async throws -> BatchPage {
+    func page(_ id: Int64, state: BatchMember.State? = nil, after: Int32? = nil, limit: Int) async throws -> BatchPage {
         var query = [("limit", "\(limit)")]
-        if let state { query.append(("state", state)) }
+        if let state { query.append(("state", state.rawValue)) }
         if let after { query.append(("after", "\(after)")) }
         return try await client.get("/v1/batches/\(id)", query: query)
     }
@@ -132,7 +137,7 @@ struct ProgressLine {
         Console.error("batch \(batch.id): \(batch.progress?.ended ?? 0) of \(batch.members) ended: \(batch.summary)")
     }
 
-    func end(_ batch: BatchAnswer) {
+    func end() {
         if isTerminal && !isSilent { FileHandleWriter.write("\r\u{1b}[K", to: STDERR_FILENO) }
     }
 
@@ -151,8 +156,8 @@ struct ProgressLine {
         ]
         if let rate = batch.progress?.rate { words.append("\(rate)/s") }
         if let eta = batch.progress?.etaSeconds { words.append("\(eta) s left") }
-        let troubles = ["waiting", "failed", "refused", "gone"].compactMap { state in
-            batch.progress?.counts[state].map { "\(state) \($0)" }
+        let troubles = [BatchMember.State.waiting, .failed, .refused, .gone].compactMap { state in
+            batch.count(state).map { "\(state.rawValue) \($0)" }
         }
         if !troubles.isEmpty { words.append(troubles.joined(separator: ", ")) }
         return words.joined(separator: "  ")

@@ -18,25 +18,13 @@ struct BatchSubjectOptions: ParsableArguments {
     @Option(help: "Only what was signed before this time, such as 2026-01-31T00:00:00Z.") var signedBefore: String?
     @Option(help: "Only what carries this name in its certificate.") var identity: String?
 
-    struct Selector: Encodable {
-        let source, registry, repository, tag: String?
-        let digests: [String]?
-        let unsigned: Bool?
-        let signedBefore, identity: String?
-
-        enum CodingKeys: String, CodingKey {
-            case source, registry, repository, tag, digests, unsigned, identity
-            case signedBefore = "signed_before"
-        }
-    }
-
     private var hasConditions: Bool {
         [registry, repository, tag, signedBefore, identity].contains { $0 != nil } || !digest.isEmpty || unsigned
             || fromRegistry
     }
 
     /// The two forms of the API: exactly one of them.
-    func resolved() throws -> (references: [String]?, selector: Selector?) {
+    func resolved() throws -> (references: [String]?, selector: RequestedSelector?) {
         let listed = references + (try file.map(Self.lines) ?? [])
         switch (listed.isEmpty && file == nil, hasConditions) {
         case (false, false):
@@ -45,8 +33,8 @@ struct BatchSubjectOptions: ParsableArguments {
         case (true, true):
             return (
                 nil,
-                Selector(
-                    source: fromRegistry ? "registry" : nil, registry: registry, repository: repository, tag: tag,
+                RequestedSelector(
+                    source: fromRegistry ? .registry : nil, registry: registry, repository: repository, tag: tag,
                     digests: digest.isEmpty ? nil : digest,
                     unsigned: unsigned ? true : nil, signedBefore: signedBefore, identity: identity)
             )
@@ -100,18 +88,9 @@ struct BatchRunOptions: ParsableArguments {
         }
     }
 
-    /// As the API takes it.
-    struct Grouping: Encodable {
-        let maxSubjects: Int
-        let acrossRepositories: Bool
-
-        enum CodingKeys: String, CodingKey {
-            case maxSubjects = "max_subjects"
-            case acrossRepositories = "across_repositories"
-        }
-    }
-
-    var grouping: Grouping? {
-        maxSubjects.map { Grouping(maxSubjects: $0, acrossRepositories: acrossRepositories) }
+    var grouping: BatchAnswer.Grouping? {
+        maxSubjects.map { .init(Batch.Grouping(maxSubjects: $0, acrossRepositories: acrossRepositories)) }
     }
 }
+
+extension Batch.OldSignatures: ExpressibleByArgument {}

@@ -20,11 +20,11 @@ struct LogGetCommand: AsyncParsableCommand {
         let http = HTTPClient(userAgent: "countersign/\(BuildVersion.current)")
         defer { http.shutdown() }
         let trust = try await source.trusted()
-        var answers: [LogEntryAnswer] = []
+        var answers: [LogEntryReport] = []
         switch try await source.source(trust, http: http) {
         case .log(let log):
             let found = try await entry.entry(of: log)
-            answers = [LogEntryAnswer(found, log: log.url, trust)]
+            answers = [LogEntryReport(found, log: log.url, trust)]
         case .daemon(let daemon):
             answers = try await recorded(by: daemon, trust)
         }
@@ -37,22 +37,22 @@ struct LogGetCommand: AsyncParsableCommand {
     }
 
     /// What the daemon recorded; several, where several logs have an entry of that index.
-    private func recorded(by daemon: APIClient, _ trust: Trust?) async throws -> [LogEntryAnswer] {
+    private func recorded(by daemon: APIClient, _ trust: Trust?) async throws -> [LogEntryReport] {
         var query = entry.query
         if let log = source.log { query.append(("log", log)) }
         let found: RecordedEntries = try await daemon.get("/v1/log-entries", query: query)
         guard !found.entries.isEmpty else { throw found.notFound(at: daemon, query[...]) }
-        var answers: [LogEntryAnswer] = []
+        var answers: [LogEntryReport] = []
         for item in found.entries {
             let whole = try await daemon.bytes("/v1/log-entries/\(item.id)")
-            answers.append(LogEntryAnswer(try TlogEntry(record: whole, uuid: item.logUuid), log: item.log, trust, item))
+            answers.append(LogEntryReport(try TlogEntry(record: whole, uuid: item.logUUID), log: item.log, trust, item))
         }
         return answers
     }
 }
 
 /// An entry as a command shows it: what it says, what was checked, and what our own record says of it.
-struct LogEntryAnswer: Encodable {
+struct LogEntryReport: Encodable {
     struct Failure: Encodable {
         let code: String
         let observed: String
@@ -64,9 +64,9 @@ struct LogEntryAnswer: Encodable {
     let checks: [LogCheck]
     let failure: Failure?
     /// The daemon's record of it, where it was asked.
-    let record: RecordedEntries.Entry?
+    let record: Received<LogEntryAnswer>?
 
-    init(_ entry: TlogEntry, log: String, _ trust: Trust?, _ record: RecordedEntries.Entry? = nil) {
+    init(_ entry: TlogEntry, log: String, _ trust: Trust?, _ record: Received<LogEntryAnswer>? = nil) {
         self.entry = LogEntryDescription(entry, log: log)
         self.record = record
         guard let trust else {

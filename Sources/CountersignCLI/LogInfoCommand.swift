@@ -33,7 +33,7 @@ struct LogInfoCommand: AsyncParsableCommand {
     private func recorded(by daemon: APIClient, _ trust: Trust?) async throws {
         var known: RecordedLogs = try await daemon.get("/v1/logs")
         if let log = source.log {
-            known.logs.removeAll { known in known.log != log && !known.entries.contains { $0.logId == log } }
+            known.logs.removeAll { known in known.log != log && !known.entries.contains { $0.logID == log } }
         }
         guard !known.logs.isEmpty else {
             throw CommandFailure(

@@ -172,9 +172,9 @@ struct LogSearchAnswer: Encodable {
     /// Whether there are more than `count`.
     let countIsCapped: Bool
     /// Of a log: any of them, where not all were read, and the newest first.
-    let entries: [LogEntryAnswer]
+    let entries: [LogEntryReport]
     /// Of the daemon's record, the newest first.
-    let records: [RecordedEntries.Entry]
+    let records: [Received<LogEntryAnswer>]
     /// What was found and cannot be shown.
     let unread: [FoundEntries.Unread]
     /// True if there may be more, of what is attached to the image and was not read; else absent.
@@ -196,7 +196,7 @@ struct LogSearchAnswer: Encodable {
         self.what = what
         self.scanned = scanned
         (count, countIsCapped, records) = (found.count, false, [])
-        entries = found.entries.map { LogEntryAnswer($0, log: log.url, trust) }
+        entries = found.entries.map { LogEntryReport($0, log: log.url, trust) }
         self.unread = unread + found.unread
         undetermined = unread.contains { $0.isUndetermined } ? true : nil
     }
@@ -206,7 +206,8 @@ struct LogSearchAnswer: Encodable {
         for record in records {
             let state = record.state == "live" ? "" : ", \(record.state)"
             print(
-                "index \(record.logIndex)  \(record.integratedAt ?? record.loggedAt)  \(record.identity ?? "")\(state)")
+                "index \(record.logIndex)  \((record.integratedAt ?? record.loggedAt).apiText)  \(record.identity ?? "")\(state)"
+            )
             Console.table([("log", record.log)] + record.lines, indent: "  ")
         }
         for one in unread { print("unread \(one.name)\n  \(one.observed) [\(one.code)]") }
@@ -226,7 +227,7 @@ struct LogSearchAnswer: Encodable {
         if undetermined == true { print("There may be more: not all that is attached to the image could be read.") }
     }
 
-    private static func tell(_ answer: LogEntryAnswer) {
+    private static func tell(_ answer: LogEntryReport) {
         let entry = answer.entry
         let time = entry.integratedTime.map { $0.formatted(.iso8601) } ?? ""
         print("index \(entry.logIndex)  \(time)  \(entry.kind) \(entry.version)")

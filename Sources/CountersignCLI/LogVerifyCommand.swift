@@ -90,10 +90,10 @@ struct LogVerifyCommand: AsyncParsableCommand {
         let logs = try source.trustedLogs(trust)
         var findings: [VerifyLogEntries.Finding] = []
         for item in found.entries {
-            let entry = try TlogEntry(record: await daemon.bytes("/v1/log-entries/\(item.id)"), uuid: item.logUuid)
-            let known: RecordedEntryCheckpoint = try await daemon.get("/v1/log-entries/\(item.id)/checkpoint")
+            let entry = try TlogEntry(record: await daemon.bytes("/v1/log-entries/\(item.id)"), uuid: item.logUUID)
+            let known: EntryCheckpointAnswer = try await daemon.get("/v1/log-entries/\(item.id)/checkpoint")
             let kept = VerifyLogEntries.KeptCheckpoints(
-                note: known.stored?.note, isProven: known.stored?.provenAt != nil, seenAt: known.stored?.seenAt,
+                note: known.stored?.note, isProven: known.stored?.provenAt != nil, seenAt: known.stored?.seenAt.apiText,
                 newest: known.newest?.note, alarm: known.alarm)
             findings.append(
                 VerifyLogEntries.look(at: entry, in: item.log, of: logs, against: kept, trusting: trust.verifier))

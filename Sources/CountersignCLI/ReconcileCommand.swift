@@ -1,55 +1,31 @@
 import ArgumentParser
+import Countersign
 import Curl
 import FoundationEssentials
 
-/// What `GET /v1/reconcile` answers.
+/// A page of `GET /v1/reconcile`; all of it, once its pages are read.
 private struct ReconcilePage: Codable {
-    struct Registry: Codable {
-        let registry, catalog: String
-        let requestedAt, dueAt, listedAt, recheckBeganAt, recheckEndedAt: String?
-        let rechecked: Int
-        let error: SweepFailure?
-    }
-
-    struct Sweep: Codable {
-        let repository, state: String
-        let requestedAt, dueAt, startedAt, sweptAt: String?
-        let tags, missed, moved, unreadable: Int
-        let error: SweepFailure?
-
-        /// The state in words: one that has ended waits for nothing but its next time.
-        var words: String {
-            // one tag that could not be read does not keep a sweep from being whole
-            let isWhole = error.map { !$0.isFailure || $0.code == "sweep.tag_unreadable" } ?? true
-            guard state == "waiting", requestedAt == nil, startedAt == nil, isWhole, let sweptAt else { return state }
-            return "swept \(sweptAt)"
-        }
-    }
-
-    struct Log: Codable {
-        let log: String
-        let nextIndex, entries, ours, unknownKinds, unreadable, suspected: Int64
-        let readAt: String
-    }
-
-    struct SweepFailure: Codable {
-        let code, stage, observed, fix: String
-
-        /// As against a note on a listing that was complete: of a repository that the registry does not have.
-        var isFailure: Bool { code != "sweep.repository_unknown" }
-    }
-
     var pending: Int
-    var registries: [Registry]
-    var repositories: [Sweep]
-    var logs: [Log]
+    var registries: [Received<SweptRegistryAnswer>]
+    var repositories: [Received<SweepAnswer>]
+    var logs: [Received<FollowedLogAnswer>]
     var next: Int64?
 }
 
-private struct Requested: Codable {
-    let repository: String?
-    let requestedAt: String
-    let pending: Int
+extension SweepAnswer {
+    /// The state in words: one that has ended waits for nothing but its next time.
+    fileprivate var words: String {
+        // one tag that could not be read does not keep a sweep from being whole
+        let isWhole = error.map { !$0.failsSweep || $0.code == "sweep.tag_unreadable" } ?? true
+        let isWaiting = state == SweepRecords.Sweep.State.waiting.rawValue
+        guard isWaiting, requestedAt == nil, startedAt == nil, isWhole, let sweptAt else { return state }
+        return "swept \(sweptAt.apiText)"
+    }
+}
+
+extension Failure {
+    /// As against a note on a listing that was complete: of a repository that the registry does not have.
+    fileprivate var failsSweep: Bool { code != "sweep.repository_unknown" }
 }
 
 struct ReconcileCommand: AsyncParsableCommand {
@@ -74,12 +50,13 @@ struct ReconcileCommand: AsyncParsableCommand {
         var shown = repository
         if !show {
             let query = repository.map { "?repository=\(percentEncoded($0))" } ?? ""
-            let requested: Requested = try await client.post("/v1/reconcile\(query)", [String: String]())
+            let requested: Received<RequestedSweepAnswer> = try await client.post(
+                "/v1/reconcile\(query)", [String: String]())
             // it is listed under the registry's canonical name
             shown = requested.repository ?? repository
             guard wait else {
                 if output.output == .json { return try Console.json(requested) }
-                return print("requested at \(requested.requestedAt); \(requested.pending) to do")
+                return print("requested at \(requested.requestedAt.apiText); \(requested.pending) to do")
             }
         }
         let filter = shown.map { [("repository", $0)] } ?? []
@@ -87,8 +64,10 @@ struct ReconcileCommand: AsyncParsableCommand {
         if output.output == .json { try Console.json(page) } else { tell(page) }
         // without a catalog the names that are known were swept: that was said, and is no failure
         let failed =
-            page.repositories.contains { $0.error?.isFailure == true }
-            || page.registries.contains { $0.error != nil && $0.catalog != "absent" }
+            page.repositories.contains { $0.error?.failsSweep == true }
+            || page.registries.contains {
+                $0.error != nil && $0.catalog != SweepRecords.Registry.Catalog.absent.rawValue
+            }
         guard !wait || page.pending == 0 else {
             throw Patience.timeIsUp(
                 "\(page.pending) to do", fix: "The daemon goes on: `countersign reconcile --show` says how far it is.")

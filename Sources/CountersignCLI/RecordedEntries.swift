@@ -1,49 +1,19 @@
+import Countersign
 import FoundationEssentials
 import Sigstore
 import StrictJSON
 
-/// What the API says of our entries (`GET /v1/log-entries`); the members are the API's.
-struct RecordedEntries: Codable {
-    struct Entry: Codable {
-        struct Subject: Codable {
-            let reference: String
-            let predicateType: String?
-            let state: String
-            let attachment: String?
-        }
-        let id: Int64
-        let state: String
-        let abandonedAt: String?
-        let reason: String?
-        let format: String
-        let log: String
-        let logId: String
-        let logIndex: Int64
-        let logUuid: String?
-        let integratedAt: String?
-        let loggedAt: String
-        let identity: String?
-        let issuer: String?
-        let subjects: [Subject]
-        /// Of a signed head of the audit log, which has no subject: the last row that it is about.
-        let auditPosition: Int64?
-
-        /// For people.
-        var lines: [(String, String)] {
-            var lines = subjects.map { subject in
-                ("for", subject.reference + (subject.predicateType.map { ", \($0)" } ?? "") + ", \(subject.state)")
-            }
-            if let auditPosition { lines.append(("for", "the daemon's audit log, up to row \(auditPosition)")) }
-            lines += subjects.compactMap { subject in subject.attachment.map { ("published", "\($0) (\(format))") } }
-            if let abandonedAt { lines.append(("put aside", "\(abandonedAt): \(reason ?? "")")) }
-            return lines
-        }
-    }
+/// A page of our entries (`GET /v1/log-entries`).
+struct RecordedEntries: Decodable {
     let count: Int
     /// Whether there are more than `count`.
     let countIsCapped: Bool
-    let entries: [Entry]
-    let next: Int64?
+    let entries: [Received<LogEntryAnswer>]
+
+    enum CodingKeys: String, CodingKey {
+        case count, entries
+        case countIsCapped = "count_is_capped"
+    }
 }
 
 extension RecordedEntries {
@@ -54,6 +24,19 @@ extension RecordedEntries {
             observed:
                 "Rekor entry not found: the daemon at \(daemon.base) made none with \(query.map { "\($0.0) \($0.1)" }.joined(separator: ", "))",
             fix: "ask the log itself: it has everybody's entries (--rekor-url URL)", status: 1)
+    }
+}
+
+extension LogEntryAnswer {
+    /// For people.
+    var lines: [(String, String)] {
+        var lines = subjects.map { subject in
+            ("for", subject.reference + (subject.predicateType.map { ", \($0)" } ?? "") + ", \(subject.state)")
+        }
+        if let auditPosition { lines.append(("for", "the daemon's audit log, up to row \(auditPosition)")) }
+        lines += subjects.compactMap { subject in subject.attachment.map { ("published", "\($0) (\(format))") } }
+        if let abandonedAt { lines.append(("put aside", "\(abandonedAt.apiText): \(reason ?? "")")) }
+        return lines
     }
 }
 

@@ -4,21 +4,13 @@ import FoundationEssentials
 import OpenSSL
 import Sigstore
 
-/// What the API says of the logs that the daemon knows (`GET /v1/logs`); the members are the API's.
+/// The logs that the daemon knows (`GET /v1/logs`), and what was found when their checkpoints were judged here.
 struct RecordedLogs: Codable {
     struct Log: Codable {
-        struct Entries: Codable {
-            let logId: String
-            let count: Int
-            let countIsCapped: Bool
-            let newestIndex: Int64
-            let newestAt: String
-        }
-
         struct Tree: Codable {
             let origin: String
-            let newest: RecordedCheckpoint
-            let proven: RecordedCheckpoint?
+            let newest: Received<StoredCheckpointAnswer>
+            let proven: Received<StoredCheckpointAnswer>?
             let waiting: Int
             /// The log of the trusted root that signed the newest checkpoint; and why it does not verify. Both absent where nobody
             /// was trusted.
@@ -27,28 +19,11 @@ struct RecordedLogs: Codable {
         }
 
         let log: String
-        let entries: [Entries]
+        let entries: [Received<LogAnswer.Entries>]
         var trees: [Tree]
         let alarm: String?
     }
     var logs: [Log]
-}
-
-/// A checkpoint that the daemon stored.
-struct RecordedCheckpoint: Codable {
-    let size: Int64
-    let rootHash: String
-    let seenAt: String
-    let provenAt: String?
-    let note: String
-}
-
-/// What the daemon stored of the checkpoint that an entry came with (`GET /v1/log-entries/{id}/checkpoint`).
-struct RecordedEntryCheckpoint: Codable {
-    let origin: String?
-    let stored: RecordedCheckpoint?
-    let newest: RecordedCheckpoint?
-    let alarm: String?
 }
 
 extension RecordedLogs {
@@ -76,8 +51,8 @@ extension RecordedLogs {
                 let count = (entries.countIsCapped ? "more than " : "") + "\(entries.count)"
                 Console.table(
                     [
-                        ("entries", "\(count) of ours under key \(entries.logId)"),
-                        ("newest", "index \(entries.newestIndex), \(entries.newestAt)"),
+                        ("entries", "\(count) of ours under key \(entries.logID)"),
+                        ("newest", "index \(entries.newestIndex), \(entries.newestAt.apiText)"),
                     ], indent: "  ")
             }
             for tree in log.trees { Self.tell(tree) }
@@ -87,12 +62,13 @@ extension RecordedLogs {
     private static func tell(_ tree: Log.Tree) {
         print("  tree \(tree.origin)")
         var lines = [
-            ("stored", "\(tree.newest.size) leaves, seen \(tree.newest.seenAt)"), ("root", tree.newest.rootHash),
+            ("stored", "\(tree.newest.size) leaves, seen \(tree.newest.seenAt.apiText)"),
+            ("root", tree.newest.rootHash),
         ]
         if let log = tree.signedBy { lines.append(("signed by", "\(log), verified")) }
         if let problem = tree.problem { lines.append(("NOT VERIFIED", problem)) }
         lines.append(
-            ("proven", tree.proven.map { "\($0.size) leaves, \($0.provenAt ?? "")" } ?? "nothing yet"))
+            ("proven", tree.proven.map { "\($0.size) leaves, \($0.provenAt?.apiText ?? "")" } ?? "nothing yet"))
         if tree.waiting > 0 { lines.append(("waiting", "\(tree.waiting) checkpoints, for their proof")) }
         Console.table(lines, indent: "    ")
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 
 struct ResignCommand: AsyncParsableCommand {
@@ -12,12 +13,11 @@ struct ResignCommand: AsyncParsableCommand {
     @OptionGroup var api: APIOptions
     @OptionGroup var output: OutputOption
     @Option(help: "What becomes of the older signatures of ours: keep, or remove (out of what the registry lists).")
-    var old = "keep"
+    var old = Batch.OldSignatures.keep
     @OptionGroup var options: BatchRunOptions
     @OptionGroup var subjects: BatchSubjectOptions
 
     func validate() throws {
-        guard ["keep", "remove"].contains(old) else { throw ValidationError("--old is keep or remove.") }
         guard options.reason?.isEmpty == false else {
             throw ValidationError("Say why: --reason TEXT. It is kept with the signature's record.")
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 
 /// What `/v1/revoke` and `/v1/revoke/release` take and answer.
@@ -15,7 +16,7 @@ private struct RevocationResult: Codable {
         let changed: Bool
         /// What became of the removal that was asked for, as in the artifact's status; the daemon answers before that.
         var removal: String?
-        var removalError: ArtifactStatus.Failure?
+        var removalError: Failure?
 
         var words: String {
             if state == "not_revoked" { return "was not revoked" }
@@ -60,11 +61,11 @@ struct RevokeCommand: AsyncParsableCommand {
         var (isRemoved, waiting, unsaid) = (true, 0, 0)
         for place in result.items.indices {
             let reference = result.items[place].reference
-            func ask() async throws -> ArtifactStatus {
+            func ask() async throws -> ArtifactAnswer {
                 try await client.get("/v1/artifacts", query: [("ref", reference)])
             }
             var status = try await patience.ask(ask)
-            while status.revocation?.removal == "asked", !patience.isOver {
+            while status.revocation?.removal == Revocations.Removal.asked.rawValue, !patience.isOver {
                 try await patience.pause(.milliseconds(250))
                 status = try await patience.ask(ask)
             }
@@ -75,8 +76,10 @@ struct RevokeCommand: AsyncParsableCommand {
             }
             result.items[place].removal = revocation.removal
             result.items[place].removalError = revocation.removalError
-            if revocation.removal == "asked" { waiting += 1 }
-            let isDone = ["removed", "deleted"].contains(revocation.removal) && revocation.removalError == nil
+            if revocation.removal == Revocations.Removal.asked.rawValue { waiting += 1 }
+            let isDone =
+                [.removed, .deleted].contains(Revocations.Removal(rawValue: revocation.removal))
+                && revocation.removalError == nil
             if !isDone { isRemoved = false }
             Console.error("\(reference): \(revocation.removalWords)")
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 
 struct SignCommand: AsyncParsableCommand {
@@ -24,10 +25,10 @@ struct SignCommand: AsyncParsableCommand {
             let verdict: String
             let reason: String?
             /// Absent for what was refused, and for what nothing was heard of in time.
-            var status: ArtifactStatus?
+            var status: Received<ArtifactAnswer>?
 
             func tell() {
-                if let status { return status.tell() }
+                if let status { return status.answer.tell() }
                 print("\(verdict)  \(reference)  \(reason ?? "nothing was heard of it in time")")
             }
         }

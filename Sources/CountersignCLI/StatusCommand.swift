@@ -1,100 +1,42 @@
 import ArgumentParser
+import Countersign
 import FoundationEssentials
 
-/// What the API says of an artifact (`GET /v1/artifacts`); the members are the API's.
-struct ArtifactStatus: Codable {
-    struct Signature: Codable {
-        let identity: String
-        let issuer: String
-        let logId: String
-        let logIndex: Int64
-        let logUuid: String?
-        let integratedAt: String?
-        let referrer: String
-        /// Those that lie in the registry; a daemon of an older version does not say.
-        let formats: [String]?
-        let signedAt: String
-        let verifiedAt: String
-    }
-    struct Failure: Codable {
-        let code: String
-        let stage: String
-        let observed: String
-        let fix: String
-    }
-    let reference: String
-    let registry: String
-    let repository: String
-    let tag: String?
-    /// Absent while nobody could say yet where the tag points.
-    let digest: String?
-    let state: String
-    let recheck: Bool
-    /// Whether the last look found the signature broken; a daemon of an older version does not say.
-    let broken: Bool?
-    /// Absent where it was asked for in all formats of its rule.
-    let formats: [String]?
-    let mediaType: String?
-    let rule: String?
-    let policyVersion: String?
-    let generation: Int
-    let attempts: Int
-    let receivedAt: String
-    let pushedAt: String
-    let resolvedAt: String?
-    let nextAttemptAt: String?
-    let lastError: Failure?
-    let signature: Signature?
-    let revocation: Revocation?
-
-    struct Revocation: Codable {
-        let reason: String
-        let revokedBy: String
-        let revokedAt: String
-        let removal: String
-        let removalError: Failure?
-        let releasedAt: String?
-
-        /// What became of what had been published.
-        var removalWords: String {
-            let words =
-                switch removal {
-                case "asked": "under way"
-                case "removed": "out of the registry's lists"
-                case "deleted": "deleted"
-                case "listed": "not done: the registry lists referrers by itself"
-                default: removal
-                }
-            guard let removalError else { return words }
-            return "\(words); \(removalError.code): \(removalError.observed). \(removalError.fix)"
-        }
-    }
-
-    /// Whether nothing more happens by itself.
-    var isSettled: Bool { Self.isSettled(state, recheck: recheck) }
-
-    /// Whether it is signed, for all that is known.
-    var isSound: Bool { Self.isSound(state, broken: broken) }
-
-    // an attestation has the states of the artifact that it is about
-
-    static func isSettled(_ state: String, recheck: Bool?) -> Bool {
-        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state) && recheck != true
-    }
-
-    static func isSound(_ state: String, broken: Bool?) -> Bool { state == "signed" && broken != true }
-
+extension StandingAnswer {
     /// The state in words.
-    static func words(_ state: String, recheck: Bool?, broken: Bool?) -> String {
+    var standing: String {
         state + (broken == true ? ", and found broken" : "") + (recheck == true ? ", being looked at again" : "")
     }
+}
 
+extension RevocationAnswer {
+    /// What became of what had been published.
+    var removalWords: String {
+        let words =
+            switch Revocations.Removal(rawValue: removal) {
+            case .asked: "under way"
+            case .removed: "out of the registry's lists"
+            case .deleted: "deleted"
+            case .listed: "not done: the registry lists referrers by itself"
+            default: removal
+            }
+        guard let removalError else { return words }
+        return "\(words); \(removalError.code): \(removalError.observed). \(removalError.fix)"
+    }
+}
+
+extension ArtifactAnswer {
     func tell() {
-        var lines = [("artifact", reference), ("state", Self.words(state, recheck: recheck, broken: broken))]
-        if let tag { lines.append(("tag", resolvedAt.map { "\(tag), seen here \($0)" } ?? "\(tag), not resolved")) }
+        var lines = [("artifact", reference), ("state", standing)]
+        if let tag {
+            lines.append(("tag", resolvedAt.map { "\(tag), seen here \($0.apiText)" } ?? "\(tag), not resolved"))
+        }
         if let revocation, revocation.releasedAt == nil {
-            lines.append(("revoked", "\(revocation.revokedAt) by \(revocation.revokedBy): \(revocation.reason)"))
-            if revocation.removal != "none" { lines.append(("removal", revocation.removalWords)) }
+            lines.append(
+                ("revoked", "\(revocation.revokedAt.apiText) by \(revocation.revokedBy): \(revocation.reason)"))
+            if revocation.removal != Revocations.Removal.none.rawValue {
+                lines.append(("removal", revocation.removalWords))
+            }
         }
         if generation > 0 { lines.append(("generation", String(generation))) }
         if let signature {
@@ -102,16 +44,16 @@ struct ArtifactStatus: Codable {
                 ("identity", signature.identity), ("issuer", signature.issuer),
                 ("log index", String(signature.logIndex)),
             ]
-            if let uuid = signature.logUuid { lines.append(("log uuid", uuid)) }
-            if let at = signature.integratedAt { lines.append(("logged", at)) }
+            if let uuid = signature.logUUID { lines.append(("log uuid", uuid)) }
+            if let at = signature.integratedAt { lines.append(("logged", at.apiText)) }
             if let there = signature.formats {
                 let asked = formats.map { ", as asked: \($0.joined(separator: ", "))" } ?? ""
                 lines.append(("formats", (there.isEmpty ? "none" : there.joined(separator: ", ")) + asked))
             }
-            lines += [("signature", signature.referrer), ("verified", signature.verifiedAt)]
+            lines += [("signature", signature.referrer), ("verified", signature.verifiedAt.apiText)]
         }
-        if state != "signed" { lines.append(("attempts", String(attempts))) }
-        if let nextAttemptAt { lines.append(("next", nextAttemptAt)) }
+        if state != TargetState.signed.rawValue { lines.append(("attempts", String(attempts))) }
+        if let nextAttemptAt { lines.append(("next", nextAttemptAt.apiText)) }
         // also of a signed artifact: the look whether its signature still stands may fail
         if let lastError {
             lines.append(("error", "\(lastError.code) at \(lastError.stage): \(lastError.observed)"))
@@ -132,8 +74,8 @@ struct StatusCommand: AsyncParsableCommand {
     @Argument(help: "host/repository@digest or host/repository:tag.") var reference: String
 
     func run() async throws {
-        let status: ArtifactStatus = try await api.client.get("/v1/artifacts", query: [("ref", reference)])
-        if output.output == .json { try Console.json(status) } else { status.tell() }
+        let status: Received<ArtifactAnswer> = try await api.client.get("/v1/artifacts", query: [("ref", reference)])
+        if output.output == .json { try Console.json(status) } else { status.answer.tell() }
         if !status.isSound { throw ExitCode(1) }
     }
 }
@@ -161,7 +103,7 @@ struct WaitCommand: AsyncParsableCommand {
                     "Did the registry's webhook reach the daemon? See GET /v1/endpoints; `countersign sign` asks for it by hand.",
                 status: 1)
         }
-        if output.output == .json { try Console.json(status) } else { status.tell() }
+        if output.output == .json { try Console.json(status) } else { status.answer.tell() }
         if !status.isSound || !status.isSettled { throw ExitCode(1) }
     }
 }
@@ -172,10 +114,10 @@ struct Waiter {
     let client: APIClient
 
     /// The last status seen; nil if the artifact was never heard of.
-    func settled(_ reference: String, within limit: Duration) async throws -> ArtifactStatus? {
+    func settled(_ reference: String, within limit: Duration) async throws -> Received<ArtifactAnswer>? {
         let deadline = ContinuousClock.now + limit
         var patience = Patience(for: limit, goesOn: false)
-        var last: ArtifactStatus?
+        var last: Received<ArtifactAnswer>?
         while !patience.isOver {
             do {
                 let status = try await patience.ask { try await look(reference, until: deadline) }
@@ -189,7 +131,9 @@ struct Waiter {
         return last
     }
 
-    private func look(_ reference: String, until deadline: ContinuousClock.Instant) async throws -> ArtifactStatus {
+    private func look(_ reference: String, until deadline: ContinuousClock.Instant) async throws -> Received<
+        ArtifactAnswer
+    > {
         let wait = max(.zero, min(deadline - .now, .seconds(30)))
         return try await client.get(
             "/v1/artifacts", query: [("ref", reference), ("wait", "\(max(1, wait.components.seconds))s")],

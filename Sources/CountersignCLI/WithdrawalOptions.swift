@@ -38,7 +38,7 @@ struct WithdrawalOptions: ParsableArguments {
             isKnown = true
             guard let revocation = status.revocation, revocation.releasedAt == nil else { continue }
             return .init(
-                reason: revocation.reason, revokedBy: revocation.revokedBy, revokedAt: revocation.revokedAt)
+                reason: revocation.reason, revokedBy: revocation.revokedBy, revokedAt: revocation.revokedAt.apiText)
         }
         guard isKnown || !isSigned else {
             throw CommandFailure(
@@ -72,7 +72,7 @@ struct WithdrawalOptions: ParsableArguments {
     /// nil: the daemon does not know it.
     private func status(
         of digest: Digest, in repository: Repository, _ client: APIClient
-    ) async throws -> ArtifactStatus? {
+    ) async throws -> ArtifactAnswer? {
         do {
             return try await client.get("/v1/artifacts", query: [("ref", "\(repository)@\(digest)")])
         } catch let failure as CommandFailure where failure.code == "artifact.unknown" {

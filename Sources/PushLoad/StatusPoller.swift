@@ -1,3 +1,4 @@
+import Countersign
 import Curl
 import FoundationEssentials
 
@@ -18,29 +19,13 @@ struct StatusPoller: Sendable {
         let error: String?
     }
 
-    private struct Answer: Decodable {
-        struct Signature: Decodable {
-            let identity: String
-            let logIndex: Int64
-            let verifiedAt: String
-        }
-        struct Failure: Decodable {
-            let code: String
-            let observed: String?
-        }
-        let state: String
-        let signature: Signature?
-        let lastError: Failure?
-        let recheck: Bool?
-    }
-
     func outcomes(of pushed: [ImagePusher.Pushed], within limit: Duration) async throws -> [Outcome] {
         let deadline = ContinuousClock.now + limit
         var settled: [Outcome] = []
         var open = pushed
         while !open.isEmpty {
             let asked = try await ask(open)
-            settled += asked.filter { Self.isSettled($0.outcome.state) && !$0.recheck }.map(\.outcome)
+            settled += asked.filter(\.isSettled).map(\.outcome)
             let done = Set(settled.map(\.key))
             let unsettled = asked.filter { !done.contains($0.outcome.key) }
             open = open.filter { !done.contains("\($0.repository)@\($0.digest)") }
@@ -51,13 +36,9 @@ struct StatusPoller: Sendable {
         return settled
     }
 
-    private static func isSettled(_ state: String) -> Bool {
-        ["signed", "failed", "refused", "gone", "cancelled", "revoked"].contains(state)
-    }
-
-    private func ask(_ pushed: [ImagePusher.Pushed]) async throws -> [(outcome: Outcome, recheck: Bool)] {
-        try await withThrowingTaskGroup(of: (outcome: Outcome, recheck: Bool).self) { group in
-            var answers: [(outcome: Outcome, recheck: Bool)] = []
+    private func ask(_ pushed: [ImagePusher.Pushed]) async throws -> [(outcome: Outcome, isSettled: Bool)] {
+        try await withThrowingTaskGroup(of: (outcome: Outcome, isSettled: Bool).self) { group in
+            var answers: [(outcome: Outcome, isSettled: Bool)] = []
             for (position, one) in pushed.enumerated() {
                 if position >= 8, let answer = try await group.next() { answers.append(answer) }
                 group.addTask { try await status(of: one) }
@@ -67,7 +48,7 @@ struct StatusPoller: Sendable {
         }
     }
 
-    private func status(of one: ImagePusher.Pushed) async throws -> (outcome: Outcome, recheck: Bool) {
+    private func status(of one: ImagePusher.Pushed) async throws -> (outcome: Outcome, isSettled: Bool) {
         let host = one.reference.prefix { $0 != "/" }
         let reference = "\(host)/\(one.repository)@\(one.digest)"
         var headers = HTTPHeaders()
@@ -93,20 +74,11 @@ struct StatusPoller: Sendable {
                     error: nil), false
             )
         }
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let answer = try decoder.decode(Answer.self, from: Data(response.body))
+        let answer = try JSONDecoder.service.decode(ArtifactAnswer.self, from: Data(response.body))
         let outcome = Outcome(
-            key: key, state: answer.state, verifiedAt: try answer.signature.map { try parse($0.verifiedAt) },
+            key: key, state: answer.state, verifiedAt: answer.signature?.verifiedAt,
             logIndex: answer.signature?.logIndex, identity: answer.signature?.identity,
-            error: answer.lastError.map { "\($0.code): \($0.observed ?? "")" })
-        return (outcome, answer.recheck ?? false)
-    }
-
-    /// RFC 3339 with or without fractions of a second.
-    private func parse(_ text: String) throws -> Date {
-        let fractional = Date.ISO8601FormatStyle(includingFractionalSeconds: true)
-        if let date = try? Date(text, strategy: fractional) { return date }
-        return try Date(text, strategy: .iso8601)
+            error: answer.lastError.map { "\($0.code): \($0.observed)" })
+        return (outcome, answer.isSettled)
     }
 }

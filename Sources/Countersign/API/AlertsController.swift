@@ -46,43 +46,4 @@ package struct AlertsController: RouteSet {
         let alerts: [AlertAnswer]
         let next: Int64?
     }
-
-    private struct AlertAnswer: Encodable {
-        let id: Int64
-        let code, state, observed, fix: String
-        let repository, digest: String?
-        let facts: [String: String]
-        let raisedAt, seenAt: Date
-        let times: Int
-        let acknowledgedAt: Date?
-        let acknowledgedBy, note: String?
-        let endedAt: Date?
-
-        enum CodingKeys: String, CodingKey {
-            case id, code, state, observed, fix, repository, digest, facts, times, note
-            case raisedAt = "raised_at"
-            case seenAt = "seen_at"
-            case acknowledgedAt = "acknowledged_at"
-            case acknowledgedBy = "acknowledged_by"
-            case endedAt = "ended_at"
-        }
-
-        init(_ alert: RaisedAlert) {
-            id = alert.id
-            code = alert.code
-            state = alert.state.rawValue
-            observed = alert.observed
-            fix = alert.fix
-            repository = alert.repository?.description
-            digest = alert.digest?.description
-            facts = alert.facts
-            raisedAt = alert.raisedAt
-            seenAt = alert.seenAt
-            times = alert.times
-            acknowledgedAt = alert.acknowledgedAt
-            acknowledgedBy = alert.acknowledgedBy
-            note = alert.note
-            endedAt = alert.endedAt
-        }
-    }
 }

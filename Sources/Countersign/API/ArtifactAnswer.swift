@@ -1,51 +1,51 @@
-import FoundationEssentials
+package import FoundationEssentials
 import OCI
 
 /// An artifact as the API shows it. Absent members are not known (yet).
-struct ArtifactAnswer: Encodable {
-    let reference: String
-    let registry: String
-    let repository: String
+package struct ArtifactAnswer: StandingAnswer, Codable, Sendable {
+    package let reference: String
+    package let registry: String
+    package let repository: String
     /// Absent while only a tag is known and nobody could say yet where it points.
-    let digest: String?
-    let tag: String?
+    package let digest: String?
+    package let tag: String?
     /// Since when our ledger has the tag at this digest; the registry may know better.
-    let resolvedAt: Date?
-    let state: String
+    package let resolvedAt: Date?
+    package let state: String
     /// A signed artifact whose attachments are being looked at again.
-    let recheck: Bool
-    /// The last look at a signed artifact found the signature broken.
-    let broken: Bool
+    package let recheck: Bool?
+    /// The last look at a signed artifact found the signature broken; a daemon of an older version does not say.
+    package let broken: Bool?
     /// Absent where it was asked for in all formats of its rule.
-    let formats: [String]?
-    let mediaType: String?
-    let rule: String?
-    let policyVersion: String?
-    let generation: Int32
-    let attempts: Int
-    let receivedAt: Date
-    let pushedAt: Date
-    let nextAttemptAt: Date?
-    let lastError: Failure?
-    let signature: Signature?
+    package let formats: [String]?
+    package let mediaType: String?
+    package let rule: String?
+    package let policyVersion: String?
+    package let generation: Int32
+    package let attempts: Int
+    package let receivedAt: Date
+    package let pushedAt: Date
+    package let nextAttemptAt: Date?
+    package let lastError: Failure?
+    package let signature: Signature?
     /// Newest first; absent while there is only one.
-    let generations: [GenerationAnswer]?
+    package let generations: [GenerationAnswer]?
     /// The one in force, or the one that was lifted last.
-    let revocation: RevocationAnswer?
+    package let revocation: RevocationAnswer?
 
-    struct Signature: Encodable {
-        let identity: String
-        let issuer: String
-        let logID: String
-        let logIndex: Int64
-        let logUUID: String?
-        let integratedAt: Date?
+    package struct Signature: Codable, Sendable {
+        package let identity: String
+        package let issuer: String
+        package let logID: String
+        package let logIndex: Int64
+        package let logUUID: String?
+        package let integratedAt: Date?
         /// Where the signature lies: the referrer that carries the bundle.
-        let referrer: String
-        /// Those that lie in the registry.
-        let formats: [String]
-        let signedAt: Date
-        let verifiedAt: Date
+        package let referrer: String
+        /// Those that lie in the registry; a daemon of an older version does not say.
+        package let formats: [String]?
+        package let signedAt: Date
+        package let verifiedAt: Date
 
         enum CodingKeys: String, CodingKey {
             case identity, issuer, referrer, formats

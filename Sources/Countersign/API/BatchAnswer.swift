@@ -1,50 +1,50 @@
-import FoundationEssentials
+package import FoundationEssentials
 import OCI
 
 /// A batch as the API shows it.
-struct BatchAnswer: Encodable {
-    let id: Int64
-    let action, state, requestedBy: String
-    let selector: SelectorAnswer?
-    let formats: [String]?
-    let reason, old: String?
-    let grouping: Grouping?
+package struct BatchAnswer: Codable, Sendable {
+    package let id: Int64
+    package let action, state, requestedBy: String
+    package let selector: RequestedSelector?
+    package let formats: [String]?
+    package let reason, old: String?
+    package let grouping: Grouping?
     /// Digests a minute, for each registry.
-    let rate: Int?
+    package let rate: Int?
     /// Why its last step failed.
-    let error: Failure?
+    package let error: Failure?
     /// Who agreed to it, where somebody had to.
-    let approvedBy: String?
-    let approvedAt: Date?
-    let members: Int
-    let createdAt, startedAt: Date
-    let endedAt: Date?
+    package let approvedBy: String?
+    package let approvedAt: Date?
+    package let members: Int
+    package let createdAt, startedAt: Date
+    package let endedAt: Date?
     /// Absent in the list of batches.
-    let progress: Progress?
+    package let progress: Progress?
 
-    struct Grouping: Encodable, Equatable {
-        let maxSubjects: Int
-        let acrossRepositories: Bool
+    package struct Grouping: Codable, Sendable, Equatable {
+        package let maxSubjects: Int
+        package let acrossRepositories: Bool
 
         enum CodingKeys: String, CodingKey {
             case maxSubjects = "max_subjects"
             case acrossRepositories = "across_repositories"
         }
 
-        init(_ grouping: Batch.Grouping) {
+        package init(_ grouping: Batch.Grouping) {
             (maxSubjects, acrossRepositories) = (grouping.maxSubjects, grouping.acrossRepositories)
         }
     }
 
-    struct Progress: Encodable, Equatable {
+    package struct Progress: Codable, Sendable, Equatable {
         /// Members by state; only states that occur.
-        let counts: [String: Int]
-        let ended: Int
+        package let counts: [String: Int]
+        package let ended: Int
         /// Distinct targets: tags of one digest share a signature.
-        let targets: Int
+        package let targets: Int
         /// Members that ended in the last minute, per second.
-        let rate: Double?
-        let etaSeconds: Int?
+        package let rate: Double?
+        package let etaSeconds: Int?
 
         enum CodingKeys: String, CodingKey {
             case counts, ended, targets, rate
@@ -75,7 +75,7 @@ struct BatchAnswer: Encodable {
         action = batch.action.name
         state = batch.state.rawValue
         requestedBy = batch.requestedBy
-        selector = batch.selector.flatMap(SelectorAnswer.init)
+        selector = batch.selector.flatMap(RequestedSelector.init(json:))
         formats = batch.formats?.map(\.rawValue)
         reason = batch.reason
         old = batch.action.old?.rawValue
@@ -92,16 +92,26 @@ struct BatchAnswer: Encodable {
     }
 }
 
-/// A selector as it was asked.
-struct SelectorAnswer: Codable {
-    let source, registry, repository, tag: String?
-    let digests: [String]?
-    let unsigned: Bool?
-    let signedBefore, identity: String?
+/// A selector as it is asked, and shown.
+package struct RequestedSelector: Codable, Sendable, Equatable {
+    package let source, registry, repository, tag: String?
+    package let digests: [String]?
+    package let unsigned: Bool?
+    package let signedBefore, identity: String?
 
     enum CodingKeys: String, CodingKey {
         case source, registry, repository, tag, digests, unsigned, identity
         case signedBefore = "signed_before"
+    }
+
+    package init(
+        source: BatchSelector.Source?, registry: String?, repository: String?, tag: String?, digests: [String]?,
+        unsigned: Bool?, signedBefore: String?, identity: String?
+    ) {
+        self.source = source?.rawValue
+        (self.registry, self.repository, self.tag) = (registry, repository, tag)
+        (self.digests, self.unsigned) = (digests, unsigned)
+        (self.signedBefore, self.identity) = (signedBefore, identity)
     }
 
     init?(json: String) {
@@ -124,15 +134,16 @@ struct BatchItemsAnswer: Encodable {
     let next: Int32?
 }
 
-struct BatchItemAnswer: Encodable {
-    let ordinal: Int32
-    let reference, state: String
+/// One reference of a batch and what became of it.
+package struct BatchItemAnswer: Codable, Sendable {
+    package let ordinal: Int32
+    package let reference, state: String
     /// It made the target; the members that share it did not.
-    let new: Bool
+    package let new: Bool
     /// Why it is in no group, where its rule is the reason.
-    let alone: Failure?
-    let error: Failure?
-    let endedAt: Date?
+    package let alone: Failure?
+    package let error: Failure?
+    package let endedAt: Date?
 
     enum CodingKeys: String, CodingKey {
         case ordinal, reference, state, new, alone, error
@@ -151,22 +162,23 @@ struct BatchItemAnswer: Encodable {
 }
 
 /// What a batch would do.
-struct DryRunAnswer: Encodable {
-    let dryRun = true
-    let members: Int
+package struct DryRunAnswer: Codable, Sendable {
+    /// Always true.
+    package let dryRun: Bool
+    package let members: Int
     /// Members by what would be done with them: sign, recheck, join, resign, resolve, refuse, revoked.
-    let plan: [String: Int]
+    package let plan: [String: Int]
     /// Members that would be in no group because of their rule; absent if nothing is to be grouped.
-    let alone: Int?
+    package let alone: Int?
     /// The first thousand.
-    let items: [Item]
+    package let items: [Item]
     /// Whether there are more than the items shown.
-    let truncated: Bool
-    let policyVersion: String
+    package let truncated: Bool
+    package let policyVersion: String
 
-    struct Item: Encodable {
-        let reference, plan: String
-        let alone, error: Failure?
+    package struct Item: Codable, Sendable {
+        package let reference, plan: String
+        package let alone, error: Failure?
     }
 
     enum CodingKeys: String, CodingKey {
@@ -178,6 +190,7 @@ struct DryRunAnswer: Encodable {
     private static let itemLimit = 1_000
 
     init(_ verdicts: [BatchVerdict], isGrouped: Bool, policyVersion: String) {
+        dryRun = true
         members = verdicts.count
         alone = isGrouped ? verdicts.count { $0.alone != nil } : nil
         plan = verdicts.reduce(into: [:]) { $0[$1.plan.name, default: 0] += 1 }

@@ -1,17 +1,17 @@
-import FoundationEssentials
+package import FoundationEssentials
 import OCI
 
 /// An earlier signature of an artifact, as the API shows it.
-struct GenerationAnswer: Encodable {
-    let generation: Int32
-    let state: String
-    let reason, requestedBy: String?
-    let openedAt: Date
-    let signedAt: Date?
-    let logIndex: Int64?
-    let referrer: String?
+package struct GenerationAnswer: Codable, Sendable {
+    package let generation: Int32
+    package let state: String
+    package let reason, requestedBy: String?
+    package let openedAt: Date
+    package let signedAt: Date?
+    package let logIndex: Int64?
+    package let referrer: String?
     /// It was taken out of what the registry lists.
-    let removed: Bool
+    package let removed: Bool
 
     enum CodingKeys: String, CodingKey {
         case generation, state, reason, referrer, removed
@@ -35,14 +35,14 @@ struct GenerationAnswer: Encodable {
 }
 
 /// Why an artifact is, or was, not to be signed.
-struct RevocationAnswer: Encodable {
-    let reason, revokedBy: String
-    let revokedAt: Date
+package struct RevocationAnswer: Codable, Sendable {
+    package let reason, revokedBy: String
+    package let revokedAt: Date
     /// `none`, `asked`, `removed` (out of the lists), `deleted`, or `listed`: the registry lists referrers by itself and goes on.
-    let removal: String
-    let removalError: Failure?
-    let releasedAt: Date?
-    let releasedBy, releaseReason: String?
+    package let removal: String
+    package let removalError: Failure?
+    package let releasedAt: Date?
+    package let releasedBy, releaseReason: String?
 
     enum CodingKeys: String, CodingKey {
         case reason, removal

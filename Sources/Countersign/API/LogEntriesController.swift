@@ -77,18 +77,6 @@ struct LogEntriesController: RouteSet {
         }
     }
 
-    /// What is stored of the checkpoint that an entry came with, and of its tree since.
-    private struct EntryCheckpointAnswer: Encodable {
-        /// Absent for an entry that brought no checkpoint.
-        var origin: String?
-        /// Of the same size. Absent if none is stored, any more or yet.
-        var stored: StoredCheckpointAnswer?
-        /// The largest of the tree that is proven.
-        var newest: StoredCheckpointAnswer?
-        /// What an open alarm says of the log.
-        var alarm: String?
-    }
-
     private func filter(
         _ request: Request, about reference: RequestedReference?
     ) async throws -> LogEntryRecords.Filter {

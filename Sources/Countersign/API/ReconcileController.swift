@@ -65,7 +65,7 @@ package struct ReconcileController: RouteSet {
                 "a sweep was asked for",
                 metadata: ["principal": "\(principal.name)", "repository": "\(act.repository ?? "all")"])
             return try Response.json(
-                Requested(
+                RequestedSweepAnswer(
                     repository: act.repository, requestedAt: asked, pending: try await records.pending(filter)),
                 status: .accepted)
         }
@@ -78,102 +78,5 @@ package struct ReconcileController: RouteSet {
             throw Problem(.badRequest, "reference.malformed", "'\(text.prefix(300))' is not host/repository")
         }
         return reference.repository
-    }
-
-    private struct Requested: Encodable {
-        /// Under its canonical name, by which it is listed; absent: all.
-        let repository: String?
-        let requestedAt: Date
-        let pending: Int
-
-        enum CodingKeys: String, CodingKey {
-            case repository, pending
-            case requestedAt = "requested_at"
-        }
-    }
-}
-
-private struct ReconcileAnswer: Encodable {
-    /// Registries and repositories that somebody asked for and that are not done, of those that the request is about.
-    let pending: Int
-    let registries: [SweptRegistryAnswer]
-    let repositories: [SweepAnswer]
-    let logs: [FollowedLogAnswer]
-    let next: Int64?
-}
-
-private struct FollowedLogAnswer: Encodable {
-    let log: String
-    let nextIndex, entries, ours, unknownKinds, unreadable, suspected: Int64
-    let readAt: Date
-
-    enum CodingKeys: String, CodingKey {
-        case log, entries, ours, unreadable, suspected
-        case nextIndex = "next_index"
-        case unknownKinds = "unknown_kinds"
-        case readAt = "read_at"
-    }
-
-    init(_ log: FollowedLog) {
-        self.log = log.url
-        nextIndex = log.nextIndex
-        (entries, ours, suspected) = (log.entries, log.ours, log.suspected)
-        (unknownKinds, unreadable) = (log.unknownKinds, log.unreadable)
-        readAt = log.readAt
-    }
-}
-
-private struct SweptRegistryAnswer: Encodable {
-    let registry, catalog: String
-    let requestedAt, dueAt, listedAt, recheckBeganAt, recheckEndedAt: Date?
-    let rechecked: Int
-    let error: Failure?
-
-    enum CodingKeys: String, CodingKey {
-        case registry, catalog, rechecked, error
-        case requestedAt = "requested_at"
-        case dueAt = "due_at"
-        case listedAt = "listed_at"
-        case recheckBeganAt = "recheck_began_at"
-        case recheckEndedAt = "recheck_ended_at"
-    }
-
-    init(_ registry: SweepRecords.Registry) {
-        self.registry = registry.name
-        catalog = registry.catalog.rawValue
-        requestedAt = registry.requestedAt
-        dueAt = registry.dueAt
-        listedAt = registry.listedAt
-        recheckBeganAt = registry.recheckBeganAt
-        recheckEndedAt = registry.recheckEndedAt
-        rechecked = registry.rechecked
-        error = registry.error
-    }
-}
-
-private struct SweepAnswer: Encodable {
-    let repository, state: String
-    let requestedAt, dueAt, startedAt, sweptAt: Date?
-    let tags, missed, moved, unreadable: Int
-    let error: Failure?
-
-    enum CodingKeys: String, CodingKey {
-        case repository, state, tags, missed, moved, unreadable, error
-        case requestedAt = "requested_at"
-        case dueAt = "due_at"
-        case startedAt = "started_at"
-        case sweptAt = "swept_at"
-    }
-
-    init(_ sweep: SweepRecords.Sweep) {
-        repository = sweep.repository.description
-        state = sweep.state.rawValue
-        requestedAt = sweep.requestedAt
-        dueAt = sweep.dueAt
-        startedAt = sweep.startedAt
-        sweptAt = sweep.sweptAt
-        (tags, missed) = (sweep.counts.tags, sweep.counts.missed)
-        (moved, unreadable) = (sweep.counts.moved, sweep.counts.unreadable)
-        error = sweep.error
     }
 }

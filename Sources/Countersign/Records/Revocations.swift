@@ -30,7 +30,7 @@ package struct Revocations: Sendable {
     }
 
     /// What is taken out of the lists of the registry, or out of the registry.
-    package enum Removal: String, Sendable {
+    package enum Removal: String, Sendable, CaseIterable {
         /// Nothing was asked to be.
         case none
         /// A job does it.

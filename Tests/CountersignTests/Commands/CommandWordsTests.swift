@@ -20,7 +20,7 @@ struct CommandWordsTests {
     @Test func `a batch of which nothing is there says that nothing matched`() async throws {
         let batch = #"""
             {"id":4,"action":"sign","state":"done","requested_by":"x","members":0,"created_at":"2026-01-01T00:00:00.000Z",
-            "ended_at":"2026-01-01T00:00:00.000Z","progress":{"counts":{},"ended":0,"targets":0}}
+            "started_at":"2026-01-01T00:00:00.000Z","ended_at":"2026-01-01T00:00:00.000Z","progress":{"counts":{},"ended":0,"targets":0}}
             """#
         let server = try answering(#"{"batch":\#(batch),"items":[]}"#)
         defer { server.stop() }

@@ -17,15 +17,15 @@ struct DaemonAnswerTests {
             ["alerts"], exit: 1,
             of: """
                 {"alerts":[{"id":2,"code":"log.unread","state":"open","observed":"it was not read","fix":"see why",
-                "facts":{"next_index":"4711","log":"https://rekor.example.com"},"raised_at":"2026-01-01T00:00:00Z",
-                "seen_at":"2026-01-02T00:00:00Z","times":3}]}
+                "facts":{"next_index":"4711","log":"https://rekor.example.com"},"raised_at":"2026-01-01T00:00:00.000Z",
+                "seen_at":"2026-01-02T00:00:00.000Z","times":3}]}
                 """)
         #expect(
             told == """
-                2\topen\tlog.unread\t2026-01-01T00:00:00Z\t-
+                2\topen\tlog.unread\t2026-01-01T00:00:00.000Z\t-
                   it was not read
                   fix: see why
-                  seen 3 times, last at 2026-01-02T00:00:00Z
+                  seen 3 times, last at 2026-01-02T00:00:00.000Z
                   log: https://rekor.example.com
                   next_index: 4711
 

@@ -19,7 +19,7 @@ struct WaitingCommandTests {
         let counts = isDone ? #"{"signed":2}"# : #"{"signed":\#(ended),"queued":\#(2 - ended)}"#
         let batch = """
             {"id":7,"action":"sign","state":"\(isDone ? "done" : "running")","requested_by":"x","members":2,
-            "created_at":"2026-01-01T00:00:00.000Z"\(end),"progress":{"counts":\(counts),"ended":\(ended),"targets":2}}
+            "created_at":"2026-01-01T00:00:00.000Z","started_at":"2026-01-01T00:00:00.000Z"\(end),"progress":{"counts":\(counts),"ended":\(ended),"targets":2}}
             """
         return .answer(200, [("Content-Type", "application/json")], Array(#"{"batch":\#(batch),"items":[]}"#.utf8))
     }

@@ -63,7 +63,7 @@ extension Schema {
     static let revocation = object(
         [
             "reason": string, "revoked_by": string, "revoked_at": time,
-            "removal": one(of: ["none", "asked", "removed", "deleted", "listed"]),
+            "removal": one(of: Revocations.Removal.allCases.map(\.rawValue)),
         ], optional: ["removal_error": failure, "released_at": time, "released_by": string, "release_reason": string]
     ).named("Revocation")
 
