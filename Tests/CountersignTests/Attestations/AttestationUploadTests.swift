@@ -5,6 +5,7 @@ import OpenSSL
 import Postgres
 import StrictJSON
 import Support
+import Synchronization
 import Testing
 
 @testable import Countersign
