@@ -10,7 +10,8 @@ struct MigrateCommand: AsyncParsableCommand {
             Forward only, each file in one transaction, one migrator at a time. A file that was changed after it was applied, a
             gap, or a newer program's migration that does not suit this one is an error; one that does is left as it is.
             With --grant a role that does not own the database gets what its kind needs, now and after every later migration:
-            work (workers, API, commands), intake (webhooks: it can store a push and nothing more), read (dashboards).
+            work (workers, API, commands), intake (webhooks: it stores pushes, and of what others pushed changes only what a push
+            changes), read (dashboards).
             """)
 
     @OptionGroup var configuration: ConfigurationOption

@@ -27,22 +27,23 @@ extension QueueFixture {
     }
 }
 
+/// Whether whoever has that pool may not do it.
+func isDenied(_ pool: ConnectionPool, _ sql: String) async throws -> Bool {
+    do {
+        _ = try await pool.query(Query(unsafeSQL: sql))
+        return false
+    } catch PostgresError.server(let report) {
+        // insufficient_privilege
+        guard report.sqlState == "42501" else { throw PostgresError.server(report) }
+        return true
+    }
+}
+
 /// What roles that do not own the database can do in it, and what not.
 @Suite struct DatabaseRolesTests {
     private func queue(_ pool: ConnectionPool) -> JobQueue {
         let notifier = JobNotifier(signal: JobSignal(), pool: nil, logger: Logger(label: "test"))
         return JobQueue(pool: pool, notifier: notifier, settings: .init())
-    }
-
-    private func isDenied(_ pool: ConnectionPool, _ sql: String) async throws -> Bool {
-        do {
-            _ = try await pool.query(Query(unsafeSQL: sql))
-            return false
-        } catch PostgresError.server(let report) {
-            // insufficient_privilege
-            guard report.sqlState == "42501" else { throw PostgresError.server(report) }
-            return true
-        }
     }
 
     @Test func `the intake can store pushes, and neither read nor write what was signed`() async throws {

@@ -4,7 +4,8 @@ package struct DatabaseConfiguration: Sendable {
     package var url: Secret
     /// The password, where the URL has none. Default none (peer, trust, certificate or `~/.pgpass`).
     package var password: Secret?
-    /// The webhooks' own role, which can store a push and nothing more. Default none: as `url`.
+    /// The webhooks' own role: it stores pushes, reads the queue and what became of it, and of what others pushed changes only
+    /// what a push changes. Default none: as `url`.
     package var intake: Access?
     /// The role that owns the schema, for `countersign migrate`. Default none: as `url`. A daemon does not need it.
     package var migrate: Access?

@@ -5,7 +5,7 @@ package struct DatabaseRoles: Sendable {
     package enum Kind: String, Sendable, CaseIterable {
         /// Workers, API and commands: every table, but no history is changed and nothing is altered.
         case work
-        /// Webhooks: a push is stored, and nothing about signatures can be read or written.
+        /// Webhooks: pushes are stored. Nothing of signatures is written, of what others pushed only what a push changes (migration 30).
         case intake
         /// Dashboards: everything but the hashes of tokens.
         case read
