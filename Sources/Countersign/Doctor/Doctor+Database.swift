@@ -2,8 +2,18 @@ import FoundationEssentials
 import Postgres
 
 extension Doctor {
-    /// The database: reachable, durable, of this version, and what our role may do in it.
+    /// The database: reachable, durable, of this version, and what our roles may do in it.
     func databaseFindings() async -> [DoctorFinding] {
+        let own = configuration.database.purposes.filter { $0 != .work }
+        var findings = await workFindings()
+        for purpose in own {
+            let fix = "see that \(purpose.key) is right and the database is up"
+            findings.append(await look("database \(purpose)", fix: fix) { try await seen(purpose) })
+        }
+        return findings
+    }
+
+    private func workFindings() async -> [DoctorFinding] {
         let fix = "see that database.url is right and the database is up"
         var findings = [
             await look("database", fix: fix) {
@@ -79,6 +89,65 @@ extension Doctor {
         }
         if try row.decode("owner", as: Bool?.self) == true {
             return .good(text + "; it owns the schema, so it could also change it", facts: facts)
+        }
+        return .good(text, facts: facts)
+    }
+
+    /// Another way to the database: open, to the same tables, and for whom it is meant.
+    private func seen(_ purpose: DatabaseConfiguration.Purpose) async throws -> DoctorFinding.Seen {
+        let row: Row?
+        do throws(PostgresError) {
+            let connection = try configuration.database.connection(
+                for: purpose, applicationName: "countersign doctor")
+            let pool = ConnectionPool(connection, size: 1)
+            row = try await pool.query(Self.accessFacts).first
+            await pool.close()
+        } catch {
+            throw PreflightError.database(code: error.code, "\(error)", key: purpose.key)
+        }
+        guard let row else { return .good("reachable") }
+        return try Self.seen(purpose, row)
+    }
+
+    /// Of the catalogues alone: a role that was granted nothing sees no table by its name.
+    private static let accessFacts: Query = """
+        SELECT current_user::text AS role, current_setting('synchronous_commit') AS synchronous_commit,
+               pg_is_in_recovery() AS standby, pg_has_role(current_user, n.nspowner, 'USAGE') AS owner,
+               has_table_privilege(c.oid, 'INSERT') AS stores
+        FROM (VALUES (1)) AS one
+        LEFT JOIN pg_namespace n ON n.nspname = 'countersign'
+        LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'event'
+        """
+
+    private static func seen(_ purpose: DatabaseConfiguration.Purpose, _ row: Row) throws -> DoctorFinding.Seen {
+        let role: String = try row.decode("role")
+        let text = "reachable as role \(role)"
+        let facts = ["role": role]
+        if try row.decode("standby") {
+            return .bad(
+                text + "; a standby, which takes no writes", code: "database.standby",
+                fix: "give \(purpose.key) of the primary", facts: facts)
+        }
+        guard let stores = try row.decode("stores", as: Bool?.self) else {
+            return .bad(
+                text + "; the database has no tables of countersign", code: "database.migrations_pending",
+                fix: "see that \(purpose.key) names the same database as database.url, and run `countersign migrate`",
+                facts: facts)
+        }
+        if purpose == .intake, !stores {
+            return .bad(
+                text + "; the role may not store pushes", code: "database.role",
+                fix: "countersign migrate --grant intake=\(role), as the role that owns the tables", facts: facts)
+        }
+        if purpose == .migrate, try row.decode("owner", as: Bool?.self) != true {
+            return .bad(
+                text + "; the role does not own the schema countersign", code: "database.role",
+                fix: "give database.migrate of the role that owns it", facts: facts)
+        }
+        if purpose == .intake, try row.decode("synchronous_commit", as: String.self) == "off" {
+            return .doubtful(
+                text + ", synchronous_commit off; a push that it committed may be lost in a crash",
+                fix: "turn on synchronous_commit", facts: facts)
         }
         return .good(text, facts: facts)
     }

@@ -11,6 +11,22 @@ extension DatabaseConfiguration {
         case direct
         /// Migrations and grants.
         case migrate
+
+        /// The key of the configuration that says how.
+        package var key: String {
+            switch self {
+            case .work: "database.url"
+            case .intake: "database.intake"
+            case .direct: "database.direct"
+            case .migrate: "database.migrate"
+            }
+        }
+    }
+
+    /// What is configured to go its own way to the database; `work` always is.
+    package var purposes: [Purpose] {
+        let own: [(Purpose, Access?)] = [(.intake, intake), (.direct, direct), (.migrate, migrate)]
+        return [.work] + own.filter { $0.1 != nil }.map(\.0)
     }
 
     /// How our connections are opened.

@@ -5,15 +5,16 @@ package import Postgres
 
 /// What `serve` refuses to start with: each would make a promise of ours hollow without anybody noticing.
 package enum PreflightError: Error, Sendable, Equatable {
-    /// `fsync` or `synchronous_commit` is off: a 202 would not mean that the push is kept.
-    case databaseForgets(setting: String)
+    /// `fsync` or `synchronous_commit` is off for whoever connects by that key: a 202 would not mean that the push is kept.
+    case databaseForgets(setting: String, key: String)
     case migrationsPending([String])
     /// The server is older than what our statements are written for.
     case databaseTooOld(version: String)
     case migrationFault(String)
-    case database(PostgresError)
-    /// It could not be looked at.
-    case unexpected(String)
+    /// It cannot be connected to, or asked, by that key.
+    case database(PostgresError, key: String)
+    /// What was found by that key cannot be judged.
+    case unexpected(String, key: String)
     /// A fail point is set in production: the process would die or lie at it.
     case failPointInProduction
     case failPoint(FailPointError)
@@ -24,7 +25,7 @@ package enum PreflightError: Error, Sendable, Equatable {
         case .migrationsPending: "database.migrations_pending"
         case .databaseTooOld: "database.too_old"
         case .migrationFault: "database.migration_fault"
-        case .database(let error): error.code
+        case .database(let error, _): error.code
         case .unexpected: "database.unexpected"
         case .failPointInProduction: "fail_point.production"
         case .failPoint(.notCompiledIn): "fail_point.not_compiled_in"
@@ -34,12 +35,13 @@ package enum PreflightError: Error, Sendable, Equatable {
 
     package var observed: String {
         switch self {
-        case .databaseForgets(let setting): "the database runs with \(setting) off: it may forget what it committed"
+        case .databaseForgets(let setting, let key):
+            "sessions of \(key) run with \(setting) off: the database may forget what they commit"
         case .migrationsPending(let names): "the database lacks \(names.joined(separator: ", "))"
         case .migrationFault(let why): why
         case .databaseTooOld(let version): "the database is PostgreSQL \(version)"
-        case .database(let error): "\(error)"
-        case .unexpected(let why): why
+        case .database(let error, _): "\(error)"
+        case .unexpected(let why, _): why
         case .failPointInProduction: "\(FailPointSetting.variable) is set"
         case .failPoint(let error): "\(FailPointSetting.variable) is set, and \(error)"
         }
@@ -47,13 +49,15 @@ package enum PreflightError: Error, Sendable, Equatable {
 
     package var fix: String {
         switch self {
-        case .databaseForgets(let setting): "turn \(setting) on; or, for trials only, set environment: development"
+        case .databaseForgets(let setting, _):
+            "turn \(setting) on (server, database, role and URL can each turn it off); or, for trials only, set "
+                + "environment: development"
         case .migrationsPending: "run `countersign migrate`"
         case .databaseTooOld: "use PostgreSQL \(Preflight.oldestServer) or later"
         case .migrationFault:
             "use the version of countersign that belongs to this database, or restore the migration file"
-        case .database(let error): error.fix
-        case .unexpected: "see that database.url is right and the database is up"
+        case .database(let error, let key): "\(key): \(error.fix)"
+        case .unexpected(_, let key): "see that \(key) is right and the database is up"
         case .failPointInProduction: "unset it; fail points are for tests, with environment: development"
         case .failPoint(.notCompiledIn): "unset it, or build with COUNTERSIGN_FAIL_POINTS=1 for a test"
         case .failPoint(.malformed), .failPoint(.unknown), .failPoint(.noAnswer):
@@ -96,10 +100,15 @@ package struct Preflight: Sendable {
         try check(serverVersion: Int(try row.decode("number", as: Int64.self)), try row.decode("version"))
     }
 
-    /// No core dumps: an ephemeral key must not survive the process on a disk.
+    /// No core dumps: an ephemeral key must not survive the process on a disk. A limit of zero is not heeded where a program takes
+    /// the dumps (core(5), `core_pattern` with a pipe); one of a single byte the kernel passes over there, too, and no file is so
+    /// small. Not by `PR_SET_DUMPABLE`: whose daemon it is could not count its descriptors in `/proc` any more.
     package static func forbidCoreDumps() {
-        var none = rlimit(rlim_cur: 0, rlim_max: 0)
-        _ = setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        // zero where that was the hard limit already, which only root raises
+        for bytes: rlim_t in [1, 0] {
+            var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+            if setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0 { return }
+        }
     }
 
     /// Arms the fail point that the environment names, if it names one.
@@ -118,28 +127,45 @@ package struct Preflight: Sendable {
     /// - Returns: what knows the migrations of this version.
     @discardableResult
     package func database(migrations directory: String) async throws(PreflightError) -> Migrator {
-        do {
-            let connection = try configuration.database.connection(applicationName: "countersign preflight")
+        let migrator = try await asking(.work) { connection in
             let migrator = try Migrator(directory: directory)
             try await Self.server(of: connection)
             let status = try await migrator.status(using: connection)
             if let fault = status.fault { throw PreflightError.migrationFault("\(fault)") }
             guard status.pending.isEmpty else { throw PreflightError.migrationsPending(status.pending) }
-            guard configuration.environment == .production else { return migrator }
-            let pool = ConnectionPool(connection, size: 1)
-            let rows = try await pool.query(
-                "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'")
-            await pool.close()
-            if let setting = try rows.first?.decode("name", as: String.self) {
-                throw PreflightError.databaseForgets(setting: setting)
-            }
             return migrator
+        }
+        // a role or a URL can have a setting of its own, and what is answered 202 is committed as the intake
+        for purpose in configuration.database.purposes where purpose == .work || purpose == .intake {
+            try await asking(purpose) { try await keepsCommits(by: purpose, $0) }
+        }
+        return migrator
+    }
+
+    private func keepsCommits(
+        by purpose: DatabaseConfiguration.Purpose, _ connection: PostgresConfiguration
+    ) async throws {
+        let pool = ConnectionPool(connection, size: 1)
+        let rows = try await pool.query(
+            "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off' ORDER BY name"
+        )
+        await pool.close()
+        guard configuration.environment == .production, let row = rows.first else { return }
+        throw PreflightError.databaseForgets(setting: try row.decode("name"), key: purpose.key)
+    }
+
+    private func asking<Answer: Sendable>(
+        _ purpose: DatabaseConfiguration.Purpose, _ look: (PostgresConfiguration) async throws -> Answer
+    ) async throws(PreflightError) -> Answer {
+        do {
+            return try await look(
+                try configuration.database.connection(for: purpose, applicationName: "countersign preflight"))
         } catch let error as PreflightError {
             throw error
         } catch let error as PostgresError {
-            throw .database(error)
+            throw .database(error, key: purpose.key)
         } catch {
-            throw .unexpected("\(error)")
+            throw .unexpected("\(error)", key: purpose.key)
         }
     }
 }
