@@ -228,6 +228,7 @@ import Testing
         #expect(try await verdict { _ in } == .ok)
         #expect(try await verdict { $0.secrets = [] } == .failed)
         #expect(try await verdict { $0.secrets = [Secret("Bearer short")] } == .warning)
+        #expect(try await verdict { $0.secrets = [Secret("0123456789abcdef-without-a-scheme")] } == .warning)
         #expect(try await verdict { $0.secrets.append(Secret("Bearer the-previous-one-0123456789")) } == .warning)
         #expect(try await verdict { $0.trustHost = false } == .warning)
         var second = patient.configuration.endpoints[0]

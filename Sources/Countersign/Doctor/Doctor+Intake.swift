@@ -72,6 +72,11 @@ extension Doctor {
         let length = secret.exposed.utf8.count
         let proof = endpoint.kind.proof
         let text = "for \(endpoint.registry), \(proof.secretName) of \(length) bytes"
+        if proof.lacksScheme(secret) {
+            return .doubtful(
+                text + ", without a scheme: a registry that sends \"Bearer …\" is answered 401",
+                fix: "let the secret be the whole header, \"Bearer \" included, if that is what the registry sends")
+        }
         let others = configuration.endpoints.filter { $0.name != endpoint.name }
         if others.contains(where: { $0.secrets.contains(secret) }) {
             return .doubtful(
@@ -101,6 +106,13 @@ extension DeliveryProof {
         case .secret(let field): field
         case .code: "key"
         }
+    }
+
+    /// Whether the field would be a token without its scheme (RFC 9110, 11.6.2), as somebody writes it who takes the secret for
+    /// the token alone.
+    fileprivate func lacksScheme(_ secret: Secret) -> Bool {
+        guard case .secret(in: "Authorization") = self else { return false }
+        return !secret.exposed.contains(" ")
     }
 
     /// 128 bits in base64; as a whole field, with "Bearer " before them.
