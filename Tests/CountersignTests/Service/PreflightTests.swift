@@ -1,3 +1,4 @@
+import Glibc
 import Postgres
 import Support
 import Testing
@@ -69,5 +70,17 @@ import Testing
         database.intake = .init(url: Secret("postgresql://nobody_here@127.0.0.1:\(port)/\(name)?sslmode=disable"))
         let error = await #expect(throws: PreflightError.self) { try await preflight(database, in: .development) }
         #expect(error?.code == "postgres.refused" && error?.fix.contains("database.intake") == true)
+    }
+
+    @Test func `no core dump is written, nor given to a program`() {
+        func limit() -> rlimit {
+            var limit = rlimit()
+            #expect(getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0)
+            return limit
+        }
+        let before = limit()
+        Preflight.forbidCoreDumps()
+        // with zero the kernel would give one to a program
+        #expect(limit().rlim_cur == 1 || before.rlim_max == 0)
     }
 }
