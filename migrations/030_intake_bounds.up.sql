@@ -31,8 +31,7 @@ CREATE TRIGGER job_intake_new AFTER INSERT ON countersign.job FOR EACH ROW
 -- ---------------------------------------------------------------------------------------------------------------------
 -- A target: as in migration 27, and its error goes with the state that had it, what was signed keeps its rule, and the push is
 -- counted, at its time.
-DROP TRIGGER target_intake ON countersign.target;
-CREATE TRIGGER target_intake BEFORE UPDATE OF state, last_error, rule, policy_version, pushes, pushed_at, updated_at
+CREATE OR REPLACE TRIGGER target_intake BEFORE UPDATE OF state, last_error, rule, policy_version, pushes, pushed_at, updated_at
     ON countersign.target FOR EACH ROW
     WHEN (((OLD.state IS DISTINCT FROM NEW.state
                 AND NOT (NEW.state = 'queued' AND OLD.state IN ('waiting', 'refused', 'gone', 'failed', 'cancelled')))

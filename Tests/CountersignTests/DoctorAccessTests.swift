@@ -50,7 +50,8 @@ import Testing
         func expect(
             _ code: String, at check: String, _ words: String, _ change: (inout DatabaseConfiguration) -> Void
         ) async throws {
-            let finding = try #require(await findings(change).first { $0.check == check })
+            let all = await findings(change)
+            let finding = try #require(all.first { $0.check == check })
             #expect(finding.verdict == .failed && finding.code == code, "\(finding)")
             #expect(finding.fix?.contains(words) == true, "\(finding)")
         }
@@ -71,7 +72,8 @@ import Testing
         let (role, pool) = try await fixture.role(.intake)
         await pool.close()
         try await fixture.pool.execute(Query(unsafeSQL: "ALTER ROLE \(role) SET synchronous_commit = off"))
-        let finding = try #require(await findings { $0.intake = access(role) }.first { $0.check == "database intake" })
+        let all = await findings { $0.intake = access(role) }
+        let finding = try #require(all.first { $0.check == "database intake" })
         #expect(finding.verdict == .warning && finding.observed.contains("synchronous_commit off"), "\(finding)")
     }
 }
