@@ -20,6 +20,8 @@ public final class FaultRelay: Sendable {
         case answerLost
         /// The server never sees the request.
         case answered(Int, headers: [(String, String)] = [], body: String = "")
+        /// The server sees the request after this time.
+        case late(Duration)
         /// The request waits before the server sees it.
         case held(Hold)
         /// The server has carried it out; the answer waits.
@@ -114,6 +116,9 @@ public final class FaultRelay: Sendable {
             let lines = headers.map { "\($0): \($1)\r\n" }.joined()
             let head = "HTTP/1.1 \(status) Relay\r\nConnection: close\r\nContent-Length: \(body.utf8.count)\r\n"
             answer(connection, Array((head + lines + "\r\n" + body).utf8))
+        case .late(let time):
+            usleep(UInt32(time / .microseconds(1)))
+            answer(connection, forward(bytes))
         case .held(let hold):
             hold.wait()
             answer(connection, forward(bytes))

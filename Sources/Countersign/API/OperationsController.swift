@@ -6,6 +6,8 @@ import NIOCore
 package protocol WorkerProgress: Sendable {
     /// Since it last looked at the queue or finished a step; nil where no worker runs.
     var sinceLastStep: Duration? { get }
+    /// Beyond this it counts as stuck: it polls each second, and no step of an attempt takes so long.
+    var longestSilence: Duration { get }
     /// Whether it has been told to stop.
     var isStopping: Bool { get }
 }
@@ -16,9 +18,6 @@ package struct OperationsController: RouteSet {
     private let progress: any WorkerProgress
     private let areDoorsOpen: @Sendable () -> Bool
     private let databaseFault: @Sendable () async -> String?
-
-    /// Beyond this the worker counts as stuck: it polls each second, whatever happens.
-    private static let longestSilence: Duration = .seconds(60)
 
     /// - Parameters:
     ///   - areDoorsOpen: whether all doors listen: this one may be open before those that traffic is for.
@@ -65,7 +64,7 @@ package struct OperationsController: RouteSet {
         let fault = await databaseFault()
         let isListening = areDoorsOpen()
         let silence = progress.sinceLastStep
-        let isWorking = !progress.isStopping && (silence ?? .zero) <= Self.longestSilence
+        let isWorking = !progress.isStopping && (silence ?? .zero) <= progress.longestSilence
         let code = progress.isStopping ? "worker.stopping" : isWorking ? nil : "worker.stuck"
         let answer = Readiness(
             ready: isListening && fault == nil && isWorking,

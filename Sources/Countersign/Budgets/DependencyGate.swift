@@ -81,7 +81,10 @@ package final class DependencyGate: HTTPGate {
 
     /// How long a use waits for its turn. An attempt under way has done much already, and comes to its end only if its
     /// requests get their turns.
-    private var patience: Duration { settings.wait * (charge == .requests ? 15 : 1) }
+    private var patience: Duration { settings.wait * (charge == .requests ? Self.waitsOfAttempt : 1) }
+
+    /// How often `wait` a request of an attempt stands in line.
+    static let waitsOfAttempt = 15
 
     func waitOut(_ pause: Duration, by deadline: ContinuousClock.Instant) async throws(Withheld) {
         guard charge == .requests, pause <= settings.wait, .now + pause <= deadline, !Task.isCancelled else {
@@ -119,6 +122,7 @@ package final class DependencyGate: HTTPGate {
             await admission?.forgo()
             throw .cancelled(url: dependency.name, answerMayBeLost: false)
         }
+        WorkerHeartbeat.ofAttempt?.advanced()
         return HTTPPass(number: admission?.trial, isYielding: isYielding)
     }
 
@@ -167,6 +171,7 @@ package final class DependencyGate: HTTPGate {
 
     package func leave(_ end: HTTPRequestEnd, _ pass: HTTPPass) {
         slots.release(yielding: pass.isYielding)
+        WorkerHeartbeat.ofAttempt?.advanced()
         let verdict = DependencyVerdict(end)
         note(verdict)
         // a request that ended by our own doing was no trial; what another one tries is not its to give up

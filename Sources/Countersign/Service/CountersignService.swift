@@ -118,7 +118,7 @@ package struct CountersignService: Sendable {
                 memory: memory, inlineLimit: configuration.attestations.inlineLimit),
             retry: configuration.worker.retryPolicy, metrics: metrics,
             alarm: SignatureAlarm(alerts: Alerts(pool: pools.work, logger: logger)), logger: logger)
-        let progress = WorkerHeartbeat()
+        let progress = WorkerHeartbeat(longestSilence: configuration.longestSilence)
         let worker = Worker(
             queue: workQueue, attempt: attempt, signal: signal, settings: configuration.worker.workerSettings,
             progress: progress, version: version, dependencies: dependencies, logger: logger)

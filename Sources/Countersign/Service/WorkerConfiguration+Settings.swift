@@ -47,3 +47,15 @@ extension WorkerConfiguration {
         return settings
     }
 }
+
+extension Configuration {
+    /// Beyond this a worker that is silent counts as stuck: a minute, and never less than one request of an attempt may stand in
+    /// line and then take. A wait that has an end is none that a restart would end.
+    package var longestSilence: Duration {
+        var upstreams = registries.map(\.upstream) + sigstore.namedLogs.map(\.upstream)
+        upstreams.append(sigstore.upstreams)
+        upstreams += [sigstore.fulcio, sigstore.timestampAuthority].compactMap { $0 }
+        let answer = upstreams.map(\.timeout).max() ?? .zero
+        return max(.seconds(60), budgets.wait * DependencyGate.waitsOfAttempt + answer)
+    }
+}

@@ -63,7 +63,7 @@ package struct Worker: Service {
                 await cancelWhenGracefulShutdown { await claimLoop(claimed) }
                 claimed.finish()
             }
-            group.addTask { await work(claims) }
+            group.addTask { await WorkerHeartbeat.$ofAttempt.withValue(progress) { await work(claims) } }
         }
         hearts.cancel()
         await hearts.value

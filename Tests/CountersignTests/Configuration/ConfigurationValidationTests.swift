@@ -42,6 +42,17 @@ import Testing
         #expect(configuration.validate() == [])
     }
 
+    @Test func `a worker is not taken for stuck while one request may still be under way`() throws {
+        var configuration = try small()
+        #expect(configuration.longestSilence == .seconds(60))
+        configuration.registries[0].upstream.timeout = .seconds(120)
+        configuration.budgets.wait = .seconds(4)
+        #expect(configuration.longestSilence == .seconds(180))
+        configuration.registries[0].upstream.timeout = .seconds(1)
+        (configuration.sigstore.upstreams.timeout, configuration.budgets.wait) = (.seconds(1), .zero)
+        #expect(configuration.longestSilence == .seconds(60))
+    }
+
     @Test func `the credential that deletes is not the ordinary one`() throws {
         var configuration = try small()
         configuration.registries[0].credentials = .basic(username: "u", password: Secret("p"))

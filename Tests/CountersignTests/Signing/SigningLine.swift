@@ -296,10 +296,12 @@ struct SigningDaemon: Sendable {
     }
 
     /// The worker that claims by itself.
-    func worker(_ settings: Worker.Settings, signal: JobSignal = JobSignal()) -> Worker {
+    func worker(
+        _ settings: Worker.Settings, signal: JobSignal = JobSignal(), progress: WorkerHeartbeat = WorkerHeartbeat()
+    ) -> Worker {
         Worker(
-            queue: queue, attempt: attempt, signal: signal, settings: settings, progress: WorkerHeartbeat(),
-            version: "test", dependencies: dependencies, logger: Self.silence)
+            queue: queue, attempt: attempt, signal: signal, settings: settings, progress: progress, version: "test",
+            dependencies: dependencies, logger: Self.silence)
     }
 
     func claimOne() async throws -> Claim {

@@ -115,6 +115,40 @@ import Testing
         }
     }
 
+    /// All slots at an upstream that answers late: nothing is claimed until an attempt has ended.
+    @Test(.timeLimit(.minutes(5))) func `an attempt at a slow registry is progress, and one that stands still is none`()
+        async throws
+    {
+        let line = try await SigningLine()
+        try await line.push(try await line.image(tag: "slow").descriptor.digest)
+        line.registry.next(.late(.milliseconds(200)), times: .max)
+        var setup = SigningLine.Setup()
+        setup.budgets = BudgetConfiguration()
+        var settings = Worker.Settings()
+        (settings.concurrency, settings.poll) = (1, .milliseconds(20))
+        let progress = WorkerHeartbeat()
+        let worker = try await line.daemon(setup).worker(settings, progress: progress)
+        let began = ContinuousClock.now
+        var longest = Duration.zero
+        try await running([worker]) {
+            while try await line.database.jobCount() > 0 {
+                longest = max(longest, try #require(progress.sinceLastStep))
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(longest < (ContinuousClock.now - began) / 2)
+
+            line.registry.heal()
+            let hold = FaultRelay.Hold()
+            line.registry.next(.held(hold))
+            try await line.push(try await line.image(tag: "held").descriptor.digest)
+            await hold.reached()
+            let silent = longest + .seconds(1)
+            try await eventually("it is told") { try #require(progress.sinceLastStep) > silent }
+            hold.release()
+            try await eventually("it goes on") { try await line.database.jobCount() == 0 }
+        }
+    }
+
     @Test func `a worker that stops lets its attempts finish`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest
