@@ -21,17 +21,18 @@ public struct PushedManifest: Sendable, Equatable {
 extension RegistryClient {
     /// Fetches a manifest by digest; the bytes are hashed and compared.
     /// - Parameter name: the repository's name on this registry.
-    /// - Throws: `notFound`, `digestMismatch`, and what `Manifest.init` throws.
+    /// - Throws: `notFound`, `digestMismatch`, `unexpectedAnswer` for what is no JSON, and what `Manifest.init` throws.
     public func manifest(_ name: String, _ digest: Digest) async throws(OCIError) -> Manifest {
-        let served = try await servedManifest(name, digest)
-        return try Manifest(bytes: served.bytes, mediaType: served.mediaType, expecting: digest)
+        let response = try await manifestAnswer(.manifestGet, name, "\(digest)")
+        return try Manifest(bytes: response.body, mediaType: response.headers["Content-Type"], expecting: digest)
     }
 
-    /// What the registry serves as a manifest, and the `Content-Type` that it gives: nothing of it was compared or read.
+    /// What is served as a manifest, and the `Content-Type` that it has: nothing of it was compared or read, not even whether
+    /// it is the registry that speaks.
     package func servedManifest(
         _ name: String, _ digest: Digest
     ) async throws(OCIError) -> (bytes: [UInt8], mediaType: String?) {
-        let response = try await manifestAnswer(.manifestGet, name, "\(digest)")
+        let response = try await send(try manifestRequest(.manifestGet, name, "\(digest)"), accepting: [200])
         return (response.body, response.headers["Content-Type"])
     }
 
@@ -92,17 +93,23 @@ extension RegistryClient {
             isConfirmed: stored != nil)
     }
 
+    /// No registry keeps a manifest that is no JSON: it is the page of a proxy. Under a tag for signatures it would pass for
+    /// somebody's other thing, under a digest for an image that is broken.
     func manifestAnswer(_ kind: RequestKind, _ name: String, _ last: String) async throws(OCIError) -> HTTPResponse {
-        let request = RegistryRequest(
-            kind, .get, path: try path(name, "manifests/\(last)"), scope: pull(name),
-            headers: ["Accept": MediaType.manifestAccept], responseLimit: Manifest.byteLimit)
+        let request = try manifestRequest(kind, name, last)
         let response = try await send(request, accepting: [200])
-        // no registry keeps a manifest that is no JSON: under a tag for signatures it would pass for somebody's other thing,
-        // and it is the page of a proxy
-        guard kind == .manifestGet || Self.beginsAnObject(response.body) else {
+        guard Self.beginsAnObject(response.body) else {
             throw .unexpectedAnswer(RegistryAnswer(request.operation, response), "no manifest, and no JSON")
         }
         return response
+    }
+
+    private func manifestRequest(
+        _ kind: RequestKind, _ name: String, _ last: String
+    ) throws(OCIError) -> RegistryRequest {
+        RegistryRequest(
+            kind, .get, path: try path(name, "manifests/\(last)"), scope: pull(name),
+            headers: ["Accept": MediaType.manifestAccept], responseLimit: Manifest.byteLimit)
     }
 
     private static func beginsAnObject(_ body: [UInt8]) -> Bool {

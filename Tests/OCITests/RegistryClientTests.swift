@@ -26,6 +26,22 @@ import Testing
         }
     }
 
+    @Test func `a page with status 200 is no manifest, and says nothing of one`() async throws {
+        let page = Array("<html>sign in</html>".utf8)
+        let registry = try FakeRegistry {
+            $0.script = { _, _ in .init(headers: [("Content-Type", "text/html")], body: page) }
+        }
+        let (client, digest) = (try registry.client(), Digest.sha256(of: ManifestTests.image()))
+        await #expect { try await client.manifest("app", digest) } throws: {
+            ($0 as? OCIError)?.code == "registry.unexpected_answer"
+        }
+        await #expect { try await client.resolve("app", tag: "v1") } throws: {
+            ($0 as? OCIError)?.code == "registry.unexpected_answer"
+        }
+        // for whoever judges by himself
+        #expect(try await client.servedManifest("app", digest).bytes == page)
+    }
+
     @Test(arguments: ["../v2/other", "App", "a//b", "a?b", "a/../../x", ""])
     func `a name outside the grammar reaches no path`(name: String) async throws {
         let registry = try FakeRegistry()

@@ -108,8 +108,10 @@ struct AttemptFailure: Sendable {
             .retry(.identity, after: nil)
         case .unsupportedMediaType, .manifestMalformed, .tooLarge:
             isAboutArtifact ? .refuse : .retry(.identity, after: nil)
-        case .digestMismatch, .fallbackNotAnIndex, .legacyTagNotSignatures, .legacyTagImpossible, .unexpectedAnswer,
-            .refused, .referenceMalformed, .digestMalformed:
+        // nobody pushes what the protocol does not know: something else answers in the registry's place
+        case .unexpectedAnswer: .retry(isAboutArtifact ? .dependency : .identity, after: nil)
+        case .digestMismatch, .fallbackNotAnIndex, .legacyTagNotSignatures, .legacyTagImpossible, .refused,
+            .referenceMalformed, .digestMalformed:
             isAboutArtifact ? .retry(.permanent, after: nil) : .retry(.identity, after: nil)
         }
     }

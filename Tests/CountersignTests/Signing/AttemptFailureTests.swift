@@ -19,6 +19,22 @@ import Testing
         }
     }
 
+    @Test func `what is outside the protocol is waited for, where the artifact itself was asked for too`() {
+        let answer = RegistryAnswer(
+            operation: "GET /v2/app/manifests/latest", status: 200, codes: [], message: "<html>", retryAfter: nil)
+        let expected: [(SigningStage, RetryPolicy.Class)] = [
+            (.resolve, .dependency), (.fetch, .dependency), (.publish, .identity),
+        ]
+        for (stage, kind) in expected {
+            let error = OCIError.unexpectedAnswer(answer, "no manifest, and no JSON")
+            guard case .retry(kind, after: nil) = AttemptFailure(StageFailure(stage: stage, underlying: error)).verdict
+            else {
+                Issue.record("at \(stage)")
+                continue
+            }
+        }
+    }
+
     @Test func `each fact of signing says what becomes of the job by itself`() {
         let facts: [(error: SigningError, code: String, retryClass: String?)] = [
             (.evidenceUnusable("no certificate"), "signing.evidence_unusable", "dependency"),

@@ -150,6 +150,25 @@ import Testing
         try await line.expectNothingPublic(digest)
     }
 
+    /// Of a proxy: the image is as it was pushed, and served again once the registry is reached.
+    @Test func `a page with status 200 in place of a manifest is waited for, by digest and by tag`() async throws {
+        let line = try await SigningLine()
+        let pushed = try await line.image(tag: "pushed").descriptor.digest
+        let named = try await line.image(tag: "named").descriptor.digest
+        try await line.push(pushed)
+        try await line.database.push(samplePush(nil, tag: "named", repository: line.repository.name))
+        line.registry.next(.answered(200, body: "<html>"), times: 100) { $0.path.contains("/manifests/") }
+        let daemon = try await line.daemon()
+        try await daemon.workOff(atMost: 5)
+        #expect(try await line.state(pushed) == "waiting")
+        #expect(try await line.failure(pushed)?.code == "registry.unexpected_answer")
+        #expect(try await line.database.jobCount() == 2)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.dead_letter") == 0)
+        line.registry.heal()
+        try await daemon.workOff()
+        for digest in [pushed, named] { try await line.expectSignedOnce(digest) }
+    }
+
     @Test func `a push that names only a tag signs what the tag points at now`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image(tag: "latest").descriptor.digest
