@@ -78,7 +78,7 @@ package struct Attempt: Sendable {
     private func outcome(of claim: Claim, _ trace: AttemptTrace) async -> Outcome? {
         do { return try await claim.lease.lasting { try await work(claim, trace) } } catch {
             if await isTold(error, claim, trace) { return .broken(failed(error).failure) }
-            return outcome(of: error, for: claim, trace)
+            return await outcome(of: error, for: claim, trace)
         }
     }
 
@@ -126,10 +126,11 @@ package struct Attempt: Sendable {
     }
 
     /// What a failure means for the claim; nil when nothing may be recorded.
-    func outcome(of error: any Error, for claim: Claim, _ trace: AttemptTrace) -> Outcome? {
+    func outcome(of error: any Error, for claim: Claim, _ trace: AttemptTrace) async -> Outcome? {
         if RotationHint.isGiven(by: error) { trust.nudge() }
         let failed = failed(error)
-        let outcome = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
+        let end = failed.outcome(for: claim, under: retry, random: .random(in: 0..<1))
+        let outcome = await leavingSigned(end, claim)
         if case .retry(_, let delay, _) = outcome {
             metrics.retries.increment(failed.retryClass ?? "release")
             // of an upstream that is down its breaker has told already
@@ -148,6 +149,23 @@ package struct Attempt: Sendable {
                 ])
         }
         return outcome
+    }
+
+    /// A look back that is given up has not shown that the signature is not there: it stands, beside the error, and the next
+    /// round looks again. One that found something missing has, and its target is not `signed` any more.
+    private func leavingSigned(_ end: Outcome?, _ claim: Claim) async -> Outcome? {
+        guard claim.isRecheck, let target = claim.target else { return end }
+        let failure: Failure
+        switch end {
+        case .failed(let reason): failure = reason
+        case .refused(let reason) where !JobQueue.saidBefore.contains(reason.code): failure = reason
+        default: return end
+        }
+        do {
+            return try await parts.journal.lineage(of: target).state == .signed ? .broken(failure) : end
+        } catch {
+            return AttemptFailure(error).outcome(for: claim, under: retry, random: .random(in: 0..<1))
+        }
     }
 
     /// Settles, and again a few times if the database hiccups: an attempt that cost a log entry is worth it, and the lease

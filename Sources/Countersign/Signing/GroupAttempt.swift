@@ -238,7 +238,7 @@ struct GroupAttempt: Sendable {
             outcome = .signed(
                 logged.record(member.order, manifest: manifest, policyVersion: ordinary.policy.version))
         } catch {
-            outcome = attempt.outcome(of: error, for: member.claim, member.trace)
+            outcome = await attempt.outcome(of: error, for: member.claim, member.trace)
         }
         if let outcome { await attempt.end(member.claim, as: outcome, member.trace) }
     }

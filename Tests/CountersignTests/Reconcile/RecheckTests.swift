@@ -361,6 +361,45 @@ import Testing
         #expect(try await line.alerts.open().isEmpty)
     }
 
+    private func letters(_ line: SigningLine) async throws -> Int {
+        try await line.database.number("SELECT count(*) FROM countersign.dead_letter")
+    }
+
+    @Test func `a proxy's page in place of the image is waited for, however often it comes`() async throws {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        line.registry.next(.answered(200, body: "<html>"), times: 10) { $0.path.hasSuffix("/manifests/\(digest)") }
+        try await line.recheckAll(with: daemon)
+        try await daemon.workOff(atMost: 5)
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.failure(digest)?.code == "registry.unexpected_answer")
+        #expect(try await letters(line) == 0)
+        line.registry.heal()
+        try await daemon.workOff()
+        try await line.expectSignedOnce(digest)
+        #expect(try await line.failure(digest) == nil)
+    }
+
+    /// Of an image that was served before: it is the registry that is wrong, for how long nobody knows.
+    @Test func `a look back that is given up leaves the artifact signed, and the next round looks again`() async throws
+    {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line)
+        line.registry.next(.answered(200, body: "{}"), times: 10) { $0.path.hasSuffix("/manifests/\(digest)") }
+        try await line.recheckAll(with: daemon)
+        try await daemon.workOff()
+        #expect(try await line.database.jobCount() == 0)
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.failure(digest)?.code == "registry.digest_mismatch")
+        #expect(try await letters(line) == 0)
+        line.registry.heal()
+        let referrer = try #require(try await line.signature(of: digest)).referrer
+        try await line.delete(referrer)
+        try await line.recheckAll(with: daemon)
+        try await line.expectSignedOnce(digest)
+        #expect(try await line.failure(digest) == nil)
+    }
+
     @Test func `that a service does not answer is no alarm`() async throws {
         let line = try await SigningLine()
         let (digest, daemon) = try await signed(line)
