@@ -105,6 +105,9 @@ extension RegistryClient {
                     // that a listing does not go on says nothing about the image
                     throw response.status == 404 ? .unexpectedAnswer(answer, "page \(number) of it") : answer.error
                 }
+                guard answer.isDistributionError || memory.believesReferrersAPIMissing(in: name) else {
+                    throw .unexpectedAnswer(answer, "it has listed referrers before")
+                }
                 rememberMissingAPI(answer, acknowledged: acknowledged)
                 return nil
             }
@@ -112,7 +115,7 @@ extension RegistryClient {
             guard descriptors.count <= FallbackIndex.entryLimit else {
                 throw .tooLarge(what: "referrers of \(subject)", limit: FallbackIndex.entryLimit, unit: "entries")
             }
-            memory.referrersAPIAnswered()
+            memory.referrersAPIAnswered(in: name)
             page = try nextPage(response, request)
             if page == nil { return descriptors }
         }
@@ -133,7 +136,7 @@ extension RegistryClient {
 
     /// "No such repository" says nothing about the API, so it is not remembered as its absence.
     private func rememberMissingAPI(_ answer: RegistryAnswer, acknowledged: Bool) {
-        guard answer.codes.allSatisfy({ $0 != "NAME_UNKNOWN" && $0 != "MANIFEST_UNKNOWN" }) else { return }
+        guard !answer.saysThereIsNone else { return }
         memory.referrersAPIMissing(acknowledgesSubjects: acknowledged)
     }
 }

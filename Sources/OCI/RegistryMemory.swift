@@ -5,7 +5,7 @@ final class RegistryMemory: Sendable {
     /// Whether the registry has a referrers API.
     enum ReferrersAPI: Equatable {
         case unknown
-        /// Healed by the first 404.
+        /// Healed by the first 404 in the registry's own form, and by one in another once that lasts.
         case present
         /// Healed by time, or by an `OCI-Subject` field that was not there when the absence was learned.
         case absent(until: ContinuousClock.Instant, acknowledgesSubjects: Bool)
@@ -15,9 +15,11 @@ final class RegistryMemory: Sendable {
         var referrers = ReferrersAPI.unknown
         /// Repositories that have the empty blob. Healed by `MANIFEST_BLOB_UNKNOWN`.
         var emptyBlobs: Set<String> = []
+        /// Repositories in which a present API is missed, and since when. Healed by the next answer of it.
+        var missed: [String: ContinuousClock.Instant] = [:]
     }
 
-    /// How long an absence is believed.
+    /// How long an absence is believed, and how long a present API is missed before it is taken for gone.
     private let absenceLifetime: Duration
     private let now: @Sendable () -> ContinuousClock.Instant
     private let state = Mutex(State())
@@ -42,8 +44,24 @@ final class RegistryMemory: Sendable {
         if case .absent = referrersAPI { true } else { false }
     }
 
-    func referrersAPIAnswered() {
-        state.withLock { $0.referrers = .present }
+    func referrersAPIAnswered(in repository: String) {
+        state.withLock { state in
+            state.referrers = .present
+            _ = state.missed.removeValue(forKey: repository)
+        }
+    }
+
+    /// Whether an answer that need not be the registry's own shows that it has no API. A proxy says the same of what it does not
+    /// reach, so it is not believed at once where the API was there.
+    func believesReferrersAPIMissing(in repository: String) -> Bool {
+        let time = now()
+        return state.withLock { state in
+            guard state.referrers == .present else { return true }
+            if let since = state.missed[repository] { return since + absenceLifetime <= time }
+            if state.missed.count >= Self.repositoryLimit { state.missed.removeAll() }
+            state.missed[repository] = time
+            return false
+        }
     }
 
     func referrersAPIMissing(acknowledgesSubjects: Bool) {

@@ -365,6 +365,39 @@ import Testing
         #expect(client.requestCounts[.referrersGet] == 2)
     }
 
+    /// Of an ingress that has lost a route for a moment.
+    @Test func `another's 404 page does not hide an API that has answered`() async throws {
+        let registry = try Self.registry { $0.referrersAPI = true }
+        let client = try registry.client()
+        let attached = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        registry.change { state in
+            state.script = { request, _ in
+                request.path.contains("/referrers/") ? .init(status: 404, body: Array("<html>".utf8)) : nil
+            }
+        }
+        await #expect { try await client.referrers("app", of: Self.subject.digest) } throws: {
+            ($0 as? OCIError)?.code == "registry.unexpected_answer"
+        }
+        await #expect(throws: OCIError.self) {
+            try await client.dropFromFallbackIndex("app", subject: Self.subject.digest, referrers: [attached])
+        }
+        registry.change { $0.script = { _, _ in nil } }
+        #expect(try await client.referrers("app", of: Self.subject.digest).descriptors.map(\.digest) == [attached])
+        #expect(
+            try await !client.dropFromFallbackIndex("app", subject: Self.subject.digest, referrers: [attached]),
+            "it is listed still")
+        #expect(registry.change { $0.manifests[Self.tag] == nil })
+    }
+
+    @Test func `an API that was taken away is believed to be gone once that lasts`() async throws {
+        let registry = try Self.registry { $0.referrersAPI = true }
+        let client = try registry.client(referrersMemory: .zero)
+        #expect(try await client.referrers("app", of: Self.subject.digest) == .api([]))
+        registry.change { $0.referrersAPI = false }
+        await #expect(throws: OCIError.self) { try await client.referrers("app", of: Self.subject.digest) }
+        #expect(try await client.referrers("app", of: Self.subject.digest) == .fallback(index: [], exists: false))
+    }
+
     @Test func `a registry that gains the API is noticed by its OCI-Subject`() async throws {
         let registry = try Self.registry()
         let client = try registry.client()
@@ -388,11 +421,13 @@ import Testing
         #expect(client.requestCounts[.referrersGet] == 1)
     }
 
-    @Test func `an unknown repository does not hide the API for later`() async throws {
+    /// The second code is Harbor's.
+    @Test(arguments: ["NAME_UNKNOWN", "NOT_FOUND"])
+    func `an unknown repository does not hide the API for later`(code: String) async throws {
         let registry = try Self.registry {
             $0.referrersAPI = true
             $0.script = { request, _ in
-                request.path.hasPrefix("/v2/new/referrers") ? FakeRegistry.error(404, "NAME_UNKNOWN") : nil
+                request.path.hasPrefix("/v2/new/referrers") ? FakeRegistry.error(404, code) : nil
             }
         }
         let client = try registry.client()
