@@ -48,8 +48,8 @@ public struct ListedBundles: Sendable, Equatable {
     public internal(set) var missing: [Descriptor] = []
     /// Referrers of other kinds.
     public internal(set) var others: [Descriptor] = []
-    /// Referrers that cannot be what they claim (malformed, too large, other bytes than their digest), each with why.
-    /// Anybody who may push can list one; it says nothing about the other referrers.
+    /// Referrers that cannot be what they claim (malformed, too large), each with why. Anybody who may push can list one; it
+    /// says nothing about the other referrers.
     public internal(set) var unreadable: [Unreadable] = []
 
     /// A referrer that cannot be read, and why.
@@ -149,13 +149,18 @@ extension RegistryClient {
         guard try await referrers(name, of: subject).descriptors.contains(where: { $0.digest == referrer }) else {
             return false
         }
-        do { return try await manifest(name, referrer).subject?.digest == subject } catch .notFound { return false }
+        do {
+            return try await manifest(name, referrer).subject?.digest == subject
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
+            return false
+        }
     }
 
     /// Lists the Sigstore bundles attached to `subject`. No bundle is fetched.
     ///
     /// Every referrer's manifest is read and judged by its layer, not by the `artifactType` of its listing.
     /// - Parameter referrerLimit: the most referrers looked at; more is an error, not a shorter answer.
+    /// - Throws: `digestMismatch` too: other bytes than a referrer's digest are nobody's push, and what they stand for may be any.
     public func bundles(
         _ name: String, of subject: Digest, referrerLimit: Int = 256
     ) async throws(OCIError) -> ListedBundles {
@@ -181,7 +186,7 @@ extension RegistryClient {
             } catch {
                 switch error {
                 case .notFound(let answer) where answer.isRegistrysOwn: found.missing.append(descriptor)
-                case .manifestMalformed, .tooLarge, .unsupportedMediaType, .digestMismatch:
+                case .manifestMalformed, .tooLarge, .unsupportedMediaType:
                     found.unreadable.append(.init(manifest: descriptor, code: error.code, observed: "\(error)"))
                 default: throw error
                 }

@@ -70,7 +70,7 @@ extension RegistryClient {
         guard let digest = present.digest, present.layers.contains(where: layer.isServed) else { return nil }
         do {
             _ = try await blob(name, layer.descriptor.digest, limit: max(layer.payload.count, 1))
-        } catch .notFound {
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
             return nil
         }
         return LegacyAttachment(tag: tag, manifest: digest)

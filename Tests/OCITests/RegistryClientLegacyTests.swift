@@ -148,5 +148,13 @@ import Testing
         _ = try await client.attach(Self.ours, .signature, to: Self.subject, in: "app")
         registry.change { $0.blobs["\(Self.ours.descriptor.digest)"] = nil }
         #expect(try await client.isAttached(Self.ours, .signature, to: Self.subject, in: "app") == nil)
+        registry.change { state in
+            state.script = { request, _ in
+                request.path.contains("/blobs/") ? .init(status: 404, body: Array("<html>".utf8)) : nil
+            }
+        }
+        await #expect(throws: OCIError.self, "that a proxy does not know it says nothing of it") {
+            try await client.isAttached(Self.ours, .signature, to: Self.subject, in: "app")
+        }
     }
 }

@@ -540,5 +540,25 @@ import Testing
         #expect(try await client.isAttached(attachment.manifest.digest, to: Self.subject.digest, in: "app"))
         registry.change { _ = $0.manifests.removeValue(forKey: "\(attachment.manifest.digest)") }
         #expect(try await !client.isAttached(attachment.manifest.digest, to: Self.subject.digest, in: "app"))
+        // that a proxy does not know it says nothing of it
+        registry.change { state in
+            state.script = { request, _ in
+                request.path.hasSuffix("\(attachment.manifest.digest)")
+                    ? .init(status: 404, body: Array("<html>".utf8)) : nil
+            }
+        }
+        await #expect(throws: OCIError.self) {
+            try await client.isAttached(attachment.manifest.digest, to: Self.subject.digest, in: "app")
+        }
+    }
+
+    @Test func `other bytes than a referrer's digest are no referrer that somebody listed`() async throws {
+        let registry = try Self.registry()
+        let client = try registry.client()
+        let attached = try await client.attach(Self.referrer(), bundle: Self.bundle, to: "app").manifest.digest
+        registry.change { $0.manifests["\(attached)"] = (Self.image, MediaType.ociManifest) }
+        await #expect { try await client.bundles("app", of: Self.subject.digest) } throws: {
+            ($0 as? OCIError)?.code == "registry.digest_mismatch"
+        }
     }
 }

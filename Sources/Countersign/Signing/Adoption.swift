@@ -237,8 +237,10 @@ struct BlobLook {
         left = budget
     }
 
-    /// A blob; nil if it is not there, not what it is said to be, or beyond the bounds.
+    /// A blob; nil if the registry says that it is not there, it is larger than it is said to be, or beyond the bounds: whoever
+    /// may push can list such a thing.
     /// - Parameter size: how large it is said to be.
+    /// - Throws: what nobody can push, a proxy's page or other bytes, too: it may stand for a signature of ours.
     mutating func bytes(of digest: OCI.Digest, size: Int) async throws(OCIError) -> [UInt8]? {
         // layers of one blob stand side by side: who signs an image twice signs the same document
         if let latest, latest.digest == digest { return latest.bytes }
@@ -250,7 +252,8 @@ struct BlobLook {
             return bytes
         } catch {
             switch error {
-            case .notFound, .tooLarge, .digestMismatch: return nil
+            case .notFound(let answer) where answer.isRegistrysOwn: return nil
+            case .tooLarge: return nil
             default: throw error
             }
         }

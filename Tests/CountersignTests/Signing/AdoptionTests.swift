@@ -29,6 +29,26 @@ import Testing
         #expect(after.registry.writes == written, "the registry was not written to")
     }
 
+    /// The object store behind a registry that is restored, or a proxy before it.
+    @Test(arguments: [404, 200], SignatureFormat.allCases)
+    func `a signature of ours that could not be read is waited for, not made again`(
+        status: Int, format: SignatureFormat
+    ) async throws {
+        let before = try await SigningLine()
+        let digest = try await before.image().descriptor.digest
+        try await before.push(digest)
+        try await before.daemon(.formats([format])).workOff()
+
+        let after = try await before.withFreshDatabase()
+        try await after.push(digest)
+        after.registry.next(.answered(status, body: "<html>"), where: \.isReadBack)
+        let daemon = try await after.daemon(.formats([format]))
+        try await daemon.attemptAll()
+        #expect(try await after.state(digest) == "waiting")
+        try await daemon.workOff()
+        try await after.expectSignedOnce(digest, in: [format])
+    }
+
     @Test func `what is adopted is recorded in the log that has it, whichever is in use now`() async throws {
         let before = try await SigningLine()
         let digest = try await before.image().descriptor.digest
