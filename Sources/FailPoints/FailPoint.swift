@@ -110,6 +110,17 @@ extension FailPoint {
         public func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
             if let fault = ArmedFailPoint.pass(.after, self) { throw failure(fault) }
         }
+
+        /// Passes the point before the step and, unless that fails, after it.
+        /// - Parameter failure: how the step's caller sees a fault.
+        public func around<Result: Sendable, Failure: Error>(
+            _ failure: (InjectedFault) -> Failure, _ step: () async throws(Failure) -> Result
+        ) async throws(Failure) -> Result {
+            try before(failure)
+            let result = try await step()
+            try after(failure)
+            return result
+        }
     #else
         /// Nothing: this build has no fail points.
         @inlinable @inline(__always)
@@ -118,5 +129,11 @@ extension FailPoint {
         /// Nothing: this build has no fail points.
         @inlinable @inline(__always)
         public func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
+
+        /// The step alone: this build has no fail points.
+        @inlinable @inline(__always)
+        public func around<Result: Sendable, Failure: Error>(
+            _ failure: (InjectedFault) -> Failure, _ step: () async throws(Failure) -> Result
+        ) async throws(Failure) -> Result { try await step() }
     #endif
 }

@@ -97,9 +97,7 @@ package struct NotificationDelivery: Service {
             guard sink.wants(letter.event) else { return try await outbox.remove(letter) }
             switch await deliver(letter.event, to: sink) {
             case .taken:
-                try FailPoint.recordNotification.before(QueueError.injected)
-                try await outbox.remove(letter)
-                try FailPoint.recordNotification.after(QueueError.injected)
+                try await FailPoint.recordNotification.around(QueueError.injected) { try await outbox.remove(letter) }
                 metrics.delivered.increment(sink.name, "delivered")
             case .unwanted(let failure):
                 try await giveUp(letter, sink, failure)

@@ -70,9 +70,9 @@ struct GroupAttempt: Sendable {
     private func gathered(with claims: [Claim]) async -> [Claim] {
         guard let group = claims.first?.groupID else { return [] }
         do {
-            try FailPoint.groupGather.before(QueueError.injected)
-            let more = try await attempt.queue.gather(group, limit: Statement.maxSubjects - claims.count)
-            try FailPoint.groupGather.after(QueueError.injected)
+            let more = try await FailPoint.groupGather.around(QueueError.injected) {
+                try await attempt.queue.gather(group, limit: Statement.maxSubjects - claims.count)
+            }
             await held.join(more)
             return more
         } catch {
@@ -228,10 +228,9 @@ struct GroupAttempt: Sendable {
         let outcome: Outcome?
         do {
             let manifest = try await member.claim.lease.lasting {
-                try FailPoint.groupMember.before(SigningStage.publish.injected)
-                let manifest = try await ordinary.publication.publish(
-                    logged, member.order, member.trace, sharing: shared)
-                try FailPoint.groupMember.after(SigningStage.publish.injected)
+                let manifest = try await FailPoint.groupMember.around(SigningStage.publish.injected) {
+                    try await ordinary.publication.publish(logged, member.order, member.trace, sharing: shared)
+                }
                 try await ordinary.follow(member.approved, member.trace)
                 return manifest
             }

@@ -60,10 +60,9 @@ struct GroupLine: Sendable {
         prepared.subjects = members.count
         let evidence = prepared
         let commit = try await trace.stage(.prepare) {
-            try FailPoint.groupPrepare.before(QueueError.injected)
-            let commit = try await line.journal.prepare(evidence, for: members.map(\.claim))
-            try FailPoint.groupPrepare.after(QueueError.injected)
-            return commit
+            try await FailPoint.groupPrepare.around(QueueError.injected) {
+                try await line.journal.prepare(evidence, for: members.map(\.claim))
+            }
         }
         guard case .committed(let stored) = commit else { return commit }
         return .committed(stored.admitted)
@@ -88,9 +87,9 @@ struct GroupLine: Sendable {
                 }
             }
         }
-        try FailPoint.groupLog.before(SigningStage.log.injected)
-        let (entered, entry) = try await line.entry(of: evidence, first.claim, signer, trace)
-        try FailPoint.groupLog.after(SigningStage.log.injected)
+        let (entered, entry) = try await FailPoint.groupLog.around(SigningStage.log.injected) {
+            try await line.entry(of: evidence, first.claim, signer, trace)
+        }
         return try await trace.stage(.verify) { try await commit(entered, entry, members, signer) }
     }
 
@@ -129,9 +128,9 @@ struct GroupLine: Sendable {
                     manifest: referrer.manifest, mediaType: MediaType.ociManifest, digest: referrer.descriptor.digest)
             )
         }
-        try FailPoint.groupRecordEntry.before(QueueError.injected)
-        let standing = try await line.journal.log(logged, rendered, of: evidence)
-        try FailPoint.groupRecordEntry.after(QueueError.injected)
+        let standing = try await FailPoint.groupRecordEntry.around(QueueError.injected) {
+            try await line.journal.log(logged, rendered, of: evidence)
+        }
         return zip(zip(members, verified), zip(rendered, referrers)).compactMap { made, shown in
             guard standing.contains(made.0.claim.jobID) else { return nil }
             let stored = Evidence(

@@ -38,9 +38,7 @@ struct AttemptTrace: Sendable {
     ) async throws -> Result {
         let start = ContinuousClock.now
         do {
-            try stage.failPoint.before(stage.injected)
-            let result = try await step()
-            try stage.failPoint.after(stage.injected)
+            let result = try await stage.failPoint.around(stage.injected, step)
             let elapsed = ContinuousClock.now - start
             metrics.stageSeconds.observe(elapsed, stage.rawValue)
             logger.info(
