@@ -96,10 +96,9 @@ package struct AuditAnchoring: Service {
             datedByLog: log.datesEntries)
         let prepared = try signer.prepared(
             document, signature, timestamps: stamps, by: credential, for: ChosenLogs(first: log))
-        try FailPoint.anchorPrepare.before(QueueError.injected)
-        let anchor = try await anchors.prepare(prepared, position: head.position, head: head.hash, since: known)
-        try FailPoint.anchorPrepare.after(QueueError.injected)
-        return anchor
+        return try await FailPoint.anchorPrepare.around(QueueError.injected) {
+            try await anchors.prepare(prepared, position: head.position, head: head.hash, since: known)
+        }
     }
 
     /// Sends the committed bytes, verifies what comes back, and commits it.
@@ -118,9 +117,9 @@ package struct AuditAnchoring: Service {
                 bundle, artifact: head.artifact, by: try signer.identity.expected, expecting: AuditHead.predicateType,
                 datedByLog: true)
         }
-        try FailPoint.anchorLog.before(SigningStage.log.injected)
-        let entry = try await entry(of: anchor, in: log)
-        try FailPoint.anchorLog.after(SigningStage.log.injected)
+        let entry = try await FailPoint.anchorLog.around(SigningStage.log.injected) {
+            try await AnchorRequest(anchor: anchor, anchors: anchors).entry(in: log)
+        }
         guard case .bundle(let bundle) = try signer.presented(anchor.prepared, entry, .attestation) else { return }
         let json = try bundle.json()
         do { try head.verify(json, by: try signer.identity.expected, signer.trust.verifier) } catch {
@@ -129,29 +128,30 @@ package struct AuditAnchoring: Service {
             }
             throw error
         }
-        try FailPoint.anchorRecordEntry.before(QueueError.injected)
-        try await anchors.log(Evidence.Logged(entry, bundle: json), of: anchor)
-        try FailPoint.anchorRecordEntry.after(QueueError.injected)
+        try await FailPoint.anchorRecordEntry.around(QueueError.injected) {
+            try await anchors.log(Evidence.Logged(entry, bundle: json), of: anchor)
+        }
         logger.notice(
             "the audit log's head is anchored",
             metadata: ["audit.position": "\(anchor.position)", "tlog.index": "\(entry.logIndex)"])
     }
+}
 
-    /// As for targets (``Submission``): sent only while the certificate holds for a log that dates its entries; afterwards the
-    /// log is asked, and only after two looks, with the settling time between them by the database's clock, the anchor is
-    /// put aside.
-    private func entry(of anchor: AuditAnchors.Anchor, in log: any TransparencyLog) async throws -> TlogEntry {
-        guard log.datesEntries, let end = anchor.prepared.certificateNotAfter,
-            Date() >= end.addingTimeInterval(-Submission.margin)
-        else { return try await log.submit(anchor.prepared.logRequest) }
-        let asked = try await anchors.databaseNow()
-        if let found = try await log.lookup(anchor.prepared.logRequest) { return found }
-        let missed = try await anchors.noteMissing(anchor, asked: asked)
-        let until = max(missed, end).addingTimeInterval(Submission.settling)
-        if asked >= until {
-            try await anchors.abandon(
-                anchor, reason: "its certificate ended; the log was asked twice and has no entry")
-        }
-        throw SigningError.certificateExpired(at: end, until: until)
-    }
+/// What the log gets of an anchor: settled as that of a target is.
+private struct AnchorRequest: CommittedRequest {
+    let anchor: AuditAnchors.Anchor
+    let anchors: AuditAnchors
+
+    var log: String { anchor.prepared.log }
+    var bytes: [UInt8] { anchor.prepared.logRequest }
+    var certificateNotAfter: Date? { anchor.prepared.certificateNotAfter }
+
+    /// The turn was taken, and nobody else sends anything while it is ours.
+    func checkMayBeSent() {}
+
+    func databaseNow() async throws(QueueError) -> Date { try await anchors.databaseNow() }
+
+    func noteMissing() async throws(QueueError) -> Date { try await anchors.noteMissing(anchor) }
+
+    func abandon(reason: String) async throws(QueueError) { try await anchors.abandon(anchor, reason: reason) }
 }

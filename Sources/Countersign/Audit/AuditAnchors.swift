@@ -19,8 +19,6 @@ package struct AuditAnchors: Sendable {
         /// The bundle with its log entry.
         package let bundle: [UInt8]?
         package let begunAt: Date
-        /// When the log was first asked for its entry and had none; nil until then.
-        let firstMissedAt: Date?
     }
 
     /// The head of the chain now; nil before the first row.
@@ -125,14 +123,16 @@ package struct AuditAnchors: Sendable {
     }
 
     /// Notes that the log was asked and has no entry.
-    /// - Returns: the database's time before the first look that found none.
-    func noteMissing(_ anchor: Anchor, asked: Date) async throws(QueueError) -> Date {
+    /// - Returns: when that was found first, by the database's clock: now, unless it was before.
+    func noteMissing(_ anchor: Anchor) async throws(QueueError) -> Date {
         let rows = try await pool.rows(
             """
-            UPDATE countersign.evidence SET first_missed_at = coalesce(first_missed_at, \(asked))
+            UPDATE countersign.evidence SET first_missed_at = coalesce(first_missed_at, clock_timestamp())
             WHERE id = \(anchor.evidenceID) AND logged_at IS NULL AND abandoned_at IS NULL RETURNING first_missed_at
             """)
-        return try rows.values { try $0.decode("first_missed_at", as: Date.self) }.first ?? asked
+        if let missed = try rows.values({ try $0.decode("first_missed_at", as: Date.self) }).first { return missed }
+        // somebody else put it aside, or found its entry: the next look is at what stands then
+        return try await databaseNow()
     }
 
     /// Puts an anchor aside: the log never took it and will not any more, or its entry can never verify.
@@ -154,8 +154,7 @@ package struct AuditAnchors: Sendable {
 
     private static let columns: StaticString = """
         SELECT a.id, a.position, a.head, a.evidence_id, a.begun_at, e.payload, e.signature, e.certificate_chain,
-            e.certificate_not_after, e.timestamp_token, e.further_timestamps, e.log, e.log_request, e.bundle,
-            e.first_missed_at
+            e.certificate_not_after, e.timestamp_token, e.further_timestamps, e.log, e.log_request, e.bundle
         FROM countersign.audit_anchor a JOIN countersign.evidence e ON e.id = a.evidence_id
         WHERE e.abandoned_at IS NULL
         """
@@ -168,7 +167,6 @@ extension AuditAnchors.Anchor {
         head = try row.decode("head")
         evidenceID = try row.decode("evidence_id")
         begunAt = try row.decode("begun_at")
-        firstMissedAt = try row.decode("first_missed_at")
         bundle = try row.decode("bundle")
         prepared = Evidence.Prepared(
             payload: try row.decode("payload"), signature: try row.decode("signature"),

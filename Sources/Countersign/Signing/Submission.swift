@@ -35,17 +35,17 @@ struct Submission: Sendable {
             if let known = further.entry {
                 entry = try TlogEntry(json: known)
             } else {
-                entry = try await ask(Place(log: further.log, request: further.request), for: evidence, claim)
-                try FailPoint.recordEntry.before(QueueError.injected)
-                try await journal.log(
-                    Evidence.Logged(entry, bundle: nil), inFurther: further.log, of: evidence, for: claim)
-                try FailPoint.recordEntry.after(QueueError.injected)
+                entry = try await ask(request(further.request, to: further.log, of: evidence, claim))
+                try await FailPoint.recordEntry.around(QueueError.injected) { [evidence] in
+                    try await journal.log(
+                        Evidence.Logged(entry, bundle: nil), inFurther: further.log, of: evidence, for: claim)
+                }
                 evidence = evidence.logged(entry, inFurther: further.log)
             }
             try await judge(entry, in: further.log, of: evidence, claim)
         }
-        let last = Place(log: evidence.prepared.log, request: evidence.prepared.logRequest)
-        return (evidence, try await ask(last, for: evidence, claim))
+        let last = request(evidence.prepared.logRequest, to: evidence.prepared.log, of: evidence, claim)
+        return (evidence, try await ask(last))
     }
 
     /// What one log dated outside the certificate's life no other log makes good: they do not get it any more.
@@ -58,87 +58,38 @@ struct Submission: Sendable {
             code: VerificationError.Check.certificateValidity.code, observed: reason)
     }
 
+    private func request(_ bytes: [UInt8], to log: String, of evidence: Evidence, _ claim: Claim) -> Request {
+        Request(log: log, bytes: bytes, evidence: evidence, claim: claim, journal: journal)
+    }
+
     /// Asks one log, with leave of its own: one that is away holds up none of those before it. What this attempt signed has the
     /// leave of all.
-    private func ask(_ place: Place, for evidence: Evidence, _ claim: Claim) async throws -> TlogEntry {
-        if evidence.isAdmitted { return try await entry(of: evidence, in: place, claim) }
-        return try await services.admitted(toLog: place.log) { try await entry(of: evidence, in: place, claim) }
+    private func ask(_ request: Request) async throws -> TlogEntry {
+        if request.evidence.isAdmitted { return try await entry(of: request) }
+        return try await services.admitted(toLog: request.log) { try await entry(of: request) }
     }
 
-    /// A log of the evidence, and what it gets.
-    private struct Place {
-        let log: String
-        let request: [UInt8]
-    }
-
-    private func entry(of evidence: Evidence, in place: Place, _ claim: Claim) async throws -> TlogEntry {
+    private func entry(of request: Request) async throws -> TlogEntry {
+        if let log = services.log(id: request.log) { return try await request.entry(in: log) }
+        if let retired = services.retired, isRetired(request.log) { return try await lookup(request, in: retired) }
         // another log would make a second entry of it
-        guard let log = services.log(id: place.log) else {
-            if let retired = services.retired, isRetired(place.log) {
-                return try await lookup(evidence, place, in: retired, claim)
-            }
-            throw SigningError.otherLog(
-                prepared: place.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
-        }
-        guard log.datesEntries, let end = evidence.prepared.certificateNotAfter else {
-            return try await send(place.request, to: log, claim)
-        }
-        let now = Date()
-        if now < end.addingTimeInterval(-Self.margin) { return try await send(place.request, to: log, claim) }
-
-        let reason = "certificate ended \(end.formatted(.iso8601)); \(place.log) was asked twice and has no entry"
-        let look = try await look(for: evidence, in: place, after: end, reason: reason, claim) {
-            try await log.lookup(place.request)
-        }
-        switch look {
-        case .found(let entry): return entry
-        case .missing(let until): throw SigningError.certificateExpired(at: end, until: until)
-        }
-    }
-
-    private enum Look {
-        case found(TlogEntry)
-        /// Is looked for again after that time; in the past, where it was put aside.
-        case missing(until: Date)
-    }
-
-    /// Looks for an entry that may be there, and puts the evidence aside at the second look that finds none.
-    ///
-    /// By the database's clock, which no step of ours moves: a second look at least the settling time after the first
-    /// one that found nothing. Read before the look: a process that stands still after it must not take the time that
-    /// went by for the look's.
-    private func look(
-        for evidence: Evidence, in place: Place, after end: Date, reason: String, _ claim: Claim,
-        _ lookup: () async throws -> TlogEntry?
-    ) async throws -> Look {
-        let asked = try await journal.databaseNow()
-        if let entry = try await lookup() { return .found(entry) }
-        let missed = try await journal.noteMissing(evidence, in: place.log, for: claim)
-        let until = max(missed, end).addingTimeInterval(Self.settling)
-        if asked >= until { try await journal.abandon(evidence, reason: reason, for: claim) }
-        return .missing(until: until)
+        throw SigningError.otherLog(
+            prepared: request.log, configured: services.logs.map(\.client.id).joined(separator: ", "))
     }
 
     /// The entry in a log that takes nothing any more. What it does not have is put aside, so that the next attempt signs for the
     /// log that is in use now.
-    private func lookup(
-        _ evidence: Evidence, _ place: Place, in retired: RetiredLogs, _ claim: Claim
-    ) async throws -> TlogEntry {
-        let (log, request) = (place.log, place.request)
+    private func lookup(_ request: Request, in retired: RetiredLogs) async throws -> TlogEntry {
+        let log = request.log
         let reason = "\(log) was replaced by a new shard; it was asked twice and has no entry"
-        let look = try await look(for: evidence, in: place, after: .distantPast, reason: reason, claim) {
-            try await retired.lookup(request, in: log, from: try await journal.sizeOfLog(log, before: evidence))
+        let look = try await request.look(after: .distantPast, reason: reason) {
+            try await retired.lookup(
+                request.bytes, in: log, from: try await journal.sizeOfLog(log, before: request.evidence))
         }
         switch look {
         case .found(let entry): return entry
         case .missing(let until): throw SigningError.logReplaced(log: log, until: until)
         }
-    }
-
-    /// Nobody fences what a log gets: a Rekor v2 may make another entry of what a second daemon sends at the same time.
-    private func send(_ request: [UInt8], to log: any TransparencyLog, _ claim: Claim) async throws -> TlogEntry {
-        try claim.lease.check()
-        return try await log.submit(request)
     }
 
     /// Whether the instance itself replaced the log, by a new shard: it is trusted still and takes nothing any more. A log
@@ -147,5 +98,30 @@ struct Submission: Sendable {
         func bare(_ url: String) -> Substring { url.hasSuffix("/") ? url.dropLast() : url[...] }
         let trust = signer.trust
         return trust.signingConfig != nil && trust.trustedRoot.tlogs.contains { bare($0.baseURL) == bare(url) }
+    }
+}
+
+extension Submission {
+    /// What one of the evidence's logs gets, fenced by the claim.
+    private struct Request: CommittedRequest {
+        let log: String
+        let bytes: [UInt8]
+        let evidence: Evidence
+        let claim: Claim
+        let journal: Journal
+
+        var certificateNotAfter: Date? { evidence.prepared.certificateNotAfter }
+
+        func checkMayBeSent() throws { try claim.lease.check() }
+
+        func databaseNow() async throws(QueueError) -> Date { try await journal.databaseNow() }
+
+        func noteMissing() async throws(QueueError) -> Date {
+            try await journal.noteMissing(evidence, in: log, for: claim)
+        }
+
+        func abandon(reason: String) async throws(QueueError) {
+            try await journal.abandon(evidence, reason: reason, for: claim)
+        }
     }
 }

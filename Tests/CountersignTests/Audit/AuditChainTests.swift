@@ -188,17 +188,38 @@ import Testing
         #expect(try await report(line, other).anchors == 1)
     }
 
-    @Test func `an anchor whose certificate ended is put aside after two looks, and one more is made`() async throws {
+    /// An anchor that the log never got, and whose certificate ended.
+    private func overdue() async throws -> (line: SigningLine, daemon: SigningDaemon) {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
         try await write(line)
         line.rekor.next(.lost) { $0.method == "POST" }
         await #expect(throws: SigstoreError.self) { try await anchoring(line, daemon).anchorIfDue() }
-        func age(_ column: String) async throws {
-            try await line.database.pool.execute(
-                Query(unsafeSQL: "UPDATE countersign.evidence SET \(column) = \(column) - interval '1 hour'"))
-        }
-        try await age("certificate_not_after")
+        try await age("certificate_not_after", line)
+        return (line, daemon)
+    }
+
+    private func age(_ column: String, _ line: SigningLine) async throws {
+        try await line.database.pool.execute(
+            Query(unsafeSQL: "UPDATE countersign.evidence SET \(column) = \(column) - interval '1 hour'"))
+    }
+
+    @Test func `a look that takes long does not count as the time until the next one`() async throws {
+        let (line, daemon) = try await overdue()
+        let hold = FaultRelay.Hold()
+        line.rekor.next(.held(hold))
+        let look = Task { try await anchoring(line, daemon).anchorIfDue() }
+        await hold.reached()
+        let during = try await line.database.journal.databaseNow()
+        hold.release()
+        await #expect(throws: SigningError.self) { try await look.value }
+        let missed = try await line.database.pool.query(
+            "SELECT first_missed_at AS at FROM countersign.evidence WHERE abandoned_at IS NULL")
+        #expect(try missed.first?.decode("at", as: Date.self) ?? .distantPast > during)
+    }
+
+    @Test func `an anchor whose certificate ended is put aside after two looks, and one more is made`() async throws {
+        let (line, daemon) = try await overdue()
         for _ in 0..<2 {  // the second look comes too soon after the first
             await #expect(throws: SigningError.self) { try await anchoring(line, daemon).anchorIfDue() }
         }
@@ -206,7 +227,7 @@ import Testing
             try await line.database.number(
                 "SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NULL AND first_missed_at IS NOT NULL")
                 == 1)
-        try await age("first_missed_at")
+        try await age("first_missed_at", line)
         await #expect(throws: SigningError.self) { try await anchoring(line, daemon).anchorIfDue() }
         #expect(
             try await line.database.number("SELECT count(*) FROM countersign.evidence WHERE abandoned_at IS NOT NULL")
