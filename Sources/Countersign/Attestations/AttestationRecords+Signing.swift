@@ -116,12 +116,11 @@ extension AttestationRecords {
 
     /// Writes down how the document goes into the log, once: a restart, also under another configuration, goes on as it
     /// was begun.
-    func route(
-        _ wanted: AttestationRecord.Route, of attestation: AttestationRecord, _ formats: [SignatureFormat]
-    ) async throws(QueueError) -> AttestationRecord.Route {
-        let begun = attestation.routes.values.first ?? wanted
-        let bundle: String? = formats.contains(.bundle) ? begun.rawValue : nil
-        let legacy: String? = formats.contains(.legacy) ? begun.rawValue : nil
+    func record(
+        _ route: AttestationRecord.Route, of attestation: AttestationRecord, in formats: [SignatureFormat]
+    ) async throws(QueueError) {
+        let bundle: String? = formats.contains(.bundle) ? route.rawValue : nil
+        let legacy: String? = formats.contains(.legacy) ? route.rawValue : nil
         _ = try await pool.rows(
             """
             UPDATE countersign.attestation
@@ -129,7 +128,6 @@ extension AttestationRecords {
                 legacy_route = coalesce(legacy_route, \(legacy)::text)
             WHERE id = \(attestation.id)
             """)
-        return begun
     }
 }
 

@@ -1,4 +1,3 @@
-import FailPoints
 import OCI
 import Sigstore
 
@@ -8,35 +7,26 @@ extension SignAttestation {
     /// document is needed only where its bundle was too large to be stored; nothing is signed.
     /// - Returns: nil where the rule by now wants a format in which it is not signed.
     func stored(
-        _ attestation: AttestationRecord, _ subject: Descriptor, _ target: Target, _ rule: PolicyConfiguration.Rule,
-        _ claim: Claim, _ place: SignaturePlace, _ trace: AttemptTrace
+        _ attestation: AttestationRecord, _ order: SigningOrder, _ trace: AttemptTrace
     ) async throws -> SignedRecord? {
+        var order = order
         let isReferred = attestation.routes.values.contains(.reference)
-        var order = SigningOrder(
-            target: target, subject: subject,
-            content: .attestation(
-                [], legacy: [], predicateType: isReferred ? ReferencePredicate.type : attestation.type.uri),
-            rule: rule, claim: claim, place: place)
-        let evidence = try await line.journal.liveEvidence(of: target)
+        if isReferred { order.content = .attestation([], legacy: [], predicateType: ReferencePredicate.type) }
+        let evidence = try await line.journal.liveEvidence(of: order.target)
         if let whole = evidence[.bundle], let logged = whole.logged, logged.bundle == nil {
             // made as a bundle alone, whatever the rule wants by now
             order.formats = [.bundle]
-            return try await streamed.sign(
-                try statement(whole, of: attestation), order, policyVersion: policy.version, trace)
+            return try await streamed.sign(try statement(whole, of: attestation), order, trace)
         }
-        return try await memory.holding(min(attestation.document.size, inlineLimit) * 4) { [order] in
+        return try await memory.holding(min(attestation.document.size, inlineLimit) * 4) {
+            [order] () async throws -> SignedRecord? in
             let published = order.formats.compactMap { evidence[$0] }.filter {
                 $0.format == .bundle ? $0.logged?.bundle != nil : $0.logged != nil
             }
             guard published.count == order.formats.count else { return nil }
-            var record: SignedRecord?
-            for evidence in published {
-                let logged = try await line.logged(evidence, order, trace)
-                let manifest = try await publication.publish(logged, order, trace)
-                record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
-            }
+            let record = try await line.published(published, order, by: publication, trace)
             if isReferred, let evidence = published.first {
-                try await lookAtDocument(attestation, subject, order, evidence, trace)
+                try await lookAtDocument(attestation, order, evidence, trace)
             }
             return record
         }
@@ -47,37 +37,20 @@ extension SignAttestation {
         guard let document = attestation.document.id else {
             throw SigningError.documentLost(attestation.document.digest)
         }
-        return StreamedStatement(
-            head: evidence.prepared.payload,
-            rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt), document: document,
-            size: attestation.document.size, documents: documents)
+        return StreamedStatement(head: evidence.prepared.payload, of: attestation, document, in: documents)
     }
 
     /// The document beside the image, of which the statement has the digest: it is read as the registry serves it, and put back
     /// where it does not.
     private func lookAtDocument(
-        _ attestation: AttestationRecord, _ subject: Descriptor, _ order: SigningOrder, _ evidence: Evidence,
-        _ trace: AttemptTrace
+        _ attestation: AttestationRecord, _ order: SigningOrder, _ evidence: Evidence, _ trace: AttemptTrace
     ) async throws {
-        let (registry, name) = (order.place.registry, order.place.repository.name)
-        let document = attestation.document
-        let referrer = attestation.referrer(to: subject)
-        let isServed = try await trace.stage(.readBack) {
-            try await registry.serves(document.digest, document.size, by: referrer.descriptor, of: subject.digest, name)
-        }
-        guard !isServed else { return }
-        guard let kept = document.id else { throw SigningError.documentLost(document.digest) }
-        try FailPoint.recordMissing.before(QueueError.injected)
-        try await line.journal.missing(evidence, "the document (\(document.digest))", for: order.claim)
-        try FailPoint.recordMissing.after(QueueError.injected)
-        try await trace.stage(.publish) { try await upload(attestation, kept, order.place) }
-        try await trace.stage(.publish) {
-            try await publication.subjects.taking(order.target, at: order.place.repository, for: order.claim) {
-                () async throws -> Void in
-                _ = try await publish(attestation, subject: subject, order.place)
-            }
-        }
-        try await trace.stage(.readBack) { try await registry.verifyBlob(name, document.digest, size: document.size) }
+        let (artefact, document) = (artefact(attestation, order), attestation.document)
+        guard try await publication.look(for: artefact, order, trace) == nil else { return }
+        guard document.id != nil else { throw SigningError.documentLost(document.digest) }
+        try await publication.recordMissing("the document (\(document.digest))", of: evidence, order)
+        let manifest = try await publication.put(artefact, order, trace)
+        try await trace.stage(.readBack) { try await artefact.readBack(manifest, order) }
     }
 }
 
@@ -86,20 +59,5 @@ extension AttestationRecord {
     func referrer(to subject: Descriptor) -> DocumentReferrer {
         let layer = Descriptor(mediaType: type.format.mediaType, digest: document.digest, size: document.size)
         return DocumentReferrer(document: layer, subject: subject, created: takenAt)
-    }
-}
-
-extension RegistryClient {
-    /// Whether a referrer is listed and its one layer served, read to its end without being held.
-    /// - Throws: `digestMismatch` where other bytes are served.
-    func serves(
-        _ blob: Digest, _ size: Int, by referrer: Descriptor, of subject: Digest, _ name: String
-    ) async throws(OCIError) -> Bool {
-        guard try await isAttached(referrer.digest, to: subject, in: name) else { return false }
-        do { try await verifyBlob(name, blob, size: size) } catch {
-            guard case .notFound(let answer) = error, answer.isRegistrysOwn else { throw error }
-            return false
-        }
-        return true
     }
 }

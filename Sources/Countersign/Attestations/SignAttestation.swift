@@ -41,6 +41,7 @@ struct SignAttestation: JobHandler {
     /// It was taken by a version that did not refuse it.
     static let reservedCode = "attestation.type_unknown"
     static let documentGoneCode = "attestation.document_gone"
+
     init(_ parts: JobParts) {
         policy = parts.policy
         registries = parts.registries
@@ -50,7 +51,7 @@ struct SignAttestation: JobHandler {
         documents = parts.documents
         memory = parts.memory
         inlineLimit = parts.inlineLimit
-        streamed = StreamedAttestation(journal: parts.journal, signers: parts.signers, subjects: parts.subjects)
+        streamed = StreamedAttestation(line: line, publication: publication)
         queue = parts.queue
     }
 
@@ -93,84 +94,50 @@ struct SignAttestation: JobHandler {
         if let name = try await line.journal.revokedName(of: subject, in: target) {
             return .refused(refusal(Self.artifactRefusedCode, "\(target.digest) is revoked as \(name)"))
         }
-        if isSigned, let record = try await stored(attestation, subject.descriptor, target, rule, claim, place, trace) {
-            return .signed(record)
-        }
+        // what is signed is known once the document is read
+        var order = SigningOrder(
+            target: target, subject: subject.descriptor,
+            content: .attestation([], legacy: [], predicateType: attestation.type.uri), rule: rule, claim: claim,
+            place: place)
+        if isSigned, let record = try await stored(attestation, order, trace) { return .signed(record) }
         guard let document = attestation.document.id else { return .refused(Self.documentGone) }
-        let superseded = attestation.replaces ? try await records.replaced(by: attestation, target) : []
-        let record = try await memory.holding(min(attestation.document.size, inlineLimit) * 4) {
-            try await sign(
-                attestation, document, subject: subject.descriptor, target, rule, claim, place,
-                superseded: superseded, trace)
+        if attestation.replaces { order.superseded = try await records.replaced(by: attestation, target) }
+        let record = try await memory.holding(min(attestation.document.size, inlineLimit) * 4) { [order] in
+            try await sign(attestation, document, order, trace)
         }
         if attestation.replaces { try await records.supersede(by: attestation, target) }
         return .signed(record)
     }
 
     private func sign(
-        _ attestation: AttestationRecord, _ document: Int64, subject: Descriptor, _ target: Target,
-        _ rule: PolicyConfiguration.Rule, _ claim: Claim, _ place: SignaturePlace, superseded: Set<Digest>,
-        _ trace: AttemptTrace
+        _ attestation: AttestationRecord, _ document: Int64, _ order: SigningOrder, _ trace: AttemptTrace
     ) async throws -> SignedRecord {
-        let isLarge = attestation.document.size > inlineLimit
-        // what was begun is finished as it was begun, whatever limit and further format are set by now
-        let begun = try await line.journal.liveEvidence(of: target)[.bundle]
-        let isBegunWhole = begun.map { Self.isWhole($0.prepared.payload) } ?? false
-        let isStreamed =
-            try begun == nil ? isLarge && streamed.takes(rule) : !isBegunWhole && rule.formats.contains(.bundle)
-        let streamedStatement =
-            isStreamed
-            ? StreamedStatement(
-                head: Statement.head(
-                    subjects: [try named(attestation, target, rule, .bundle)], predicateType: attestation.type.uri),
-                rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
-                document: document, size: attestation.document.size, documents: documents)
-            : nil
-        let isWhole = try await streamedStatement?.isReadable() ?? (!isLarge || isBegunWhole)
-        let route = try await records.route(
-            isWhole ? .inline : .reference, of: attestation, isStreamed ? [.bundle] : rule.formats)
-        if let statement = streamedStatement, route == .inline {
-            var order = SigningOrder(
-                target: target, subject: subject,
-                content: .attestation([], legacy: [], predicateType: attestation.type.uri), rule: rule, claim: claim,
-                place: place)
-            (order.superseded, order.formats) = (superseded, [.bundle])
-            return try await streamed.sign(statement, order, policyVersion: policy.version, trace)
-        }
-        let content: SigningContent
-        switch route {
-        case .inline: content = try await inline(attestation, document, target, rule)
+        var order = order
+        let begun = try await line.journal.liveEvidence(of: order.target)[.bundle]
+        let statement = StreamedStatement(
+            head: Statement.head(
+                subjects: [try named(attestation, order, .bundle)], predicateType: attestation.type.uri),
+            of: attestation, document, in: documents)
+        let form = try await AttestationForm(
+            begun: begun.map { AttestationForm.Begun($0.prepared.payload) }, route: attestation.routes.values.first,
+            size: attestation.document.size, limit: inlineLimit, formats: order.formats,
+            isTaken: { [order] in try streamed.takes(order) }, isReadable: statement.isReadable)
+        if form == .streamed { order.formats = [.bundle] }
+        try await records.record(form.route, of: attestation, in: order.formats)
+        switch form {
+        case .streamed: return try await streamed.sign(statement, order, trace)
+        case .inline: order.content = try await inline(attestation, document, order)
         case .reference:
-            // content-addressed and unsigned: it counts for nothing until the statement with its digest is there
-            try await trace.stage(.publish) { try await upload(attestation, document, place) }
-            let referrer = try await trace.stage(.publish) {
-                try await publication.subjects.taking(target, at: place.repository, for: claim) {
-                    try await publish(attestation, subject: subject, place)
-                }
-            }
-            content = try reference(attestation, referrer, target, rule, place)
+            // unsigned: it counts for nothing until the statement with its digest is there
+            let referrer = try await publication.put(artefact(attestation, order), order, trace)
+            order.content = try reference(attestation, referrer, order)
         }
-        var order = SigningOrder(
-            target: target, subject: subject, content: content, rule: rule, claim: claim, place: place)
-        order.superseded = superseded
-        var record: SignedRecord?
-        for evidence in try await line.prepared(order, trace) {
-            let logged = try await line.logged(evidence, order, trace)
-            let manifest = try await publication.publish(logged, order, trace)
-            record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
-        }
-        guard let record else { throw SigningError.noFormat(rule: rule.name) }
-        return record
-    }
-
-    /// Whether a payload is a complete statement, and not the head of one whose document is elsewhere.
-    private static func isWhole(_ payload: [UInt8]) -> Bool {
-        (try? Statement(json: payload, limits: UnverifiedBundle.attestationLimits)) != nil
+        return try await line.published(order, by: publication, trace)
     }
 
     /// The document as the predicate of the statement.
     private func inline(
-        _ attestation: AttestationRecord, _ document: Int64, _ target: Target, _ rule: PolicyConfiguration.Rule
+        _ attestation: AttestationRecord, _ document: Int64, _ order: SigningOrder
     ) async throws -> SigningContent {
         let rendering = PredicateRendering(attestation.type.format, at: attestation.takenAt)
         var predicate = rendering.head
@@ -178,26 +145,25 @@ struct SignAttestation: JobHandler {
         predicate += rendering.tail
         func statement(_ format: SignatureFormat) throws -> [UInt8] {
             Statement.head(
-                subjects: [try named(attestation, target, rule, format)], predicateType: attestation.type.uri)
+                subjects: [try named(attestation, order, format)], predicateType: attestation.type.uri)
                 + predicate + Statement.tail
         }
         return .attestation(
-            try statement(.bundle), legacy: rule.formats.contains(.legacy) ? try statement(.legacy) : [],
+            try statement(.bundle), legacy: order.formats.contains(.legacy) ? try statement(.legacy) : [],
             predicateType: attestation.type.uri)
     }
 
     /// A statement that has only the digest of the document (in-toto reference predicate v0.1).
     private func reference(
-        _ attestation: AttestationRecord, _ referrer: Digest, _ target: Target, _ rule: PolicyConfiguration.Rule,
-        _ place: SignaturePlace
+        _ attestation: AttestationRecord, _ referrer: Digest, _ order: SigningOrder
     ) throws -> SigningContent {
         let predicate = ReferencePredicate(
             predicateType: attestation.type.uri, mediaType: attestation.type.format.mediaType,
             digest: attestation.document.digest.hex, size: attestation.document.size,
-            location: "\(place.repository)@\(referrer)")
+            location: "\(order.place.repository)@\(referrer)")
         func statement(_ format: SignatureFormat) throws -> [UInt8] {
             Statement.head(
-                subjects: [try named(attestation, target, rule, format)], predicateType: ReferencePredicate.type)
+                subjects: [try named(attestation, order, format)], predicateType: ReferencePredicate.type)
                 + predicate.encoded() + Statement.tail
         }
         return .attestation(
@@ -206,11 +172,12 @@ struct SignAttestation: JobHandler {
 
     /// Named and annotated like the artifact's own signature, so that our verifier holds it to its repository.
     private func named(
-        _ attestation: AttestationRecord, _ target: Target, _ rule: PolicyConfiguration.Rule, _ format: SignatureFormat
+        _ attestation: AttestationRecord, _ order: SigningOrder, _ format: SignatureFormat
     ) throws -> Statement.Subject {
+        let target = order.target
         let digest = try ArtifactDigest(target.digest.description)
         let repository = target.repository.description
-        var annotations = [Statement.repositoryAnnotation: repository, Statement.ruleAnnotation: rule.name]
+        var annotations = [Statement.repositoryAnnotation: repository, Statement.ruleAnnotation: order.rule.name]
         // verifiers take the newest VEX for the one that counts, unless whoever sent it wanted both
         if attestation.isVEX, !attestation.replaces {
             annotations[Statement.replacesAnnotation] = Statement.replacesNothing
@@ -222,22 +189,14 @@ struct SignAttestation: JobHandler {
         return Statement.Subject(name: repository, digest: [digest.algorithm: digest.hex], annotations: annotations)
     }
 
-    /// Sends the document to the registry, in pieces.
-    func upload(
-        _ attestation: AttestationRecord, _ document: Int64, _ place: SignaturePlace
-    ) async throws {
-        let (registry, name, digest) = (place.registry, place.repository.name, attestation.document.digest)
-        guard try await !registry.hasBlob(name, digest) else { return }
-        var upload = try await registry.beginUpload(name)
-        try await documents.read(document) { part in try await registry.append(part, to: &upload) }
-        try await registry.finish(upload, as: digest)
-    }
-
-    /// Puts the document beside the image as an artifact of its own.
-    func publish(
-        _ attestation: AttestationRecord, subject: Descriptor, _ place: SignaturePlace
-    ) async throws -> Digest {
-        try await place.registry.attach(attestation.referrer(to: subject), to: place.repository.name)
+    /// The document beside the image, as an artifact of its own.
+    func artefact(_ attestation: AttestationRecord, _ order: SigningOrder) -> StreamedArtefact {
+        let (document, documents) = (attestation.document, documents)
+        let content = StreamedBlob(digest: document.digest, size: document.size) { part in
+            guard let kept = document.id else { throw SigningError.documentLost(document.digest) }
+            try await documents.read(kept, part)
+        }
+        return StreamedArtefact(referrer: .document(attestation.referrer(to: order.subject)), content: content)
     }
 
     private static let documentGone = Failure(

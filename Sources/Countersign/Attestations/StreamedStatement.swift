@@ -13,6 +13,19 @@ struct StreamedStatement: Sendable {
     let size: Int
     let documents: DocumentStore
 
+    /// Whether it has the artifact as a subject, and approves it in its repository.
+    /// - Parameter predicateType: what it must say of it; nil: anything.
+    func isAbout(_ artifact: Target, _ predicateType: String?) -> Bool {
+        guard let statement = try? Statement(json: head + Array("null".utf8) + Statement.tail),
+            let digest = try? ArtifactDigest(artifact.digest.description)
+        else { return false }
+        guard predicateType == nil || statement.predicateType == predicateType else { return false }
+        return statement.subjects.contains { subject in
+            subject.digest[digest.algorithm] == digest.hex
+                && subject.annotations[Statement.repositoryAnnotation] == artifact.repository.description
+        }
+    }
+
     /// The same document in a statement that was begun before.
     func begun(with head: [UInt8]) -> StreamedStatement {
         StreamedStatement(head: head, rendering: rendering, document: document, size: size, documents: documents)
@@ -83,14 +96,26 @@ struct StreamedStatement: Sendable {
         try await part(Array(Base64.encode(rest).utf8) + json[(start + mark.count)...])
     }
 
-    /// The digest and the size of that bundle.
-    func blob(of bundle: UnverifiedBundle) async throws -> (digest: Digest, size: Int) {
+    /// That bundle as it is published.
+    func blob(of bundle: UnverifiedBundle) async throws -> StreamedBlob {
         var hash = SHA256Stream()
         var size = 0
         try await self.bundle(bundle) { part in
             hash.update(part)
             size += part.count
         }
-        return (try Digest("sha256:\(Hex.encode(hash.finish()))"), size)
+        return StreamedBlob(digest: try Digest("sha256:\(Hex.encode(hash.finish()))"), size: size) { part in
+            try await self.bundle(bundle, part)
+        }
+    }
+}
+
+extension StreamedStatement {
+    /// About the document of an attestation.
+    /// - Parameter document: its row.
+    init(head: [UInt8], of attestation: AttestationRecord, _ document: Int64, in documents: DocumentStore) {
+        self.init(
+            head: head, rendering: PredicateRendering(attestation.type.format, at: attestation.takenAt),
+            document: document, size: attestation.document.size, documents: documents)
     }
 }

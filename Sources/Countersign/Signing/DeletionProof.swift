@@ -8,8 +8,7 @@ import Sigstore
 /// no other from being deleted, but for the signature beside a document that the registry goes on listing.
 struct DeletionProof: Sendable {
     let signers: Signers
-    /// How bundles were made that are too large to be stored.
-    let streamed: StreamedAttestation
+    let journal: Journal
 
     private enum Verdict {
         case ours, notOurs, unproven
@@ -46,11 +45,12 @@ struct DeletionProof: Sendable {
     private func verdict(on attachment: PublishedAttachment, _ target: Target) async throws -> Verdict {
         guard attachment.format == .bundle, attachment.digest.matches(attachment.manifest) else { return .notOurs }
         if let json = attachment.bundle { return isOurs(attachment, json, on: target) ? .ours : .notOurs }
-        guard let kept = try await streamed.kept(attachment, on: target) else { return .unproven }
+        // its bundle is too large to be stored
+        guard let kept = try await KeptAttestation(attachment, on: target, in: journal) else { return .unproven }
         do {
             for identity in signers.identities {
                 let signer = Signer(identity: identity, services: .none, trust: signers.trust.current)
-                if try await streamed.isOurs(attachment, kept, on: target, as: signer) { return .ours }
+                if try await kept.isOurs(attachment, on: target, as: signer) { return .ours }
             }
             return .notOurs
         } catch QueueError.unreadable {

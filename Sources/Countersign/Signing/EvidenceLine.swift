@@ -22,6 +22,28 @@ package struct EvidenceLine: Sendable {
         tenants = parts.queue.tenants
     }
 
+    /// The whole line of an order: its evidence, and then each format by itself, from the log to what the registry serves.
+    func published(
+        _ order: SigningOrder, by publication: Publication, _ trace: AttemptTrace
+    ) async throws -> SignedRecord {
+        try await published(try await prepared(order, trace), order, by: publication, trace)
+    }
+
+    /// The same of evidence that there is.
+    /// - Returns: the facts of the first.
+    func published(
+        _ prepared: [Evidence], _ order: SigningOrder, by publication: Publication, _ trace: AttemptTrace
+    ) async throws -> SignedRecord {
+        var record: SignedRecord?
+        for evidence in prepared {
+            let logged = try await logged(evidence, order, trace)
+            let manifest = try await publication.publish(logged, order, trace)
+            record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
+        }
+        guard let record else { throw SigningError.noFormat(rule: order.rule.name) }
+        return record
+    }
+
     /// The target's live evidence in each of the order's formats, in the order in which they are published: what is stored,
     /// what the registry serves of ours, or what is signed now. Everything is durable; the log may not know it yet.
     func prepared(_ order: SigningOrder, _ trace: AttemptTrace) async throws -> [Evidence] {
@@ -36,31 +58,31 @@ package struct EvidenceLine: Sendable {
             evidence.merge(adopted) { stored, _ in stored }
             let missing = unknown.filter { evidence[$0] == nil }
             if !missing.isEmpty {
-                try await signers.caps.ask(order.target, signatures: missing.count)
-                for made in try await make(missing, order, signer, trace) { evidence[made.format] = made }
+                let documents = missing.map { order.content.document($0) }
+                for made in try await make(documents, order, signer, trace) { evidence[made.format] = made }
             }
         }
         return order.formats.compactMap { evidence[$0] }
     }
 
     /// Signs in memory and commits the exact bytes that the logs will get: from here on no second signature is made.
-    private func make(
-        _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
+    func make(
+        _ documents: [SignedDocument], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
+        try await signers.caps.ask(order.target, signatures: documents.count)
         // what somebody else has made meanwhile asks for a place of its own
-        try await signer.services.admitted(formats, of: order.rule, isUnused: { !$0.contains(where: \.isAdmitted) }) {
-            try await sign(formats, order, signer, trace)
+        return try await signer.services.admitted(
+            documents.map(\.format), of: order.rule, isUnused: { !$0.contains(where: \.isAdmitted) }
+        ) {
+            try await sign(documents, order, signer, trace)
         }
     }
 
     private func sign(
-        _ formats: [SignatureFormat], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
+        _ documents: [SignedDocument], _ order: SigningOrder, _ signer: Signer, _ trace: AttemptTrace
     ) async throws -> [Evidence] {
         // what no log would take, or nobody could verify, costs no certificate
-        let places = try formats.map { format in
-            let document = order.content.document(format)
-            return (document, logs: try signer.logs(for: document, of: order.rule))
-        }
+        let places = try documents.map { (document: $0, logs: try signer.logs(for: $0, of: order.rule)) }
         let credential = try await trace.stage(.certificate) { try await signer.identity.credential() }
         var prepared: [Evidence.Prepared] = []
         for (document, logs) in places {
@@ -139,11 +161,19 @@ package struct EvidenceLine: Sendable {
         }
         let artefact = try LoggedEvidence.Artefact(
             presented, verified, subject: order.subject, predicateType: order.content.predicateType)
-        try FailPoint.recordEntry.before(QueueError.injected)
-        let stored = try await journal.log(
-            Evidence.Logged(entry, bundle: artefact.bundle), attachment: artefact.attachment, of: evidence,
-            for: order.claim)
-        try FailPoint.recordEntry.after(QueueError.injected)
+        return try await record(artefact, verified, entry, of: evidence, order)
+    }
+
+    /// ▮ Commits the entry, and what will be published of it.
+    func record(
+        _ artefact: LoggedEvidence.Artefact, _ verified: VerifiedSignature, _ entry: TlogEntry, of evidence: Evidence,
+        _ order: SigningOrder
+    ) async throws -> LoggedEvidence {
+        let stored = try await FailPoint.recordEntry.around(QueueError.injected) {
+            try await journal.log(
+                Evidence.Logged(entry, bundle: artefact.bundle), attachment: artefact.attachment, of: evidence,
+                for: order.claim)
+        }
         return LoggedEvidence(evidence: stored, verified: verified, entry: entry, artefact: artefact)
     }
 

@@ -14,6 +14,8 @@ package struct LoggedEvidence: Sendable {
     enum Artefact: Sendable {
         /// A referrer manifest with the bundle as its only layer.
         case referrer(BundleReferrer, bundle: [UInt8])
+        /// The same around a bundle that is not held, nor stored: its document is.
+        case streamed(BundleReferrer, bundle: StreamedBlob)
         /// One layer more under the legacy tag.
         case layer(LegacyLayer)
     }
@@ -116,7 +118,7 @@ extension LoggedEvidence.Artefact {
     /// What is stored of it.
     var attachment: Evidence.Attachment {
         switch self {
-        case .referrer(let referrer, _):
+        case .referrer(let referrer, _), .streamed(let referrer, _):
             Evidence.Attachment(
                 manifest: referrer.manifest, mediaType: MediaType.ociManifest, digest: referrer.descriptor.digest)
         case .layer(let layer):
@@ -125,7 +127,7 @@ extension LoggedEvidence.Artefact {
         }
     }
 
-    /// The bundle's bytes; nil for the legacy format.
+    /// The bundle's bytes, as they are stored; nil for the legacy format, and for a bundle that is not held.
     var bundle: [UInt8]? { if case .referrer(_, let bundle) = self { bundle } else { nil } }
 }
 

@@ -1,5 +1,4 @@
 import FailPoints
-import FoundationEssentials
 import Logging
 import OCI
 import Sigstore
@@ -15,114 +14,75 @@ package struct Publication: Sendable {
     }
 
     /// Publishes unless the registry already serves it, and reads it back; both are recorded.
-    ///
-    /// The fallback index and the legacy tag are read, changed and written without any lock in the registry (eight cosigns
-    /// at once lose three signatures), so all our writers of one subject take turns by its lease.
     /// - Parameter shared: the bundle, where other subjects of the repository have the same one.
     /// - Returns: the manifest in which the registry serves it.
     @discardableResult
     func publish(
         _ logged: LoggedEvidence, _ order: SigningOrder, _ trace: AttemptTrace, sharing shared: SharedBundle? = nil
     ) async throws -> Digest {
+        let evidence = logged.evidence
+        switch logged.artefact {
+        case .referrer(let referrer, let bundle):
+            let artefact = BundleArtefact(referrer: referrer, bundle: bundle, shared: shared)
+            return try await publish(artefact, of: evidence, order, trace)
+        case .streamed(let referrer, let bundle):
+            let artefact = StreamedArtefact(referrer: .bundle(referrer), content: bundle)
+            return try await publish(artefact, of: evidence, order, trace)
+        case .layer(let layer):
+            return try await publish(LayerArtefact(layer: layer), of: evidence, order, trace)
+        }
+    }
+
+    private func publish(
+        _ artefact: some PublishedArtefact, of evidence: Evidence, _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws -> Digest {
         // A first publication cannot be there already; everything else may be.
-        if logged.evidence.attachment?.pushedAt != nil {
-            let served = try await trace.stage(.readBack) { try await order.place.serves(logged.artefact, order) }
-            if let served { return served }
-            try FailPoint.recordMissing.before(QueueError.injected)
-            try await journal.missing(logged.evidence, for: order.claim)
-            try FailPoint.recordMissing.after(QueueError.injected)
+        if evidence.attachment?.pushedAt != nil {
+            if let served = try await look(for: artefact, order, trace) { return served }
+            try await recordMissing(of: evidence, order)
         }
-        let pushed = try await trace.stage(.publish, { (pushed: PushedArtefact) in ["manifest": "\(pushed.manifest)"] })
-        {
-            try await subjects.taking(order.target, at: order.place.repository, for: order.claim) {
-                () async throws -> PushedArtefact in
-                let pushed = try await order.place.push(logged.artefact, order, shared)
-                if case .referrer(let attachment) = pushed, !order.superseded.isEmpty {
-                    try await order.place.registry.dropFromFallbackIndex(
-                        order.place.repository.name, subject: order.target.digest,
-                        referrers: order.superseded.subtracting([attachment.manifest.digest]))
-                }
-                return pushed
-            }
-        }
+        let pushed = try await put(artefact, order, trace)
         try await trace.stage(.readBack) {
-            try await order.place.readBack(pushed, of: logged.artefact, order, shared)
-            try FailPoint.recordPush.before(QueueError.injected)
-            try await journal.published(logged.evidence, for: order.claim)
-            try FailPoint.recordPush.after(QueueError.injected)
-        }
-        return pushed.manifest
-    }
-}
-
-/// What a push came to.
-enum PushedArtefact: Sendable {
-    case referrer(Attachment)
-    case layer(LegacyAttachment)
-
-    var manifest: Digest {
-        switch self {
-        case .referrer(let attachment): attachment.manifest.digest
-        case .layer(let attachment): attachment.manifest
-        }
-    }
-}
-
-extension SignaturePlace {
-    fileprivate func push(
-        _ artefact: LoggedEvidence.Artefact, _ order: SigningOrder, _ shared: SharedBundle?
-    ) async throws -> PushedArtefact {
-        switch artefact {
-        case .referrer(let referrer, let bundle):
-            if let shared { return .referrer(try await shared.attach(referrer, in: self)) }
-            return .referrer(try await registry.attach(referrer, bundle: bundle, to: repository.name))
-        case .layer(let layer):
-            return .layer(
-                try await registry.attach(
-                    layer, order.content.kind, to: order.target.digest, in: repository.name,
-                    superseding: order.superseded))
-        }
-    }
-
-    /// Fetches what others will read, and compares it with what was verified.
-    fileprivate func readBack(
-        _ pushed: PushedArtefact, of artefact: LoggedEvidence.Artefact, _ order: SigningOrder, _ shared: SharedBundle?
-    ) async throws {
-        switch (pushed, artefact) {
-        case (.referrer(let attachment), .referrer) where shared != nil:
-            // its bundle was compared when it was put there, for all that have it
-            try await registry.readBackManifest(attachment, from: repository.name)
-        case (.referrer(let attachment), .referrer(_, let bundle)):
-            guard try await registry.readBack(attachment, from: repository.name) == bundle else {
-                throw SigningError.readBackDiffers("the bundle of \(attachment.manifest.digest)")
+            try await artefact.readBack(pushed, order)
+            try await FailPoint.recordPush.around(QueueError.injected) {
+                try await journal.published(evidence, for: order.claim)
             }
-        case (.layer(let attachment), .layer(let layer)):
-            // the manifest was read until the layer stood in it; the blob is fixed by its digest
-            let name = repository.name
-            guard try await registry.blob(name, layer.descriptor.digest, limit: layer.payload.count) == layer.payload
-            else { throw SigningError.readBackDiffers("the payload under \(attachment.tag)") }
-        default: throw SigningError.readBackDiffers("another kind of artefact")
+        }
+        return artefact.manifest(of: pushed)
+    }
+
+    /// Where the registry serves what was put there before; nil if it does not any more.
+    func look(
+        for artefact: some PublishedArtefact, _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws -> Digest? {
+        try await trace.stage(.readBack) { try await artefact.served(order) }
+    }
+
+    /// Records what the registry does not serve any more, before it is put back.
+    /// - Parameter what: that is missing; what is published of the evidence, unless it is something that belongs to it.
+    func recordMissing(_ what: String? = nil, of evidence: Evidence, _ order: SigningOrder) async throws {
+        try await FailPoint.recordMissing.around(QueueError.injected) {
+            try await journal.missing(evidence, what, for: order.claim)
         }
     }
 
-    /// Where the registry lists and serves what was published before; nil only if it says that it does not.
-    fileprivate func serves(
-        _ artefact: LoggedEvidence.Artefact, _ order: SigningOrder
-    ) async throws(OCIError) -> Digest? {
-        let (name, digest) = (repository.name, order.target.digest)
-        switch artefact {
-        case .layer(let layer):
-            return try await registry.isAttached(layer, order.content.kind, to: digest, in: name)?.manifest
-        case .referrer(let referrer, let bundle):
-            guard try await registry.isAttached(referrer.descriptor.digest, to: digest, in: name) else { return nil }
-            do {
-                guard try await registry.blob(name, .sha256(of: bundle), limit: bundle.count) == bundle else {
-                    return nil
-                }
-            } catch .notFound {
-                return nil
+    /// Puts it there.
+    ///
+    /// The fallback index and the legacy tag are read, changed and written without any lock in the registry (eight cosigns
+    /// at once lose three signatures), so all our writers of one subject take turns by its lease.
+    func put<Artefact: PublishedArtefact>(
+        _ artefact: Artefact, _ order: SigningOrder, _ trace: AttemptTrace
+    ) async throws -> Artefact.Pushed {
+        if let blob = artefact.blob {
+            // it is addressed by its content: it needs nobody's turn, and stands for nothing until it is listed
+            try await trace.stage(.publish) { try await order.place.upload(blob) }
+        }
+        return try await trace.stage(
+            .publish, { (pushed: Artefact.Pushed) in ["manifest": "\(artefact.manifest(of: pushed))"] }
+        ) {
+            try await subjects.taking(order.target, at: order.place.repository, for: order.claim) {
+                try await artefact.push(order)
             }
-            return referrer.descriptor.digest
         }
     }
 }

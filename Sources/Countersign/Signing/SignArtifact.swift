@@ -45,14 +45,7 @@ struct SignArtifact: JobHandler {
         case .ended(let outcome): return outcome
         case .approved(let found): approved = found
         }
-        let order = approved.order
-        var record: SignedRecord?
-        for evidence in try await line.prepared(order, trace) {
-            let logged = try await line.logged(evidence, order, trace)
-            let manifest = try await publication.publish(logged, order, trace)
-            record = record ?? logged.record(order, manifest: manifest, policyVersion: policy.version)
-        }
-        guard let record else { throw SigningError.noFormat(rule: order.rule.name) }
+        let record = try await line.published(approved.order, by: publication, trace)
         try await follow(approved, trace)
         return .signed(record)
     }

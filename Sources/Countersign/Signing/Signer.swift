@@ -42,7 +42,15 @@ package struct Signer: Sendable {
 
     /// Signs the document. In memory only.
     func sign(_ document: SignedDocument, with credential: Credential) throws -> [UInt8] {
-        try credential.key.sign(document.message)
+        switch document.message {
+        case .bytes(let message): return try credential.key.sign(message)
+        case .digest(let digest):
+            let (key, scheme) = (credential.key, credential.key.algorithm.defaultScheme)
+            guard scheme.isOverSHA256 else {
+                throw SigningError.evidenceUnusable("a \(key.algorithm) key does not sign over SHA-256")
+            }
+            return try key.sign(prehashed: digest, scheme)
+        }
     }
 
     /// Timestamps a signature (the bytes that its format has stamped), by every authority that is in use for its format, and
@@ -74,7 +82,13 @@ package struct Signer: Sendable {
         for order: SigningOrder, in logs: ChosenLogs
     ) async throws {
         let presented = document.presented(signature, by: credential.signer, timestamps: timestamps)
-        do { try verifyBeforeLogging(presented, for: order, datedByLog: logs.dateEntries) } catch {
+        do {
+            if let digest = document.digest {
+                try verifyBeforeLogging(presented, over: digest, datedByLog: logs.dateEntries)
+            } else {
+                try verifyBeforeLogging(presented, for: order, datedByLog: logs.dateEntries)
+            }
+        } catch {
             await identity.discard(credential)
             throw error
         }
@@ -131,8 +145,11 @@ package struct Signer: Sendable {
     }
 
     /// Stored parts as their readers will meet them: the same parts, the same bytes.
-    func presented(_ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind) throws -> PresentedForm {
-        SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
+    /// - Parameter digest: SHA-256 of the message, where the stored payload is only the head of it.
+    func presented(
+        _ prepared: Evidence.Prepared, _ entry: TlogEntry, _ kind: LegacyKind, digest: [UInt8]? = nil
+    ) throws -> PresentedForm {
+        SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload, digest: digest)
             .presented(
                 prepared.signature, by: try submitter(of: prepared), entries: try prepared.entries(with: entry),
                 timestamps: prepared.timestamps)

@@ -52,7 +52,8 @@ package struct Signers: Sendable {
         let others = identities.filter { $0.name != rule.identity }
         guard !others.isEmpty else { return preferred }
         let leaf = evidence.prepared.certificateChain.first.flatMap { try? Certificate.remembered(der: $0) }
-        let document = SignedDocument(format: evidence.format, kind: kind, payload: evidence.prepared.payload)
+        let document = SignedDocument(
+            format: evidence.format, kind: kind, payload: evidence.prepared.payload, digest: digest)
         let identity = ([preferred.identity] + others).first { identity in
             switch (leaf, identity.means) {
             case (let leaf?, .keyless(_, let expected)):
@@ -60,10 +61,11 @@ package struct Signers: Sendable {
                 return certificate.identity == expected.subjectAlternativeName && certificate.issuer == expected.issuer
             case (nil, .key(let managed)):
                 let (key, signature) = (managed.publicKey, evidence.prepared.signature)
-                if let digest {
+                switch document.message {
+                case .bytes(let message): return (try? key.verify(signature, of: message)) != nil
+                case .digest(let digest):
                     return (try? key.verify(signature, prehashed: digest, key.algorithm.defaultScheme)) != nil
                 }
-                return (try? key.verify(signature, of: document.message)) != nil
             default: return false
             }
         }

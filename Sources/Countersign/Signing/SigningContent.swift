@@ -53,15 +53,26 @@ package struct SigningContent: Sendable {
 package struct SignedDocument: Sendable {
     package let format: SignatureFormat
     package let kind: LegacyKind
+    /// What is stored of it: all, or the head of a statement whose document is not held.
     package let payload: [UInt8]
+    /// Of such a statement, SHA-256 of what is signed.
+    var digest: [UInt8]?
 
-    /// Whether a DSSE envelope holds it; else the log learns its digest alone.
-    var isEnveloped: Bool { format == .bundle || kind == .attestation }
+    /// Whether the log gets a DSSE envelope with it; else it learns its digest alone.
+    var isEnveloped: Bool { digest == nil && (format == .bundle || kind == .attestation) }
 
-    /// The bytes that the signature is over.
-    var message: [UInt8] {
-        isEnveloped
-            ? Envelope.preAuthenticationEncoding(type: Statement.payloadType, payload: payload) : payload
+    /// What the signature is over.
+    enum Message {
+        case bytes([UInt8])
+        /// Of bytes that are not held.
+        case digest([UInt8])
+    }
+
+    var message: Message {
+        if let digest { return .digest(digest) }
+        return .bytes(
+            isEnveloped
+                ? Envelope.preAuthenticationEncoding(type: Statement.payloadType, payload: payload) : payload)
     }
 
     private func envelope(_ signature: [UInt8]) -> Envelope {
@@ -76,13 +87,16 @@ package struct SignedDocument: Sendable {
 
     /// What the log gets.
     func submission(_ signature: [UInt8], by signer: LogSubmission.Signer) -> LogSubmission {
-        LogSubmission(
-            isEnveloped
-                ? .envelope(envelope(signature))
-                : .message(digest: signer.key.digest(of: message), signature: signature), by: signer)
+        guard !isEnveloped else { return LogSubmission(.envelope(envelope(signature)), by: signer) }
+        let digest =
+            switch message {
+            case .bytes(let bytes): signer.key.digest(of: bytes)
+            case .digest(let digest): digest
+            }
+        return LogSubmission(.message(digest: digest, signature: signature), by: signer)
     }
 
-    /// The signature as a bundle.
+    /// The signature as a bundle. Of a statement that is not held, over the digest of its message, which verifies as it does.
     /// - Parameter entries: none before it is logged.
     func bundle(
         _ signature: [UInt8], by signer: LogSubmission.Signer, entries: [TlogEntry] = [], timestamps: [[UInt8]]
@@ -92,7 +106,13 @@ package struct SignedDocument: Sendable {
             case .certificate(let certificate): .certificate(certificate.der)
             case .publicKey(let key): .publicKey(hint: key.hint)
             }
-        return UnverifiedBundle(.envelope(envelope(signature)), material, entries, timestamps: timestamps)
+        let content: UnverifiedBundle.Content =
+            if let digest {
+                .messageSignature(digestAlgorithm: "SHA2_256", digest: digest, signature: signature)
+            } else {
+                .envelope(envelope(signature))
+            }
+        return UnverifiedBundle(content, material, entries, timestamps: timestamps)
     }
 
     /// The signature as its readers will meet it: the same parts, the same bytes.

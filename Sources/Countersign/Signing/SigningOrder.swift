@@ -5,7 +5,7 @@ package struct SigningOrder: Sendable {
     package let target: Target
     /// The manifest that is signed, as the registry serves it.
     package let subject: Descriptor
-    package let content: SigningContent
+    package var content: SigningContent
     /// The policy rule that allows it: in which formats, as whom, in which log.
     package let rule: PolicyConfiguration.Rule
     package let claim: Claim

@@ -11,13 +11,17 @@ import Sigstore
 /// | logged (commit point 2) | it is pushed | the whole verification, the log entry of the row, a manifest of this very artifact |
 extension Signer {
     /// Verifies evidence that was committed and that no log is known to have.
-    /// - Parameter verify: what is demanded of the signature; it gets it without a log entry.
+    /// - Parameters:
+    ///   - digest: SHA-256 of the message, where the stored payload is only the head of it.
+    ///   - verify: what is demanded of the signature; it gets it without a log entry.
     /// - Throws: ``SigningError/ownOutputRejected(code:observed:remedy:)``, ``SigningError/evidenceUnusable(_:)``.
     func verifyStored(
-        _ prepared: Evidence.Prepared, _ kind: LegacyKind, by verify: (PresentedForm) throws -> Void
+        _ prepared: Evidence.Prepared, _ kind: LegacyKind, digest: [UInt8]? = nil,
+        by verify: (PresentedForm) throws -> Void
     ) throws {
         let signer = try submitter(of: prepared)
-        let document = SignedDocument(format: prepared.format, kind: kind, payload: prepared.payload)
+        let document = SignedDocument(
+            format: prepared.format, kind: kind, payload: prepared.payload, digest: digest)
         do {
             try verify(
                 document.presented(
@@ -31,7 +35,7 @@ extension Signer {
 
     /// That the bytes which are to be sent enter this signature, and nothing else.
     /// - Throws: ``SigningError/evidenceUnusable(_:)``.
-    func verifyRequest(of prepared: Evidence.Prepared, _ submission: LogSubmission) throws {
+    private func verifyRequest(of prepared: Evidence.Prepared, _ submission: LogSubmission) throws {
         for request in prepared.requests {
             // of a log that is not in use, ``Submission`` says what becomes
             guard let log = services.log(id: request.log) else { continue }

@@ -15,8 +15,7 @@ struct Withdrawal: Sendable {
     init(journal: Journal, subjects: SubjectTurns, signers: Signers) {
         self.journal = journal
         self.subjects = subjects
-        proof = DeletionProof(
-            signers: signers, streamed: StreamedAttestation(journal: journal, signers: signers, subjects: subjects))
+        proof = DeletionProof(signers: signers, journal: journal)
     }
 
     /// The signatures of earlier generations, once the newest one stands. They are never deleted. In a format of the rule in

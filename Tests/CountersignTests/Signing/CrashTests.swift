@@ -195,14 +195,17 @@ struct CrashTests {
         try await line.expectSignedOnce(digest)
     }
 
-    private static func durable(_ line: SigningLine, _ digest: Digest) async throws -> Durable {
+    /// - Parameter purpose: of the target, as a pattern.
+    static func durable(
+        _ line: SigningLine, _ digest: Digest, of purpose: String = Purpose.signature.rawValue
+    ) async throws -> Durable {
         let rows = try await line.database.pool.query(
             """
             SELECT e.logged_at IS NOT NULL AS logged, a.pushed_at IS NOT NULL AS published
             FROM countersign.target t JOIN countersign.evidence_target l ON l.target_id = t.id AND l.live
             JOIN countersign.evidence e ON e.id = l.evidence_id
             LEFT JOIN countersign.attachment a ON a.evidence_id = e.id
-            WHERE t.digest = \(digest.description)::text ORDER BY e.format LIMIT 1
+            WHERE t.digest = \(digest.description)::text AND t.purpose LIKE \(purpose)::text ORDER BY e.format LIMIT 1
             """)
         guard let row = rows.first else { return .nothing }
         if try row.decode("published", as: Bool.self) { return .published }

@@ -21,6 +21,8 @@ struct SigningLine: Sendable {
     let registry: FaultRelay
     let fulcio: FaultRelay
     let rekor: FaultRelay
+    /// Whether that is the lab's log of tiles, which daemons over Rekor v2 then reach through it.
+    private let isOfTiles: Bool
     let tsa: FaultRelay
     /// The registry as a pusher sees it, past the relay.
     let pusher: RegistryClient
@@ -30,7 +32,8 @@ struct SigningLine: Sendable {
     /// - Parameters:
     ///   - lab: one of its own, for a test that turns its clocks.
     ///   - otherRegistry: in place of the shared one.
-    init(lab own: Lab? = nil, registry otherRegistry: DockerRegistry? = nil) async throws {
+    ///   - ofTiles: whether accidents of the log are to be those of the lab's log of tiles.
+    init(lab own: Lab? = nil, registry otherRegistry: DockerRegistry? = nil, ofTiles: Bool = false) async throws {
         if let own { lab = own } else { lab = try await Shared.lab.value }
         let endpoints = try await lab.endpoints
         let server: DockerRegistry
@@ -38,7 +41,8 @@ struct SigningLine: Sendable {
         database = try await QueueFixture()
         registry = try FaultRelay(to: server.port)
         fulcio = try FaultRelay(to: Self.port(of: endpoints.fulcio))
-        rekor = try FaultRelay(to: Self.port(of: endpoints.rekor))
+        rekor = try FaultRelay(to: Self.port(of: ofTiles ? endpoints.rekor2 : endpoints.rekor))
+        isOfTiles = ofTiles
         tsa = try FaultRelay(to: Self.port(of: endpoints.tsa))
         let name = "team-" + UUID().uuidString.prefix(8).lowercased() + "/app"
         repository = try Repository(registry: Self.registryName, name: name)
@@ -55,6 +59,7 @@ struct SigningLine: Sendable {
     private init(_ line: SigningLine, database: QueueFixture) {
         (self.database, lab, repository, pusher) = (database, line.lab, line.repository, line.pusher)
         (registry, fulcio, rekor, tsa) = (line.registry, line.fulcio, line.rekor, line.tsa)
+        isOfTiles = line.isOfTiles
         folder = line.folder
     }
 
@@ -146,7 +151,8 @@ struct SigningLine: Sendable {
             SigningServices.Log(
                 name: "rekor",
                 client: setup.isRekorV2
-                    ? try rekorV2(at: endpoints.rekor2, root) : rekorV1(dependencies?.gate(.rekor, rekor.url)),
+                    ? try rekorV2(at: isOfTiles ? rekor.url : endpoints.rekor2, root)
+                    : rekorV1(dependencies?.gate(.rekor, rekor.url)),
                 gate: dependencies?.gate(.rekor, rekor.url))
         ]
         if let tiles = setup.tiles {
