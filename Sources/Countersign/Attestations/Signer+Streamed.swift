@@ -1,3 +1,4 @@
+import OCI
 import OpenSSL
 import Sigstore
 

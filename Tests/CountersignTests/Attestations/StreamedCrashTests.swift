@@ -1,4 +1,5 @@
 import OCI
+import Postgres
 import Sigstore
 import Support
 import Testing
