@@ -16,11 +16,9 @@
         /// What a caller of our API sends, and what the issuer of its token answers.
         static let api = [
             FuzzTarget(name: "api-body") { bytes in
-                for isResign in [false, true] {
-                    guard let batch = try? RequestedBatch(bytes, isResign: isResign, registries: registries) else {
-                        continue
-                    }
-                    promise(!isResign || batch.request.reason?.isEmpty == false, "who signs anew says why")
+                for action in [Batch.Action.sign, .resign(.keep)] {
+                    guard let batch = try? RequestedBatch(bytes, action, registries: registries) else { continue }
+                    promise(action == .sign || batch.request.reason?.isEmpty == false, "who signs anew says why")
                     guard let selector = batch.selector else { continue }
                     promise((try? JSONValue(parsing: Array(selector.utf8))) != nil, "the selector reads back")
                 }
