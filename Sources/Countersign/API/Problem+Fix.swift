@@ -40,7 +40,6 @@ extension Problem {
             "approve with one of our own tokens: `countersign token create --role admin --person NAME` makes one",
         "batch.own_request": "have another person approve it, with a token of his own",
         "batch.policy_version": "see what it would do now ('dry_run'), and name the version that this shows",
-        "batch.registry": "see that the registry is up and lists its tags, and send it again",
         "batch.selector_source":
             "select by 'registry', 'repository' and 'tag' alone, or by the records: \"source\": \"records\"",
         "batch.state": "see what applies to it: GET /v1/batches/{id}, `countersign batch status`",

@@ -10,7 +10,9 @@ import Testing
 /// A refusal says what can be done about it.
 @Suite struct ProblemTests {
     /// What an error of another set says itself.
-    private static let ownFixes: Set<String> = ["attestation.document_invalid", "batch.grouping_legacy"]
+    private static let ownFixes: Set<String> = [
+        "attestation.document_invalid", "attestation.registry", "batch.grouping_legacy", "batch.registry",
+    ]
 
     @Test func `every code of a problem has a fix, and no fix is of no code`() async throws {
         var codes = try Self.written()
