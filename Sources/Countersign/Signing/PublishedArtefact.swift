@@ -65,7 +65,7 @@ struct BundleArtefact: PublishedArtefact {
         }
         do {
             guard try await registry.blob(name, .sha256(of: bundle), limit: bundle.count) == bundle else { return nil }
-        } catch .notFound {
+        } catch .notFound(let answer) where answer.isRegistrysOwn {
             return nil
         }
         return referrer.descriptor.digest

@@ -380,6 +380,21 @@ import Testing
         #expect(try await line.failure(digest) == nil)
     }
 
+    @Test(arguments: SignatureFormat.allCases)
+    func `a proxy's 404 page in place of what was published is not its absence`(_ format: SignatureFormat) async throws
+    {
+        let line = try await SigningLine()
+        let (digest, daemon) = try await signed(line, [format])
+        let writes = line.registry.writes
+        line.registry.next(.answered(404, body: "<html>"), where: \.isReadBack)
+        try await line.recheckAll(with: daemon)
+        #expect(try await line.state(digest) == "signed")
+        #expect(try await line.failure(digest)?.code == "registry.not_found")
+        try await daemon.workOff()
+        try await line.expectSignedOnce(digest, in: [format])
+        #expect(line.registry.writes == writes)
+    }
+
     /// Of an image that was served before: it is the registry that is wrong, for how long nobody knows.
     @Test func `a look back that is given up leaves the artifact signed, and the next round looks again`() async throws
     {
