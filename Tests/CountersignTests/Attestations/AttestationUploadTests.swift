@@ -293,13 +293,12 @@ import Testing
                 try await doors.queue.refuse("INSERT ON countersign.attestation", sqlState: sqlState)
                 let answer = try await put(doors, token)
                 #expect(answer.status == status && answer.json["code"]?.text == code, "\(answer.json)")
-                #expect(!"\(answer.json)".contains("the power is out"))
-                let told = lines.kept.withLock { $0 }.filter { $0.text.contains("the power is out") }
-                #expect(told.map(\.level).last == level, "\(told)")
+                #expect(!"\(answer.json)".contains(sqlState))
+                let told = lines.kept.withLock { $0 }.filter { $0.text.contains("PostgreSQL answered \(sqlState)") }
+                #expect(told.map(\.level) == [level], "\(told)")
                 #expect(try await audit(doors).first?.code == code)
                 try await doors.queue.refuseNothing()
             }
-            #expect(lines.kept.withLock { $0 }.count { $0.text.contains("the power is out") } == 2)
             #expect(try await isUntouched(doors))
             #expect(try await put(doors, token).status == 202)
         }
