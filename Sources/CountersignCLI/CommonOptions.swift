@@ -51,7 +51,7 @@ struct ConfigurationOption: ParsableArguments {
 
 /// Where the daemon's API is, and the token for it.
 struct APIOptions: ParsableArguments {
-    @Option(help: "The daemon's API, such as https://countersign.example:8080 (or COUNTERSIGN_API).") var api: String?
+    @Option(help: "The daemon's API, such as https://countersign.example.com (or COUNTERSIGN_API).") var api: String?
     @Option(help: "File with an API token (or COUNTERSIGN_TOKEN_FILE; the token itself only as COUNTERSIGN_TOKEN).")
     var tokenFile: String?
     @Option(help: "PEM certificates that the API's certificate must chain to.") var caFile: String?
