@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Synchronization
 
 extension DependencyGate {
     /// What all daemons have to be told.
@@ -40,6 +41,21 @@ extension DependencyGate {
         var unwritten: DependencyView?
         /// The newest row that a write of ours read, while others were under way: their answers come in any order.
         var newestWritten: (view: DependencyView, at: Date)?
+    }
+
+    /// Takes over what a change of ours found in the row, unless something newer is on its way there.
+    func adopt(_ record: DependencyRecord, readAt time: Date, isWriter: Bool = false) {
+        let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
+        state.withLock { $0.adopt(changed: view, readAt: time, isWriter: isWriter) }
+    }
+
+    /// Asked for when a look at the row begins: what it finds is taken over with this.
+    var returned: Int { state.withLock(\.returned) }
+
+    /// Takes over what a look at the row found, unless we know better.
+    func adopt(looked record: DependencyRecord, readAt time: Date, whenReturned returned: Int) {
+        let view = DependencyView(record, readAt: time, settings.bucket, now: .now)
+        state.withLock { $0.adopt(looked: view, readAt: time, whenReturned: returned) }
     }
 }
 
