@@ -3,7 +3,4 @@ extension Certificate {
     public var signatureScheme: SignatureScheme? {
         try? SignatureScheme(algorithmIdentifier: fields.signatureAlgorithm[...])
     }
-
-    /// The dotted OIDs of all extensions, in the certificate's order.
-    public var extensionIdentifiers: [String] { fields.extensions.map(\.oid) }
 }
