@@ -14,14 +14,15 @@ package struct SubjectLease: Sendable {
     private let pool: ConnectionPool
 
     /// Takes the subject's lease if it is free, run out, or held by this attempt already.
-    /// - Parameter ttl: how long it outlives a holder that does not ``renew(for:)`` it.
+    /// - Parameters:
+    ///   - place: the repository that is written to, if it is not the target's own: signatures of equal images of several
+    ///     repositories may lie in one.
+    ///   - ttl: how long it outlives a holder that does not ``renew(for:)`` it.
     /// - Returns: `nil` when another attempt writes the subject now: try again shortly
     ///   (``RetryPolicy/Class/contended``).
     /// - Throws: ``QueueError/leaseLost(jobID:)`` when the job itself is lost. ``QueueError/revoked(jobID:)`` when the artifact
     ///   is revoked, ``QueueError/superseded(jobID:)`` when a newer generation takes the older signatures out: whoever does
     ///   that takes this same lease afterwards, and would not see what is only listed later.
-    ///   - place: the repository that is written to, if it is not the target's own: signatures of equal images of several
-    ///     repositories may lie in one.
     package static func acquire(
         for claim: Claim, of target: Target, at place: Repository? = nil, lasting ttl: Duration, in pool: ConnectionPool
     ) async throws(QueueError) -> SubjectLease? {
