@@ -7,7 +7,7 @@
 extension FailPoint {
     /// Arms the one fail point of this process.
     /// - Throws: ``FailPointError/notCompiledIn`` in a build without them; `unknown`, `noAnswer`.
-    public static func arm(_ setting: FailPointSetting) throws(FailPointError) {
+    package static func arm(_ setting: FailPointSetting) throws(FailPointError) {
         #if FAIL_POINTS
             guard let point = allCases.first(where: { $0.name == setting.step }) else { throw .unknown(setting.step) }
             if setting.action == .drop, setting.side == .before || !point.hasAnswer {

@@ -4,7 +4,7 @@
 ///
 /// Only where the package was built with `COUNTERSIGN_FAIL_POINTS` set. In every other build passing one is an empty
 /// function that is inlined, and nothing can be armed.
-public enum FailPoint: Sendable, CaseIterable {
+package enum FailPoint: Sendable, CaseIterable {
     /// A delivery becomes events, targets and jobs: one commit, then 202.
     case delivery
     /// Members of a batch enter the queue: one commit.
@@ -90,7 +90,7 @@ public enum FailPoint: Sendable, CaseIterable {
 }
 
 /// What a fail point lets its step fail with.
-public enum InjectedFault: Sendable {
+package enum InjectedFault: Sendable {
     /// It was not possible.
     case error
     /// It was done, and nobody was told.
@@ -101,19 +101,19 @@ extension FailPoint {
     #if FAIL_POINTS
         /// Passes the point before its step.
         /// - Parameter failure: how the step's caller sees a fault.
-        public func before<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
+        package func before<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
             if let fault = ArmedFailPoint.pass(.before, self) { throw failure(fault) }
         }
 
         /// Passes the point after its step.
         /// - Parameter failure: how the step's caller sees a fault.
-        public func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
+        package func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {
             if let fault = ArmedFailPoint.pass(.after, self) { throw failure(fault) }
         }
 
         /// Passes the point before the step and, unless that fails, after it.
         /// - Parameter failure: how the step's caller sees a fault.
-        public func around<Result: Sendable, Failure: Error>(
+        package func around<Result: Sendable, Failure: Error>(
             _ failure: (InjectedFault) -> Failure, _ step: () async throws(Failure) -> Result
         ) async throws(Failure) -> Result {
             try before(failure)
@@ -124,15 +124,15 @@ extension FailPoint {
     #else
         /// Nothing: this build has no fail points.
         @inlinable @inline(__always)
-        public func before<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
+        package func before<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
 
         /// Nothing: this build has no fail points.
         @inlinable @inline(__always)
-        public func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
+        package func after<Failure: Error>(_ failure: (InjectedFault) -> Failure) throws(Failure) {}
 
         /// The step alone: this build has no fail points.
         @inlinable @inline(__always)
-        public func around<Result: Sendable, Failure: Error>(
+        package func around<Result: Sendable, Failure: Error>(
             _ failure: (InjectedFault) -> Failure, _ step: () async throws(Failure) -> Result
         ) async throws(Failure) -> Result { try await step() }
     #endif

@@ -2,15 +2,15 @@
 ///
 /// Side and step, what happens there, and at which passage (the first, unless it says another). It happens once in a
 /// process's life.
-public struct FailPointSetting: Sendable, Equatable {
+package struct FailPointSetting: Sendable, Equatable {
     /// The environment variable that it is read from.
-    public static let variable = "COUNTERSIGN_FAIL_POINT"
+    package static let variable = "COUNTERSIGN_FAIL_POINT"
 
-    public enum Side: String, Sendable {
+    package enum Side: String, Sendable {
         case before, after
     }
 
-    public enum Action: Sendable, Equatable {
+    package enum Action: Sendable, Equatable {
         /// The process dies as by SIGKILL.
         case kill
         /// The step fails, as its service's failures do.
@@ -21,15 +21,15 @@ public struct FailPointSetting: Sendable, Equatable {
         case drop
     }
 
-    public let side: Side
+    package let side: Side
     /// The step's name, words joined by `-`.
-    public let step: String
-    public let action: Action
+    package let step: String
+    package let action: Action
     /// Counted from 1.
-    public let passage: Int
+    package let passage: Int
 
     /// - Throws: ``FailPointError/malformed(_:)``. Whether the step exists is seen when it is armed.
-    public init(parsing text: String) throws(FailPointError) {
+    package init(parsing text: String) throws(FailPointError) {
         let halves = text.split(separator: "@", omittingEmptySubsequences: false)
         let words = halves[0].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
         guard halves.count <= 2, words.count >= 2, let dash = words[0].firstIndex(of: "-"),
@@ -52,7 +52,7 @@ public struct FailPointSetting: Sendable, Equatable {
 }
 
 /// Why a fail point cannot be set.
-public enum FailPointError: Error, Sendable, Equatable {
+package enum FailPointError: Error, Sendable, Equatable {
     /// The package was built without fail points.
     case notCompiledIn
     /// Not `SIDE-STEP:ACTION`, or an action that does not exist.
@@ -64,7 +64,7 @@ public enum FailPointError: Error, Sendable, Equatable {
 }
 
 extension FailPointError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .notCompiledIn: "this build has no fail points"
         case .malformed(let text): "'\(text)' is not before-STEP or after-STEP with kill, error, hang:SECONDS or drop"

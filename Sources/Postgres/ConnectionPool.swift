@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// A call is handed to a connection's thread as a whole and comes back as a whole: one hop each way, however many
 /// statements it makes.
-public final class ConnectionPool: Sendable {
+package final class ConnectionPool: Sendable {
     let configuration: PostgresConfiguration
     private let size: Int
     private let waitLimit: Duration
@@ -14,7 +14,7 @@ public final class ConnectionPool: Sendable {
     /// - Parameters:
     ///   - size: connections at most.
     ///   - waitLimit: how long a call waits for a connection, be it that all are busy or that the server is away.
-    public init(_ configuration: PostgresConfiguration, size: Int, waitLimit: Duration = .seconds(2)) {
+    package init(_ configuration: PostgresConfiguration, size: Int, waitLimit: Duration = .seconds(2)) {
         self.configuration = configuration
         self.size = max(1, size)
         self.waitLimit = waitLimit
@@ -26,20 +26,20 @@ public final class ConnectionPool: Sendable {
     }
 
     /// Runs one statement in its own transaction.
-    public func query(_ query: Query) async throws(PostgresError) -> [Row] {
+    package func query(_ query: Query) async throws(PostgresError) -> [Row] {
         try await result { session throws(PostgresError) in try session.query(query) }.get()
     }
 
     /// Runs one statement in its own transaction and returns how many rows it touched.
     @discardableResult
-    public func execute(_ query: Query) async throws(PostgresError) -> Int {
+    package func execute(_ query: Query) async throws(PostgresError) -> Int {
         try await result { session throws(PostgresError) in try session.execute(query) }.get()
     }
 
     /// Lends a connection to the body, which runs on the connection's thread and cannot suspend.
     /// - Parameter deadline: for the whole body; without it each statement has the configuration's limit to itself.
     /// - Throws: ``PostgresError``, or what the body throws.
-    public func withSession<R: Sendable>(
+    package func withSession<R: Sendable>(
         deadline: Duration? = nil, _ body: @escaping @Sendable (Session) throws -> R
     ) async throws -> R {
         try await perform(deadline: deadline) { session in Result { try body(session) } }.get()
@@ -48,7 +48,7 @@ public final class ConnectionPool: Sendable {
     /// Runs the body between BEGIN and COMMIT. A serialization failure or deadlock runs it again, three times at most, so
     /// it must not have effects outside the database.
     /// - Throws: ``PostgresError/commitUnknown(reason:)`` among others, or what the body throws, after a rollback.
-    public func transaction<R: Sendable>(
+    package func transaction<R: Sendable>(
         deadline: Duration? = nil, _ body: @escaping @Sendable (Session) throws -> R
     ) async throws -> R {
         try await withSession(deadline: deadline) { session in
@@ -71,7 +71,7 @@ public final class ConnectionPool: Sendable {
     }
 
     /// Fails what waits, lets what runs finish, and returns when the last connection is closed.
-    public func close() async {
+    package func close() async {
         await withCheckedContinuation { continuation in
             let (waiters, idle) = state.withLock { state in
                 defer { (state.waiters, state.idle) = ([], []) }
@@ -99,7 +99,7 @@ public final class ConnectionPool: Sendable {
     }
 
     /// How many calls wait for a connection now.
-    public var waiting: Int { state.withLock { $0.waiters.count } }
+    package var waiting: Int { state.withLock { $0.waiters.count } }
 
     // MARK: Handing out
 

@@ -7,9 +7,9 @@ import Synchronization
 /// A notification is a hint and may be lost: while the connection was away, or when nobody read for long. So an empty one
 /// is added each time the connection stands again, which says: look for yourself. Needs a direct connection, as a
 /// transaction pooler delivers nothing.
-public final class Listener: Sendable {
+package final class Listener: Sendable {
     /// Payloads in order of arrival, the newest 256 of those not yet read. Ends when the listener is closed.
-    public let notifications: AsyncStream<String>
+    package let notifications: AsyncStream<String>
 
     private let configuration: PostgresConfiguration
     private let channel: String
@@ -25,7 +25,7 @@ public final class Listener: Sendable {
 
     /// - Parameter probeInterval: how often the connection proves itself by a notification to itself, ± 10 %. A server
     ///   that vanished without a word, or a pooler in between, shows itself only so.
-    public init(_ configuration: PostgresConfiguration, channel: String, probeInterval: Duration = .seconds(10)) {
+    package init(_ configuration: PostgresConfiguration, channel: String, probeInterval: Duration = .seconds(10)) {
         self.configuration = configuration
         self.channel = channel
         self.probeInterval = probeInterval
@@ -33,11 +33,11 @@ public final class Listener: Sendable {
     }
 
     /// Why nothing is heard at present; nil while the connection stands.
-    public var outage: PostgresError? { state.withLock { $0.outage } }
+    package var outage: PostgresError? { state.withLock { $0.outage } }
 
     /// Listens until ``close()`` or cancellation; to be called once.
     /// - Throws: ``PostgresError/unavailable(reason:)`` if the process has no descriptor or thread left to begin with.
-    public func run() async throws(PostgresError) {
+    package func run() async throws(PostgresError) {
         guard let wakeup = Wakeup() else { throw .unavailable(reason: "no file descriptor left for the listener") }
         state.withLock { $0.wakeup = wakeup }
         let started = await withTaskCancellationHandler {
@@ -56,7 +56,7 @@ public final class Listener: Sendable {
     }
 
     /// Ends ``run()`` and the stream.
-    public func close() {
+    package func close() {
         state.withLock { state in
             state.isClosed = true
             state.wakeup?.signal()

@@ -1,5 +1,5 @@
 /// Why schema and code do not belong together.
-public enum MigrationFault: Sendable, Equatable {
+package enum MigrationFault: Sendable, Equatable {
     /// The folder cannot be read, or holds a file that is no `NNN_name.up.sql`.
     case malformed(String)
     /// A number is missing: among the files, or among what the database applied.
@@ -23,7 +23,7 @@ public enum MigrationFault: Sendable, Equatable {
 }
 
 extension MigrationFault: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .malformed(let reason): reason
         case .gap(let missing): "migration \(missing) is missing"

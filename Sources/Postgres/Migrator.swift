@@ -1,8 +1,8 @@
-public import FoundationEssentials
+package import FoundationEssentials
 
 /// Brings a database's schema to where this program needs it. Forward only: files are applied in order, each in a
 /// transaction of its own, and never again.
-public struct Migrator: Sendable {
+package struct Migrator: Sendable {
     private let files: [MigrationFile]
     /// How long all of it may take, the wait for another migrator included.
     private let deadline: Duration
@@ -10,21 +10,21 @@ public struct Migrator: Sendable {
 
     /// How a file waits for the locks of its tables. Daemons run on meanwhile: whoever waits for the lock of a whole table,
     /// behind a dump perhaps, has everybody else wait behind them; so it steps back between its tries.
-    public struct LockPatience: Sendable {
+    package struct LockPatience: Sendable {
         /// Of one try, at least a millisecond. Default ten seconds.
-        public var wait = Duration.seconds(10)
+        package var wait = Duration.seconds(10)
         /// Between two tries. Default two seconds.
-        public var pause = Duration.seconds(2)
+        package var pause = Duration.seconds(2)
         /// Before it fails with SQLSTATE 55P03, or 40P01 after a deadlock. Default 30.
-        public var tries = 30
+        package var tries = 30
 
         /// The defaults.
-        public init() {}
+        package init() {}
     }
 
     /// Reads the folder's `NNN_name.up.sql`.
     /// - Throws: ``MigrationFault/malformed(_:)`` or ``MigrationFault/gap(missing:)``.
-    public init(
+    package init(
         directory: String, deadline: Duration = .seconds(600), patience: LockPatience = .init()
     ) throws(PostgresError) {
         files = try MigrationFile.all(in: directory)
@@ -33,12 +33,12 @@ public struct Migrator: Sendable {
     }
 
     /// The number of the newest migration that this program knows.
-    public var newest: Int { files.count }
+    package var newest: Int { files.count }
 
     /// Applies what is missing, under an advisory lock that all migrators of the database share, and returns what this
     /// call applied. Needs a direct connection: behind a transaction pooler a session lock holds nothing.
     /// - Throws: ``PostgresError/migration(_:)``; what was applied before the fault stays applied.
-    public func migrate(using configuration: PostgresConfiguration) async throws(PostgresError) -> [AppliedMigration] {
+    package func migrate(using configuration: PostgresConfiguration) async throws(PostgresError) -> [AppliedMigration] {
         try await onOwnConnection(configuration) { session, ledger throws(PostgresError) in
             // The lock goes with the connection, whatever happens.
             _ = try session.query("SELECT pg_advisory_lock(\(Ledger.lockKey))")
@@ -52,7 +52,7 @@ public struct Migrator: Sendable {
     }
 
     /// What `migrate` would find and do; changes nothing.
-    public func status(using configuration: PostgresConfiguration) async throws(PostgresError) -> MigrationStatus {
+    package func status(using configuration: PostgresConfiguration) async throws(PostgresError) -> MigrationStatus {
         try await onOwnConnection(configuration) { session, ledger throws(PostgresError) in
             let applied = try ledger.exists(session) ? ledger.read(session) : []
             do throws(PostgresError) {
@@ -67,7 +67,7 @@ public struct Migrator: Sendable {
 
     /// Whether a newer program has taken the database away from this one since it was looked at: ``MigrationFault/newer``
     /// or nil. One short statement, for a look every few seconds.
-    public func overtaken(_ pool: ConnectionPool) async throws(PostgresError) -> MigrationFault? {
+    package func overtaken(_ pool: ConnectionPool) async throws(PostgresError) -> MigrationFault? {
         let (ledger, known) = (Ledger(pool.configuration), newest)
         let newer = try await pool.result(deadline: .seconds(5)) { session throws(PostgresError) in
             try ledger.read(session, after: known)
@@ -124,30 +124,30 @@ public struct Migrator: Sendable {
 }
 
 /// A migration that the database has.
-public struct AppliedMigration: Sendable, Equatable {
+package struct AppliedMigration: Sendable, Equatable {
     /// From 1.
-    public let number: Int
+    package let number: Int
     /// The file's name when it was applied.
-    public let name: String
+    package let name: String
     /// SHA-256 of the file, in hex.
-    public let checksum: String
+    package let checksum: String
     /// The lowest number that a program may have reached which works with this.
-    public let compatibleFrom: Int
+    package let compatibleFrom: Int
     /// By the database's clock.
-    public let appliedAt: Date
+    package let appliedAt: Date
 }
 
 /// Where a database stands.
-public struct MigrationStatus: Sendable, Equatable {
+package struct MigrationStatus: Sendable, Equatable {
     /// In order.
-    public let applied: [AppliedMigration]
+    package let applied: [AppliedMigration]
     /// The names of the files that `migrate` would apply.
-    public let pending: [String]
+    package let pending: [String]
     /// The names of what a newer program applied, and this one can work with.
-    public let ahead: [String]
+    package let ahead: [String]
     /// Why it would refuse.
-    public let fault: MigrationFault?
+    package let fault: MigrationFault?
 
     /// Whether this program can work on this database.
-    public var isCurrent: Bool { pending.isEmpty && fault == nil }
+    package var isCurrent: Bool { pending.isEmpty && fault == nil }
 }

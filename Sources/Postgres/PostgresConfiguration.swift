@@ -1,33 +1,33 @@
 import CPostgres
 
 /// How a database is reached, and what each connection to it is set to. Its description has no password.
-public struct PostgresConfiguration: Sendable {
+package struct PostgresConfiguration: Sendable {
     /// libpq's connection parameters, by keyword.
     var parameters: [String: String]
 
     /// The schemas of unqualified names, in order. Empty leaves the server's default.
-    public var searchPath: [String] = []
+    package var searchPath: [String] = []
     /// Shown in `pg_stat_activity`.
-    public var applicationName = "countersign"
+    package var applicationName = "countersign"
     /// Set once per connection, by name: `statement_timeout`, `idle_in_transaction_session_timeout`, planner settings such
     /// as `enable_seqscan`. Nothing is set that is not listed here.
-    public var sessionSettings: [String: String] = [:]
+    package var sessionSettings: [String: String] = [:]
     /// How long a connection attempt may take, from the first packet to the last setting. Resolving a host name is not
     /// covered: libpq does that in one blocking call.
-    public var connectTimeout: Duration = .seconds(5)
+    package var connectTimeout: Duration = .seconds(5)
     /// How long one statement may take before it is cancelled. A session's own deadline replaces it.
-    public var statementDeadline: Duration = .seconds(5)
+    package var statementDeadline: Duration = .seconds(5)
     /// How long the server may take to confirm a cancellation before the connection is closed instead.
-    public var cancelGrace: Duration = .seconds(1)
+    package var cancelGrace: Duration = .seconds(1)
     /// Whether statements are prepared once per connection. Off behind a pooler that shares connections between
     /// transactions: a statement prepared on one server process is unknown to the next.
-    public var preparesStatements = true
+    package var preparesStatements = true
 
     /// - Parameters:
     ///   - url: `postgresql://user@host:port/database?sslmode=…`, or libpq's `key=value` form.
     ///   - password: goes before one in the URL.
     /// - Throws: ``PostgresError/configuration(_:)``, which does not repeat the URL: it may hold a password.
-    public init(url: String, password: String? = nil) throws(PostgresError) {
+    package init(url: String, password: String? = nil) throws(PostgresError) {
         var complaint: UnsafeMutablePointer<CChar>?
         let options = PQconninfoParse(url, &complaint)
         defer { PQconninfoFree(options) }
@@ -45,7 +45,7 @@ public struct PostgresConfiguration: Sendable {
     }
 
     /// The database's name, where the URL has one.
-    public var database: String? { parameters["dbname"] }
+    package var database: String? { parameters["dbname"] }
 
     /// The hosts that libpq tries one after another; one without a name where the URL has none.
     var hosts: [Substring] {
@@ -54,7 +54,7 @@ public struct PostgresConfiguration: Sendable {
 
     /// Whether nobody in between can pose as the server: it is on this machine, or must prove its name
     /// (`sslmode=verify-full`). libpq's default, `prefer`, takes any server, also one without TLS.
-    public var isServerProven: Bool {
+    package var isServerProven: Bool {
         let isLocal = hosts.allSatisfy {
             $0.isEmpty || $0.hasPrefix("/") || $0 == "localhost" || $0 == "::1" || $0.hasPrefix("127.")
         }
@@ -62,7 +62,7 @@ public struct PostgresConfiguration: Sendable {
     }
 
     /// The same server and role, another database.
-    public func with(database: String) -> PostgresConfiguration {
+    package func with(database: String) -> PostgresConfiguration {
         var copy = self
         copy.parameters["dbname"] = database
         return copy
@@ -87,11 +87,11 @@ public struct PostgresConfiguration: Sendable {
 }
 
 extension PostgresConfiguration: CustomStringConvertible, CustomReflectable {
-    public var description: String {
+    package var description: String {
         let place = ["user", "host", "port", "dbname"].compactMap { key in parameters[key].map { "\(key)=\($0)" } }
         return "PostgreSQL " + place.joined(separator: " ")
     }
 
     /// `dump` and string interpolation of an enclosing value go through here, not past ``description``.
-    public var customMirror: Mirror { Mirror(self, children: ["place": description]) }
+    package var customMirror: Mirror { Mirror(self, children: ["place": description]) }
 }

@@ -1,6 +1,6 @@
 /// Everything that can go wrong between us and PostgreSQL. No case holds a parameter's value, and none ever will: errors
 /// are logged and shown.
-public enum PostgresError: Error, Sendable, Equatable {
+package enum PostgresError: Error, Sendable, Equatable {
     /// The server could not be reached or does not take connections now.
     case unavailable(reason: String, sqlState: String? = nil)
     /// The server does not want *us*: wrong password, no such role or database. Repeating does not help.
@@ -37,7 +37,7 @@ public enum PostgresError: Error, Sendable, Equatable {
 
 extension PostgresError {
     /// A stable name for logs, metrics and answers.
-    public var code: String {
+    package var code: String {
         switch self {
         case .unavailable: "postgres.unavailable"
         case .refused: "postgres.refused"
@@ -63,7 +63,7 @@ extension PostgresError {
     }
 
     /// The server's SQLSTATE (PostgreSQL Appendix A), where it sent one.
-    public var sqlState: String? {
+    package var sqlState: String? {
         switch self {
         case .server(let report): report.sqlState
         case .refused(let state, _): state
@@ -74,7 +74,7 @@ extension PostgresError {
     }
 
     /// Whether the same call may succeed later without anyone changing anything.
-    public var isTransient: Bool {
+    package var isTransient: Bool {
         switch self {
         case .unavailable, .connectionLost, .deadline, .poolExhausted, .commitUnknown: true
         case .server(let report): report.isTransient
@@ -83,7 +83,7 @@ extension PostgresError {
     }
 
     /// Whether no connection came of it: the server, or the way to it, has to be mended or waited for, whatever was asked.
-    public var isWithoutConnection: Bool {
+    package var isWithoutConnection: Bool {
         switch self {
         case .unavailable, .refused, .untrusted, .poolExhausted, .closed: true
         default: false
@@ -91,7 +91,7 @@ extension PostgresError {
     }
 
     /// Whether the statement may have taken effect although it failed. Repeat only what is idempotent.
-    public var answerMayBeLost: Bool {
+    package var answerMayBeLost: Bool {
         switch self {
         case .commitUnknown: true
         case .connectionLost(_, _, let statement): statement != nil
@@ -102,7 +102,7 @@ extension PostgresError {
 }
 
 extension PostgresError: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         switch self {
         case .unavailable(let reason, _): "PostgreSQL is unavailable: \(reason)"
         case .refused(let state, let reason): "PostgreSQL refused the connection (\(state)): \(reason)"

@@ -1,46 +1,46 @@
 /// A PostgreSQL type, by the OID that `pg_type` gives it. Only built-in types have stable OIDs; those are named here.
-public struct PostgresType: RawRepresentable, Hashable, Sendable {
+package struct PostgresType: RawRepresentable, Hashable, Sendable {
     /// The OID; 0 leaves the choice to the server.
-    public let rawValue: UInt32
+    package let rawValue: UInt32
 
     /// Any type, also one that the database itself defines.
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// The server infers the parameter's type from where it stands; such a value is sent as text.
-    public static let inferred = PostgresType(rawValue: 0)
+    package static let inferred = PostgresType(rawValue: 0)
 
     /// `boolean`.
-    public static let bool = PostgresType(rawValue: 16)
+    package static let bool = PostgresType(rawValue: 16)
     /// `bytea`.
-    public static let bytea = PostgresType(rawValue: 17)
+    package static let bytea = PostgresType(rawValue: 17)
     /// `bigint`.
-    public static let int8 = PostgresType(rawValue: 20)
+    package static let int8 = PostgresType(rawValue: 20)
     /// `smallint`.
-    public static let int2 = PostgresType(rawValue: 21)
+    package static let int2 = PostgresType(rawValue: 21)
     /// `integer`.
-    public static let int4 = PostgresType(rawValue: 23)
+    package static let int4 = PostgresType(rawValue: 23)
     /// `text`.
-    public static let text = PostgresType(rawValue: 25)
+    package static let text = PostgresType(rawValue: 25)
     /// `oid`.
-    public static let oid = PostgresType(rawValue: 26)
+    package static let oid = PostgresType(rawValue: 26)
     /// `json`.
-    public static let json = PostgresType(rawValue: 114)
+    package static let json = PostgresType(rawValue: 114)
     /// `real`.
-    public static let float4 = PostgresType(rawValue: 700)
+    package static let float4 = PostgresType(rawValue: 700)
     /// `double precision`.
-    public static let float8 = PostgresType(rawValue: 701)
+    package static let float8 = PostgresType(rawValue: 701)
     /// `timestamp with time zone`.
-    public static let timestamptz = PostgresType(rawValue: 1184)
+    package static let timestamptz = PostgresType(rawValue: 1184)
     /// `interval`.
-    public static let interval = PostgresType(rawValue: 1186)
+    package static let interval = PostgresType(rawValue: 1186)
     /// `numeric`.
-    public static let numeric = PostgresType(rawValue: 1700)
+    package static let numeric = PostgresType(rawValue: 1700)
     /// `uuid`.
-    public static let uuid = PostgresType(rawValue: 2950)
+    package static let uuid = PostgresType(rawValue: 2950)
     /// `jsonb`.
-    public static let jsonb = PostgresType(rawValue: 3802)
+    package static let jsonb = PostgresType(rawValue: 3802)
     /// `xid8`.
-    public static let xid8 = PostgresType(rawValue: 5069)
+    package static let xid8 = PostgresType(rawValue: 5069)
 
     static let char = PostgresType(rawValue: 18)
     static let name = PostgresType(rawValue: 19)
@@ -72,7 +72,7 @@ public struct PostgresType: RawRepresentable, Hashable, Sendable {
 
 extension PostgresType: CustomStringConvertible {
     /// The type's SQL name where it is one of the named ones, else its OID.
-    public var description: String {
+    package var description: String {
         switch self {
         case .inferred: "inferred"
         case .bool: "bool"

@@ -1,8 +1,8 @@
-public import FoundationEssentials
+package import FoundationEssentials
 
 /// A Swift type of which an array may be one PostgreSQL value. `UInt8` is the exception that proves useful: an array of
 /// bytes is a `bytea`, not an array of numbers.
-public protocol PostgresArrayElement: Sendable {
+package protocol PostgresArrayElement: Sendable {
     /// What a parameter of the whole array is declared as.
     static var postgresArrayType: PostgresType { get }
     /// The whole array in the format of ``postgresArrayType``.
@@ -12,16 +12,16 @@ public protocol PostgresArrayElement: Sendable {
 }
 
 extension Array: PostgresValue where Element: PostgresArrayElement {
-    public static var postgresType: PostgresType { Element.postgresArrayType }
-    public func encode() throws(PostgresEncodingError) -> [UInt8]? { try Element.encodeArray(self) }
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try Element.decodeArray(cell) }
+    package static var postgresType: PostgresType { Element.postgresArrayType }
+    package func encode() throws(PostgresEncodingError) -> [UInt8]? { try Element.encodeArray(self) }
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try Element.decodeArray(cell) }
 }
 
 /// `bytea`, byte for byte.
 extension UInt8: PostgresArrayElement {
-    public static var postgresArrayType: PostgresType { .bytea }
-    public static func encodeArray(_ values: [UInt8]) -> [UInt8] { values }
-    public static func decodeArray(_ cell: PostgresCell) throws(PostgresDecodingError) -> [UInt8] {
+    package static var postgresArrayType: PostgresType { .bytea }
+    package static func encodeArray(_ values: [UInt8]) -> [UInt8] { values }
+    package static func decodeArray(_ cell: PostgresCell) throws(PostgresDecodingError) -> [UInt8] {
         try cell.bytes(of: .bytea, as: "[UInt8]")
     }
 }
@@ -45,9 +45,9 @@ extension PostgresArrayElement where Self: PostgresValue {
     /// In an array the server cannot infer: text is `text[]`, to be cast in the SQL where it should be something else.
     private static var elementType: PostgresType { postgresType == .inferred ? .text : postgresType }
 
-    public static var postgresArrayType: PostgresType { elementType.array ?? .inferred }
+    package static var postgresArrayType: PostgresType { elementType.array ?? .inferred }
 
-    public static func encodeArray(_ values: [Self]) throws(PostgresEncodingError) -> [UInt8] {
+    package static func encodeArray(_ values: [Self]) throws(PostgresEncodingError) -> [UInt8] {
         var elements: [UInt8] = []
         var hasNull: Int32 = 0
         for value in values {
@@ -64,7 +64,7 @@ extension PostgresArrayElement where Self: PostgresValue {
         return header + Int32(values.count).bigEndianBytes + Int32(1).bigEndianBytes + elements
     }
 
-    public static func decodeArray(_ cell: PostgresCell) throws(PostgresDecodingError) -> [Self] {
+    package static func decodeArray(_ cell: PostgresCell) throws(PostgresDecodingError) -> [Self] {
         let expected = "[\(Self.self)]"
         guard let bytes = cell.bytes else { throw PostgresDecodingError(expected: expected, found: "NULL") }
         let malformed = PostgresDecodingError(expected: expected, found: "\(cell.type), not a flat array")

@@ -1,46 +1,46 @@
 // Integers, floating point and booleans. PostgreSQL sends all of them big-endian, in their own width.
 
 extension Int: PostgresValue {
-    public static var postgresType: PostgresType { .int8 }
-    public func encode() -> [UInt8]? { Int64(self).bigEndianBytes }
+    package static var postgresType: PostgresType { .int8 }
+    package func encode() -> [UInt8]? { Int64(self).bigEndianBytes }
     /// Reads any integer column and a `numeric` without a fraction (`sum` of a `bigint` is one).
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
 }
 
 extension Int64: PostgresValue {
-    public static var postgresType: PostgresType { .int8 }
-    public func encode() -> [UInt8]? { bigEndianBytes }
+    package static var postgresType: PostgresType { .int8 }
+    package func encode() -> [UInt8]? { bigEndianBytes }
     /// Reads any integer column and a `numeric` without a fraction.
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
 }
 
 extension Int32: PostgresValue {
-    public static var postgresType: PostgresType { .int4 }
-    public func encode() -> [UInt8]? { bigEndianBytes }
+    package static var postgresType: PostgresType { .int4 }
+    package func encode() -> [UInt8]? { bigEndianBytes }
     /// Reads any integer column whose value fits.
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
 }
 
 extension Int16: PostgresValue {
-    public static var postgresType: PostgresType { .int2 }
-    public func encode() -> [UInt8]? { bigEndianBytes }
+    package static var postgresType: PostgresType { .int2 }
+    package func encode() -> [UInt8]? { bigEndianBytes }
     /// Reads any integer column whose value fits.
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) { self = try cell.integer() }
 }
 
 extension Bool: PostgresValue {
-    public static var postgresType: PostgresType { .bool }
-    public func encode() -> [UInt8]? { [self ? 1 : 0] }
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) {
+    package static var postgresType: PostgresType { .bool }
+    package func encode() -> [UInt8]? { [self ? 1 : 0] }
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) {
         self = try cell.bytes(of: .bool, as: "Bool") == [1]
     }
 }
 
 extension Double: PostgresValue {
-    public static var postgresType: PostgresType { .float8 }
-    public func encode() -> [UInt8]? { bitPattern.bigEndianBytes }
+    package static var postgresType: PostgresType { .float8 }
+    package func encode() -> [UInt8]? { bitPattern.bigEndianBytes }
     /// Reads `float8`, `float4` and, rounded to the nearest, `numeric` (`extract(epoch from …)` is one).
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) {
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) {
         let bytes = try cell.bytes(of: .float8, .float4, .numeric, as: "Double")
         let value: Double? =
             switch cell.type {

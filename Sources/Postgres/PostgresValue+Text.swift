@@ -1,16 +1,16 @@
 extension String: PostgresValue {
     /// Left to the server, so that one `String` fits `text`, `jsonb`, `inet` and enum columns alike. Where nothing
     /// around the parameter tells its type, cast it in the SQL.
-    public static var postgresType: PostgresType { .inferred }
+    package static var postgresType: PostgresType { .inferred }
 
-    public func encode() throws(PostgresEncodingError) -> [UInt8]? {
+    package func encode() throws(PostgresEncodingError) -> [UInt8]? {
         // PostgreSQL text cannot hold NUL, and libpq would silently cut a text parameter off there.
         guard !utf8.contains(0) else { throw PostgresEncodingError(reason: "text with a NUL character") }
         return Array(utf8)
     }
 
     /// Reads text of any kind, `json`, `jsonb`, `numeric`, and the labels of enums.
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) {
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) {
         guard let bytes = cell.bytes else { throw PostgresDecodingError(expected: "String", found: "NULL") }
         let text: String? =
             switch cell.type {

@@ -1,15 +1,15 @@
-public import FoundationEssentials
+package import FoundationEssentials
 
 // PostgreSQL counts microseconds since 2000-01-01 00:00 UTC in 64 bits (integer_datetimes, always on since 10).
 
 /// `timestamptz`, exact to the microsecond. `Date.distantPast` and `.distantFuture` stand for `-infinity` and `infinity`.
 extension Date: PostgresValue {
-    public static var postgresType: PostgresType { .timestamptz }
+    package static var postgresType: PostgresType { .timestamptz }
 
     /// From 2000-01-01 (PostgreSQL) to 2001-01-01 (Foundation); 2000 was a leap year.
     private static let epochDistance: Int64 = 366 * 86_400 * 1_000_000
 
-    public func encode() throws(PostgresEncodingError) -> [UInt8]? {
+    package func encode() throws(PostgresEncodingError) -> [UInt8]? {
         if self == .distantPast { return Int64.min.bigEndianBytes }
         if self == .distantFuture { return Int64.max.bigEndianBytes }
         guard let micros = Int64(exactly: (timeIntervalSinceReferenceDate * 1e6).rounded()) else {
@@ -21,7 +21,7 @@ extension Date: PostgresValue {
     }
 
     /// Reads `timestamptz` only: a `timestamp` does not say which instant it is.
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) {
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) {
         guard let micros = Int64(bigEndian: try cell.bytes(of: .timestamptz, as: "Date")) else {
             throw PostgresDecodingError(expected: "Date", found: "malformed timestamptz")
         }
@@ -35,9 +35,9 @@ extension Date: PostgresValue {
 
 /// `interval`, rounded to the microsecond.
 extension Duration: PostgresValue {
-    public static var postgresType: PostgresType { .interval }
+    package static var postgresType: PostgresType { .interval }
 
-    public func encode() throws(PostgresEncodingError) -> [UInt8]? {
+    package func encode() throws(PostgresEncodingError) -> [UInt8]? {
         let (seconds, attoseconds) = components
         let (micros, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
         let (total, overflowAgain) = micros.addingReportingOverflow(
@@ -49,7 +49,7 @@ extension Duration: PostgresValue {
     }
 
     /// Days count as 24 hours. An interval with months has no fixed length and is refused.
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) {
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) {
         let bytes = try cell.bytes(of: .interval, as: "Duration")
         guard bytes.count == 16, let micros = Int64(bigEndian: bytes.prefix(8)),
             let days = Int32(bigEndian: bytes[8..<12]), Int32(bigEndian: bytes[12..<16]) == 0
@@ -59,11 +59,11 @@ extension Duration: PostgresValue {
 }
 
 extension UUID: PostgresValue {
-    public static var postgresType: PostgresType { .uuid }
+    package static var postgresType: PostgresType { .uuid }
 
-    public func encode() -> [UInt8]? { withUnsafeBytes(of: uuid) { Array($0) } }
+    package func encode() -> [UInt8]? { withUnsafeBytes(of: uuid) { Array($0) } }
 
-    public init(_ cell: PostgresCell) throws(PostgresDecodingError) {
+    package init(_ cell: PostgresCell) throws(PostgresDecodingError) {
         let b = try cell.bytes(of: .uuid, as: "UUID")
         guard b.count == 16 else { throw PostgresDecodingError(expected: "UUID", found: "malformed uuid") }
         self.init(

@@ -3,20 +3,20 @@
 /// ```swift
 /// try await pool.query("SELECT id FROM target WHERE digest = \(digest) AND state <> \(State.gone)")
 /// ```
-public struct Query: ExpressibleByStringInterpolation, Sendable {
+package struct Query: ExpressibleByStringInterpolation, Sendable {
     /// The statement, with `$1`… where values were interpolated.
-    public let sql: String
+    package let sql: String
     let parameters: [Parameter]
     /// The SQL between the parameters: one piece more than there are parameters.
     fileprivate let pieces: [String]
 
     /// A statement without parameters.
-    public init(stringLiteral sql: String) {
+    package init(stringLiteral sql: String) {
         self.init(pieces: [sql], parameters: [])
     }
 
     /// A statement whose interpolated values are its parameters.
-    public init(stringInterpolation: StringInterpolation) {
+    package init(stringInterpolation: StringInterpolation) {
         self.init(pieces: stringInterpolation.pieces, parameters: stringInterpolation.parameters)
     }
 
@@ -40,43 +40,43 @@ public struct Query: ExpressibleByStringInterpolation, Sendable {
     }
 
     /// What a literal with values in it is made into: SQL, and the values as parameters.
-    public struct StringInterpolation: StringInterpolationProtocol {
+    package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var pieces: [String] = [""]
         fileprivate var parameters: [Parameter] = []
 
         /// What the compiler begins with.
-        public init(literalCapacity: Int, interpolationCount: Int) {
+        package init(literalCapacity: Int, interpolationCount: Int) {
             parameters.reserveCapacity(interpolationCount)
         }
 
         /// SQL, as it stands in the literal.
-        public mutating func appendLiteral(_ literal: String) {
+        package mutating func appendLiteral(_ literal: String) {
             pieces[pieces.count - 1] += literal
         }
 
         /// Binds the value as the next parameter.
-        public mutating func appendInterpolation<Value: PostgresValue>(_ value: Value) {
+        package mutating func appendInterpolation<Value: PostgresValue>(_ value: Value) {
             let content = Result { () throws(PostgresEncodingError) in try value.encode() }
             parameters.append(Parameter(type: Value.postgresType, content: content))
             pieces.append("")
         }
 
         /// Binds the value, or NULL. Spelled out, because the compiler takes an optional for a mistake in a string.
-        public mutating func appendInterpolation<Value: PostgresValue>(_ value: Value?) {
+        package mutating func appendInterpolation<Value: PostgresValue>(_ value: Value?) {
             let content = Result { () throws(PostgresEncodingError) in try value.encode() }
             parameters.append(Parameter(type: Value.postgresType, content: content))
             pieces.append("")
         }
 
         /// Inserts another query with its parameters, as for a filter that is present only sometimes.
-        public mutating func appendInterpolation(_ fragment: Query) {
+        package mutating func appendInterpolation(_ fragment: Query) {
             pieces[pieces.count - 1] += fragment.pieces.first ?? ""
             pieces += fragment.pieces.dropFirst()
             parameters += fragment.parameters
         }
 
         /// Splices SQL that stands in the source code. A `StaticString` cannot carry input.
-        public mutating func appendInterpolation(unescaped sql: StaticString) {
+        package mutating func appendInterpolation(unescaped sql: StaticString) {
             pieces[pieces.count - 1] += sql.description
         }
     }
@@ -84,8 +84,8 @@ public struct Query: ExpressibleByStringInterpolation, Sendable {
 
 /// Shows the statement and hides the values, also from `dump`: queries end up in logs.
 extension Query: CustomStringConvertible, CustomReflectable {
-    public var description: String { sql }
-    public var customMirror: Mirror { Mirror(self, children: ["sql": sql]) }
+    package var description: String { sql }
+    package var customMirror: Mirror { Mirror(self, children: ["sql": sql]) }
 }
 
 extension Query {

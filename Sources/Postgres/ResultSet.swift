@@ -58,14 +58,14 @@ final class ResultSet: @unchecked Sendable {
 }
 
 /// One row of a result. Holding a row holds the whole result in memory.
-public struct Row: Sendable {
+package struct Row: Sendable {
     let result: ResultSet
     let index: Int32
 
     /// The column of this name.
     /// - Throws: ``PostgresError/decoding(column:expected:found:)`` when there is no such column or more than one, or when
     ///   its value is not a `Value`.
-    public func decode<Value: PostgresValue>(_ column: String, as type: Value.Type = Value.self) throws(PostgresError)
+    package func decode<Value: PostgresValue>(_ column: String, as type: Value.Type = Value.self) throws(PostgresError)
         -> Value
     {
         let columns = result.columns(named: column)
@@ -77,7 +77,7 @@ public struct Row: Sendable {
     }
 
     /// The column at this position, counted from 0.
-    public func decode<Value: PostgresValue>(_ column: Int, as type: Value.Type = Value.self) throws(PostgresError)
+    package func decode<Value: PostgresValue>(_ column: Int, as type: Value.Type = Value.self) throws(PostgresError)
         -> Value
     {
         guard (0..<result.columnCount).contains(column) else {
@@ -91,5 +91,5 @@ public struct Row: Sendable {
     }
 
     /// The names of the columns, in order.
-    public var columns: [String] { (0..<result.columnCount).map(result.columnName) }
+    package var columns: [String] { (0..<result.columnCount).map(result.columnName) }
 }

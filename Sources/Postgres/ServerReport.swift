@@ -2,22 +2,22 @@ import CPostgres
 
 /// An error as the server reported it, reduced to what cannot repeat a value: its DETAIL, CONTEXT and HINT quote rows
 /// and parameters, and so does the message of some classes.
-public struct ServerReport: Sendable, Equatable {
+package struct ServerReport: Sendable, Equatable {
     /// SQLSTATE, PostgreSQL Appendix A; "XX000" if the server sent none.
-    public let sqlState: String
+    package let sqlState: String
     /// The primary message, or a note that it was withheld.
-    public let message: String
+    package let message: String
     /// What the error names, where it names something.
-    public let constraint: String?, table: String?, column: String?
+    package let constraint: String?, table: String?, column: String?
     /// Where in the statement, in characters from 1, for errors of syntax and names.
-    public let position: Int?
+    package let position: Int?
     /// The statement's first words.
-    public let statement: String
+    package let statement: String
 
     /// Classes that ask for a retry: connection, serialization and deadlock, resources, intervention by the operator,
     /// system errors; and single states that pass: locks, a server that became read-only in a failover, a prepared
     /// statement that a pooler took away.
-    public var isTransient: Bool {
+    package var isTransient: Bool {
         ["08", "40", "53", "57", "58"].contains(sqlState.prefix(2))
             || ["55006", "55P03", "25006", "26000"].contains(sqlState)
     }
@@ -27,7 +27,7 @@ public struct ServerReport: Sendable, Equatable {
 }
 
 extension ServerReport: CustomStringConvertible {
-    public var description: String {
+    package var description: String {
         let names = [("constraint", constraint), ("table", table), ("column", column)]
             .compactMap { kind, name in name.map { ", \(kind) \($0)" } }.joined()
         return "PostgreSQL answered \(sqlState)\(names): \(message) (in “\(statement)”)"

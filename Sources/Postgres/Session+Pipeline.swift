@@ -5,7 +5,7 @@ extension Session {
     /// transaction they form one: all take effect or none does.
     /// - Returns: the rows of each statement, in order.
     /// - Throws: the first statement's error; those after it were not executed.
-    public func pipeline(_ queries: [Query]) throws(PostgresError) -> [[Row]] {
+    package func pipeline(_ queries: [Query]) throws(PostgresError) -> [[Row]] {
         guard !queries.isEmpty else { return [] }
         return try exchange(queries).map(\.rows)
     }

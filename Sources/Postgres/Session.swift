@@ -1,6 +1,6 @@
 /// A connection lent to a closure, which runs on the connection's own thread. Nothing here is `async`: a transaction
 /// cannot wait for anything but the database, because the compiler does not let it.
-public final class Session {
+package final class Session {
     let link: Link
     private let until: ContinuousClock.Instant?
     private var isOver = false
@@ -16,13 +16,13 @@ public final class Session {
     }
 
     /// Runs a statement and returns its rows.
-    public func query(_ query: Query) throws(PostgresError) -> [Row] {
+    package func query(_ query: Query) throws(PostgresError) -> [Row] {
         try run(query).rows
     }
 
     /// Runs a statement and returns how many rows it touched.
     @discardableResult
-    public func execute(_ query: Query) throws(PostgresError) -> Int {
+    package func execute(_ query: Query) throws(PostgresError) -> Int {
         try run(query).affected
     }
 
@@ -36,7 +36,7 @@ public final class Session {
     /// Runs the body between BEGIN and COMMIT; whatever it throws rolls back and is thrown on.
     /// - Throws: also ``PostgresError/commitUnknown(reason:)``, and an error that the body swallowed: a transaction in
     ///   which a statement failed cannot be committed.
-    public func transaction<R>(_ body: () throws -> R) throws -> R {
+    package func transaction<R>(_ body: () throws -> R) throws -> R {
         try begin()
         let value: R
         do {

@@ -1,9 +1,9 @@
 import FoundationEssentials
 import Hummingbird
-public import Logging
+package import Logging
 import NIOCore
 import OpenSSL
-public import ServiceLifecycle
+import ServiceLifecycle
 
 /// A whole Sigstore in one process: OpenID Connect issuers, Fulcio with a CT log, Rekor v1 and v2, a timestamp authority.
 ///
@@ -14,9 +14,9 @@ public import ServiceLifecycle
 /// let lab = try await Lab(LabConfiguration(directory: ".lab"), logger: logger)
 /// try await lab.run()                                   // until graceful shutdown or cancellation
 /// ```
-public final class Lab: Service {
+package final class Lab: Service {
     /// Faults in force; the same that `/lab/faults` shows on each port.
-    public let faults = FaultBoard()
+    package let faults = FaultBoard()
 
     private let configuration: LabConfiguration
     private let logger: Logger
@@ -30,7 +30,7 @@ public final class Lab: Service {
     /// Opens the folder, making keys and logs that are not there yet. Nothing listens until ``run()``.
     ///
     /// - Throws: `LabError.storage` if keys or logs in the folder cannot be used.
-    public init(_ configuration: LabConfiguration, logger: Logger = Logger(label: "lab")) async throws {
+    package init(_ configuration: LabConfiguration, logger: Logger = Logger(label: "lab")) async throws {
         self.configuration = configuration
         self.logger = logger
         parts = try await LabParts.load(configuration)
@@ -43,39 +43,39 @@ public final class Lab: Service {
     /// Where the services answer; waits until they do and until the files in the folder are written.
     ///
     /// - Throws: `LabError.notStarted`, or what ``run()`` failed with.
-    public var endpoints: LabEndpoints {
+    package var endpoints: LabEndpoints {
         get async throws { try await ready.value }
     }
 
     /// `trusted_root.json` as it is written to the folder now.
-    public var trustedRootJSON: [UInt8] {
+    package var trustedRootJSON: [UInt8] {
         get async throws { try canonicalJSON(publisher.material(await endpoints).trustedRoot) }
     }
 
     /// `signing_config.json` as it is written to the folder now.
-    public var signingConfigJSON: [UInt8] {
+    package var signingConfigJSON: [UInt8] {
         get async throws { try canonicalJSON(publisher.material(await endpoints).signingConfig) }
     }
 
     /// Trusted root and signing config in one file, `client_trust_config.json`.
-    public var clientTrustConfigJSON: [UInt8] {
+    package var clientTrustConfigJSON: [UInt8] {
         get async throws { try canonicalJSON(publisher.material(await endpoints).clientTrustConfig) }
     }
 
     /// Entries in Rekor v1 now, durable ones only, over all its shards.
-    public var rekorSize: Int { parts.rekor.size }
+    package var rekorSize: Int { parts.rekor.size }
 
     /// Entries in Rekor v2 now, over all its shards, also those that no checkpoint covers yet.
-    public var rekor2Size: Int { parts.tiledLogs.all.reduce(0) { $0 + $1.member.size } }
+    package var rekor2Size: Int { parts.tiledLogs.all.reduce(0) { $0 + $1.member.size } }
 
     /// Certificates in the CT logs now: one for each that Fulcio issued.
-    public var certificatesIssued: Int { parts.certificateLogs.all.reduce(0) { $0 + $1.member.size } }
+    package var certificatesIssued: Int { parts.certificateLogs.all.reduce(0) { $0 + $1.member.size } }
 
     /// Keys of the witnesses as tools for signed notes take them: `name+hint+key`.
-    public var witnessKeys: [String] { parts.witnesses.map(\.verifierKey) }
+    package var witnessKeys: [String] { parts.witnesses.map(\.verifierKey) }
 
     /// The first root of the TUF repository: what a client pins.
-    public var tufRootJSON: [UInt8] {
+    package var tufRootJSON: [UInt8] {
         get async throws {
             _ = try await endpoints
             guard let root = try await parts.repository.file("1.root.json") else {
@@ -86,15 +86,15 @@ public final class Lab: Service {
     }
 
     /// What a test or an operator does to the TUF repository.
-    public func change(_ change: RepositoryChange) async throws { try await admin.change(change) }
+    package func change(_ change: RepositoryChange) async throws { try await admin.change(change) }
 
     /// Makes new material and puts it to use: the old is closed, both stand in the trusted root from now on.
     ///
     /// - Throws: `LabError.storage`; `LabError.notStarted` before the lab listens.
-    public func rotate(_ material: LabMaterial) async throws { try await admin.rotate(material) }
+    package func rotate(_ material: LabMaterial) async throws { try await admin.rotate(material) }
 
     /// Freezes the current shard of Rekor v2 and starts no new one: appends are answered 405.
-    public func freezeRekor2() async throws { try await admin.freeze() }
+    package func freezeRekor2() async throws { try await admin.freeze() }
 
     /// A fresh identity token. The issuer's clock fault applies; a negative lifetime gives an expired token.
     ///
@@ -103,7 +103,7 @@ public final class Lab: Service {
     ///   - audience: `aud`; the configured one if `nil`.
     ///   - workflow: for the GitHub issuer, claims in place of the made-up ones.
     /// - Throws: `LabError.token` if the issuer cannot give that subject, `LabError.notStarted`.
-    public func token(
+    package func token(
         subject: String? = nil, audience: String? = nil, lifetime: Duration = .seconds(600),
         issuer kind: IssuerKind = .kubernetes, workflow: [String: String] = [:]
     ) async throws -> String {
@@ -116,7 +116,7 @@ public final class Lab: Service {
     }
 
     /// Listens and answers until graceful shutdown or cancellation.
-    public func run() async throws {
+    package func run() async throws {
         logger.warning(
             """
             *** COUNTERSIGN LAB: NOT FOR PRODUCTION. Whoever reaches these ports can be anyone. ***
@@ -136,7 +136,7 @@ public final class Lab: Service {
     }
 
     /// Runs a lab for the length of `body`, then shuts it down: for tests.
-    public static func withRunning<Result: Sendable>(
+    package static func withRunning<Result: Sendable>(
         _ configuration: LabConfiguration, logger: Logger = Logger(label: "lab"),
         _ body: @escaping @Sendable (Lab) async throws -> Result
     ) async throws -> Result {

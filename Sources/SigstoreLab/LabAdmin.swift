@@ -68,7 +68,7 @@ actor LabAdmin {
 }
 
 /// What can be done to the lab's TUF repository while it runs.
-public enum RepositoryChange: Sendable, Equatable {
+package enum RepositoryChange: Sendable, Equatable {
     /// New root keys: the next root is signed by a threshold of both sets.
     case rotateRoot
     /// New keys for timestamp, snapshot and targets.

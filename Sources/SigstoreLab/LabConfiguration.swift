@@ -1,5 +1,5 @@
 /// The parts of the lab that listen on a port of their own. The CT log lives under Fulcio's, at `/ct`.
-public enum LabService: String, Sendable, CaseIterable, Codable {
+package enum LabService: String, Sendable, CaseIterable, Codable {
     /// The OpenID Connect issuers.
     case oidc
     /// The certificate authority, and its certificate transparency log.
@@ -15,7 +15,7 @@ public enum LabService: String, Sendable, CaseIterable, Codable {
 }
 
 /// Which logs the signing config of a lab names. The trusted root lists all of them in any case.
-public enum LogChoice: String, Sendable, CaseIterable {
+package enum LogChoice: String, Sendable, CaseIterable {
     /// Rekor v1 alone.
     case v1
     /// Rekor v2 alone.
@@ -27,27 +27,27 @@ public enum LogChoice: String, Sendable, CaseIterable {
 }
 
 /// What a lab is started with. Every field has a default except the folder.
-public struct LabConfiguration: Sendable {
+package struct LabConfiguration: Sendable {
     /// One port for each service; 0 lets the kernel choose.
     ///
     /// A lab that must be found again after a restart needs fixed ports: they stand in the issuer URL of every token
     /// and certificate, and in `trusted_root.json`.
-    public struct Ports: Sendable, Equatable {
+    package struct Ports: Sendable, Equatable {
         /// Port of the issuers.
-        public var oidc: Int
+        package var oidc: Int
         /// Port of Fulcio and the CT log.
-        public var fulcio: Int
+        package var fulcio: Int
         /// Port of Rekor v1.
-        public var rekor: Int
+        package var rekor: Int
         /// Port of Rekor v2.
-        public var rekor2: Int
+        package var rekor2: Int
         /// Port of the timestamp authority.
-        public var tsa: Int
+        package var tsa: Int
         /// Port of the TUF repository.
-        public var tuf: Int
+        package var tuf: Int
 
         /// Ports as given; whatever is left out is chosen by the kernel.
-        public init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, rekor2: Int = 0, tsa: Int = 0, tuf: Int = 0) {
+        package init(oidc: Int = 0, fulcio: Int = 0, rekor: Int = 0, rekor2: Int = 0, tsa: Int = 0, tuf: Int = 0) {
             self.oidc = oidc
             self.fulcio = fulcio
             self.rekor = rekor
@@ -58,40 +58,40 @@ public struct LabConfiguration: Sendable {
     }
 
     /// Folder of keys, logs, trust material and the token file. Made if missing; what is in it is continued.
-    public var directory: String
+    package var directory: String
     /// Address to listen on. Anything but loopback lends the lab's identities to the network.
-    public var host: String
+    package var host: String
     /// Listening ports.
-    public var ports: Ports
+    package var ports: Ports
     /// Host that the written URLs name; `nil` means `host`.
-    public var externalHost: String?
+    package var externalHost: String?
     /// How long each service waits before it answers its signing call (`signingCert`, `log/entries`, `timestamp`).
     /// Reads are not slowed: of the real servers only these calls are slow. Requests wait side by side.
-    public var latency: [LabService: Duration]
+    package var latency: [LabService: Duration]
     /// `sub` of the tokens that are written to the token file.
-    public var tokenSubject: String
+    package var tokenSubject: String
     /// `aud` of those tokens, and the audience that Fulcio demands.
-    public var audience: String
+    package var audience: String
     /// Lifetime of those tokens.
-    public var tokenLifetime: Duration
+    package var tokenLifetime: Duration
     /// How often the token file is written anew.
-    public var tokenRotation: Duration
+    package var tokenRotation: Duration
     /// First word of the Rekor v1 checkpoint's origin and the name of its signer. Rekor v2 is named after its URL's host.
-    public var logHost: String
+    package var logHost: String
     /// Which logs the signing config names.
-    public var logs = LogChoice.v1
+    package var logs = LogChoice.v1
     /// How often Rekor v2 publishes a checkpoint, if there is something new; an append waits for it. Zero: at once.
-    public var checkpointInterval = Duration.seconds(1)
+    package var checkpointInterval = Duration.seconds(1)
     /// How many witnesses cosign the checkpoints of Rekor v2.
-    public var witnesses = 0
+    package var witnesses = 0
     /// Curve of the timestamp authority's key, if it is made now.
-    public var timestampCurve = TimestampCurve.p384
+    package var timestampCurve = TimestampCurve.p384
 
     /// Curves of timestamp authorities that are in use.
-    public enum TimestampCurve: String, Sendable, CaseIterable { case p256, p384 }
+    package enum TimestampCurve: String, Sendable, CaseIterable { case p256, p384 }
 
     /// A lab in `directory`, on loopback, on free ports, answering at once.
-    public init(
+    package init(
         directory: String, host: String = "127.0.0.1", ports: Ports = Ports(), externalHost: String? = nil,
         latency: [LabService: Duration] = [:], tokenSubject: String = "system:serviceaccount:ci:signer",
         audience: String = "sigstore", tokenLifetime: Duration = .seconds(600), tokenRotation: Duration = .seconds(60),
@@ -112,7 +112,7 @@ public struct LabConfiguration: Sendable {
     /// Reads `fulcio=5ms,rekor=160ms,tsa=1ms`. Units are `ms` and `s`; an empty text is no latency.
     ///
     /// - Throws: `LabError.configuration` naming the part that cannot be read.
-    public static func latency(parsing text: String) throws(LabError) -> [LabService: Duration] {
+    package static func latency(parsing text: String) throws(LabError) -> [LabService: Duration] {
         var latency: [LabService: Duration] = [:]
         for part in text.split(separator: ",") {
             let pair = part.split(separator: "=", maxSplits: 1).map(String.init)

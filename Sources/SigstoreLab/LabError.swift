@@ -1,5 +1,5 @@
 /// Why a lab could not start or go on.
-public enum LabError: Error, Sendable, CustomStringConvertible {
+package enum LabError: Error, Sendable, CustomStringConvertible {
     /// A setting that cannot be used.
     case configuration(String)
     /// The folder, a key or a log in it cannot be read or written.
@@ -10,7 +10,7 @@ public enum LabError: Error, Sendable, CustomStringConvertible {
     case token(String)
 
     /// Stable code for logs and exit messages.
-    public var code: String {
+    package var code: String {
         switch self {
         case .configuration: "lab.configuration"
         case .storage: "lab.storage"
@@ -20,7 +20,7 @@ public enum LabError: Error, Sendable, CustomStringConvertible {
     }
 
     /// What was seen, for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .configuration(let reason): "lab configuration: \(reason)"
         case .storage(let path, let reason): "lab storage: \(path): \(reason)"

@@ -1,21 +1,21 @@
 import Synchronization
 
 /// Where the services of a running lab answer. Base URLs without a slash at the end, except `tsa`.
-public struct LabEndpoints: Sendable, Equatable {
+package struct LabEndpoints: Sendable, Equatable {
     /// Issuer server; the issuers are below it.
-    public let oidc: String
+    package let oidc: String
     /// Fulcio.
-    public let fulcio: String
+    package let fulcio: String
     /// Rekor v1.
-    public let rekor: String
+    package let rekor: String
     /// Rekor v2: its first shard.
-    public let rekor2: String
+    package let rekor2: String
     /// The timestamp call itself, `…/api/v1/timestamp`, as signing configs name it.
-    public let tsa: String
+    package let tsa: String
     /// The TUF repository.
-    public let tuf: String
+    package let tuf: String
     /// Base of the CT log, `…/ct`.
-    public let ctLog: String
+    package let ctLog: String
 
     init(host: String, ports: [LabService: Int]) {
         func url(_ service: LabService) -> String {
@@ -31,13 +31,13 @@ public struct LabEndpoints: Sendable, Equatable {
     }
 
     /// `iss` of the Kubernetes issuer, which the token file's tokens are from.
-    public var issuer: String { issuer(.kubernetes) }
+    package var issuer: String { issuer(.kubernetes) }
 
     /// URL of a shard of Rekor v2, counted from 1.
-    public func rekor2(shard number: Int) -> String { rekor2 + RekorTilesSite.path(ofShard: number) }
+    package func rekor2(shard number: Int) -> String { rekor2 + RekorTilesSite.path(ofShard: number) }
 
     /// `iss` of an issuer.
-    public func issuer(_ kind: IssuerKind) -> String { "\(oidc)/\(kind.pathComponent)" }
+    package func issuer(_ kind: IssuerKind) -> String { "\(oidc)/\(kind.pathComponent)" }
 }
 
 /// Turns listening ports into endpoints. Requests that come before all are known wait here.

@@ -1,9 +1,9 @@
 import Synchronization
 
 /// A misbehaviour of one service, asked for by a test or by hand.
-public struct Fault: Sendable, Equatable {
+package struct Fault: Sendable, Equatable {
     /// What goes wrong.
-    public enum Effect: Sendable, Equatable {
+    package enum Effect: Sendable, Equatable {
         /// The request is carried out at once; its answer comes this much later.
         case delay(Duration)
         /// The request is not carried out; this status is answered, with `Retry-After` in seconds if given.
@@ -19,7 +19,7 @@ public struct Fault: Sendable, Equatable {
     }
 
     /// How an answer can be wrong. What the log holds stays right: only the one answer is not.
-    public enum Distortion: String, Sendable, CaseIterable, Codable {
+    package enum Distortion: String, Sendable, CaseIterable, Codable {
         /// Rekor v1: the signed entry timestamp is not the log's.
         case badSET = "bad_set"
         /// Rekor v1 and v2: the inclusion proof leads elsewhere.
@@ -37,14 +37,14 @@ public struct Fault: Sendable, Equatable {
     }
 
     /// What goes wrong.
-    public var effect: Effect
+    package var effect: Effect
     /// Only requests whose path begins with this are hit; `nil` hits all.
-    public var path: String?
+    package var path: String?
     /// How many requests are still hit; `nil` until it is cleared.
-    public var remaining: Int?
+    package var remaining: Int?
 
     /// A fault that hits the next `count` requests whose path begins with `path`.
-    public init(_ effect: Effect, path: String? = nil, count: Int? = nil) {
+    package init(_ effect: Effect, path: String? = nil, count: Int? = nil) {
         self.effect = effect
         self.path = path
         self.remaining = count
@@ -52,26 +52,26 @@ public struct Fault: Sendable, Equatable {
 }
 
 /// The faults in force, per service. Set in process or through `/lab/faults` on the service's own port.
-public final class FaultBoard: Sendable {
+package final class FaultBoard: Sendable {
     private let faults = Mutex<[LabService: [Fault]]>([:])
 
     /// A board without faults.
-    public init() {}
+    package init() {}
 
     /// Adds a fault to those in force.
-    public func set(_ fault: Fault, for service: LabService) {
+    package func set(_ fault: Fault, for service: LabService) {
         faults.withLock { $0[service, default: []].append(fault) }
     }
 
     /// Ends the faults of one service, or of all.
-    public func clear(_ service: LabService? = nil) {
+    package func clear(_ service: LabService? = nil) {
         faults.withLock { faults in
             if let service { faults[service] = nil } else { faults.removeAll() }
         }
     }
 
     /// What is in force for a service now.
-    public func active(_ service: LabService) -> [Fault] {
+    package func active(_ service: LabService) -> [Fault] {
         faults.withLock { $0[service] ?? [] }
     }
 

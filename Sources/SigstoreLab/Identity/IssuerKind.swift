@@ -1,5 +1,5 @@
 /// How Fulcio reads the tokens of an issuer: what it demands in them, and what it writes into the certificate.
-public enum IssuerKind: String, Sendable, CaseIterable {
+package enum IssuerKind: String, Sendable, CaseIterable {
     /// Service accounts; the name is `https://kubernetes.io/namespaces/NS/serviceaccounts/NAME`.
     case kubernetes
     /// People; the name is the verified e-mail address.
@@ -12,7 +12,7 @@ public enum IssuerKind: String, Sendable, CaseIterable {
     case spiffe
 
     /// The trust domain of the SPIFFE issuer.
-    public static let spiffeTrustDomain = "countersign.lab"
+    package static let spiffeTrustDomain = "countersign.lab"
 
     /// Last part of the issuer's URL.
     var pathComponent: String {

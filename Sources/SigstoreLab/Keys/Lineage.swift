@@ -2,7 +2,7 @@ import FoundationEssentials
 import Synchronization
 
 /// What the lab can make anew while it runs: the old stays trusted for the time it was in use, the new stands beside it.
-public enum LabMaterial: String, Sendable, CaseIterable, Codable {
+package enum LabMaterial: String, Sendable, CaseIterable, Codable {
     /// Fulcio's root and intermediate.
     case fulcio
     /// The certificate transparency log: a new key and a new, empty log.
