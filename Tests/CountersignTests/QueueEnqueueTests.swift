@@ -45,15 +45,15 @@ import Testing
         #expect(try await fixture.number("SELECT count(*) FROM countersign.tag_history") == 2)
     }
 
-    @Test func `refused and filtered pushes are recorded and nothing else`() async throws {
+    @Test func `refused pushes are recorded and nothing else`() async throws {
         let fixture = try await QueueFixture()
         var refused = samplePush(digest)
         refused.registry = "evil.example\u{0}" + String(repeating: "x", count: 400)
         refused.verdict = .refused(reason: "unknown host")
-        var filtered = samplePush(digest)
-        filtered.verdict = .filtered(reason: "pull")
-        let result = try await fixture.push(refused, filtered)
-        #expect(result.items.map(\.verdict) == [.refused, .filtered])
+        var untagged = samplePush(digest)
+        untagged.verdict = .refused(reason: "untagged")
+        let result = try await fixture.push(refused, untagged)
+        #expect(result.items.map(\.verdict) == [.refused, .refused])
         #expect(result.items.allSatisfy { $0.targetID == nil })
         #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 2)
         #expect(try await fixture.number("SELECT count(*) FROM countersign.repository") == 0)

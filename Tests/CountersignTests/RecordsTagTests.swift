@@ -53,10 +53,8 @@ import Testing
         byHand.speaksForTag = false
         var foreign = refused(new)
         foreign.speaksForTag = false
-        var filtered = samplePush(new, tag: "latest")
-        filtered.verdict = .filtered(reason: "pull")
         try await fixture.push(
-            byHand, foreign, filtered, refused(new, tag: "latest\u{0}"),
+            byHand, foreign, refused(new, tag: "latest\u{0}"),
             refused(new, tag: String(repeating: "x", count: 200)))
         #expect(try await status(fixture)?.digest == old)
         #expect(try await fixture.number("SELECT count(*) FROM countersign.tag_history") == 1)

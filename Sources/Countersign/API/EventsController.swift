@@ -7,7 +7,7 @@ struct EventsController: RouteSet {
     let records: EventRecords
     let authority: Authority
 
-    private static let verdicts = ["accepted", "known", "filtered", "refused"]
+    private static let verdicts = EnqueueResult.Verdict.allCases.map(\.rawValue)
 
     func addRoutes(to router: Router<ServiceContext>) {
         router.get("/v1/events") { request, _ in

@@ -76,27 +76,33 @@ extension Intake {
 }
 
 extension EnqueueRequest {
-    /// What is written down of a push and its verdict. The registry's canonical name stands where we sign; what the payload
-    /// claimed, where we refuse, cut to what a column takes.
-    init(_ event: PushEvent, verdict: EventVerdict, endpoint: EndpointConfiguration, policyVersion: String) {
+    /// A push that policy lets in, under the registry's canonical name.
+    init(
+        _ event: PushEvent, in repository: Repository, allowedBy rule: String, policyVersion: String,
+        endpoint: EndpointConfiguration
+    ) {
+        self.init(
+            event, registry: repository.registry, repository: repository.name,
+            verdict: .accepted(rule: rule, policyVersion: policyVersion), endpoint: endpoint)
+    }
+
+    /// A push that is only written down: with what the payload claimed, cut to what a column takes.
+    init(_ event: PushEvent, of registry: String, refusedFor reason: String, endpoint: EndpointConfiguration) {
+        self.init(
+            event, registry: registry.claimed, repository: (event.repository ?? "").claimed,
+            verdict: .refused(reason: reason), endpoint: endpoint)
+        speaksForTag = (try? Repository(registry: registry, name: repository)).map(endpoint.speaks) ?? false
+    }
+
+    private init(
+        _ event: PushEvent, registry: String, repository: String, verdict: Verdict, endpoint: EndpointConfiguration
+    ) {
         let key = Array("\(endpoint.name)\u{0}\(event.id ?? "")".utf8) + (event.id == nil ? event.record : [])
         self.init(
-            source: endpoint.name, registry: endpoint.registry, repository: (event.repository ?? "").claimed,
+            source: endpoint.name, registry: registry, repository: repository,
             digest: event.digest.flatMap { try? Digest($0) }, tag: event.usableTag, mediaType: event.mediaType?.claimed,
-            actor: event.actor?.claimed, verdict: .filtered(reason: ""),
+            actor: event.actor?.claimed, verdict: verdict,
             delivery: RecordedDelivery(key: Hash.sha256(key), body: event.record))
-        switch verdict {
-        case .sign(let repository, _, let rule), .resolve(let repository, _, let rule):
-            (self.registry, self.repository) = (repository.registry, repository.name)
-            self.verdict = .accepted(rule: rule, policyVersion: policyVersion)
-        case .refused(let registry, let reason):
-            self.registry = registry.claimed
-            speaksForTag =
-                (try? Repository(registry: registry, name: repository)).map(endpoint.speaks) ?? false
-            self.verdict = .refused(reason: reason)
-        case .ignored(let reason):
-            self.verdict = .filtered(reason: reason.rawValue)
-        }
     }
 
     fileprivate func logged(_ item: EnqueueResult.Item, endpoint: String) -> Logger.Metadata {

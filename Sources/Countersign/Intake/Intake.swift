@@ -132,11 +132,17 @@ package struct Intake: Sendable {
         switch received {
         case .ignored(let reason): return .ignored(reason)
         case .push(let event):
-            let verdict = endpoint.rules.verdict(on: event)
-            if case .ignored(let reason) = verdict { return .ignored(reason) }
-            return .stored(
-                EnqueueRequest(
-                    event, verdict: verdict, endpoint: endpoint.configuration, policyVersion: policy.version))
+            switch endpoint.rules.verdict(on: event) {
+            case .ignored(let reason): return .ignored(reason)
+            case .refused(let registry, let reason):
+                return .stored(
+                    EnqueueRequest(event, of: registry, refusedFor: reason, endpoint: endpoint.configuration))
+            case .sign(let repository, _, let rule), .resolve(let repository, _, let rule):
+                return .stored(
+                    EnqueueRequest(
+                        event, in: repository, allowedBy: rule, policyVersion: policy.version,
+                        endpoint: endpoint.configuration))
+            }
         }
     }
 }

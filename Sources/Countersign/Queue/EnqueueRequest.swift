@@ -48,8 +48,6 @@ package struct EnqueueRequest: Sendable {
     /// What intake decided, before anything was dialled. Policy is evaluated again when the job runs.
     package enum Verdict: Sendable, Equatable {
         case accepted(rule: String, policyVersion: String)
-        /// Understood and not a push of something to sign (a pull, a signature, a fallback tag).
-        case filtered(reason: String)
         /// Understood and not ours to sign (unknown host, repository outside the list, no rule).
         case refused(reason: String)
     }

@@ -4,7 +4,7 @@ package struct EnqueueResult: Sendable, Equatable {
 
     package struct Item: Sendable, Equatable {
         package let verdict: Verdict
-        /// The target that it became or joined; `nil` for tag-only, filtered and refused requests.
+        /// The target that it became or joined; `nil` for tag-only and refused requests.
         package let targetID: Int64?
         /// Known, and not to be signed until it is released.
         package let isRevoked: Bool
@@ -16,9 +16,9 @@ package struct EnqueueResult: Sendable, Equatable {
         }
     }
 
-    /// The four words of the `event` table.
-    package enum Verdict: String, Sendable {
-        case accepted, known, filtered, refused
+    /// As the `event` table has it.
+    package enum Verdict: String, Sendable, CaseIterable {
+        case accepted, known, refused
     }
 
     package init(items: [Item]) { self.items = items }

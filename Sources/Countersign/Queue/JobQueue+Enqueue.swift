@@ -85,7 +85,6 @@ extension JobQueue {
         var items: [EnqueueResult.Item] = requests.map { request in
             switch request.verdict {
             case .accepted: .init(verdict: .accepted, targetID: nil)
-            case .filtered: .init(verdict: .filtered, targetID: nil)
             case .refused: .init(verdict: .refused, targetID: nil)
             }
         }

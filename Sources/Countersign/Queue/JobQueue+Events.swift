@@ -34,7 +34,7 @@ extension EnqueueRequest.Verdict {
     fileprivate var reason: String? {
         switch self {
         case .accepted: nil
-        case .filtered(let reason), .refused(let reason): reason
+        case .refused(let reason): reason
         }
     }
     fileprivate var policyVersion: String? {

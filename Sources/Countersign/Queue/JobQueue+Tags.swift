@@ -85,7 +85,6 @@ extension EnqueueRequest {
         switch verdict {
         case .accepted: return digest == nil || speaksForTag
         case .refused: return speaksForTag
-        case .filtered: return false
         }
     }
 }

@@ -99,6 +99,7 @@ import Testing
             let refused = try await list(doors, "/v1/events?verdict=refused", "events", token: token)
             #expect(refused.items.map { $0["repository"]?.text } == ["other/app"])
             #expect(refused.items.first?["reason"]?.text == "repository is outside the list of endpoint 'main'")
+            #expect(try await doors.get("/v1/events?verdict=filtered", token: token).status == 400)
             let one = try await list(
                 doors, "/v1/events?repository=registry.example.com/team/app&until=2100-01-01T00:00:00Z", "events",
                 token: token)

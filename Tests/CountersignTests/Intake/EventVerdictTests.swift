@@ -98,9 +98,15 @@ import Testing
         func speaks(_ change: (inout PushEvent) -> Void = { _ in }) throws -> Bool {
             var event = push()
             change(&event)
-            return EnqueueRequest(
-                event, verdict: rules().verdict(on: event), endpoint: endpoint(), policyVersion: "v1"
-            ).speaksForTag
+            switch rules().verdict(on: event) {
+            case .ignored: return false
+            case .refused(let registry, let reason):
+                return EnqueueRequest(event, of: registry, refusedFor: reason, endpoint: endpoint()).speaksForTag
+            case .sign(let repository, _, let rule), .resolve(let repository, _, let rule):
+                return EnqueueRequest(
+                    event, in: repository, allowedBy: rule, policyVersion: "v1", endpoint: endpoint()
+                ).speaksForTag
+            }
         }
         #expect(try speaks())
         #expect(
