@@ -1,9 +1,9 @@
-public import Postgres
+package import Postgres
 
 /// A database that is dropped when nothing refers to this any more. A whole run makes more than a thousand, ten
 /// megabytes each: kept to the end they filled the disk of a machine that had room for everything else.
 public final class HeldDatabase: Sendable {
-    public let configuration: PostgresConfiguration
+    package let configuration: PostgresConfiguration
     private let name: String
     private let cluster: PostgresCluster
 

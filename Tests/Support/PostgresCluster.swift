@@ -1,6 +1,6 @@
 import FoundationEssentials
 import Glibc
-public import Postgres
+package import Postgres
 
 /// A private PostgreSQL of this test process: a fresh cluster in a temporary folder, reached through a Unix socket and a
 /// loopback port, gone when the process ends.
@@ -12,17 +12,17 @@ public actor PostgresCluster {
 
     /// A new database of the shared cluster. With a folder of migrations (relative to the package) it is a copy of a
     /// template to which they were applied once.
-    public static func database(migratedFrom directory: String? = nil) async throws -> PostgresConfiguration {
+    package static func database(migratedFrom directory: String? = nil) async throws -> PostgresConfiguration {
         try await shared().database(migratedFrom: directory)
     }
 
     /// A pool on the shared cluster's maintenance database, for tests that make no tables.
-    public static func pool() async throws -> ConnectionPool {
+    package static func pool() async throws -> ConnectionPool {
         ConnectionPool(try await shared().administrator, size: 1, waitLimit: .seconds(60))
     }
 
     /// The superuser's way to the maintenance database.
-    public nonisolated let administrator: PostgresConfiguration
+    package nonisolated let administrator: PostgresConfiguration
     /// The loopback port; `127.0.0.1` accepts every role without a password.
     public nonisolated let port: Int
     private let folder: String
@@ -92,7 +92,7 @@ public actor PostgresCluster {
 
     // MARK: Databases
 
-    public func database(migratedFrom directory: String? = nil) async throws -> PostgresConfiguration {
+    package func database(migratedFrom directory: String? = nil) async throws -> PostgresConfiguration {
         let template = if let directory { try await template(directory) } else { "template0" }
         count += 1
         let name = "test_\(count)"
