@@ -217,6 +217,14 @@ import Testing
         #expect(try await patient.finding("key").verdict == .warning)
     }
 
+    @Test func `it is told that nobody looks for what others sign as us`() async throws {
+        var patient = try await DoctorPatient()
+        let off = try await patient.finding("identity monitor")
+        #expect(off.verdict == .warning && off.fix?.contains("reconcile.identity_monitor.enabled") == true, "\(off)")
+        patient.configuration.reconcile.identityMonitor.isEnabled = true
+        #expect(try await patient.finding("identity monitor").verdict == .ok)
+    }
+
     @Test func `webhook secrets are judged`() async throws {
         var patient = try await DoctorPatient()
         func verdict(_ change: (inout EndpointConfiguration) -> Void) async throws -> DoctorFinding.Verdict {

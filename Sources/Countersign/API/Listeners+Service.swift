@@ -61,7 +61,9 @@ extension Listeners {
         let records = ArtifactRecords(pool: pool)
         let tokens = APITokens(pool: pool, tenants: configuration.tenants)
         metrics.collectQueue(from: ArtifactRecords(pool: dependencies.figuresPool))
-        metrics.collectAlerts(from: Alerts(pool: dependencies.figuresPool, logger: logger))
+        metrics.collectAlerts(
+            from: Alerts(pool: dependencies.figuresPool, logger: logger),
+            monitorsIdentities: configuration.reconcile.identityMonitor.isEnabled)
         metrics.collectBatches(from: dependencies.figuresPool)
         let alerts = Alerts(pool: pool, logger: logger)
 

@@ -16,6 +16,9 @@ package struct Alert: Sendable, Equatable {
         case logUnread = "log.unread"
         /// The place in a log of something that we signed is another row's: it cannot be recorded, and so not published.
         case placeTaken = "evidence.place_taken"
+
+        /// Whether only the identity monitor looks for it.
+        var isOfIdentityMonitor: Bool { self == .unknownEntry || self == .logUnread }
     }
 
     package let code: Code

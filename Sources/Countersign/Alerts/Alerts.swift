@@ -184,15 +184,21 @@ extension JSONEncoder {
 }
 
 extension ServiceMetrics {
-    /// Asks for open alerts at each scrape: every code has a series, so that an alarm can be set on it. What cannot be asked is
-    /// absent, not old.
-    package func collectAlerts(from alerts: Alerts) {
+    /// Asks for open alerts at each scrape: every code that is looked for has a series, so that an alarm can be set on it. What
+    /// cannot be asked is absent, not old.
+    /// - Parameter monitorsIdentities: whether `reconcile.identity_monitor` is on. While it is off, a 0 of what it alone looks for
+    ///   would say that all is well, and nobody has looked.
+    package func collectAlerts(from alerts: Alerts, monitorsIdentities: Bool) {
         let gauge = registry.gauge(
             "countersign_alerts_open", "Alerts that nobody has acknowledged, by code.", labels: ["code"])
         registry.collect {
             gauge.clear()
             guard let open = try? await alerts.open() else { return }
-            for code in Alert.Code.allCases { gauge.set(Double(open[code.rawValue] ?? 0), code.rawValue) }
+            for code in Alert.Code.allCases {
+                let count = open[code.rawValue] ?? 0
+                guard count > 0 || monitorsIdentities || !code.isOfIdentityMonitor else { continue }
+                gauge.set(Double(count), code.rawValue)
+            }
         }
     }
 }

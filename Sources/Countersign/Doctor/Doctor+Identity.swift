@@ -3,7 +3,8 @@ import OpenSSL
 import Sigstore
 
 extension Doctor {
-    /// For each identity: the token and its claims, what Fulcio will make of it, and whom verifiers have to pin.
+    /// For each identity: the token and its claims, what Fulcio will make of it, and whom verifiers have to pin. At last,
+    /// whether anybody would notice that somebody else signs as one of them.
     func identityFindings(
         _ services: Result<InstanceServices, any Error>, _ trust: Result<TrustKeeper, any Error>
     ) async -> [DoctorFinding] {
@@ -24,7 +25,18 @@ extension Doctor {
                 }
             }
         }
-        return findings
+        return findings + [DoctorFinding("identity monitor", monitorSeen)]
+    }
+
+    private var monitorSeen: DoctorFinding.Seen {
+        guard configuration.reconcile.identityMonitor.isEnabled else {
+            return .doubtful(
+                "off: nobody looks for what others enter in the logs as us",
+                fix:
+                    "reconcile.identity_monitor.enabled: true; it reads every entry of the logs, and a public one has many"
+            )
+        }
+        return .good("entries in the logs that are as us and not ours are an alert (identity.unknown_entry)")
     }
 
     private func keyFinding(_ check: String, _ configured: ManagedKeyConfiguration) async -> DoctorFinding {

@@ -38,14 +38,38 @@ import Testing
         #expect(try await AuditLog(pool: fixture.pool).latest(1).map(\.actor) == ["daemon"])
     }
 
+    /// The gauge's series, by code.
+    private func shown(by metrics: ServiceMetrics) async -> [String: String] {
+        let prefix = "countersign_alerts_open{code=\""
+        let lines = await metrics.registry.scrape().split(separator: "\n").filter { $0.hasPrefix(prefix) }
+        return Dictionary(
+            uniqueKeysWithValues: lines.map { line in
+                let parts = line.dropFirst(prefix.count).split(separator: "\"} ")
+                return (String(parts[0]), String(parts[1]))
+            })
+    }
+
     @Test func `the gauge has every code, and counts what nobody has acknowledged`() async throws {
         let fixture = try await QueueFixture()
         let alerts = Alerts(pool: fixture.pool, logger: SigningDaemon.silence)
         let metrics = ServiceMetrics()
-        metrics.collectAlerts(from: alerts)
-        #expect(await metrics.registry.scrape().contains("countersign_alerts_open{code=\"identity.unknown_entry\"} 0"))
+        metrics.collectAlerts(from: alerts, monitorsIdentities: true)
         try await alerts.raise(alert())
-        #expect(await metrics.registry.scrape().contains("countersign_alerts_open{code=\"signature.rejected\"} 1"))
+        let shown = await shown(by: metrics)
+        #expect(Set(shown.keys) == Set(Alert.Code.allCases.map(\.rawValue)))
+        #expect(shown["signature.rejected"] == "1" && shown["identity.unknown_entry"] == "0")
+    }
+
+    @Test func `while the identity monitor is off, no 0 says that nobody signs as us`() async throws {
+        let fixture = try await QueueFixture()
+        let alerts = Alerts(pool: fixture.pool, logger: SigningDaemon.silence)
+        let metrics = ServiceMetrics()
+        metrics.collectAlerts(from: alerts, monitorsIdentities: false)
+        let codes = Set(Alert.Code.allCases.map(\.rawValue)).subtracting(["identity.unknown_entry", "log.unread"])
+        #expect(await Set(shown(by: metrics).keys) == codes)
+        // what was found while it was on stands
+        try await alerts.raise(Alert(.unknownEntry, about: "log:1", observed: "not ours", fix: "look"))
+        #expect(await shown(by: metrics)["identity.unknown_entry"] == "1")
     }
 
     @Test func `operators see and acknowledge what their scope has, and it is written down who did`() async throws {

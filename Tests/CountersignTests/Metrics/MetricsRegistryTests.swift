@@ -18,7 +18,8 @@ import Testing
             let pool = ConnectionPool(fixture.configuration, size: 1)
             (registry, asked) = (metrics.registry, pool)
             metrics.collectQueue(from: ArtifactRecords(pool: pool))
-            metrics.collectAlerts(from: Alerts(pool: pool, logger: SigningDaemon.silence))
+            metrics.collectAlerts(
+                from: Alerts(pool: pool, logger: SigningDaemon.silence), monitorsIdentities: false)
             metrics.collectBatches(from: pool)
             NotificationMetrics(metrics.registry).collect(from: Outbox(pool: pool))
             MaintenanceMetrics(metrics.registry).collect(from: pool)
