@@ -305,6 +305,7 @@ import Testing
         let daemon = try await line.daemon(setup)
         let digests = try await push(2, line)
         try await daemon.workOff(atMost: 2)
+        #expect(entries(line) == 1, "the day has one")
         try await line.database.pool.execute("UPDATE countersign.repository_day SET day = day - 1")
         try await daemon.workOff(atMost: 2)
         for digest in digests { try await line.expectSignedOnce(digest) }

@@ -37,11 +37,20 @@ import Testing
         for digest in digests { try await line.push(digest) }
         let limit = Int32(JobQueue.Settings().crashLimit)
         try await line.database.pool.execute("UPDATE countersign.job SET crash_count = \(limit)")
+        let holds = [FaultRelay.Hold(), FaultRelay.Hold()]
+        for hold in holds { line.rekor.next(.held(hold)) { $0.method == "POST" } }
 
         var settings = Worker.Settings()
         settings.poll = .milliseconds(20)
         let worker = try await line.daemon().worker(settings)
         try await running([worker]) {
+            for (before, hold) in holds.enumerated() {
+                await hold.reached()
+                // one that ran beside it would come to its entry meanwhile
+                try await Task.sleep(for: .milliseconds(500))
+                #expect(line.rekor.requests.count { $0.method == "POST" } == before + 1)
+                hold.release()
+            }
             try await eventually("all are signed", within: .seconds(30)) { try await line.database.jobCount() == 0 }
         }
         for digest in digests { try await line.expectSignedOnce(digest) }
