@@ -45,6 +45,19 @@ import Testing
             """) == 0
     }
 
+    @Test func `where everybody may read, documents are served whole, and else to nobody without a token`() async throws {
+        for isOpen in [true, false] {
+            try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = isOpen }) { (doors) async throws in
+                let taken = try await put(doors, try await attester(doors))
+                let id = try #require(taken.json["id"]?.integer)
+                let document = try await doors.get("/v1/attestations/\(id)/document")
+                #expect(document.status == (isOpen ? 200 : 401))
+                #expect((document.body == sampleVEX(1)) == isOpen)
+                #expect(try await put(doors, nil).status == 401)
+            }
+        }
+    }
+
     @Test func `a document within the scope is taken, and shown`() async throws {
         try await DoorsFixture.withDoors { (doors) async throws in
             let token = try await attester(doors)
