@@ -57,6 +57,19 @@ import Testing
         #expect(configuration.registries[1].credentials == basic)
     }
 
+    @Test func `what one begins with is complete, and leaves all else at its default`() throws {
+        let text = try String(contentsOfFile: packageRoot + "/config/minimal.yaml", encoding: .utf8)
+        let configuration = try Configuration.parse(text, directory: "/etc/countersign", sources: .example)
+        #expect(configuration.omissions() == [])
+        #expect(configuration.environment == .production && configuration.api == APIConfiguration())
+        #expect(configuration.budgets == BudgetConfiguration() && configuration.tenants.isEmpty)
+        #expect(configuration.notifications.sinks.isEmpty && configuration.sigstore.identities.isEmpty)
+        for page in ["README.md", "docs/operations.md"] {
+            let text = try String(contentsOfFile: "\(packageRoot)/\(page)", encoding: .utf8)
+            #expect(text.contains("config/minimal.yaml"), "\(page)")
+        }
+    }
+
     @Test func `every alternative of the example reads`() throws {
         let lines = try Example.text().split(separator: "\n").map { $0.drop { $0 == " " } }
         let alternatives = lines.filter { $0.hasPrefix("#or:") }.map { $0.dropFirst(4).drop { $0 == " " } }
