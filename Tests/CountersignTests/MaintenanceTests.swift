@@ -59,6 +59,42 @@ private let ninetyDays: RetentionConfiguration = {
         #expect(try await fixture.number("SELECT count(*) FROM countersign.event") == 1)
     }
 
+    /// DROP waits for the dump, and every push waits behind DROP.
+    @Test func `a partition that a dump is reading holds pushes up for a moment, and nothing else from going`()
+        async throws
+    {
+        let fixture = try await QueueFixture()
+        try await fixture.pool.execute(
+            """
+            INSERT INTO countersign.event (received_at, source, delivery_key, registry, repository, verdict, reason, body)
+            VALUES (now() - interval '20 days', 'demo', '\\x01', 'r', 'a', 'filtered', 'pull', '\\x')
+            """)
+        try await fixture.queue.maintain()  // gives it a partition
+        try await bury(1, daysAgo: 91, fixture, "old")
+        let hold = TransactionHold()
+        let dumping = ConnectionPool(fixture.configuration, size: 1)
+        let dump = Task {
+            try await dumping.transaction { session in
+                _ = try session.execute("LOCK TABLE countersign.event IN ACCESS SHARE MODE")
+                try hold.wait(in: session)
+            }
+        }
+        try await eventually("the dump reads") { hold.isReached }
+        await #expect(throws: QueueError.self) { try await fixture.maintenance().removeOld() }
+        #expect(try await fixture.records.deadLetters().items.isEmpty)
+        let patience = try await fixture.pool.query(
+            """
+            SELECT option FROM pg_proc, unnest(proconfig) AS option
+            WHERE proname = 'own_drop_event_partitions' AND option LIKE 'lock_timeout=%'
+            """
+        ).map { try $0.decode("option", as: String.self) }
+        #expect(patience == ["lock_timeout=150ms"], "how long a push waits behind it")
+        hold.release()
+        try await dump.value
+        #expect(try await fixture.maintenance().removeOld()[.events] == 1)
+        await dumping.close()
+    }
+
     @Test func `dead letters go in pieces, and their targets stay failed`() async throws {
         let fixture = try await QueueFixture()
         try await bury(7, daysAgo: 91, fixture, "old")

@@ -72,25 +72,41 @@ package struct Maintenance: Service {
         return isDue
     }
 
-    /// Removes what is older than it is kept, piece by piece, as long as it is this daemon's turn.
+    /// Removes what is older than it is kept, piece by piece, as long as it is this daemon's turn. A kind that fails, such as a
+    /// partition that a dump is reading, leaves the others to go.
     /// - Returns: how much of each kind.
+    /// - Throws: what the first kind that failed met, once all have been looked at.
     @discardableResult
     package func removeOld() async throws(QueueError) -> [Retention.Kind: Int] {
         var removed: [Retention.Kind: Int] = [:]
+        var failure: QueueError?
         for kind in Retention.Kind.allCases {
-            var place = Retention.Place()
-            while !Task.isCancelled, try await turns.take(Self.turn) {
-                let piece = try await retention.piece(of: kind, after: &place)
-                removed[kind, default: 0] += piece.removed
-                metrics.removed.increment(kind.rawValue, by: Double(piece.removed))
-                if piece.isLast { break }
-                do { try await Task.sleep(for: settings.pause) } catch { break }
+            do throws(QueueError) { removed[kind] = try await remove(kind) } catch {
+                logger.error(
+                    "what is not kept any longer could not be removed; it is tried again",
+                    metadata: ["kind": "\(kind.rawValue)", "error.code": "\(error.code)", "error": "\(error)"])
+                failure = failure ?? error
             }
-            if let count = removed[kind], count > 0 {
-                logger.notice(
-                    "removed what is not kept any longer",
-                    metadata: ["kind": "\(kind.rawValue)", "removed": "\(count)"])
-            }
+        }
+        if let failure { throw failure }
+        return removed
+    }
+
+    /// - Returns: nil if it is not its turn.
+    private func remove(_ kind: Retention.Kind) async throws(QueueError) -> Int? {
+        var removed: Int?
+        var place = Retention.Place()
+        while !Task.isCancelled, try await turns.take(Self.turn) {
+            let piece = try await retention.piece(of: kind, after: &place)
+            removed = (removed ?? 0) + piece.removed
+            metrics.removed.increment(kind.rawValue, by: Double(piece.removed))
+            if piece.isLast { break }
+            do { try await Task.sleep(for: settings.pause) } catch { break }
+        }
+        if let removed, removed > 0 {
+            logger.notice(
+                "removed what is not kept any longer",
+                metadata: ["kind": "\(kind.rawValue)", "removed": "\(removed)"])
         }
         return removed
     }
