@@ -7,6 +7,7 @@ package final class MetricsRegistry: Sendable {
     private struct State {
         var families: [MetricFamily] = []
         var collectors: [@Sendable () async -> Void] = []
+        var scrape: Task<String, Never>?
     }
 
     private let state = Mutex(State())
@@ -35,9 +36,22 @@ package final class MetricsRegistry: Sendable {
     }
 
     /// Runs the collectors, then renders everything.
+    ///
+    /// Who asks while that is under way gets the same text: a collector that clears its gauges and asks anew would take them out
+    /// of the other's, where "absent" means that they could not be asked for.
     package func scrape() async -> String {
-        for collector in state.withLock(\.collectors) { await collector() }
-        return render()
+        await state.withLock { state in
+            if let running = state.scrape { return running }
+            let collectors = state.collectors
+            let scrape = Task {
+                for collector in collectors { await collector() }
+                let text = render()
+                self.state.withLock { $0.scrape = nil }
+                return text
+            }
+            state.scrape = scrape
+            return scrape
+        }.value
     }
 
     /// The text of all families in the order they were made; series by their labels.

@@ -39,4 +39,27 @@ import Testing
         // its thread lets go of it once the last answer is out
         try await eventually("nobody holds the connections") { asked == nil }
     }
+
+    /// Two Prometheus at once: the collector of one had cleared what the other was about to show.
+    @Test func `whoever scrapes while others do sees every figure`() async throws {
+        let registry = MetricsRegistry()
+        let jobs = registry.gauge("countersign_jobs", "Jobs.")
+        registry.collect {
+            jobs.clear()
+            for _ in 0..<20 { await Task.yield() }
+            jobs.set(7)
+        }
+        registry.collect { for _ in 0..<20 { await Task.yield() } }
+        let texts = await withTaskGroup(of: String.self, returning: [String].self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    for _ in 0..<Int.random(in: 0..<40) { await Task.yield() }
+                    return await registry.scrape()
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(texts.count == 50)
+        #expect(texts.allSatisfy { $0.contains("\ncountersign_jobs 7\n") })
+    }
 }
