@@ -1,5 +1,5 @@
 """One cell of the fail-point matrix: a daemon of a running stack that comes to its fail point, and what is left in the end."""
-import base64, collections, json, os, pathlib, re, signal, socket, subprocess, time, urllib.error, urllib.request
+import base64, collections, json, os, pathlib, re, signal, socket, subprocess, threading, time, urllib.error, urllib.request
 
 from fail_point_lines import LINES
 
@@ -146,6 +146,7 @@ class Cell:
         self.journals = []
         self.pushed = []
         self.pending = []
+        self.stood = self.over = False
 
     def setting(self):
         action = f"hang:{HANG}" if self.action == "hang" else self.action
@@ -188,10 +189,18 @@ class Cell:
             self.others(signal.SIGSTOP)
             self.free_turn()
         self.offset = self.log.stat().st_size if self.log.exists() else 0
+        if self.action == "hang":
+            threading.Thread(target=self.watch, daemon=True).start()
         # one that is reached before the daemon is ready stops it from becoming so
         if not self.stack("start", "daemon", check=False, COUNTERSIGN_FAIL_POINT=self.setting()) and not self.hits():
             raise RuntimeError(f"the daemon does not start with {self.setting()}")
         self.pid = self.stack.process("daemon")
+
+    def watch(self):
+        """Sees the daemon stand still, whatever the cell waits for meanwhile."""
+        while not (self.stood or self.over):
+            self.stood = state(self.stack.process("daemon")) == "T"
+            time.sleep(0.05)
 
     def push(self):
         """A round of images."""
@@ -248,7 +257,7 @@ class Cell:
             self.free_turn()
             self.stack("start", "daemon")
         if self.action == "hang":
-            if not wait(2, lambda: state(self.pid) == "T"):
+            if not wait(2, lambda: self.stood):
                 return "did not stand still"
             if not wait(HANG + 10, lambda: state(self.pid) not in ("T", "")):
                 return "did not wake"
@@ -284,6 +293,7 @@ class Cell:
         problem = None if self.reached() else "not reached"
         hits = self.hits()
         problem = problem or self.expect_action()
+        self.over = True
         if not wait(self.line.patience, self.settled, 0.1):
             problem = problem or "not settled"
         if self.action == "hang":

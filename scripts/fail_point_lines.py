@@ -167,8 +167,7 @@ LINES = {
                     ends=REPLACED, counts=3),
     "withdraw": Line("crash/legacy", BOTH, stands=True, documents=bills, asks=withdrawals, ends=REVOKED),
     "resign": Line("crash/legacy", BOTH, stands=True, asks=renewals, ends=ANEW, images=1),
-    # whoever has the turn is dead: another takes it when it runs out
-    "sweep": Line("held", asks=sweep, patience=180),
+    "sweep": Line("held", asks=sweep, turn="sweep:%"),
     "adopt": Line("crash/legacy", BOTH, stands=True, befalls=lose_records, asks=again),
     "restore": Line("crash/legacy", BOTH, stands=True, befalls=lose_referrers, asks=again),
     "release": Line("crash/legacy", BOTH, stands=True, asks=releases),
