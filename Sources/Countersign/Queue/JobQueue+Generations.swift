@@ -147,30 +147,32 @@ extension JobQueue {
         return found
     }
 
-    /// Forgets a generation that was cancelled before anything was signed for it: the one before it is the newest again, and
-    /// its signature is what the status shows. The members of batches that asked for it are told that it was cancelled.
-    /// - Parameter target: whose job was just dropped, in this transaction.
-    static func forgetGeneration(_ target: Int64, in session: Session) throws {
-        try holdGenerations(of: [target], in: session)
+    /// Forgets generations that were cancelled before anything was signed for them: the one before is the newest again, and its
+    /// signature is what the status shows. The members of batches that asked for one are told that it was cancelled.
+    /// - Parameter targets: whose jobs were just dropped, in this transaction.
+    static func forgetGenerations(of targets: [Int64], in session: Session) throws {
+        guard !targets.isEmpty else { return }
+        try holdGenerations(of: targets, in: session)
         let unused = try session.query(
             """
             SELECT t.id FROM countersign.target t JOIN countersign.target_generation g ON g.target_id = t.id
-            WHERE t.id = \(target) AND t.state = 'cancelled'
+            WHERE t.id = ANY(\(targets)::bigint[]) AND t.state = 'cancelled'
                 AND NOT EXISTS (SELECT FROM countersign.evidence_target e WHERE e.target_id = t.id)
                 AND NOT EXISTS (SELECT FROM countersign.job j WHERE j.target_id = t.id)
                 AND NOT EXISTS (SELECT FROM countersign.dead_letter d WHERE d.target_id = t.id)
                 AND NOT EXISTS (SELECT FROM countersign.target n WHERE n.digest = t.digest
                     AND n.repository_id = t.repository_id AND n.purpose = t.purpose AND n.generation > t.generation)
-            """)
+            """
+        ).map { try $0.decode("id", as: Int64.self) }
         guard !unused.isEmpty else { return }
         _ = try session.execute(
             """
             UPDATE countersign.batch_member
             SET target_id = NULL, is_new = false, result = coalesce(result, 'cancelled'), ended_at = coalesce(ended_at, now())
-            WHERE target_id = \(target)
+            WHERE target_id = ANY(\(unused)::bigint[])
             """)
-        _ = try session.execute("DELETE FROM countersign.target_generation WHERE target_id = \(target)")
-        _ = try session.execute("DELETE FROM countersign.target WHERE id = \(target)")
+        _ = try session.execute("DELETE FROM countersign.target_generation WHERE target_id = ANY(\(unused)::bigint[])")
+        _ = try session.execute("DELETE FROM countersign.target WHERE id = ANY(\(unused)::bigint[])")
     }
 
     /// Holds the first generation of targets that are to be forgotten, before it is read whether they are wanted. Whoever

@@ -43,7 +43,7 @@ extension JobQueue {
             let done: Cancellation = try row.decode("leased") ? .cancelling : .cancelled
             let target: Int64? = try row.decode("target_id")
             try JobKind.known[JobKind(rawValue: try row.decode("kind"))]?.cancelled(target, in: session)
-            if done == .cancelled, let target { try Self.forgetGeneration(target, in: session) }
+            if done == .cancelled, let target { try Self.forgetGenerations(of: [target], in: session) }
             try Self.write(act, "job \(id): \(done.rawValue)", in: session)
             return done
         }

@@ -83,10 +83,11 @@ extension JobQueue {
                     FROM held h JOIN back b ON b.id = h.id
                     WHERE t.id = h.target_id AND t.state <> 'revoked'
                     RETURNING 1)
-                SELECT h.id, h.pushed_again OR b.delay = '0' AS pushed_again, h.cancel_requested AS cancelled,
+                SELECT h.id, h.target_id, h.pushed_again OR b.delay = '0' AS pushed_again, h.cancel_requested AS cancelled,
                     now() - h.received_at AS age
                 FROM held h JOIN back b ON b.id = h.id
                 """, in: session)
+        try forgetCancelled(rows, in: session)
         return try settlements(rows, ended: nil)
     }
 }

@@ -48,7 +48,6 @@ extension JobQueue {
     private func putBack(_ back: JobReturn, _ claim: Claim) async throws(QueueError) -> Settlement {
         let settled = try await pool.together { session in
             let settled = try Self.putBack([back], in: session)
-            try Self.forgetCancelled(claim, settled[claim.jobID], in: session)
             if let failure = back.error, settled[claim.jobID] != nil {
                 try JobKind.known[claim.kind]?.putBack(claim, after: failure, in: session)
             }
@@ -63,19 +62,10 @@ extension JobQueue {
         _ claim: Claim, as state: TargetState, _ failure: Failure
     ) async throws(QueueError) -> Settlement {
         let settled = try await pool.together { session in
-            let settled = try Self.conclude(
-                jobID: claim.jobID, leaseToken: claim.leaseToken, as: state, failure, in: session)
-            try Self.forgetCancelled(claim, settled, in: session)
-            return settled
+            try Self.conclude(jobID: claim.jobID, leaseToken: claim.leaseToken, as: state, failure, in: session)
         }
         if settled == .requeued { notifier.jobsAreDue() }
         return try Self.held(settled, claim)
-    }
-
-    /// A generation that was cancelled while a worker had it, and of which nothing exists, never was either.
-    private static func forgetCancelled(_ claim: Claim, _ settled: Settlement?, in session: Session) throws {
-        guard case .ended(.cancelled, _) = settled, let target = claim.target else { return }
-        try forgetGeneration(target.id, in: session)
     }
 }
 
@@ -170,8 +160,10 @@ extension JobQueue {
                         last_error = \(error)::jsonb, updated_at = now()
                     FROM held h WHERE t.id = h.target_id AND t.state <> 'revoked'
                     RETURNING 1)
-                SELECT id, pushed_again, cancel_requested AND NOT pushed_again AS cancelled, now() - received_at AS age FROM held
+                SELECT id, target_id, pushed_again, cancel_requested AND NOT pushed_again AS cancelled, now() - received_at AS age
+                FROM held
                 """, in: session)
+        try forgetCancelled(rows, in: session)
         return try settlements(rows, ended: state)[jobID]
     }
 
@@ -211,6 +203,14 @@ extension JobQueue {
             return "SELECT id FROM countersign.job WHERE id = \(jobs.first ?? 0) FOR UPDATE"
         }
         return "SELECT id FROM countersign.job WHERE id = ANY(\(jobs.sorted())::bigint[]) ORDER BY id FOR UPDATE"
+    }
+
+    /// A generation that was cancelled while a worker had it, and of which nothing exists, never was either.
+    /// - Parameter rows: what the statement that ended the jobs returned, with `target_id`.
+    static func forgetCancelled(_ rows: [Row], in session: Session) throws {
+        try forgetGenerations(
+            of: rows.filter { try $0.decode("cancelled") }.compactMap { try $0.decode("target_id", as: Int64?.self) },
+            in: session)
     }
 
     /// `ended`: the state of those that are neither cancelled nor due again; `nil` for those that are put back.

@@ -188,7 +188,7 @@ import Testing
             try await pool.transaction { session in
                 switch forgetter {
                 case .batch: try BatchFeeder.forgetGenerations(of: batch, [batch.id], session)
-                case .canceller: try JobQueue.forgetGeneration(Int64(opened), in: session)
+                case .canceller: try JobQueue.forgetGenerations(of: [Int64(opened)], in: session)
                 }
                 try hold.wait(in: session)
             }

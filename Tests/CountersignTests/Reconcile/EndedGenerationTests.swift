@@ -91,6 +91,20 @@ import Testing
         #expect(try await line.database.jobCount() == 0)
     }
 
+    @Test func `one whose worker died before it heard of the cancelling is forgotten as well`() async throws {
+        let published = try await Published()
+        let line = published.line
+        guard case .opened = try await published.resign() else { throw SupportError("not opened") }
+        let claim = try #require(try await line.database.queue.claim(limit: 1, cursor: ClaimCursor()).first)
+        #expect(try await line.database.queue.cancel(job: claim.jobID) == .cancelling)
+        try await line.database.pool.execute(
+            "UPDATE countersign.job SET lease_expires_at = now() - interval '1 second'")
+        #expect(try await line.database.queue.rescue().map(\.jobID) == [claim.jobID])
+        let status = try #require(try await line.database.records.status(of: published.digest, in: line.repository))
+        #expect(status.state == .signed && status.generation == 0)
+        #expect(try await line.database.jobCount() == 0)
+    }
+
     @Test(arguments: ["failed", "refused", "cancelled"], [false, true])
     func `a generation that ended without a signature leaves the one before it under watch`(
         _ state: String, removing: Bool
