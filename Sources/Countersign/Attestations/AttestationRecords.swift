@@ -105,7 +105,7 @@ extension AttestationRecords {
         let documentID = try DocumentStore.keep(submission.document, in: session)
         let latest = try session.query(
             """
-            SELECT a.id, t.id AS target_id, t.generation, t.state, a.superseded_by IS NOT NULL AS superseded
+            SELECT a.id, t.id AS target_id, t.generation, a.superseded_by IS NOT NULL AS superseded
             FROM countersign.target t JOIN countersign.attestation a ON a.target_id = t.id
             WHERE t.digest = \(digest)::text AND t.repository_id = \(repositoryID)::int
                 AND t.purpose = \(purpose)::text
@@ -145,34 +145,54 @@ extension AttestationRecords {
         return try row.decode("id")
     }
 
-    /// Sent again: what ended without a signature is due again, with its document.
+    /// Sent again: what ended without a signature is due again, with its document; what has not ended yet waits for its artifact
+    /// from now on, and whoever is working on it looks once more.
     private static func retake(
         _ row: Row, _ submission: Submission, documentID: Int64, in session: Session
     ) throws -> Int64 {
         let id: Int64 = try row.decode("id")
         let target: Int64 = try row.decode("target_id")
+        let state = try held(target, in: session)
         _ = try session.execute("UPDATE countersign.attestation SET document_id = \(documentID) WHERE id = \(id)")
-        guard ["refused", "gone", "failed", "cancelled"].contains(try row.decode("state", as: String.self)) else {
+        switch state {
+        case .signed, .revoked:
             return id
+        case .queued, .signing, .waiting:
+            _ = try session.execute(
+                """
+                UPDATE countersign.attestation SET expires_at = greatest(expires_at, now() + \(submission.wait)::interval)
+                WHERE id = \(id)
+                """)
+        case .refused, .gone, .failed, .cancelled:
+            _ = try session.execute(
+                """
+                UPDATE countersign.attestation
+                SET expires_at = now() + \(submission.wait)::interval, token_id = \(submission.audit.tokenID)::bigint,
+                    token_name = \(submission.audit.actor)::text
+                WHERE id = \(id)
+                """)
+            _ = try session.execute(
+                """
+                UPDATE countersign.target
+                SET state = 'queued', last_error = NULL, rule = \(submission.rule)::text,
+                    policy_version = \(submission.policyVersion)::text, pushes = pushes + 1, pushed_at = now(),
+                    updated_at = now()
+                WHERE id = \(target)
+                """)
+            _ = try session.execute("DELETE FROM countersign.dead_letter WHERE target_id = \(target)")
         }
-        _ = try session.execute(
-            """
-            UPDATE countersign.attestation
-            SET expires_at = now() + \(submission.wait)::interval, token_id = \(submission.audit.tokenID)::bigint,
-                token_name = \(submission.audit.actor)::text
-            WHERE id = \(id)
-            """)
-        _ = try session.execute(
-            """
-            UPDATE countersign.target
-            SET state = 'queued', last_error = NULL, rule = \(submission.rule)::text,
-                policy_version = \(submission.policyVersion)::text, pushes = pushes + 1, pushed_at = now(),
-                updated_at = now()
-            WHERE id = \(target)
-            """)
-        _ = try session.execute("DELETE FROM countersign.dead_letter WHERE target_id = \(target)")
         try enqueue(target, in: session)
         return id
+    }
+
+    /// The state of a target that cannot change until the commit: its job is held first, as by whoever ends it.
+    private static func held(_ target: Int64, in session: Session) throws -> TargetState {
+        _ = try session.query("SELECT id FROM countersign.job WHERE target_id = \(target) FOR UPDATE")
+        let rows = try session.query("SELECT state FROM countersign.target WHERE id = \(target) FOR NO KEY UPDATE")
+        guard let state = try rows.first.flatMap({ TargetState(rawValue: try $0.decode("state")) }) else {
+            throw QueueError.unreadable(table: "target", what: "the state of \(target)")
+        }
+        return state
     }
 
     private static func insert(
@@ -212,7 +232,9 @@ extension AttestationRecords {
             INSERT INTO countersign.job (kind, target_id, repository_id, lane)
             SELECT \(JobKind.attest.rawValue)::text, id, repository_id, \(Lane.live.rawValue)::smallint
             FROM countersign.target WHERE id = \(target)
-            ON CONFLICT (target_id) DO NOTHING
+            ON CONFLICT (target_id) DO UPDATE SET
+                pushed_again = job.leased, cancel_requested = false,
+                run_at = CASE WHEN job.leased THEN job.run_at ELSE least(job.run_at, now()) END
             """)
     }
 }

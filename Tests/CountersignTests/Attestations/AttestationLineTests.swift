@@ -177,6 +177,35 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.attestation(id).status.state == .queued)
     }
 
+    @Test func `a document that is sent again while it waits waits from then on`() async throws {
+        let line = try await SigningLine()
+        let daemon = try await line.daemon()
+        let digest = sampleDigest("not pushed yet")
+        let id = try await line.attest(sampleVEX(1), "openvex", about: digest, wait: .seconds(3_600))
+        try await daemon.workOff()
+        #expect(try await line.attestation(id).status.state == .waiting)
+        try await line.database.pool.execute(
+            "UPDATE countersign.attestation SET expires_at = now() - interval '1 second' WHERE id = \(id)")
+        #expect(try await line.attest(sampleVEX(1), "openvex", about: digest) == id)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.job WHERE run_at <= now()") == 1)
+        try await daemon.workOff()
+        #expect(try await line.attestation(id).status.state == .waiting)
+    }
+
+    /// The answer was 202; the attempt that had it then ended it, as cancelled or as gone.
+    @Test(arguments: [true, false])
+    func `a document that is sent again while a worker has it is looked at once more`(isCancelled: Bool) async throws {
+        let line = try await SigningLine()
+        let digest = sampleDigest("not pushed yet")
+        let id = try await line.attest(sampleVEX(1), "openvex", about: digest, wait: .zero)
+        let claim = try #require(try await line.database.claim().first)
+        if isCancelled { #expect(try await line.database.queue.cancel(job: claim.jobID) == .cancelling) }
+        #expect(try await line.attest(sampleVEX(1), "openvex", about: digest) == id)
+        let gone = Failure(code: "attestation.no_artifact", stage: "authorise", observed: "", fix: "")
+        #expect(try await line.database.queue.settle(claim, as: .gone(gone)) == .requeued)
+        #expect(try await line.attestation(id).status.state == .queued)
+    }
+
     @Test func `a document that waited too long stays gone when its image is signed after all`() async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
