@@ -90,6 +90,23 @@ import Testing
         #expect(try await status(fixture)?.state == .signed)
     }
 
+    @Test func `a tag that could not be resolved stays failed until something else is known of it`() async throws {
+        let fixture = try await signedOnce()
+        try await fixture.push(samplePush(nil, tag: "latest"))
+        _ = try await fixture.queue.settle(fixture.claimOne(), as: .gone(sampleFailure))
+        // somebody has one digest signed by hand, and says what tag it is of
+        var byHand = samplePush(new, tag: "latest", key: [2])
+        byHand.speaksForTag = false
+        try await fixture.push(byHand)
+        #expect(try await status(fixture)?.lastError == sampleFailure)
+        // nor does its letter go with those of artifacts, which show how they ended
+        try await fixture.pool.execute("UPDATE countersign.dead_letter SET buried_at = now() - interval '91 days'")
+        #expect(try await fixture.maintenance().removeOld()[.deadLetters] == 0)
+        #expect(try await status(fixture)?.state == .failed)
+        try await fixture.push(samplePush(nil, tag: "latest", key: [3]))
+        #expect(try await fixture.records.deadLetters().items.isEmpty)
+    }
+
     @Test func `an answer that is older than the last push moves nothing`() async throws {
         let fixture = try await signedOnce()
         try await fixture.push(samplePush(nil, tag: "latest"))

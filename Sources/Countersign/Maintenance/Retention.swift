@@ -58,13 +58,17 @@ package struct Retention: Sendable {
         return Piece(removed: Int(dropped))
     }
 
+    /// Not that of a tag of which nothing is known since: it is all that tells that the tag could not be resolved, and why.
     private func deadLetters() async throws(QueueError) -> Piece {
         try await rows(
             """
             DELETE FROM countersign.dead_letter WHERE job_id = ANY(ARRAY(
-                SELECT job_id FROM countersign.dead_letter
-                WHERE buried_at < now() - \(configuration.deadLetters)::interval
-                ORDER BY buried_at, job_id LIMIT \(limit)::int FOR UPDATE SKIP LOCKED))
+                SELECT d.job_id FROM countersign.dead_letter d
+                WHERE d.buried_at < now() - \(configuration.deadLetters)::interval
+                    AND (d.target_id IS NOT NULL OR (
+                        SELECT h.digest IS NULL AND h.seen_at <= d.received_at FROM countersign.tag_history h
+                        WHERE h.repository_id = d.repository_id AND h.tag = d.tag ORDER BY h.id DESC LIMIT 1) IS NOT TRUE)
+                ORDER BY d.buried_at, d.job_id LIMIT \(limit)::int FOR UPDATE SKIP LOCKED))
             """)
     }
 

@@ -55,9 +55,10 @@ extension JobQueue {
             """)
     }
 
-    /// A tag that could not be resolved has no target to show it; its dead letter ends when the tag is pushed again.
+    /// A tag that could not be resolved has no target to show it; its dead letter ends with what else is written down of the
+    /// tag, and not before: without it nobody could tell how the question went.
     static func endLettersOfTags(_ requests: [EnqueueRequest], in session: Session) throws {
-        let pushed = requests.filter { $0.isAccepted && $0.tag != nil }
+        let pushed = requests.filter { $0.isAccepted && $0.movesItsTag }
         guard !pushed.isEmpty else { return }
         _ = try session.execute(
             """

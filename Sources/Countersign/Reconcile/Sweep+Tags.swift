@@ -170,6 +170,15 @@ extension Sweep {
                 SELECT \(repository)::int, tag, digest, 'resolved', 'sweep' FROM news ORDER BY tag RETURNING 1)
             SELECT count(*) FILTER (WHERE had_another) AS moved, (SELECT count(*) FROM written) AS written FROM news
             """)
+        // where they point is known now, however it went when they were asked for before
+        _ = try session.execute(
+            """
+            DELETE FROM countersign.dead_letter WHERE job_id = ANY(ARRAY(
+                SELECT job_id FROM countersign.dead_letter
+                WHERE repository_id = \(repository)::int AND tag = ANY(\(found.map(\.tag))::text[]) AND target_id IS NULL
+                    AND received_at <= \(asked)::text::timestamptz
+                ORDER BY job_id FOR UPDATE))
+            """)
         return Int(try rows.first?.decode("moved", as: Int64.self) ?? 0)
     }
 
