@@ -300,6 +300,34 @@ private let ninetyDays: RetentionConfiguration = {
         #expect(try await line.attestation(id).status.state == .gone, "there is nothing left to put back")
     }
 
+    @Test func `documents that were broken off, or that nothing can need, go in pieces`() async throws {
+        let line = try await SigningLine()
+        let store = DocumentStore(pool: line.database.pool)
+        for _ in 0..<4 {
+            var spool = try await store.spool()
+            try await spool.append(sampleVEX(9))
+            _ = try await spool.close()
+        }
+        try await line.database.pool.execute("UPDATE countersign.document SET begun_at = now() - interval '2 hours'")
+        let waiting = try await line.attest(sampleVEX(1), "openvex", about: sampleDigest("never pushed"))
+        let refused = try await line.attest(sampleVEX(2), "openvex", about: sampleDigest("refused"))
+        try await line.database.pool.execute(
+            """
+            UPDATE countersign.target SET state = 'refused', updated_at = now() - interval '2 days'
+            WHERE digest = \(sampleDigest("refused").description)
+            """)
+        // what was sent within the hour may still be on its way to an attestation
+        #expect(try await line.database.maintenance(limit: 3).removeOld()[.documents] == 4)
+        #expect(try await line.attestation(refused).document.id != nil)
+        try await line.database.pool.execute("UPDATE countersign.document SET begun_at = now() - interval '2 hours'")
+        #expect(try await line.database.maintenance(limit: 1).removeOld()[.documents] == 1)
+        #expect(try await line.attestation(refused).document.id == nil)
+        #expect(try await line.attestation(waiting).document.id != nil)
+        #expect(try await line.database.number("SELECT count(*) FROM countersign.document") == 1)
+        #expect(
+            try await line.database.number("SELECT count(DISTINCT document_id) FROM countersign.document_part") == 1)
+    }
+
     @Test func `what is pushed again in time keeps its bundle`() async throws {
         let line = try await SigningLine()
         let image = try await line.image()

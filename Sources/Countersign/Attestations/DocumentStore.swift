@@ -12,7 +12,7 @@ package struct DocumentStore: Sendable {
 
     package init(pool: ConnectionPool) { self.pool = pool }
 
-    /// Begins a document. Until ``Spool/finish(in:)`` it is nobody's, and ``sweep(in:)`` deletes it when it is left so.
+    /// Begins a document. Until ``Spool/finish(in:)`` it is nobody's, and ``Retention`` deletes it when it is left so.
     func spool() async throws(QueueError) -> Spool {
         let rows = try await pool.rows("INSERT INTO countersign.document DEFAULT VALUES RETURNING id")
         guard let id = try rows.values({ try $0.decode("id", as: Int64.self) }).first else {
@@ -45,26 +45,6 @@ package struct DocumentStore: Sendable {
         bytes.reserveCapacity(size)
         try await read(document) { bytes += $0 }
         return bytes
-    }
-
-    /// Deletes what was broken off, and what no attestation can need any more.
-    static func sweep(in session: Session) throws {
-        _ = try session.execute(
-            "DELETE FROM countersign.document WHERE digest IS NULL AND begun_at < now() - interval '1 hour'")
-        // an attestation that ended before anything was signed is sent again with its document, if it is sent again; the image
-        // of another may come back, or be released, and a large document is then put back from here
-        _ = try session.execute(
-            """
-            UPDATE countersign.attestation a SET document_id = NULL FROM countersign.target t
-            WHERE t.id = a.target_id AND a.document_id IS NOT NULL
-                AND t.state IN ('refused', 'gone', 'cancelled') AND t.updated_at < now() - interval '1 day'
-                AND NOT EXISTS (SELECT FROM countersign.evidence_target l WHERE l.target_id = t.id AND l.live)
-            """)
-        _ = try session.execute(
-            """
-            DELETE FROM countersign.document d WHERE digest IS NOT NULL AND begun_at < now() - interval '1 hour'
-                AND NOT EXISTS (SELECT FROM countersign.attestation a WHERE a.document_id = d.id)
-            """)
     }
 }
 
@@ -117,7 +97,7 @@ extension DocumentStore {
         var digest: String { "sha256:\(hex)" }
     }
 
-    /// Deletes what was received and is not wanted. What cannot be deleted now, the janitor deletes.
+    /// Deletes what was received and is not wanted. What cannot be deleted now, ``Retention`` deletes.
     func discard(_ document: Int64) async {
         let pool = pool
         // in a task of its own: a sender who went away cancelled this one

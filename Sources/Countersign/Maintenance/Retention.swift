@@ -11,6 +11,7 @@ package struct Retention: Sendable {
         case batches
         case tagHistory = "tag_history"
         case deletedArtifacts = "deleted_artifacts"
+        case documents
     }
 
     /// What one piece came to.
@@ -46,6 +47,7 @@ package struct Retention: Sendable {
         case .batches: try await batches()
         case .tagHistory: try await tagHistory(after: &place)
         case .deletedArtifacts: try await deletedArtifacts(configuration.deletedArtifacts)
+        case .documents: try await documents(after: &place)
         }
     }
 

@@ -46,7 +46,7 @@ extension JobQueue {
         return rescued
     }
 
-    /// Once an hour: partitions for the days to come; leases, documents and workers that nobody will miss. What is kept for a
+    /// Once an hour: partitions for the days to come; leases and workers that nobody will miss. What is kept for a
     /// configured time is ``Retention``'s. The one is done although the other fails.
     /// - Returns: events that had no partition of their own. More than 0 means that maintenance did not run for days.
     @discardableResult
@@ -55,7 +55,6 @@ extension JobQueue {
         _ = try await pool.together { session in
             _ = try session.execute(
                 "DELETE FROM countersign.subject_lease WHERE expires_at < now() - interval '1 hour'")
-            try DocumentStore.sweep(in: session)
             _ = try session.execute("DELETE FROM countersign.worker WHERE seen_at < now() - interval '1 day'")
         }
         return try partitions.get()

@@ -115,7 +115,8 @@ extension SigningLine {
     /// Lets two days go by for whatever ended, and the hourly clean-up with them.
     func letDaysPass() async throws {
         try await database.pool.execute("UPDATE countersign.target SET updated_at = now() - interval '2 days'")
-        try await database.queue.maintain()
+        try await database.pool.execute("UPDATE countersign.document SET begun_at = begun_at - interval '2 days'")
+        try await database.maintenance().removeOld()
     }
 
     var alerts: Alerts { Alerts(pool: database.pool, logger: SigningDaemon.silence) }
