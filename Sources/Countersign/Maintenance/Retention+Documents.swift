@@ -8,7 +8,7 @@ extension Retention {
     func documents(after place: inout Place) async throws(QueueError) -> Piece {
         // each has parts, of 1 MiB
         let (after, limit) = (place.id, min(limit, 50))
-        let walked = try await pool.together { session in
+        let walked = try await pool.together { session -> (page: [Int64], removed: Int) in
             // held, so that what is sent again meanwhile finds it, or finds it gone
             let page = try session.query(
                 """
@@ -16,7 +16,7 @@ extension Retention {
                 ORDER BY id LIMIT \(limit)::int FOR UPDATE SKIP LOCKED
                 """
             ).map { try $0.decode("id", as: Int64.self) }
-            guard !page.isEmpty else { return (page, removed: 0) }
+            guard !page.isEmpty else { return (page, 0) }
             _ = try session.execute(
                 """
                 UPDATE countersign.attestation a SET document_id = NULL FROM countersign.target t
@@ -31,8 +31,8 @@ extension Retention {
                 """)
             return (page, removed)
         }
-        guard let last = walked.0.last else { return Piece() }
+        guard let last = walked.page.last else { return Piece() }
         place.id = last
-        return Piece(removed: walked.removed, isLast: walked.0.count < limit)
+        return Piece(removed: walked.removed, isLast: walked.page.count < limit)
     }
 }
