@@ -127,7 +127,7 @@ import Testing
         let attested = try await line.image(tag: "attested").descriptor.digest
         // an attestation's target as an image, an image's as an attestation, and no repository at all
         try await line.forgeJob(of: attested, in: line.repository, purpose: "https://example.com/predicate x")
-        try await line.forgeJob(of: attested, in: line.repository, job: "attest")
+        try await line.forgeJob(of: attested, in: line.repository, as: .work, job: "attest")
         try await line.forgeJob(
             of: attested, in: try Repository(registry: SigningLine.registryName, name: "team/other"))
         try await line.database.liftRepositoryRule()
@@ -188,7 +188,7 @@ import Testing
     @Test func `a withdrawal of what nobody revoked is turned into what its target waits for`() async throws {
         let line = try await SigningLine()
         let digest = try await line.image().descriptor.digest
-        try await line.forgeJob(of: digest, in: line.repository, job: "withdraw")
+        try await line.forgeJob(of: digest, in: line.repository, as: .work, job: "withdraw")
         try await line.push(digest)
         try await line.daemon().workOff(atMost: 20)
         try await line.expectSignedOnce(digest)
