@@ -37,7 +37,7 @@ struct ExplainedErrorsTests {
     /// Types that are declared to conform, a line each.
     private static func types(in text: String, that protocolName: String) -> Set<String> {
         var found: Set<String> = []
-        for line in text.split(separator: "\n") {
+        for line in text.split(separator: "\n") where !line.drop(while: { $0 == " " }).hasPrefix("//") {
             let head = line.prefix { $0 != "{" }.split(separator: ":", maxSplits: 1)
             let words = head.first?.split(separator: " ") ?? []
             guard head.count == 2, words.count >= 2, ["enum", "struct", "extension"].contains(words[words.count - 2])
