@@ -313,7 +313,8 @@ private let ninetyDays: RetentionConfiguration = {
         let refused = try await line.attest(sampleVEX(2), "openvex", about: sampleDigest("refused"))
         try await line.database.pool.execute(
             """
-            UPDATE countersign.target SET state = 'refused', updated_at = now() - interval '2 days'
+            UPDATE countersign.target SET state = 'refused', updated_at = now() - interval '2 days',
+                last_error = '{"code": "a", "stage": "b", "observed": "c", "fix": "d"}'
             WHERE digest = \(sampleDigest("refused").description)
             """)
         // what was sent within the hour may still be on its way to an attestation
