@@ -1,6 +1,6 @@
 extension PostgresError {
     /// What an operator can do about it.
-    public var fix: String {
+    package var fix: String {
         switch self {
         case .unavailable, .connectionLost:
             sqlState.flatMap(Self.fix(ofState:))

@@ -11,7 +11,7 @@ import Sigstore
 struct AttestationUpload: Sendable {
     let configuration: Configuration
     let policy: SigningPolicy
-    let registries: Registries?
+    let registries: Registries
     let artifacts: ArtifactRecords
     let intake: AttestationIntake
     let audit: AuditLog
@@ -132,10 +132,10 @@ struct AttestationUpload: Sendable {
             }
         }
         guard configuration.registries.contains(where: { $0.name == repository.registry }) else {
-            throw Problem(.forbidden, "policy.refused", "registry '\(repository.registry)' is not configured")
+            throw Problem(.forbidden, SigningPolicy.refusedCode, "registry '\(repository.registry)' is not configured")
         }
         switch policy.decide(repository, tagged: nil) {
-        case .refuse(let reason): throw Problem(.forbidden, "policy.refused", reason)
+        case .refuse(let reason): throw Problem(.forbidden, SigningPolicy.refusedCode, reason)
         case .sign(let rule): return rule.name
         }
     }
@@ -143,7 +143,7 @@ struct AttestationUpload: Sendable {
     /// The digest is what is signed: a tag is asked for once, now.
     private func digest(of reference: RequestedReference) async throws -> Digest {
         if let digest = reference.digest { return digest }
-        guard let tag = reference.tag, let registry = registries?[reference.repository] else {
+        guard let tag = reference.tag, let registry = registries[reference.repository] else {
             throw Problem(.badRequest, "reference.incomplete", "name the artifact by its digest")
         }
         do throws(OCIError) {
@@ -155,7 +155,7 @@ struct AttestationUpload: Sendable {
         } catch {
             throw Problem(
                 .badGateway, "attestation.registry", "the registry did not tell the tag: \(error) [\(error.code)]",
-                retryAfter: error.retryAfter)
+                fix: "name the artifact by its digest, or \(error.fix)", retryAfter: error.retryAfter)
         }
     }
 
@@ -177,10 +177,12 @@ struct AttestationUpload: Sendable {
         switch error {
         case let problem as Problem: return problem
         case let error as DocumentError:
-            return Problem(.unprocessableContent, error.code, "\(error.description); \(error.fix)")
+            return Problem(.unprocessableContent, error.code, error.description, fix: error.fix)
         case is CancellationError: return interrupted
-        case let error as QueueError where error.isTransient:
-            logger.warning("document not stored", metadata: ["code": "\(error.code)", "observed": "\(error)"])
+        case let error as QueueError where error.isTransient || error.isWithoutConnection:
+            logger.warning(
+                "document not stored",
+                metadata: ["code": "\(error.code)", "observed": "\(error)", "fix": "\(error.fix)"])
             return Problem(
                 .serviceUnavailable, "api.unavailable", "the document could not be stored", retryAfter: .seconds(5))
         default: return Problem(unexpected: error, logger)

@@ -34,7 +34,6 @@ extension Problem {
         "batch.grouping_format": "leave out 'grouping', or 'legacy'",
         "batch.key_missing": "send the header `Idempotency-Key`, with a key made up for this request",
         "batch.key_reused": "take a new Idempotency-Key for another request",
-        "batch.no_registry": "ask a daemon that has registries in its configuration",
         "batch.no_repository": "name the repository in full, and see that a rule of the policy signs in it",
         "batch.not_a_person":
             "approve with one of our own tokens: `countersign token create --role admin --person NAME` makes one",
@@ -57,12 +56,12 @@ extension Problem {
         "intake.unknown_endpoint": "correct the URL in the registry's configuration: /webhooks/ and an endpoint's name",
         "job.unknown": "see those that there are: GET /v1/jobs; of what ended, GET /v1/artifacts",
         "log_entry.unknown": "see those that there are: GET /v1/log-entries",
-        "policy.refused": "allow the repository in the policy, and in an endpoint's repositories",
+        SigningPolicy.refusedCode: "allow the repository in the policy, and in an endpoint's repositories",
         "reference.digest_needed": "write host/repository@sha256:…; `countersign status REF` says where a tag points",
         "reference.incomplete": "say which artifact: host/repository:tag or host/repository@sha256:…",
         "reference.malformed":
             "begin with the registry: host/repository, then :tag or @sha256:… where one artifact is meant",
-        "registry.unknown": "see that the registry's name is right, or add it to the configuration (registries)",
+        Registries.unknownCode: "see that the registry's name is right, or add it to the configuration (registries)",
     ]
 
     /// Of what only HTTP has a name for.

@@ -31,7 +31,7 @@ extension Signer {
 
     private static func bundle(_ presented: PresentedForm) throws -> UnverifiedBundle {
         guard case .bundle(let bundle) = presented else {
-            throw SigningError.evidenceUnusable("a document that is not held is signed in the bundle format only")
+            throw SigningError.evidenceUnusable("that of a document that is not held is no bundle")
         }
         return bundle
     }

@@ -103,7 +103,7 @@ extension Doctor {
             row = try await pool.query(Self.accessFacts).first
             await pool.close()
         } catch {
-            throw PreflightError.database(code: error.code, "\(error)", key: purpose.key)
+            throw PreflightError.database(error, key: purpose.key)
         }
         guard let row else { return .good("reachable") }
         return try Self.seen(purpose, row)

@@ -111,11 +111,12 @@ package struct NotificationDelivery: Service {
             }
         } catch {
             // its time runs out and it is sent again
+            let failure = AttemptFailure(error).failure
             logger.error(
                 "the end of a notification was not recorded",
                 metadata: [
-                    "sink": "\(sink.name)", "event.id": "\(letter.event.id)", "error.code": "\(error.code)",
-                    "error": "\(error)",
+                    "sink": "\(sink.name)", "event.id": "\(letter.event.id)", "error.code": "\(failure.code)",
+                    "error": "\(failure.observed)",
                 ])
         }
     }

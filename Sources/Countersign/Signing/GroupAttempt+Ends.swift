@@ -24,7 +24,7 @@ extension GroupAttempt {
     }
 
     func failure(_ error: any Error) -> AttemptFailure {
-        if RotationHint.isGiven(by: error) { attempt.trust?.nudge() }
+        if RotationHint.isGiven(by: error) { attempt.trust.nudge() }
         // whatever a stopped attempt fails with is its stopping
         return AttemptFailure(Task.isCancelled ? CancellationError() : error)
     }
@@ -62,9 +62,10 @@ extension GroupAttempt {
     private func putBack(_ members: [JobQueue.GroupReturn], after delay: Duration) async {
         guard !members.isEmpty else { return }
         await Task {
-            do { try await attempt.queue.putBack(members, after: delay) } catch {
+            do throws(QueueError) { try await attempt.queue.putBack(members, after: delay) } catch {
                 attempt.logger.warning(
-                    "a group was not given back; its leases run out", metadata: ["error": "\(error)"])
+                    "a group was not given back; its leases run out",
+                    metadata: ["error.code": "\(error.code)", "error": "\(error)"])
             }
         }.value
         for member in members { await held.remove(member.claim) }

@@ -47,7 +47,7 @@ package struct Signer: Sendable {
         case .digest(let digest):
             let (key, scheme) = (credential.key, credential.key.algorithm.defaultScheme)
             guard scheme.isOverSHA256 else {
-                throw SigningError.evidenceUnusable("a \(key.algorithm) key does not sign over SHA-256")
+                throw SigstoreError.identity(.key("a \(key.algorithm) key does not sign over SHA-256; use a P-256 key"))
             }
             return try key.sign(prehashed: digest, scheme)
         }

@@ -102,7 +102,7 @@ package struct BundleFileError: Error, Sendable {
         limit.map { "more than \($0) bytes" } ?? "it is not there, or not readable for this user"
     }
     package var observed: String { "cannot read \(path): \(why)" }
-    package var fix: String { limit == nil ? "name a file that this user may read" : "see that it is a bundle" }
+    package var fix: String { limit == nil ? "name a file that this user may read" : "see that it is the right file" }
 }
 
 /// What became of a bundle, as scripts read it, and as people do.

@@ -67,7 +67,7 @@ struct CommandFixTests {
             sqlState: "42P01", message: "", constraint: nil, table: nil, column: nil, position: nil, statement: "")
         #expect(PostgresError.server(missing).fix.contains("countersign migrate"))
         let untrusted = PostgresError.untrusted(reason: "certificate verify failed")
-        #expect(PreflightError.database(untrusted).fix == untrusted.fix)
-        #expect(AttemptFailure(PreflightError.database(untrusted)).failure.code == untrusted.code)
+        let refused = AttemptFailure(PreflightError.database(untrusted, key: "database.intake")).failure
+        #expect(refused.code == untrusted.code && refused.fix == "database.intake: \(untrusted.fix)")
     }
 }

@@ -19,7 +19,7 @@ import Testing
 
     private var configuration: Configuration {
         .doors {
-            $0.registries = [.init(name: Self.registry, upstream: .init(url: "http://\(Self.registry)"))]
+            $0.registries = [.init(name: Self.registry, upstream: .init(url: "https://\(Self.registry)"))]
             $0.endpoints[0].registry = Self.registry
             $0.policy = .init(rules: [.init(name: "team", repositories: [glob("\(Self.registry)/team/**")])])
         }
