@@ -45,7 +45,8 @@ import Testing
             """) == 0
     }
 
-    @Test func `where everybody may read, documents are served whole, and else to nobody without a token`() async throws {
+    @Test func `where everybody may read, documents are served whole, and else to nobody without a token`() async throws
+    {
         for isOpen in [true, false] {
             try await DoorsFixture.withDoors(.doors { $0.api.anonymousRead = isOpen }) { (doors) async throws in
                 let taken = try await put(doors, try await attester(doors))
