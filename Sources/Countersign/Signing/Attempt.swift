@@ -63,11 +63,14 @@ package struct Attempt: Sendable {
     }
 
     /// Does what follows from an outcome that is stored.
+    ///
+    /// In a task of its own: a heartbeat between the two finds the job no more, and stops its attempt.
     /// - Parameter otherwise: what becomes of it, if it fails.
     private func follow(
-        _ otherwise: String, _ outcome: Outcome, _ trace: AttemptTrace, _ body: () async throws -> Void
+        _ otherwise: String, _ outcome: Outcome, _ trace: AttemptTrace,
+        _ body: @escaping @Sendable () async throws -> Void
     ) async {
-        do { try await body() } catch {
+        do { try await Task { try await body() }.value } catch {
             let failure = AttemptFailure(error).failure
             trace.note(
                 .warning, "the outcome was stored, and not all that follows from it; \(otherwise)",

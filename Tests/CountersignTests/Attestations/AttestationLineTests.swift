@@ -148,7 +148,9 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(SignAttestation.pause(after: 1_000_000_000) == .seconds(480))
     }
 
-    @Test func `a signature that comes while a document goes back to wait is noticed at once`() async throws {
+    /// Also by an attempt that a heartbeat stopped meanwhile: what it had is settled, and so held by nobody.
+    @Test(arguments: [false, true])
+    func `a signature that comes while a document goes back to wait is noticed at once`(isStopped: Bool) async throws {
         let line = try await SigningLine()
         let daemon = try await line.daemon()
         let digest = try await line.image().descriptor.digest
@@ -160,7 +162,12 @@ func sampleCycloneDX(_ version: Int, isVEX: Bool) -> [UInt8] {
         #expect(try await line.signature(of: digest) != nil)
         let waits = Failure(code: "attestation.waiting_for_signature", stage: "authorise", observed: "", fix: "")
         let trace = AttemptTrace(held, logger: SigningDaemon.silence, metrics: ServiceMetrics())
-        await daemon.attempt.end(held, as: .retry(waits, after: .seconds(60), counts: false), trace)
+        let end = Task {
+            while isStopped, !Task.isCancelled { await Task.yield() }
+            await daemon.attempt.end(held, as: .retry(waits, after: .seconds(60), counts: false), trace)
+        }
+        if isStopped { end.cancel() }
+        await end.value
         try await daemon.attemptAll()
         #expect(try await line.attestation(id).status.state == .signed)
     }
