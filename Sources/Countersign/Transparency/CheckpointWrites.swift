@@ -10,8 +10,9 @@ final class CheckpointWrites: Sendable {
     private typealias Write = Task<Checkpoint?, any Error>
 
     private struct State {
-        /// By the text that the log signed: name, size and root.
-        var writes: [[UInt8]: (write: Write, begun: ContinuousClock.Instant)] = [:]
+        /// By the text that the log signed: name, size and root. Without a task once it is written: a task keeps the memory it
+        /// ran in, several kilobytes, for as long as somebody knows it.
+        var writes: [[UInt8]: (write: Write?, begun: ContinuousClock.Instant)] = [:]
         /// The same texts, the oldest first.
         var order: [[UInt8]] = []
     }
@@ -31,7 +32,7 @@ final class CheckpointWrites: Sendable {
         _ checkpoint: Checkpoint, _ write: @escaping @Sendable () async throws -> Checkpoint?
     ) async throws -> Checkpoint? {
         let text = checkpoint.signedText
-        let shared = state.withLock { state -> Write in
+        let shared = state.withLock { state -> Write? in
             if let known = state.writes[text] {
                 if ContinuousClock.now - known.begun < lasting { return known.write }
                 state.order.removeAll { $0 == text }
@@ -43,13 +44,24 @@ final class CheckpointWrites: Sendable {
             if state.order.count > Self.limit { state.writes[state.order.removeFirst()] = nil }
             return fresh
         }
+        guard let shared else { return nil }
         do {
-            guard let other = try await shared.value else { return nil }
-            forget(text, shared)
-            return other
+            if let other = try await shared.value {
+                forget(text, shared)
+                return other
+            }
+            rememberWritten(text, shared)
+            return nil
         } catch {
             forget(text, shared)
             throw error
+        }
+    }
+
+    private func rememberWritten(_ text: [UInt8], _ write: Write) {
+        state.withLock { state in
+            guard state.writes[text]?.write == write else { return }
+            state.writes[text]?.write = nil
         }
     }
 
