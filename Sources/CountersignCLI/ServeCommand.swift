@@ -15,6 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var migrations: MigrationsOption
 
     func run() async throws {
+        HeapUpkeep.limitArenas()
         let configuration = try configuration.load()
         let form = StructuredLogHandler.form(configuration.log.format)
         let level = Logger.Level(rawValue: configuration.log.level.rawValue) ?? .info

@@ -59,7 +59,8 @@ package struct CountersignService: Sendable {
         let services = try services(trust: trust, metrics: metrics, http: http, pools: pools, onBound: onBound)
         // Shut down from the last to the first: the worker stops claiming while the webhooks still answer.
         var shape = ServiceGroupConfiguration(
-            services: [Configured(service: schema)] + services, gracefulShutdownSignals: signals, logger: logger)
+            services: [Configured(service: schema), Configured(service: HeapUpkeep())] + services,
+            gracefulShutdownSignals: signals, logger: logger)
         // the worker's grace, and a moment for the listeners' last answers
         shape.maximumGracefulShutdownDuration = configuration.worker.shutdownGrace + .seconds(3)
         let group = ServiceGroup(configuration: shape)
