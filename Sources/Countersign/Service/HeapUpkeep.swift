@@ -29,8 +29,8 @@ package struct HeapUpkeep: Service {
     @discardableResult
     package static func giveBack() -> Bool { cheap_give_back() == 1 }
 
-    package func run() async throws {
-        try await cancelWhenGracefulShutdown {
+    package func run() async {
+        await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 do { try await Task.sleep(for: interval * Double.random(in: 0.8..<1.2)) } catch { return }
                 Self.giveBack()
