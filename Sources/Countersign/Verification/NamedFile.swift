@@ -42,7 +42,8 @@ package struct NamedFile {
         let open = descriptor ?? Glibc.open(path, O_RDONLY | O_CLOEXEC)
         guard open >= 0 else { throw BundleFileError(path: path) }
         defer { if descriptor == nil { _ = Glibc.close(open) } }
-        var part = [UInt8](repeating: 0, count: 1 << 20)
+        // not larger: the daemon reads small files every few seconds, and the heap would keep a place for it
+        var part = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             let count = Glibc.read(open, &part, part.count)
             guard count >= 0 else { throw BundleFileError(path: path) }
