@@ -17,14 +17,14 @@ import Testing
                 piece.initializeMemory(as: UInt8.self, repeating: 1, count: 32 << 10)
                 return piece
             }
+            #expect(pieces.allSatisfy(Self.isResident))
             for piece in pieces.dropLast() { piece.deallocate() }
             defer { pieces.last?.deallocate() }
 
-            let freed = pieces.dropLast().filter(Self.isResident).count
-            #expect(freed > 1024, "glibc gave them back by itself, and there is nothing to be seen")
-            #expect(HeapUpkeep.giveBack())
+            // what it returns is not looked at: a daemon of another test may have given them back a moment before
+            HeapUpkeep.giveBack()
             let kept = pieces.dropLast().filter(Self.isResident).count
-            #expect(kept < freed / 4, "\(kept) of \(freed) pieces are resident still")
+            #expect(kept < pieces.count / 4, "\(kept) of \(pieces.count) pieces are resident still")
         }
 
         /// Whether the page in the middle of a piece is in memory; one that is not even mapped is not.

@@ -2,8 +2,7 @@ import CHeap
 import FoundationEssentials
 import ServiceLifecycle
 
-/// Keeps what the process holds of memory close to what it uses, so that a daemon of a month is as large as one of an hour, and
-/// what a batch took at its height goes back after it.
+/// Keeps what the process holds of memory close to what it uses: what a batch took at its height goes back after it.
 ///
 /// glibc gives each thread an arena of its own, up to eight for each core, and gives back only what lies at an arena's end: each
 /// arena keeps the height of its own worst moment, and holes. Here there are as many arenas as cores, since no more threads than
@@ -11,7 +10,7 @@ import ServiceLifecycle
 package struct HeapUpkeep: Service {
     private let interval: Duration
 
-    /// How often free pages are given back. It takes a few milliseconds of one core.
+    /// How often free pages are given back.
     package static let interval: Duration = .seconds(60)
 
     package init(interval: Duration = Self.interval) { self.interval = interval }
